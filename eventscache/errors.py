@@ -1,0 +1,32 @@
+"""The errors of this package, by what the caller can do about them."""
+
+
+class EventsCacheError(Exception):
+    """The root of all errors raised on purpose by this package."""
+
+
+class ConfigError(EventsCacheError):
+    """The configuration cannot be used; the message is one line and names the setting."""
+
+
+class InvalidEvent(EventsCacheError):
+    """What a client sent is not an event; the message says why and is fit to be sent back."""
+
+
+class StorageError(EventsCacheError):
+    """The storage refused for good: trying the same again does not help. Nothing was changed."""
+
+
+class StreamsExhausted(StorageError):
+    """The stream is new, there are `max_streams` of them, and the batch may not displace one."""
+
+
+class StorageUnavailable(StorageError):
+    """The storage did not answer; the same call can be tried again.
+
+    `ambiguous` tells whether the call may have been carried out all the same.
+    """
+
+    def __init__(self, message: str, *, ambiguous: bool = True) -> None:
+        super().__init__(message)
+        self.ambiguous = ambiguous

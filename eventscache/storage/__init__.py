@@ -1,0 +1,40 @@
+"""Storages: the contract, the two that come with the package, and how one is found by its URL."""
+
+import importlib
+from importlib.metadata import entry_points
+
+from eventscache.errors import ConfigError
+from eventscache.storage.base import Storage, StorageOptions
+
+ENTRY_POINT_GROUP = "eventscache.storages"
+
+# A checkout that was never installed has no entry points; an installed package lists the same in setup.cfg.
+_BUILT_IN = {
+    "memory": "eventscache.storage.memory:MemoryStorage",
+    "redis": "eventscache.storage.redis:RedisStorage",
+    "rediss": "eventscache.storage.redis:RedisStorage",
+    "unix": "eventscache.storage.redis:RedisStorage",
+}
+
+
+def storage_from_url(url: str, options: StorageOptions) -> Storage:
+    """Return the storage, not yet open, that the scheme of `url` stands for.
+
+    Schemes are the names of entry points in the group `eventscache.storages`; each is a `Storage` class.
+    Raises `ConfigError` if there is none, if it cannot be imported, or if it refuses the URL.
+    """
+    scheme = url.partition(":")[0]
+    found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=scheme)), None)
+    if found is None and scheme not in _BUILT_IN:
+        known = sorted({*_BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
+        raise ConfigError(f"no storage for {scheme}: URLs; there are {', '.join(known)}")
+    try:
+        if found is not None:
+            storage_class = found.load()
+        else:
+            module, _, name = _BUILT_IN[scheme].partition(":")
+            storage_class = getattr(importlib.import_module(module), name)
+    except ImportError as fault:
+        raise ConfigError(f"the storage for {scheme}: URLs cannot be loaded: {fault}") from fault
+    storage: Storage = storage_class.from_url(url, options)
+    return storage

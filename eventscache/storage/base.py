@@ -1,0 +1,216 @@
+"""The storage contract: what a backend is asked, what it answers, and what it promises."""
+
+import abc
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self
+
+import msgspec
+
+from eventscache.errors import ConfigError
+from eventscache.stream import Namespace, Status, Stream
+
+MICROSECONDS = 1_000_000
+WRITER_HORIZON_US = 300 * MICROSECONDS
+"""How long a storage must remember the last answer it gave to a writer."""
+LIMITED_SECONDS = 60
+"""How far back `Page.limited` counts."""
+_MAX_EXACT = 2**52  # scripts inside a storage may know no integers but doubles
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """A collection keeps `size` events and admits at most `size` in any `window_us` microseconds."""
+
+    size: int
+    window_us: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.window_us < 1:
+            raise ConfigError("a quota needs a size and a time window of at least 1")
+        if self.size * self.window_us > _MAX_EXACT:
+            raise ConfigError(f"size times time window in microseconds is over 2^52: {self.size * self.window_us}")
+
+
+def expiry_seconds(ttl_seconds: int, quota: Quota) -> int:
+    """Return how long an idle stream is kept: never so short that a limiter forgets what it must know."""
+    return max(ttl_seconds, -(-2 * quota.window_us // MICROSECONDS) + 300)
+
+
+class Refusal(NamedTuple):
+    """`count` events that a lease refused `age_us` microseconds before the call."""
+
+    age_us: int
+    count: int
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What a batch brings to one collection besides its payloads.
+
+    `surplus` events are offered at the same instant, after the payloads, as a mere count: with `size` payloads
+    before them none can be admitted. `carried` refusals were refused earlier, by a lease.
+    """
+
+    surplus: int = 0
+    carried: tuple[Refusal, ...] = ()
+
+
+class Offer(NamedTuple):
+    """A packed event, opaque to the storage, its status, and the collections that it is offered to."""
+
+    event: bytes
+    status: Status
+    to_all: bool = True
+    to_error: bool = False
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Events of one stream, offered at one instant, oldest first.
+
+    `writer` names one process incarnation and `number` grows with each of its batches; the two make a batch
+    idempotent. `may_displace` tells whether a new stream may push out the least recently active one.
+    """
+
+    stream: Stream
+    quota: Quota
+    writer: str
+    number: int
+    offers: Sequence[Offer] = ()
+    all: Share = Share()
+    error: Share = Share()
+    may_displace: bool = True
+
+
+class Verdict(NamedTuple):
+    """The first `admitted` of the events offered to a collection were admitted; more may be in `retry_us`."""
+
+    admitted: int
+    retry_us: int
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """The answer to a batch; a verdict is None where a collection was offered nothing and carried nothing.
+
+    `stale` means that a later batch of the same writer was seen: nothing was changed, and nothing is known of this
+    one. `other_quota` is the quota of the batch before, if it was another: two sidecars are configured apart.
+    """
+
+    all: Verdict | None = None
+    error: Verdict | None = None
+    stale: bool = False
+    other_quota: Quota | None = None
+
+
+class Query(NamedTuple):
+    """Which events a reader wants: status `error` reads the error collection, all else the other one.
+
+    `before` and `after` are exclusive sequence numbers; `limit` is at least 0.
+    """
+
+    status: Status | None = None
+    before: int | None = None
+    after: int | None = None
+    limit: int = 100
+
+
+class Entry(NamedTuple):
+    """A cached event with its sequence number and the time it was admitted, in microseconds."""
+
+    sequence: int
+    admitted_us: int
+    status: Status
+    event: bytes
+
+
+class Page(NamedTuple):
+    """`entries`, newest first, out of `total` that have the status asked for; `limited` in the last minute."""
+
+    entries: list[Entry]
+    total: int
+    limited: int
+
+
+class StreamInfo(NamedTuple):
+    """A known stream, the time of the last batch for it in Unix microseconds, and how many events it holds."""
+
+    stream: Stream
+    last_active_us: int
+    total: int
+    errors: int
+
+
+class StorageOptions(msgspec.Struct, frozen=True):
+    """What every storage is configured with.
+
+    `now` replaces the storage's own clock (Unix time in whole microseconds) in tests. `memory_bytes` is for
+    storages that live in this process, `timeout_seconds` bounds one try for those that do not.
+    """
+
+    prefix: str = "eventscache"
+    ttl_seconds: int = 604_800
+    max_streams: int = 10_000
+    memory_bytes: int = 256 * 1024 * 1024
+    timeout_seconds: float = 0.25
+    pool_size: int = 10
+    now: Callable[[], int] | None = None
+
+
+class Storage(abc.ABC):
+    """A place for streams. One instance serves one event loop; several may serve the same data.
+
+    Time is the storage's own clock in whole microseconds and never runs backwards for a stream. The limiter's
+    rules are in `eventscache.storage.limiter`, which a backend may use. Every method raises `StorageUnavailable`
+    if the storage does not answer, and no exception of a driver; a call that is cancelled may have been carried out.
+    """
+
+    @classmethod
+    @abc.abstractmethod
+    def from_url(cls, url: str, options: StorageOptions) -> Self:
+        """Return a closed storage; raise `ConfigError` if the URL is no good. Nothing is contacted yet."""
+
+    async def open(self) -> None:  # noqa: B027 - a storage may have nothing to acquire
+        """Acquire what is needed. A storage that is away is not an error here, but at the first call."""
+
+    async def close(self) -> None:  # noqa: B027
+        """Release everything; safe to call twice."""
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @abc.abstractmethod
+    async def ping(self) -> None:
+        """Return if the storage answers."""
+
+    @abc.abstractmethod
+    async def insert(self, batch: Batch) -> Admission:
+        """Judge a batch and keep what is admitted, in one atomic step: all of it or nothing.
+
+        Books the carried refusals, judges both collections, gives each event that one of them admits the next
+        number of the stream, puts it in front, trims each collection to `size`, counts what was refused, renews
+        the expiry. The same writer and number again get the first answer, `retry_us` less the time gone, and
+        change nothing. Raises `StreamsExhausted` as `Batch.may_displace` says.
+        """
+
+    @abc.abstractmethod
+    async def fetch(self, stream: Stream, query: Query) -> Page:
+        """Return one atomic look at a stream. An unknown stream is an empty page and leaves no trace."""
+
+    @abc.abstractmethod
+    async def streams(self, namespace: Namespace) -> list[StreamInfo]:
+        """Return the known streams, most recently active first; at most `max_streams`."""
+
+    @abc.abstractmethod
+    async def clear(self, stream: Stream, *, reset: bool = False) -> int:
+        """Remove the events and return how many there were; the limiter forgets nothing, unless `reset`.
+
+        Sequence numbers go on either way.
+        """
+
+    @abc.abstractmethod
+    async def trim(self, size: int) -> float:
+        """Cut idle streams to a lowered `size` and drop expired ones, a bounded piece of work per call.
+
+        Returns the seconds until there may be work again: 0 while there is more, infinity for never.
+        """

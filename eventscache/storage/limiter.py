@@ -1,0 +1,102 @@
+"""The limiter of one collection: a log that makes it exact, a bucket that spreads, a rule that ties them.
+
+An event offered at time t is admitted if fewer than `size` admissions are younger than the window (the log) and
+the bucket, which refills `size` tokens per window, holds at least one. Otherwise it is refused, and the bucket is
+left with at most one token: who is refused offers too much, and loses the right to a burst until it has filled
+again. All times are whole microseconds; tokens are scaled by the window, so nothing is ever rounded.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+
+from eventscache.storage.base import LIMITED_SECONDS, MICROSECONDS, Quota, Refusal, Verdict
+
+
+class StreamClock:
+    """Time for one stream: the clock it is given, held back from ever running backwards."""
+
+    __slots__ = ("last_us", "offset_us")
+
+    def __init__(self) -> None:
+        self.last_us = 0
+        self.offset_us = 0
+
+    def peek(self, now_us: int) -> int:
+        """Return the stream's time at `now_us`."""
+        return max(now_us + self.offset_us, self.last_us)
+
+    def advance(self, now_us: int) -> int:
+        """Return the same and remember it; a step back of the clock becomes an offset from here on."""
+        time_us = self.peek(now_us)
+        self.offset_us = time_us - now_us
+        self.last_us = time_us
+        return time_us
+
+
+class Limiter:
+    """The state of one collection's limiter: stamps, tokens, and refusals per second."""
+
+    __slots__ = ("_changed_us", "_refused", "_stamps", "_tokens")
+
+    def __init__(self) -> None:
+        self._stamps: deque[int] = deque()  # oldest first
+        self._tokens: int | None = None  # a bucket that was never used is full
+        self._changed_us = 0
+        self._refused: dict[int, int] = {}
+
+    def judge(self, offered: int, carried: Iterable[Refusal], time_us: int, quota: Quota) -> Verdict:
+        """Book `carried`, judge `offered` events at `time_us`, stamp those admitted."""
+        size, window = quota.size, quota.window_us
+        tokens = self._refilled(time_us, quota)
+        ages = [refusal.age_us for refusal in carried if refusal.count]
+        if ages:
+            tokens = min(tokens, window + min(ages) * size)
+        admitted = min(self._free(min(offered, size), time_us, quota), tokens // window)
+        tokens -= admitted * window
+        if admitted < offered:
+            tokens = min(tokens, window)
+        self._tokens, self._changed_us = tokens, time_us
+        self._stamp(admitted, time_us, size)
+        self._count(offered - admitted, 0, time_us)
+        for age_us, count in carried:
+            self._count(count, age_us, time_us)
+        return Verdict(admitted, self._retry(time_us, quota))
+
+    def _refilled(self, time_us: int, quota: Quota) -> int:
+        full = quota.size * quota.window_us
+        if self._tokens is None:
+            return full
+        return min(full, self._tokens + min(time_us - self._changed_us, quota.window_us) * quota.size)
+
+    def _free(self, wanted: int, time_us: int, quota: Quota) -> int:
+        """Return for how many of `wanted` events the log has room."""
+        free = quota.size - len(self._stamps)
+        for stamp in islice(self._stamps, max(0, -free), None):
+            if free >= wanted or time_us - stamp < quota.window_us:
+                break
+            free = max(0, free) + 1
+        return min(max(0, free), wanted)
+
+    def _stamp(self, admitted: int, time_us: int, size: int) -> None:
+        if admitted:
+            self._stamps.extend([time_us] * admitted)
+            while len(self._stamps) > size:
+                self._stamps.popleft()
+
+    def _retry(self, time_us: int, quota: Quota) -> int:
+        log = self._stamps[-quota.size] + quota.window_us if len(self._stamps) >= quota.size else time_us
+        missing = quota.window_us - (self._tokens or 0)
+        return max(0, log - time_us, -(-missing // quota.size))
+
+    def _count(self, count: int, age_us: int, time_us: int) -> None:
+        second, oldest = (time_us - age_us) // MICROSECONDS, time_us // MICROSECONDS - LIMITED_SECONDS
+        if count and second > oldest:
+            self._refused[second] = self._refused.get(second, 0) + count
+            if len(self._refused) > 2 * LIMITED_SECONDS:
+                self._refused = {at: refused for at, refused in self._refused.items() if at > oldest}
+
+    def limited(self, time_us: int) -> int:
+        """Return how many events were refused in the last `LIMITED_SECONDS` whole seconds."""
+        oldest = time_us // MICROSECONDS - LIMITED_SECONDS
+        return sum(count for second, count in self._refused.items() if second > oldest)

@@ -1,0 +1,272 @@
+-- insert: judge a batch of one stream and keep what is admitted, in one step, idempotently.
+--
+-- Steps: tell the stream's time; answer a batch that was seen before; judge both collections (log and bucket);
+-- then write: state first, events and stamps, trim, expiry. Nothing is written before everything is decided.
+--
+-- KEYS[1]  hash    state: clock "<last µs> <offset µs>", seq, quota "<size> <window µs>",
+--                  all and error "<tokens x window> <changed µs> <last refusal s>",
+--                  renewed "<µs> <expiry ms>",
+--                  w:<writer> "<number> <µs> <admitted> <opens µs> <admitted> <opens µs>" (all, error),
+--                  a<s % 60> and e<s % 60> "<s> <refused>"
+-- KEYS[2]  list    all: opaque events, newest first
+-- KEYS[3]  list    all:at: "<s|k|e><admitted µs>:<seq>" beside each event, and as many stamps as the size
+-- KEYS[4]  list    error
+-- KEYS[5]  list    error:at
+--
+-- ARGV[1]  now, Unix µs; empty for the server's own clock
+-- ARGV[2]  size, events
+-- ARGV[3]  window, µs
+-- ARGV[4]  expiry, ms
+-- ARGV[5]  writer, text
+-- ARGV[6]  number of the writer's batch
+-- ARGV[7]  surplus of all: events offered after the payloads, as a count
+-- ARGV[8]  surplus of error
+-- ARGV[9]  carried refusals of all: "<age µs>:<count> ..."
+-- ARGV[10] carried refusals of error
+-- ARGV[11] a letter per payload: s success, k skip, e error; of errors, a is for all alone, x for error alone
+-- ARGV[12...] payloads, oldest first
+--
+-- Returns {kind, all admitted, all retry µs, error admitted, error retry µs, other quota}; kind is 0 for a new
+-- batch, 1 for one seen before, 2 for one older than the last; admitted is -1 where a collection was not judged.
+
+local state, all, all_at, error_, error_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local now, size, window, expiry_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local writer, number = 'w:' .. ARGV[5], tonumber(ARGV[6])
+local all_surplus, error_surplus = tonumber(ARGV[7]), tonumber(ARGV[8])
+local all_carried, error_carried, letters = ARGV[9], ARGV[10], ARGV[11]
+local first_payload = 12
+
+local MINUTE, WRITER_HORIZON, MAX_WRITERS, CHUNK = 60, 300000000, 100, 1000
+local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
+
+-- Lua writes a large number with 14 digits; microseconds have 16.
+local function text(n)
+  return string.format('%.0f', n)
+end
+
+local function stamp_time(stamp)
+  return tonumber(string.match(stamp, '%d+') or 0) or 0
+end
+
+-- The stream's time: the server's, held back from ever running backwards. A lost state goes on at its stamps.
+local stored = redis.call('HMGET', state, 'clock', writer, 'all', 'error', 'seq', 'quota', 'renewed')
+if now == '' then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+else
+  now = tonumber(now)
+end
+local last, offset = string.match(stored[1] or '', '^(%d+) (%d+)$')
+last, offset = tonumber(last or 0), tonumber(offset or 0)
+if not stored[1] then
+  for _, key in ipairs({all_at, error_at}) do
+    last = max(last, stamp_time(redis.call('LINDEX', key, 0) or ''))
+  end
+end
+local t = max(now + offset, last)
+offset = t - now
+
+-- A batch that was seen before gets its first answer, with less time left to wait.
+if stored[2] then
+  local seen, _, a, a_opens, e, e_opens =
+    string.match(stored[2], '^(%d+) (%d+) (%-?%d+) (%d+) (%-?%d+) (%d+)$')
+  seen = tonumber(seen)
+  if seen == number then
+    return {1, tonumber(a), max(0, a_opens - t), tonumber(e), max(0, e_opens - t), ''}
+  elseif seen > number then
+    return {2, -1, 0, -1, 0, ''}
+  end
+end
+
+-- Judges `offered` events of one collection. Returns how many are admitted, the bucket after it, when it opens,
+-- and the refusals to count by second; nil if nothing was offered and nothing carried.
+local function judge(at_key, bucket, offered, carried)
+  local refused, youngest = {}, nil
+  local oldest_second = floor(t / 1000000) - MINUTE
+  for age, count in string.gmatch(carried, '(%d+):(%d+)') do
+    age, count = tonumber(age), tonumber(count)
+    youngest = min(youngest or age, age)
+    local second = floor((t - age) / 1000000)
+    if second > oldest_second then
+      refused[second] = (refused[second] or 0) + count
+    end
+  end
+  if offered == 0 and not youngest then
+    return nil
+  end
+
+  local tokens, changed, last_refusal = string.match(bucket or '', '^(%d+) (%d+) (%d+)$')
+  if tokens then
+    tokens = min(size * window, tokens + min(t - changed, window) * size)
+  else
+    tokens = size * window
+  end
+  if youngest then
+    tokens = min(tokens, window + youngest * size)
+  end
+
+  -- Of the places that the batch would push out, those with a young stamp are taken. Stamps are newest first, so
+  -- the young ones come first: a binary search finds how many. One place more is read, to tell when it opens.
+  local places = min(offered, size)
+  local from = max(0, size - places - 1)
+  local stamps = redis.call('LRANGE', at_key, from, size - 1)
+  local head = size - places - from
+  local low, high = head, #stamps
+  while low < high do
+    local middle = ceil((low + high) / 2)
+    if t - stamp_time(stamps[middle]) < window then
+      low = middle
+    else
+      high = middle - 1
+    end
+  end
+  local admitted = min(places - (low - head), floor(tokens / window))
+  tokens = tokens - admitted * window
+  if admitted < offered then
+    tokens = min(tokens, window)
+    local second = floor(t / 1000000)
+    refused[second] = (refused[second] or 0) + offered - admitted
+  end
+
+  local opens = t
+  if admitted == size then
+    opens = t + window
+  else
+    local oldest = stamps[size - admitted - from]
+    if oldest then
+      opens = max(opens, stamp_time(oldest) + window)
+    end
+  end
+  opens = max(opens, t + ceil((window - tokens) / size))
+  for second in pairs(refused) do
+    last_refusal = max(tonumber(last_refusal or 0), second)
+  end
+  return admitted, text(tokens) .. ' ' .. text(t) .. ' ' .. text(tonumber(last_refusal or 0)), opens, refused
+end
+
+local all_offered, error_offered = all_surplus, error_surplus
+local _, for_error_alone = string.gsub(letters, 'x', '')
+local _, for_both = string.gsub(letters, 'e', '')
+all_offered = all_offered + #letters - for_error_alone
+error_offered = error_offered + for_both + for_error_alone
+local all_admitted, all_bucket, all_opens, all_refused = judge(all_at, stored[3], all_offered, all_carried)
+local error_admitted, error_bucket, error_opens, error_refused =
+  judge(error_at, stored[4], error_offered, error_carried)
+
+-- Number what is admitted, and sort it into the lists.
+local sequence = tonumber(stored[5] or 0)
+local all_values, all_stamps, error_values, error_stamps = {}, {}, {}, {}
+local all_left, error_left = all_admitted or 0, error_admitted or 0
+local time_text = text(t) .. ':'
+for i = 1, #letters do
+  local letter = string.sub(letters, i, i)
+  local to_all = letter ~= 'x' and all_left > 0
+  local to_error = (letter == 'e' or letter == 'x') and error_left > 0
+  if to_all or to_error then
+    sequence = sequence + 1
+    local payload = ARGV[first_payload + i - 1]
+    local status = (letter == 's' or letter == 'k') and letter or 'e'
+    local stamp = status .. time_text .. text(sequence)
+    if to_all then
+      all_left = all_left - 1
+      all_values[#all_values + 1], all_stamps[#all_stamps + 1] = payload, stamp
+    end
+    if to_error then
+      error_left = error_left - 1
+      error_values[#error_values + 1], error_stamps[#error_stamps + 1] = payload, stamp
+    end
+  end
+end
+
+-- The state comes first: HSET is refused by a Redis that is full, before anything has changed.
+local fields = {'clock', text(t) .. ' ' .. text(offset), 'seq', text(sequence)}
+local function set(field, value)
+  fields[#fields + 1], fields[#fields + 2] = field, value
+end
+local function count(letter, refused)
+  for second, n in pairs(refused) do
+    local field = letter .. (second % MINUTE)
+    local at, before = string.match(redis.call('HGET', state, field) or '', '^(%d+) (%d+)$')
+    at = tonumber(at or 0)
+    if at <= second then
+      set(field, text(second) .. ' ' .. text(n + (at == second and tonumber(before) or 0)))
+    end
+  end
+end
+local quota = ARGV[2] .. ' ' .. ARGV[3]
+if stored[6] ~= quota then
+  set('quota', quota)
+end
+if all_admitted then
+  set('all', all_bucket)
+  count('a', all_refused)
+end
+if error_admitted then
+  set('error', error_bucket)
+  count('e', error_refused)
+end
+set(writer, table.concat({
+  text(number), text(t), all_admitted or -1, text(all_opens or 0), error_admitted or -1, text(error_opens or 0),
+}, ' '))
+-- Each PEXPIRE costs, so an expiry is renewed when an eighth of it has gone.
+local renewed, renewed_expiry = string.match(stored[7] or '', '^(%d+) (%d+)$')
+local renew = renewed_expiry ~= ARGV[4] or t - renewed >= expiry_ms * 125
+if renew then
+  set('renewed', text(t) .. ' ' .. ARGV[4])
+end
+
+-- A new writer is the moment to forget those that fell silent.
+local forgotten = {}
+if not stored[2] then
+  local writers, content = {}, redis.call('HGETALL', state)
+  for i = 1, #content, 2 do
+    if string.sub(content[i], 1, 2) == 'w:' then
+      local seen_at = tonumber(string.match(content[i + 1], '^%d+ (%d+)') or 0)
+      writers[#writers + 1] = {content[i], seen_at}
+    end
+  end
+  table.sort(writers, function(a, b) return a[2] > b[2] end)
+  for rank, known in ipairs(writers) do
+    if known[2] <= t - WRITER_HORIZON or rank >= MAX_WRITERS then
+      forgotten[#forgotten + 1] = known[1]
+    end
+  end
+end
+
+redis.call('HSET', state, unpack(fields))
+if #forgotten > 0 then
+  redis.call('HDEL', state, unpack(forgotten))
+end
+
+-- Lua's stack bounds what unpack can carry, hence the chunks; each list is trimmed by its own length.
+local function push(key, values)
+  local length, before = 0, nil
+  for from = 1, #values, CHUNK do
+    local to = min(from + CHUNK - 1, #values)
+    length = redis.call('LPUSH', key, unpack(values, from, to))
+    before = before or length - (to - from + 1)
+  end
+  if length > size then
+    redis.call('LTRIM', key, 0, size - 1)
+  end
+  if before == 0 and not renew then
+    redis.call('PEXPIRE', key, expiry_ms)
+  end
+end
+push(all, all_values)
+push(all_at, all_stamps)
+push(error_, error_values)
+push(error_at, error_stamps)
+if renew then
+  for _, key in ipairs(KEYS) do
+    redis.call('PEXPIRE', key, expiry_ms)
+  end
+end
+
+local other_quota = (stored[6] and stored[6] ~= quota) and stored[6] or ''
+return {
+  0,
+  all_admitted or -1, all_opens and all_opens - t or 0,
+  error_admitted or -1, error_opens and error_opens - t or 0,
+  other_quota,
+}

@@ -1,0 +1,29 @@
+"""The published suite, over every backend of this package."""
+
+import fakeredis
+import pytest
+
+from eventscache.storage import storage_from_url
+from eventscache.storage.base import Storage, StorageOptions
+from eventscache.storage.redis import RedisStorage
+from eventscache.testing import StorageConformance
+from tests.redis_server import RedisServer
+
+
+class TestMemory(StorageConformance):
+    def storage(self, options: StorageOptions) -> Storage:
+        return storage_from_url("memory://", options)
+
+
+class TestFakeRedis(StorageConformance):
+    def storage(self, options: StorageOptions) -> Storage:
+        return RedisStorage(fakeredis.FakeAsyncRedis(), options)
+
+
+class TestRedis(StorageConformance):
+    @pytest.fixture(autouse=True)
+    def _server(self, redis_server: RedisServer) -> None:
+        self.server = redis_server
+
+    def storage(self, options: StorageOptions) -> Storage:
+        return storage_from_url(self.server.url, options)
