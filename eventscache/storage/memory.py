@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Self
 
-import msgspec
-
 from eventscache.errors import ConfigError, StreamsExhausted
 from eventscache.storage.base import (
     MICROSECONDS,
@@ -76,7 +74,7 @@ class _Collection:
 
     def judge(self, offered: int, share: Share, time_us: int, quota: Quota) -> Verdict | None:
         offered += share.surplus
-        if not offered and not any(refusal.count for refusal in share.carried):
+        if not offered and not any(refusal.events for refusal in share.carried):
             return None
         return self.limiter.judge(offered, share.carried, time_us, quota)
 
@@ -120,7 +118,9 @@ class _Kept:
         )
         self.quota = batch.quota
         self._keep(batch.offers, admission, time_us)
-        self.trim(batch.quota.size)
+        for collection, verdict in ((self.all, admission.all), (self.error, admission.error)):
+            if verdict and verdict.admitted:
+                self.bytes -= collection.trim(batch.quota.size)
         self._remember(batch, time_us, admission)
         return admission
 
@@ -255,9 +255,7 @@ class MemoryStorage(Storage):
         """See `Storage.streams`."""
         now_us = self._now()
         return [
-            StreamInfo(
-                Stream(namespace, stream_id), kept.active_us, len(kept.all.entries), len(kept.error.entries)
-            )
+            StreamInfo(Stream(namespace, stream_id), kept.active_us, len(kept.all.entries), len(kept.error.entries))
             for stream_id, kept in reversed(self._streams[namespace].items())
             if kept.expires_us > now_us
         ]

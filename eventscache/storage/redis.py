@@ -9,9 +9,9 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import redis.asyncio
+from redis import exceptions as driver
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError, TimeoutError  # noqa: A004
 
 from eventscache.errors import ConfigError, StorageError, StorageUnavailable, StreamsExhausted
 from eventscache.storage.base import (
@@ -44,7 +44,7 @@ _PASSING = ("OOM", "BUSY", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "
 
 
 class RedisStorage(Storage):
-    """Keeps each stream under five keys that share a Cluster slot; see `docs` in the scripts for what they hold."""
+    """Keeps each stream under five keys that share a Cluster slot; `lua/insert.lua` says what they hold."""
 
     def __init__(self, client: "redis.asyncio.Redis", options: StorageOptions | None = None) -> None:
         self._client = client
@@ -148,7 +148,7 @@ class RedisStorage(Storage):
         if not admitted:
             raise StreamsExhausted(f"there are {self._options.max_streams} streams, and no more are allowed")
         for stream_id in displaced:
-            gone = Stream(namespace, stream_id.decode(errors="surrogatepass"))
+            gone = _stream(namespace, stream_id)
             self._registered.pop(gone, None)
             await self._client.delete(*self._keys(gone))
         self._registered[batch.stream] = now
@@ -178,8 +178,8 @@ class RedisStorage(Storage):
     async def streams(self, namespace: Namespace) -> list[StreamInfo]:
         """See `Storage.streams`."""
         async with _translated(ambiguous=False):
-            ids = await self._client.zrevrange(self._registry(namespace), 0, self._options.max_streams - 1)
-            known = [Stream(namespace, stream_id.decode(errors="surrogatepass")) for stream_id in ids]
+            ids: Any = await self._client.zrevrange(self._registry(namespace), 0, self._options.max_streams - 1)
+            known = [_stream(namespace, stream_id) for stream_id in ids]
             infos: list[StreamInfo] = []
             for start in range(0, len(known), _TRIM_STREAMS):
                 infos += await self._describe(known[start : start + _TRIM_STREAMS])
@@ -215,10 +215,10 @@ class RedisStorage(Storage):
             if cursor < 0:
                 continue
             async with _translated():
-                ids = await self._client.zrange(self._registry(namespace), cursor, cursor + _TRIM_STREAMS - 1)
+                ids: Any = await self._client.zrange(self._registry(namespace), cursor, cursor + _TRIM_STREAMS - 1)
                 pipeline = self._client.pipeline(transaction=False)
                 for stream_id in ids:
-                    stream = Stream(namespace, stream_id.decode(errors="surrogatepass"))
+                    stream = _stream(namespace, stream_id)
                     pipeline.ltrim(self._key(stream, "all"), 0, size - 1)
                     pipeline.ltrim(self._key(stream, "error"), 0, size - 1)
                 await pipeline.execute()
@@ -227,8 +227,12 @@ class RedisStorage(Storage):
         return math.inf
 
 
+def _stream(namespace: Namespace, stream_id: bytes) -> Stream:
+    return Stream(namespace, stream_id.decode(errors="surrogatepass"))
+
+
 def _carried(refusals: Sequence[Refusal]) -> str:
-    return " ".join(f"{age_us}:{count}" for age_us, count in refusals if count)
+    return " ".join(f"{age_us}:{events}" for age_us, events in refusals if events)
 
 
 def _letter(offer: Offer) -> str:
@@ -249,17 +253,17 @@ async def _translated(*, ambiguous: bool = True) -> AsyncIterator[None]:
     """Turn whatever the driver raises into this package's errors; addresses and secrets stay out of the text."""
     try:
         yield
-    except AuthenticationError:
+    except driver.AuthenticationError:
         raise StorageUnavailable("Redis refuses the user name or password", ambiguous=False) from None
-    except TimeoutError as fault:
+    except driver.TimeoutError as fault:
         raise StorageUnavailable("Redis did not answer in time", ambiguous=ambiguous) from fault
-    except (ConnectionError, OSError) as fault:
+    except (driver.ConnectionError, OSError) as fault:
         refused = isinstance(fault.__cause__ or fault, ConnectionRefusedError)
         raise StorageUnavailable(f"no connection to Redis: {fault}", ambiguous=ambiguous and not refused) from fault
-    except ResponseError as fault:
+    except driver.ResponseError as fault:
         text = str(fault)
         if any(word in text for word in _PASSING):
             raise StorageUnavailable(f"Redis answered: {text}", ambiguous=False) from fault
         raise StorageError(f"Redis answered: {text}") from fault
-    except RedisError as fault:
+    except driver.RedisError as fault:
         raise StorageUnavailable(f"Redis failed: {fault}", ambiguous=ambiguous) from fault

@@ -25,7 +25,7 @@ class Script:
         self._text = read_script(name)
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, client: "redis.asyncio.Redis", keys: list[str], args: list[Any]) -> Any:  # noqa: ANN401
+    async def __call__(self, client: redis.asyncio.Redis, keys: list[str], args: list[Any]) -> Any:
         """Run it and return its raw reply."""
         try:
             return await client.evalsha(self._digest, len(keys), *keys, *args)

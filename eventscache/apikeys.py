@@ -1,0 +1,81 @@
+"""Jitsu's API keys: which token may send events, to which stream, from which pages."""
+
+import fnmatch
+import hashlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from eventscache.errors import ConfigError
+
+
+class ApiKey(NamedTuple):
+    """One entry of Jitsu's `api_keys`; `origins` are patterns, none means any."""
+
+    id: str
+    client_secret: str = ""
+    server_secret: str = ""
+    origins: tuple[str, ...] = ()
+
+    def allows(self, origin: str) -> bool:
+        """Whether a page of that origin may send events; Jitsu's patterns are `*abc.com`, `abc*` and `*`."""
+        host = origin.partition("://")[2] or origin
+        return not self.origins or any(
+            fnmatch.fnmatchcase(text, pattern) for pattern in self.origins for text in (origin, host)
+        )
+
+
+class ApiKeys:
+    """The configured keys, found by either secret."""
+
+    def __init__(self, keys: Iterable[ApiKey]) -> None:
+        keys = tuple(keys)
+        self._clients = {key.client_secret: key for key in keys if key.client_secret}
+        self._servers = {key.server_secret: key for key in keys if key.server_secret}
+
+    def __bool__(self) -> bool:
+        return bool(self._clients or self._servers)
+
+    def client(self, token: str) -> ApiKey | None:
+        """Return the key with that client secret."""
+        return self._clients.get(token)
+
+    def server(self, token: str) -> ApiKey | None:
+        """Return the key with that server secret."""
+        return self._servers.get(token)
+
+
+def parse_api_keys(value: Any) -> tuple[ApiKey, ...]:
+    """Return the keys of Jitsu's forms: one secret, a list of secrets, or a list of objects.
+
+    Raises `ConfigError`; the message holds no secret.
+    """
+    if isinstance(value, str) and value.startswith(("file://", "http://", "https://")):
+        raise ConfigError("keys from a file or an address are not supported; list them here")
+    entries = value if isinstance(value, list) else [part.strip() for part in str(value).split(",") if part.strip()]
+    keys = tuple(_parse_key(entry, place) for place, entry in enumerate(entries))
+    secrets = [secret for key in keys for secret in (key.client_secret, key.server_secret) if secret]
+    if len(set(secrets)) < len(secrets):
+        raise ConfigError("two keys share a secret")
+    return keys
+
+
+def _parse_key(entry: Any, place: int) -> ApiKey:
+    if isinstance(entry, str) and entry:
+        return ApiKey(_derived_id(entry, ""), client_secret=entry)
+    if not isinstance(entry, dict):
+        raise ConfigError(f"entry {place} is neither a secret nor an object")
+    texts = {name: entry.get(name) or "" for name in ("id", "client_secret", "server_secret")}
+    origins = entry.get("origins") or []
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise ConfigError(f"entry {place}: id, client_secret and server_secret must be texts")
+    if not isinstance(origins, list) or not all(isinstance(origin, str) for origin in origins):
+        raise ConfigError(f"entry {place}: origins must be a list of texts")
+    client, server = texts["client_secret"], texts["server_secret"]
+    if not client and not server:
+        raise ConfigError(f"entry {place} has neither client_secret nor server_secret")
+    return ApiKey(texts["id"] or _derived_id(client, server), client, server, tuple(origins))
+
+
+def _derived_id(client_secret: str, server_secret: str) -> str:
+    """Return the id that Jitsu gives to a key without one."""
+    return hashlib.md5((client_secret + server_secret).encode(), usedforsecurity=False).hexdigest()

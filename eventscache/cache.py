@@ -1,0 +1,198 @@
+"""The events cache: events in at any rate, the last ones of every stream out."""
+
+import asyncio
+import math
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import structlog
+
+from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable
+from eventscache.event import Event
+from eventscache.lane import Item, Receipt
+from eventscache.ledger import Ledger
+from eventscache.queue import Clock, Queue, monotonic_us
+from eventscache.search import Search
+from eventscache.storage.base import MICROSECONDS, Page, Query, Quota, Storage, StreamInfo
+from eventscache.stream import Namespace, Stream
+
+_log = structlog.get_logger()
+
+_EVERYTHING = 2**31
+
+
+class Found(NamedTuple):
+    """Events with their sequence numbers, newest first; `total` match, `limited` were refused in a minute."""
+
+    events: list[tuple[int, Event]]
+    total: int
+    limited: int
+
+
+class EventsCache:
+    """Puts events into a storage without ever waiting for it, and reads them back.
+
+    Between `open` and `close` it owns the storage. Its ledger accounts for every event.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        quota: Quota = Quota(size=100, window_us=60 * MICROSECONDS),
+        enabled: bool = True,
+        pool_size: int = 10,
+        queue_bytes: int = 32 * 1024 * 1024,
+        trim_interval_seconds: float = 0.5,
+        ack_timeout_seconds: float = 2.0,
+        storage_timeout_seconds: float = 0.25,
+        now_us: Clock = monotonic_us,
+    ) -> None:
+        self.quota = quota
+        self.ledger = Ledger()
+        self.unreadable = 0
+        self.queue = Queue(
+            storage,
+            self.ledger,
+            quota,
+            pool_size=pool_size,
+            max_bytes=queue_bytes,
+            deadline_seconds=ack_timeout_seconds,
+            now_us=now_us,
+        )
+        self._storage = storage
+        self._enabled = enabled
+        self._trim_interval_seconds = trim_interval_seconds
+        self._ack_timeout_seconds = ack_timeout_seconds
+        self._storage_timeout_seconds = storage_timeout_seconds
+        self._trimming: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Open the storage and start flushing. A storage that is away is no reason not to start."""
+        if not self._enabled:
+            _log.info("the cache is disabled: nothing is stored, and reads are empty")
+            return
+        await self._storage.open()
+        self.queue.start()
+        self._trimming = asyncio.create_task(self._trim())
+
+    async def close(self, timeout_seconds: float = 5.0) -> None:
+        """Flush what waits within the time given, then release everything."""
+        if self._trimming:
+            self._trimming.cancel()
+            await asyncio.gather(self._trimming, return_exceptions=True)
+            self._trimming = None
+            await self.queue.drain(timeout_seconds)
+            await self._storage.close()
+
+    def offer(
+        self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
+    ) -> bool:
+        """Take events, all or, if the queue has no room for them, none: then they are dropped and it returns False.
+
+        An event without `timestamp` or `uid` is given one. `trusted` events may displace an idle stream when there
+        are too many. A `receipt` for all of them tells what became of each.
+        """
+        ledger, queue = self.ledger, self.queue
+        ledger.received += len(records)
+        if not self._enabled or not queue.has_room(sum(event.weight for _, event in records)):
+            ledger.dropped["queue_full" if self._enabled else "disabled"] += len(records)
+            for _ in records if receipt else ():
+                receipt.drop()  # type: ignore[union-attr]
+            return not self._enabled
+        for stream, event in records:
+            lane, status = queue.lane(stream), event.status
+            if queue.refuses(lane, status):
+                if receipt:
+                    receipt.end(stored=False)
+                continue
+            if not event.timestamp:
+                event.timestamp = _timestamp()
+            if not event.uid:
+                event.uid = str(uuid.uuid4())
+            lane.trusted = lane.trusted or trusted
+            queue.put(lane, Item(event.pack(), status, receipt))
+        return True
+
+    async def store(self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True) -> Receipt | None:
+        """Take events and wait until each is stored or limited; None if the queue has no room.
+
+        Raises `StorageUnavailable` if that takes longer than the ack timeout, or if some were lost.
+        """
+        receipt = Receipt(len(records))
+        if not self.offer(records, trusted=trusted, receipt=receipt):
+            return None
+        try:
+            async with asyncio.timeout(self._ack_timeout_seconds):
+                await receipt.settled()
+        except TimeoutError:
+            raise StorageUnavailable("the storage did not confirm in time") from None
+        if receipt.dropped and self._enabled:
+            raise StorageUnavailable(f"{receipt.dropped} of {len(records)} events were not confirmed")
+        return receipt
+
+    async def fetch(self, stream: Stream, query: Query, search: Search | None = None) -> Found:
+        """Return a stream's events, after all that this process knows of it has been delivered.
+
+        With a `search`, `total` counts what it finds. Entries that cannot be read are left out and counted.
+        Raises `StorageUnavailable`.
+        """
+        if not self._enabled:
+            return Found([], 0, 0)
+        await self.queue.delivered(stream, self._storage_timeout_seconds)
+        if search is None:
+            page = await self._storage.fetch(stream, query)
+            return Found(self._read(page), page.total, page.limited)
+        page = await self._storage.fetch(stream, Query(query.status, limit=_EVERYTHING))
+        matching = [(sequence, event) for sequence, event in self._read(page) if search.finds(event)]
+        wanted = [
+            (sequence, event)
+            for sequence, event in matching
+            if (query.before is None or sequence < query.before) and (query.after is None or sequence > query.after)
+        ]
+        return Found(wanted[: query.limit], len(matching), page.limited)
+
+    def _read(self, page: Page) -> list[tuple[int, Event]]:
+        events = []
+        for entry in page.entries:
+            try:
+                events.append((entry.sequence, Event.unpack(entry.event)))
+            except InvalidEvent:
+                self.unreadable += 1
+        return events
+
+    async def streams(self, namespace: Namespace) -> list[StreamInfo]:
+        """Return the known streams, most recently active first. Raises `StorageUnavailable`."""
+        return await self._storage.streams(namespace) if self._enabled else []
+
+    async def clear(self, stream: Stream, *, reset: bool = False) -> int:
+        """Remove a stream's events and return how many there were. Raises `StorageUnavailable`."""
+        if not self._enabled:
+            return 0
+        await self.queue.delivered(stream, self._storage_timeout_seconds)
+        return await self._storage.clear(stream, reset=reset)
+
+    async def check(self) -> None:
+        """Return if the storage answers and the queue has room; else raise `StorageUnavailable`."""
+        if self._enabled:
+            await self._storage.ping()
+            if not self.queue.has_room(1):
+                raise StorageUnavailable("the queue is full")
+
+    async def _trim(self) -> None:
+        """Let the storage cut what nobody writes to, for as long as there is such work."""
+        pause_seconds = self._trim_interval_seconds
+        while pause_seconds < math.inf:
+            await asyncio.sleep(pause_seconds)
+            try:
+                idle_seconds = await self._storage.trim(self.quota.size)
+            except StorageError:
+                idle_seconds = 0  # tried again at the next tick; the queue says that the storage is away
+            pause_seconds = max(self._trim_interval_seconds, idle_seconds)
+
+
+def _timestamp() -> str:
+    """Return the time as Jitsu writes it: UTC, always with six digits."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

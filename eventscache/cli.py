@@ -1,0 +1,110 @@
+"""The `eventscache` command."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import structlog
+
+from eventscache import __version__, config
+from eventscache.errors import ConfigError
+from eventscache.server.app import serve as run_server
+
+try:
+    import uvloop
+except ImportError:  # not on this platform: asyncio's own loop serves
+    uvloop = None  # type: ignore[assignment]
+
+_file = click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    envvar="EVENTSCACHE_CONFIG",
+    metavar="FILE",
+    help="Jitsu's eventnative.yaml, with an eventscache: section of ours.",
+)
+
+
+def _overriding(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that override the file and the environment."""
+    for option in (
+        click.option("--storage", metavar="URL", help="memory:// or redis://HOST:PORT/DB."),
+        click.option("--port", type=int, metavar="P", help="The port to listen on; 0 takes a free one."),
+        click.option("--host", metavar="H", help="The address to listen on."),
+        _file,
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="eventscache")
+def main() -> None:
+    """Keep the last events of every Jitsu API key and destination."""
+
+
+@main.command()
+@_overriding
+def serve(path: Path | None, **options: Any) -> None:
+    """Run the server until it is told to stop."""
+    effective = _load(path, options)
+    _start_logging()
+    loop_factory = uvloop.new_event_loop if uvloop else None
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(run_server(effective))
+    except ConfigError as fault:
+        _stop(fault)
+
+
+@main.command(name="config")
+@_overriding
+def show_config(path: Path | None, **options: Any) -> None:
+    """Print the effective settings and where each came from, secrets hidden."""
+    rows = _load(path, options).shown()
+    width = max(len(f"{key}: {value}") for key, value, _ in rows)
+    for key, value, origin in rows:
+        click.echo(f"{f'{key}: {value}':<{width}}  # {origin}")
+
+
+def _load(path: Path | None, options: dict[str, Any]) -> config.Effective:
+    try:
+        return config.load(path, options=options)
+    except ConfigError as fault:
+        _stop(fault)
+
+
+def _stop(fault: ConfigError) -> NoReturn:
+    click.echo(f"eventscache: {fault}", err=True)
+    sys.exit(2)
+
+
+def _start_logging() -> None:
+    """Log to standard error: for people on a terminal, else one JSON object a line."""
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+    # aiohttp logs each malformed request with a traceback; what a client sends is no fault of ours.
+    http = logging.getLogger("aiohttp.server")
+    http.propagate = False
+    http.addHandler(_OneLine())
+
+
+class _OneLine(logging.Handler):
+    """Logs what aiohttp has to say as one escaped line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fault = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().warning("http", text=ascii(record.getMessage())[:200], fault=ascii(str(fault))[:200])

@@ -1,0 +1,170 @@
+"""Native records: what a GET of the cache gives, taken back as JSON, newline-delimited JSON or MessagePack."""
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgpack
+import msgspec
+
+from eventscache.errors import InvalidEvent
+from eventscache.event import Event
+from eventscache.ingest import malformed, strict
+from eventscache.ingest.limits import BatchTooLarge, Limits
+from eventscache.search import parse_time
+from eventscache.stream import Namespace, Stream, check_id
+
+
+class _Record(msgspec.Struct):
+    original: msgspec.Raw = msgspec.Raw(b"null")
+    success: msgspec.Raw = msgspec.Raw(b"null")
+    malformed: str | None = None
+    error: str | None = None
+    skip: str | None = None
+    timestamp: str | None = None
+    uid: str | None = None
+    destination_id: str | None = None
+    token_id: str | None = None
+
+
+class Parsed(NamedTuple):
+    """The good records, and for each bad one its index and the reason."""
+
+    records: list[tuple[Stream, Event]]
+    errors: list[tuple[int, str]]
+
+
+_split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_read = msgspec.json.Decoder(_Record).decode
+
+
+def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
+    """Parse one record or an array; raise `InvalidEvent` if the body is no JSON, and `BatchTooLarge`."""
+    if not body.strip():
+        raise InvalidEvent("the body is empty")
+    value = strict.decode(body)
+    if isinstance(value, list):
+        return _parse([bytes(record) for record in _split_array(body)], default, limits)
+    return _parse([body], default, limits)
+
+
+def parse_ndjson(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
+    """Parse a record per line; blank lines are skipped, and a line that is no JSON is a bad record."""
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    if not lines:
+        raise InvalidEvent("the body is empty")
+    return _parse(lines, default, limits)
+
+
+def parse_msgpack(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
+    """Parse a map or an array of maps; `original` and `success` are maps, or the bytes of a JSON object.
+
+    Raises `InvalidEvent` if the body is not one MessagePack value.
+    """
+    try:
+        value = msgpack.unpackb(body)
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as fault:
+        raise InvalidEvent(f"not MessagePack: {fault or type(fault).__name__}") from None
+    records = value if isinstance(value, list) else [value]
+    return _parse(map(_to_json, records), default, limits, len(records))
+
+
+def _to_json(record: object) -> bytes | InvalidEvent:
+    """Return the JSON of an unpacked record, keeping the bytes of JSON that it holds."""
+    if not isinstance(record, dict):
+        return b"null"
+    try:
+        return b"{" + b",".join(_field_to_json(name, value) for name, value in record.items()) + b"}"
+    except InvalidEvent as fault:
+        return fault
+    except (ValueError, TypeError, RecursionError) as fault:
+        return InvalidEvent(f"not representable as JSON: {fault}")
+
+
+def _field_to_json(name: object, value: object) -> bytes:
+    if not isinstance(name, str):
+        raise InvalidEvent("a field's name is not a text")
+    if isinstance(value, bytes) and name in {"original", "success"}:
+        strict.decode(value)
+        text = value
+    else:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(name).encode() + b":" + text
+
+
+def _parse(
+    records: Iterable[bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int | None = None
+) -> Parsed:
+    if count is None:
+        count = len(records)  # type: ignore[arg-type]
+    if count > limits.max_batch:
+        raise BatchTooLarge(f"{count} records in one body; at most {limits.max_batch} are allowed")
+    parsed = Parsed([], [])
+    for index, record in enumerate(records):
+        try:
+            if isinstance(record, InvalidEvent):
+                raise record
+            parsed.records.append(_parse_record(record, default, limits))
+        except InvalidEvent as fault:
+            parsed.errors.append((index, str(fault)))
+    return parsed
+
+
+def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
+    if len(data) > limits.max_event_bytes:
+        raise InvalidEvent(f"too_large: the record has {len(data)} bytes; at most {limits.max_event_bytes} are allowed")
+    value = strict.decode(data)
+    if not isinstance(value, dict):
+        raise InvalidEvent("the record is not an object")
+    try:
+        record = _read(data)
+    except msgspec.ValidationError as fault:
+        raise InvalidEvent(str(fault)) from None
+    event = Event(
+        malformed=malformed.cut((record.malformed or "").encode(), limits.max_malformed_bytes),
+        original=_object("original", record.original, limits),
+        success=_object("success", record.success, limits),
+        error=record.error or "",
+        skip=record.skip or "",
+        timestamp=_timestamp(record.timestamp or ""),
+        uid=record.uid or "",
+        destination_id=record.destination_id or "",
+        token_id=record.token_id or "",
+    )
+    if not (event.original or event.success or event.malformed or event.error or event.skip):
+        raise InvalidEvent("the record has none of original, success, malformed, error and skip")
+    return _stream(event, default, limits), event
+
+
+def _object(name: str, raw: msgspec.Raw, limits: Limits) -> bytes:
+    data = bytes(raw).strip()
+    if data == b"null":
+        return b""
+    if not data.startswith(b"{"):
+        raise InvalidEvent(f"{name} is not an object")
+    strict.check_depth(data, limits.max_depth)
+    return data
+
+
+def _timestamp(text: str) -> str:
+    if text:
+        try:
+            parse_time(text)
+        except ValueError:
+            raise InvalidEvent("timestamp is not a time such as 2020-11-30T21:48:12.754000Z") from None
+    return text
+
+
+def _stream(event: Event, default: Stream | None, limits: Limits) -> Stream:
+    """Return the stream that the record names: its destination before its token; else the one of the query."""
+    if event.destination_id:
+        return Stream(Namespace.DESTINATION, check_id(event.destination_id, limits.max_id_bytes))
+    if event.token_id:
+        return Stream(Namespace.TOKEN, check_id(event.token_id, limits.max_id_bytes))
+    if default is None:
+        raise InvalidEvent("the record names neither destination_id nor token_id, and the query names no id")
+    if default.namespace is Namespace.TOKEN:
+        event.token_id = default.id
+    else:
+        event.destination_id = default.id
+    return default

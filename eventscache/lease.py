@@ -1,0 +1,63 @@
+"""What this process remembers of a collection that the storage has closed."""
+
+from eventscache.storage.base import MICROSECONDS, Refusal
+
+MAX_LEASE_US = MICROSECONDS
+
+
+class Lease:
+    """Tells until when a collection is closed: what is refused locally until then, the storage would refuse as well.
+
+    Times are this process's own monotonic microseconds. A refusal is remembered by its second, with the latest
+    moment in it, until a batch carries it to the storage.
+    """
+
+    __slots__ = ("_refused", "until_us")
+
+    def __init__(self) -> None:
+        self.until_us = 0
+        self._refused: dict[int, tuple[int, int]] | None = None  # second: latest moment, count
+
+    def renew(self, sent_us: int, retry_us: int) -> None:
+        """Close until `retry_us` after the call was sent; a thousandth is left for clocks that drift."""
+        self.until_us = sent_us + min(retry_us * 999 // 1000, MAX_LEASE_US)
+
+    def refuse(self, now_us: int) -> None:
+        """Count one refusal, to be carried."""
+        if self._refused is None:
+            self._refused = {}
+        second = now_us // MICROSECONDS
+        self._refused[second] = (now_us, self._refused[second][1] + 1 if second in self._refused else 1)
+
+    @property
+    def carries(self) -> bool:
+        """Whether there are refusals to carry."""
+        return self._refused is not None
+
+    def hand_over(self) -> "Refused":
+        """Return what is to be carried, and forget it."""
+        refused, self._refused = self._refused, None
+        return Refused(tuple(refused.values())) if refused else NOTHING_REFUSED
+
+    def take_back(self, refused: "Refused") -> None:
+        """Remember again what a batch could not deliver."""
+        for moment_us, count in refused.moments:
+            self._refused = self._refused or {}
+            latest_us, before = self._refused.get(moment_us // MICROSECONDS, (moment_us, 0))
+            self._refused[moment_us // MICROSECONDS] = (max(latest_us, moment_us), before + count)
+
+
+class Refused:
+    """Refusals on their way to the storage: they go on ageing while the call is tried again."""
+
+    __slots__ = ("moments",)
+
+    def __init__(self, moments: tuple[tuple[int, int], ...]) -> None:
+        self.moments = moments
+
+    def aged(self, now_us: int) -> tuple[Refusal, ...]:
+        """Return them by their age at `now_us`."""
+        return tuple(Refusal(now_us - moment_us, count) for moment_us, count in self.moments)
+
+
+NOTHING_REFUSED = Refused(())

@@ -1,0 +1,34 @@
+"""The ledger: what became of every event that was received."""
+
+from collections import Counter
+
+
+class Ledger:
+    """Whole numbers that always add up: received = stored + limited + dropped + rejected + queued.
+
+    stored: at least one collection admitted it. limited: none did. dropped: lost on our side, by reason. rejected:
+    refused with a 4xx and not kept (a body refused whole counts one). queued: on its way.
+    """
+
+    __slots__ = ("admitted_all", "admitted_error", "dropped", "limited", "queued", "received", "rejected", "stored")
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.stored = 0
+        self.limited = 0
+        self.dropped: Counter[str] = Counter()
+        self.rejected = 0
+        self.queued = 0
+        self.admitted_all = 0
+        self.admitted_error = 0
+
+    def reject(self, count: int = 1) -> None:
+        """Count events that were received and refused."""
+        self.received += count
+        self.rejected += count
+
+    @property
+    def balanced(self) -> bool:
+        """Whether everything received is accounted for."""
+        ended = self.stored + self.limited + self.dropped.total() + self.rejected
+        return self.received == ended + self.queued

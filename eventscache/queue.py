@@ -1,0 +1,269 @@
+"""What waits for the storage: bounded in bytes, flushed per stream, tried again under the same number."""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import Callable
+
+import structlog
+
+from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
+from eventscache.lane import Item, Lane, Parcel
+from eventscache.ledger import Ledger
+from eventscache.storage.base import MICROSECONDS, Admission, Quota, Storage
+from eventscache.stream import Status, Stream
+
+_log = structlog.get_logger()
+
+_CARRY_AFTER_US = 900_000  # refusals reach the storage within a second, even if their stream fell silent
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
+_FEWEST_LANES_TO_SWEEP = 1024
+
+Clock = Callable[[], int]
+
+
+def monotonic_us() -> int:
+    """Return this process's own clock, in microseconds."""
+    return time.monotonic_ns() // 1000
+
+
+class Queue:
+    """Events of all streams on their way to the storage, by up to `pool_size` calls at a time.
+
+    A call that fails is tried again, with the same number, until `deadline_seconds` after its first try; then its
+    events are dropped and counted. `now_us` is monotonic and this process's own.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        ledger: Ledger,
+        quota: Quota,
+        *,
+        pool_size: int,
+        max_bytes: int,
+        deadline_seconds: float,
+        now_us: Clock = monotonic_us,
+    ) -> None:
+        self.bytes = 0
+        self.storage_answers = True
+        self._storage = storage
+        self._ledger = ledger
+        self._quota = quota
+        self._pool_size = pool_size
+        self._max_bytes = max_bytes
+        self._deadline_us = int(deadline_seconds * MICROSECONDS)
+        self._now_us = now_us
+        self._writer = secrets.token_urlsafe(9)
+        self._numbers = itertools.count(1)
+        self._lanes: dict[Stream, Lane] = {}
+        self._sweep_at = _FEWEST_LANES_TO_SWEEP
+        self._ready: asyncio.Queue[Lane] = asyncio.Queue()
+        self._under_way: set[Lane] = set()
+        self._carrying: dict[Lane, int] = {}  # lanes with refusals to carry, and since when; longest first
+        self._carry_begins = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._other_quotas: set[Quota] = set()
+
+    def start(self) -> None:
+        """Start flushing, on the running loop."""
+        self._tasks = [asyncio.create_task(self._flush_lanes()) for _ in range(self._pool_size)]
+        self._tasks.append(asyncio.create_task(self._carry_refusals()))
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Flush what waits, within the time there is; drop and count the rest. Nothing may be put any more."""
+        for lane in [*self._carrying]:
+            self._schedule(lane)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                for lane in [*self._lanes.values()]:
+                    await lane.finished()
+        except TimeoutError:
+            _log.warning("queue not drained in time", events=self._ledger.queued)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        for lane in self._lanes.values():
+            self._drop(list(lane.waiting), "shutdown")
+            lane.waiting.clear()
+
+    def has_room(self, size: int) -> bool:
+        """Whether that many bytes more may wait."""
+        return self.bytes + size <= self._max_bytes
+
+    def lane(self, stream: Stream) -> Lane:
+        """Return the lane of a stream."""
+        lane = self._lanes.get(stream)
+        if lane is None:
+            if len(self._lanes) >= self._sweep_at:
+                self._sweep()
+            lane = self._lanes[stream] = Lane(stream)
+        return lane
+
+    def _sweep(self) -> None:
+        """Forget idle lanes: a flood of new ids costs no memory for long."""
+        now_us = self._now_us()
+        self._lanes = {stream: lane for stream, lane in self._lanes.items() if not lane.is_idle(now_us)}
+        self._sweep_at = max(_FEWEST_LANES_TO_SWEEP, 2 * len(self._lanes))
+
+    def refuses(self, lane: Lane, status: Status) -> bool:
+        """Tell whether an event is refused without asking the storage; if so, it is counted as limited."""
+        now_us = self._now_us()
+        if not lane.refuses(status, now_us):
+            return False
+        self._ledger.limited += 1
+        if lane not in self._carrying:
+            self._note_carrying(lane, now_us)
+        return True
+
+    def put(self, lane: Lane, item: Item) -> None:
+        """Let an event wait for the next call of its lane."""
+        self._ledger.queued += 1
+        self.bytes += item.bytes
+        lane.waiting.append(item)
+        self._schedule(lane)
+
+    async def delivered(self, stream: Stream, timeout_seconds: float) -> None:
+        """Flush what is known of a stream, events and refusals, and return when that is done or time is up."""
+        lane = self._lanes.get(stream)
+        if lane and (lane.scheduled or lane.carries):
+            self._schedule(lane)
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    await lane.finished()
+            except TimeoutError:
+                pass  # the read that follows tells what the storage knows, or that it is away
+
+    def _schedule(self, lane: Lane) -> None:
+        if not lane.scheduled:
+            lane.scheduled = True
+            self._ready.put_nowait(lane)
+
+    def _note_carrying(self, lane: Lane, now_us: int) -> None:
+        self._carrying[lane] = now_us
+        self._carry_begins.set()
+
+    async def _carry_refusals(self) -> None:
+        """Flush lanes whose refusals no event has taken along."""
+        while True:
+            await self._carry_begins.wait()
+            if not self._carrying:
+                self._carry_begins.clear()
+                continue
+            lane, since_us = next(iter(self._carrying.items()))
+            left_us = since_us + _CARRY_AFTER_US - self._now_us()
+            if left_us > 0:
+                await asyncio.sleep(left_us / MICROSECONDS)
+            else:
+                del self._carrying[lane]
+                self._schedule(lane)
+
+    async def _flush_lanes(self) -> None:
+        while True:
+            lane = await self._ready.get()
+            parcel = lane.take(self._quota.size, self._now_us())
+            self._carrying.pop(lane, None)
+            if parcel.idle:
+                self._settle(parcel, Admission())
+            else:
+                await self._deliver(lane, parcel)
+            lane.scheduled = False
+            if lane.carries:
+                self._note_carrying(lane, self._now_us())
+            if lane.waiting:
+                self._schedule(lane)
+            else:
+                lane.finish()
+
+    async def _deliver(self, lane: Lane, parcel: Parcel) -> None:
+        """Insert a parcel; whatever happens, every item ends up counted."""
+        try:
+            admission = await self._insert(lane, parcel)
+        except StorageUnavailable as fault:
+            self._drop(parcel.items, "unconfirmed" if fault.ambiguous else "storage_unavailable")
+            if not fault.ambiguous:
+                parcel.hand_back(lane)
+        except StreamsExhausted:
+            self._drop(parcel.items, "max_streams")
+        except StorageError as fault:
+            _log.error("storage refused a batch", reason=str(fault))
+            self._drop(parcel.items, "storage_error")
+        except asyncio.CancelledError:
+            self._drop(parcel.items, "shutdown")
+            raise
+        except Exception:  # a backend's bug must neither stop the flushing nor lose count
+            _log.exception("storage failed in an unexpected way")
+            self._drop(parcel.items, "storage_error")
+        else:
+            self._settle(parcel, admission)
+
+    async def _insert(self, lane: Lane, parcel: Parcel) -> Admission:
+        """Try until the deadline, always under one number: no try can store an event twice."""
+        number = next(self._numbers)
+        give_up_us = self._now_us() + self._deadline_us
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        ambiguous = False
+        while True:
+            sent_us = self._now_us()
+            try:
+                admission = await self._storage.insert(
+                    parcel.batch(lane.stream, self._quota, self._writer, number, sent_us, trusted=lane.trusted)
+                )
+            except StorageUnavailable as fault:
+                ambiguous = ambiguous or fault.ambiguous
+                self._note_storage(str(fault))
+                if self._now_us() + pause_seconds * MICROSECONDS > give_up_us:
+                    raise StorageUnavailable(str(fault), ambiguous=ambiguous) from fault
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+            else:
+                self._note_storage(None)
+                self._note_quota(admission)
+                lane.renew(admission, sent_us)
+                return admission
+
+    def _settle(self, parcel: Parcel, admission: Admission) -> None:
+        ledger = self._ledger
+        ledger.admitted_all += admission.all.admitted if admission.all else 0
+        ledger.admitted_error += admission.error.admitted if admission.error else 0
+        for item, admitted in parcel.outcomes(admission):
+            self.bytes -= item.bytes
+            ledger.queued -= 1
+            if admitted:
+                ledger.stored += 1
+            else:
+                ledger.limited += 1
+            if item.receipt:
+                item.receipt.end(stored=admitted)
+
+    def _drop(self, items: list[Item], reason: str) -> None:
+        for item in items:
+            self.bytes -= item.bytes
+            self._ledger.queued -= 1
+            self._ledger.dropped[reason] += 1
+            if item.receipt:
+                item.receipt.drop()
+
+    def _note_storage(self, fault: str | None) -> None:
+        """Say once that the storage went away, and once that it is back."""
+        if self.storage_answers is (fault is None):
+            return
+        self.storage_answers = fault is None
+        if fault:
+            _log.warning("storage unavailable", reason=fault)
+        else:
+            _log.info("storage answers again")
+
+    def _note_quota(self, admission: Admission) -> None:
+        other = admission.other_quota
+        if other and other not in self._other_quotas and len(self._other_quotas) < 10:  # noqa: PLR2004
+            self._other_quotas.add(other)
+            _log.warning(
+                "another sidecar uses other settings for the same streams",
+                size=self._quota.size,
+                window_us=self._quota.window_us,
+                other_size=other.size,
+                other_window_us=other.window_us,
+            )

@@ -1,0 +1,58 @@
+"""Which cached events a reader means, by what is inside them."""
+
+import datetime as dt
+from typing import NamedTuple
+
+import msgspec
+
+from eventscache.event import Event
+
+
+class _Typed(msgspec.Struct):
+    event_type: str = ""
+
+
+_typed = msgspec.json.Decoder(_Typed)
+
+
+def parse_time(text: str) -> int:
+    """Return Unix microseconds for RFC 3339 or epoch milliseconds; raise `ValueError` for anything else."""
+    if text.isascii() and text.isdigit():
+        return int(text) * 1000
+    moment = dt.datetime.fromisoformat(text)
+    if "T" not in text.upper() or moment.tzinfo is None:
+        raise ValueError("a time needs a date, a time of day and a zone")
+    return (moment - dt.datetime.fromtimestamp(0, dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+class Search(NamedTuple):
+    """Only events whose timestamp lies in [start, end), of that `event_type`, with that text in their JSON."""
+
+    start_us: int | None = None
+    end_us: int | None = None
+    event_type: str = ""
+    text: str = ""
+
+    def finds(self, event: Event) -> bool:
+        """Tell whether an event is meant; the text is compared without regard to case."""
+        return (
+            self._in_time(event)
+            and (not self.event_type or self._type(event) == self.event_type)
+            and (not self.text or self.text.casefold() in event.to_json(0).decode().casefold())
+        )
+
+    def _in_time(self, event: Event) -> bool:
+        if self.start_us is None and self.end_us is None:
+            return True
+        try:
+            time_us = parse_time(event.timestamp)
+        except ValueError:
+            return False
+        return (self.start_us is None or self.start_us <= time_us) and (self.end_us is None or time_us < self.end_us)
+
+    @staticmethod
+    def _type(event: Event) -> str:
+        try:
+            return _typed.decode(event.original).event_type
+        except msgspec.MsgspecError:  # no original, or an event_type that is no text
+            return ""

@@ -1,0 +1,1 @@
+"""HTTP: read a request, ask the cache, answer. Nothing here decides anything about events."""

@@ -1,0 +1,44 @@
+"""Bodies: read whole, within bounds, and unzipped by ourselves."""
+
+import zlib
+
+from aiohttp import web
+
+from eventscache.server.answers import Refused
+
+_MAX_GZIP_MEMBERS = 16
+_GZIP = 31  # zlib's name for: a gzip header, and the largest window
+
+
+async def read_body(request: web.Request, max_bytes: int) -> bytes:
+    """Return the body, unzipped; refuse what is larger than `max_bytes` at either stage, or encoded otherwise."""
+    encoding = request.headers.getall("Content-Encoding", [])
+    if encoding not in ([], ["identity"], ["gzip"]):
+        raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large(max_bytes) from None
+    return _gunzip(body, max_bytes) if encoding == ["gzip"] else body
+
+
+def _gunzip(data: bytes, max_bytes: int) -> bytes:
+    unzipped = b""
+    for _ in range(_MAX_GZIP_MEMBERS):
+        member = zlib.decompressobj(_GZIP)
+        try:
+            unzipped += member.decompress(data, max_bytes + 1 - len(unzipped))
+        except zlib.error as fault:
+            raise Refused(400, f"the body is not valid gzip: {fault}") from None
+        if len(unzipped) > max_bytes:
+            raise _too_large(max_bytes)
+        if not member.eof:
+            raise Refused(400, "the gzip body ends too early")
+        data = member.unused_data
+        if not data:
+            return unzipped
+    raise Refused(400, f"the gzip body has more than {_MAX_GZIP_MEMBERS} members")
+
+
+def _too_large(max_bytes: int) -> Refused:
+    return Refused(413, f"the body is too large; at most {max_bytes} bytes are allowed")

@@ -1,0 +1,24 @@
+"""What the handlers share: one typed place in the application."""
+
+from typing import NamedTuple
+
+from aiohttp import web
+
+from eventscache.apikeys import ApiKeys
+from eventscache.cache import EventsCache
+from eventscache.config import Settings
+from eventscache.ingest.limits import Limits
+from eventscache.server.auth import Access
+
+
+class Context(NamedTuple):
+    """The cache, the settings, and what is derived from them once."""
+
+    cache: EventsCache
+    settings: Settings
+    access: Access
+    api_keys: ApiKeys
+    limits: Limits
+
+
+CONTEXT = web.AppKey("context", Context)

@@ -1,0 +1,34 @@
+"""Probes and metrics, open to everybody: nothing in them tells about ids or events."""
+
+from aiohttp import web
+
+from eventscache.errors import StorageError
+from eventscache.metrics import CONTENT_TYPE, Metrics
+from eventscache.server.answers import error_answer, json_answer
+from eventscache.server.context import CONTEXT
+
+METRICS = web.AppKey("metrics", Metrics)
+
+
+async def get_livez(_: web.Request) -> web.Response:
+    """Answer: the process is alive."""
+    return json_answer({"status": "ok"})
+
+
+async def get_readyz(request: web.Request) -> web.Response:
+    """Answer whether the storage answers and the queue has room."""
+    try:
+        await request.app[CONTEXT].cache.check()
+    except StorageError:
+        return error_answer(503, "the storage does not answer, or the queue is full")
+    return json_answer({"status": "ok"})
+
+
+async def get_ping(_: web.Request) -> web.Response:
+    """Answer as Jitsu does."""
+    return web.Response(text="pong")
+
+
+async def get_metrics(request: web.Request) -> web.Response:
+    """Answer with the metrics in Prometheus's text format."""
+    return web.Response(body=request.app[METRICS].render(), headers={"Content-Type": CONTENT_TYPE})

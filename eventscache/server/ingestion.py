@@ -1,0 +1,147 @@
+"""Jitsu's ingestion routes: the same bodies, tokens and answers, each event an `original` of its token's stream."""
+
+import base64
+import binascii
+from typing import NamedTuple
+
+from aiohttp import web
+
+from eventscache.apikeys import ApiKey
+from eventscache.errors import InvalidEvent
+from eventscache.event import Event
+from eventscache.ingest import malformed
+from eventscache.ingest.jitsu import parse_events
+from eventscache.ingest.limits import BatchTooLarge
+from eventscache.server.answers import Refused, error_answer, json_answer
+from eventscache.server.body import read_body
+from eventscache.server.context import CONTEXT, Context
+from eventscache.server.query import parameters
+from eventscache.stream import Namespace, Stream, check_id
+
+_CORS = {
+    "Access-Control-Max-Age": "86400",
+    "Access-Control-Allow-Methods": "POST, GET, OPTIONS, PUT, DELETE, UPDATE, PATCH",
+    "Access-Control-Allow-Headers": (
+        "Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization, Host, X-Auth-Token"
+    ),
+    "Access-Control-Allow-Credentials": "true",
+}
+_OK = {"status": "ok"}
+
+
+class _Sender(NamedTuple):
+    stream: Stream
+    key: ApiKey | None
+
+
+async def post_client_events(request: web.Request) -> web.Response:
+    """Take events from browsers and apps, by a client secret."""
+    try:
+        answer = await _ingest(request, from_server=False)
+    except Refused as refusal:
+        answer = error_answer(refusal.status, refusal.message, refusal.headers)
+    answer.headers.update(_cors(request))
+    return answer
+
+
+async def post_server_events(request: web.Request) -> web.Response:
+    """Take events from servers, by a server secret."""
+    return await _ingest(request, from_server=True)
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """Answer a browser that asks whether its page may send events."""
+    return web.Response(headers=_cors(request))
+
+
+def _cors(request: web.Request) -> dict[str, str]:
+    """Return Jitsu's headers; the origin is allowed unless the key says otherwise."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return {}
+    context = request.app[CONTEXT]
+    try:
+        token = find_token(request)
+    except Refused:
+        token = ""
+    key = context.api_keys.client(token)
+    allowed = {"Access-Control-Allow-Origin": origin} if key is None or key.allows(origin) else {}
+    return {**_CORS, **allowed, "Vary": "Origin"}
+
+
+async def _ingest(request: web.Request, *, from_server: bool) -> web.Response:
+    context = request.app[CONTEXT]
+    cache = context.cache
+    try:
+        sender = _find_sender(context, request, from_server=from_server)
+        body = await read_body(request, context.settings.max_body_bytes)
+        originals = parse_events(body, context.limits)
+    except (Refused, BatchTooLarge) as fault:
+        cache.ledger.reject()
+        raise fault if isinstance(fault, Refused) else Refused(413, str(fault)) from None
+    except InvalidEvent as fault:
+        reason = f"Error parsing events body: {fault}"
+        _keep_malformed(context, sender, body, reason)
+        raise Refused(400, reason) from None
+    stream = sender.stream
+    # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
+    cache.offer(
+        [(stream, Event(original=original, token_id=stream.id)) for original in originals],
+        trusted=sender.key is not None,
+    )
+    return json_answer(_OK)
+
+
+def _keep_malformed(context: Context, sender: _Sender, body: bytes, reason: str) -> None:
+    if not body.strip():
+        context.cache.ledger.reject()
+        return
+    text = malformed.cut(body, min(context.limits.max_malformed_bytes, context.limits.max_event_bytes))
+    event = Event(malformed=text, error=reason, token_id=sender.stream.id)
+    context.cache.offer([(sender.stream, event)], trusted=sender.key is not None)
+
+
+def find_token(request: web.Request) -> str:
+    """Return the token from where Jitsu looks for it, in Jitsu's order."""
+    asked = parameters(request)
+    headers = request.headers
+    candidates = (
+        *asked.all("token")[:1],
+        headers.get("X-Auth-Token", ""),
+        headers.get("api_key", ""),
+        *[value for name, value in asked.pairs if name.startswith("p_")][:1],
+    )
+    return next((token for token in candidates if token), "") or _basic_user(headers.get("Authorization", ""))
+
+
+def _basic_user(authorization: str) -> str:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeError, ValueError):
+        return ""
+
+
+def _find_sender(context: Context, request: web.Request, *, from_server: bool) -> _Sender:
+    """Return whose events these are; refuse a token that may not send here."""
+    token = find_token(request)
+    keys = context.api_keys
+    if keys:
+        key, other = keys.client(token), keys.server(token)
+        if from_server:
+            key, other = other, key
+        if key:
+            return _Sender(Stream(Namespace.TOKEN, key.id), key)
+        if other and from_server:
+            raise Refused(401, "The token isn't a server secret token. Please use an s2s integration token")
+        if other:
+            raise Refused(401, "The token isn't a client secret token. Please use a js integration token")
+        raise Refused(401, "The token is not found")
+    if not context.access.on_loopback and not context.settings.open_ingestion:
+        raise Refused(401, "no api_keys are configured, and eventscache.open_ingestion is off")
+    try:
+        return _Sender(Stream(Namespace.TOKEN, check_id(token, context.limits.max_id_bytes)), None)
+    except InvalidEvent as fault:
+        raise Refused(401, f"The token is not usable: {fault}") from None

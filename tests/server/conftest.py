@@ -1,0 +1,111 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, NamedTuple
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from eventscache.cache import EventsCache
+from eventscache.config import Settings
+from eventscache.server.app import build_app, build_runner
+from eventscache.server.context import CONTEXT
+from eventscache.storage import storage_from_url
+from eventscache.storage.base import Storage
+from tests.redis_server import RedisServer
+
+CACHE = "/api/v1/events/cache"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Sidecar:
+    """A sidecar on a real socket, and a client for it."""
+
+    def __init__(self, app: web.Application, address: str, session: aiohttp.ClientSession) -> None:
+        self.cache: EventsCache = app[CONTEXT].cache
+        self.address = address
+        self._session = session
+
+    async def ask(self, method: str, path: str, data: bytes | None = None, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        # Without a type of its own the client would invent one.
+        async with self._session.request(
+            method,
+            URL(self.address + path, encoded=True),
+            data=data,
+            headers=named,
+            skip_auto_headers=["Content-Type"],
+            allow_redirects=False,
+        ) as answer:
+            return Answer(answer.status, answer.headers, await answer.read())
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        return await self.ask("GET", path, **headers)
+
+    async def post(self, path: str, data: bytes, **headers: str) -> Answer:
+        return await self.ask("POST", path, data, **headers)
+
+    async def record(self, data: bytes, query: str = "ack=stored", **headers: str) -> Answer:
+        headers = {"Content_Type": "application/json", **headers}
+        return await self.post(f"{CACHE}?{query}", data, **headers)
+
+    async def events(self, query: str) -> list[dict[str, Any]]:
+        answer = await self.get(f"{CACHE}?{query}")
+        assert answer.status == 200, answer
+        events: list[dict[str, Any]] = answer.json["events"]
+        return events
+
+    async def raw(self, request: bytes) -> bytes:
+        """Send bytes as they are and return all that comes back."""
+        url = URL(self.address)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(request)
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+
+Start = Callable[..., Awaitable[Sidecar]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Start sidecars; they listen on loopback, whatever the settings say."""
+    async with AsyncExitStack() as stack:
+
+        async def start_sidecar(storage: Storage | str = "memory://", **changes: Any) -> Sidecar:
+            settings = Settings(**changes)
+            if isinstance(storage, str):
+                storage = storage_from_url(storage, settings.storage_options)
+            app = build_app(settings, storage)
+            runner = build_runner(app)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
+            return Sidecar(app, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
+
+        yield start_sidecar
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def sidecar(request: pytest.FixtureRequest, start: Start) -> Sidecar:
+    """A sidecar with default settings, over each backend."""
+    if request.param == "memory":
+        return await start()
+    servers: dict[str, RedisServer] = request.getfixturevalue("redis_servers")
+    return await start(servers[max(servers)].url, prefix=f"test-{id(request)}")
