@@ -168,11 +168,17 @@ class EventsCache:
         return await self._storage.streams(namespace) if self._enabled else []
 
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
-        """Remove a stream's events and return how many there were. Raises `StorageUnavailable`."""
+        """Remove a stream's events and return how many there were; `reset` makes its limiter forget as well.
+
+        Other processes may go on refusing for as long as a lease, a second at most. Raises `StorageUnavailable`.
+        """
         if not self._enabled:
             return 0
         await self.queue.delivered(stream, self._storage_timeout_seconds)
-        return await self._storage.clear(stream, reset=reset)
+        cleared = await self._storage.clear(stream, reset=reset)
+        if reset:
+            self.queue.reopen(stream)
+        return cleared
 
     async def check(self) -> None:
         """Return if the storage answers and the queue has room; else raise `StorageUnavailable`."""

@@ -136,6 +136,11 @@ class Queue:
             except TimeoutError:
                 pass  # the read that follows tells what the storage knows, or that it is away
 
+    def reopen(self, stream: Stream) -> None:
+        """Ask the storage again about a stream: its limiter was reset."""
+        if lane := self._lanes.get(stream):
+            lane.all.until_us = lane.error.until_us = 0
+
     def _schedule(self, lane: Lane) -> None:
         if not lane.scheduled:
             lane.scheduled = True

@@ -62,15 +62,22 @@ def parse_msgpack(body: bytes, default: Stream | None, limits: Limits) -> Parsed
     Raises `InvalidEvent` if the body is not one MessagePack value.
     """
     try:
-        value = msgpack.unpackb(body)
+        value = msgpack.unpackb(body, strict_map_key=False, object_pairs_hook=_map)
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as fault:
         raise InvalidEvent(f"not MessagePack: {fault or type(fault).__name__}") from None
     records = value if isinstance(value, list) else [value]
     return _parse(map(_to_json, records), default, limits, len(records))
 
 
+def _map(pairs: list[tuple[object, object]]) -> object:
+    """Return a map that JSON can hold, or else what JSON refuses: its own record alone is bad then."""
+    return dict(pairs) if all(isinstance(key, str) for key, _ in pairs) else NotImplemented
+
+
 def _to_json(record: object) -> bytes | InvalidEvent:
     """Return the JSON of an unpacked record, keeping the bytes of JSON that it holds."""
+    if record is NotImplemented:
+        return InvalidEvent("a field's name is not a text")
     if not isinstance(record, dict):
         return b"null"
     try:
@@ -81,9 +88,7 @@ def _to_json(record: object) -> bytes | InvalidEvent:
         return InvalidEvent(f"not representable as JSON: {fault}")
 
 
-def _field_to_json(name: object, value: object) -> bytes:
-    if not isinstance(name, str):
-        raise InvalidEvent("a field's name is not a text")
+def _field_to_json(name: str, value: object) -> bytes:
     if isinstance(value, bytes) and name in {"original", "success"}:
         strict.decode(value)
         text = value

@@ -73,12 +73,11 @@ class Access:
     def _require_operator(request: web.Request) -> None:
         """Refuse what comes through a proxy or from a web page on this machine: neither is its operator."""
         headers = request.headers
-        host = urlsplit(f"//{headers.get('Host', '')}")
         try:
-            loopback = is_loopback(host.hostname or "")
+            host = urlsplit(f"//{headers.get('Host', '')}").hostname or ""
         except ValueError:
-            loopback = False
-        if not loopback:
+            host = ""
+        if not is_loopback(host):
             raise Refused(403, "without an admin token, the Host must be a loopback name")
         if any(name in headers for name in _FORWARDED):
             raise Refused(403, "without an admin token, no forwarded request is served")

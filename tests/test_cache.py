@@ -1,0 +1,443 @@
+"""The way of an event to the storage: leases, carried refusals, retries, and the ledger over all of it."""
+
+import asyncio
+import itertools
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from eventscache.cache import EventsCache
+from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
+from eventscache.event import Event
+from eventscache.search import Search
+from eventscache.storage.base import (
+    MICROSECONDS,
+    Admission,
+    Batch,
+    Offer,
+    Query,
+    Quota,
+    Refusal,
+    StorageOptions,
+)
+from eventscache.storage.memory import MemoryStorage
+from eventscache.stream import Namespace, Status, Stream
+from eventscache.testing import ManualClock
+
+TOKEN = Stream(Namespace.TOKEN, "key")
+QUOTA = Quota(10, 60 * MICROSECONDS)
+GENEROUS_SECONDS = 20
+
+
+class Recorded(MemoryStorage):
+    """The memory storage, with every batch it was given, and a script of faults to raise first."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(StorageOptions(now=clock))
+        self.batches: list[Batch] = []
+        self.faults: list[Exception] = []
+        self.gate: asyncio.Event | None = None
+        self.lose_reply = False
+
+    async def insert(self, batch: Batch) -> Admission:
+        self.batches.append(batch)
+        if self.gate:
+            await self.gate.wait()
+        if self.faults:
+            raise self.faults.pop(0)
+        admission = await super().insert(batch)
+        if self.lose_reply:
+            self.lose_reply = False
+            raise StorageUnavailable("the reply was lost")
+        return admission
+
+
+class Bench:
+    def __init__(self, **settings) -> None:
+        self.clock = ManualClock()
+        self.storage = Recorded(self.clock)
+        self.cache = EventsCache(self.storage, quota=QUOTA, now_us=self.clock, **settings)
+        self.ledger = self.cache.ledger
+
+    def offer(self, count: int = 1, stream: Stream = TOKEN, **fields) -> bool:
+        return self.cache.offer([(stream, Event.of(stream, original=b"{}", **fields)) for _ in range(count)])
+
+    async def settled(self) -> None:
+        await until(lambda: self.ledger.queued == 0)
+        assert self.ledger.balanced
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def opened(**settings) -> AsyncIterator[Bench]:
+    bench = Bench(**settings)
+    await bench.cache.open()
+    try:
+        yield bench
+    finally:
+        await bench.cache.close(0)
+
+
+async def test_events_of_one_turn_travel_in_one_call_per_stream() -> None:
+    other = Stream(Namespace.DESTINATION, "dest")
+    async with opened() as bench:
+        bench.offer(3)
+        bench.offer(2, other)
+        assert bench.ledger.queued == 5
+        await bench.settled()
+        assert [(batch.stream, len(batch.offers)) for batch in bench.storage.batches] == [(TOKEN, 3), (other, 2)]
+        assert bench.ledger.stored == 5
+
+
+async def test_no_more_payloads_than_the_size_are_sent() -> None:
+    async with opened() as bench:
+        bench.offer(1000)
+        await bench.settled()
+        (batch,) = bench.storage.batches
+        assert (len(batch.offers), batch.all.surplus) == (10, 990)
+        assert (bench.ledger.stored, bench.ledger.limited) == (10, 990)
+        assert (await bench.cache.fetch(TOKEN, Query())).limited == 990
+
+
+async def test_a_large_backlog_is_split_into_bounded_calls() -> None:
+    bench = Bench()
+    bench.cache = EventsCache(bench.storage, quota=Quota(5000, MICROSECONDS), now_us=bench.clock)
+    bench.ledger = bench.cache.ledger
+    await bench.cache.open()
+    bench.offer(2500)
+    bench.cache.offer([(TOKEN, Event(original=b'"' + b"x" * 700_000 + b'"')) for _ in range(3)])
+    await bench.settled()
+    assert [len(batch.offers) for batch in bench.storage.batches] == [1000, 1000, 502, 1]
+    assert [batch.number for batch in bench.storage.batches] == [1, 2, 3, 4]
+    assert bench.ledger.stored == 2503
+    await bench.cache.close()
+
+
+async def test_a_closed_collection_is_not_asked_again_until_it_opens() -> None:
+    async with opened() as bench:
+        bench.offer(10)
+        await bench.settled()
+        bench.clock.advance(MICROSECONDS - 1)
+        bench.offer(50)
+        assert bench.ledger.limited == 50
+        assert bench.ledger.queued == 0
+        assert len(bench.storage.batches) == 1
+        bench.clock.advance(1)  # leases last a second at most
+        bench.offer()
+        await bench.settled()
+        assert bench.storage.batches[1].all.carried == (Refusal(1, 50),)
+
+
+async def test_a_lease_ends_before_the_collection_opens() -> None:
+    async with opened() as bench:
+        bench.offer(10)
+        await bench.settled()
+        bench.clock.advance(60 * MICROSECONDS)
+        bench.offer(11)  # ten are admitted, and from now on one every six seconds
+        await bench.settled()
+        admitted_at = []
+        for _ in range(2000):
+            bench.clock.advance(100_000)
+            before = bench.ledger.stored
+            bench.offer()
+            await bench.settled()
+            if bench.ledger.stored > before:
+                admitted_at.append(bench.clock.now_us)
+        gaps = [later - earlier for earlier, later in itertools.pairwise(admitted_at)]
+        assert len(gaps) > 20
+        assert max(gaps) <= 2 * 6 * MICROSECONDS + 100_000
+
+
+async def test_each_collection_has_its_own_lease() -> None:
+    async with opened() as bench:
+        bench.offer(10)
+        await bench.settled()
+        bench.offer(12, error="no")
+        await bench.settled()
+        batch = bench.storage.batches[1]
+        assert [(offer.to_all, offer.to_error) for offer in batch.offers] == [(False, True)] * 10
+        assert batch.error.surplus == 2
+        assert batch.all.carried == (Refusal(0, 12),)
+        assert (bench.ledger.stored, bench.ledger.limited) == (20, 2)
+        assert (bench.ledger.admitted_all, bench.ledger.admitted_error) == (10, 10)
+        assert (await bench.cache.fetch(TOKEN, Query())).limited == 12
+        bench.offer(5, error="no")
+        assert bench.ledger.limited == 7
+        page = await bench.cache.fetch(TOKEN, Query(Status.ERROR))
+        assert (page.total, page.limited) == (10, 7)
+
+
+async def test_refusals_of_a_stream_that_fell_silent_are_carried_within_a_second() -> None:
+    async with opened() as bench:
+        bench.offer(10)
+        await bench.settled()
+        bench.offer(7)
+        bench.clock.advance(900_000)
+        bench.offer(1)
+        await until(lambda: len(bench.storage.batches) == 2)
+        (carried,) = [batch.all.carried for batch in bench.storage.batches[1:]]
+        assert sum(refusal.events for refusal in carried) == 8
+        page = await bench.storage.fetch(TOKEN, Query())
+        assert page.limited == 8
+
+
+async def test_a_read_sees_what_this_process_refused_and_what_waits() -> None:
+    async with opened() as bench:
+        bench.offer(10)
+        await bench.settled()
+        bench.offer(30)
+        bench.offer(2, Stream(Namespace.TOKEN, "other"))
+        assert (await bench.cache.fetch(TOKEN, Query())).limited == 30
+        assert (await bench.cache.fetch(Stream(Namespace.TOKEN, "other"), Query())).total == 2
+
+
+async def test_a_lost_reply_costs_nothing_and_doubles_nothing() -> None:
+    async with opened() as bench:
+        bench.storage.lose_reply = True
+        bench.offer(3)
+        await bench.settled()
+        first, second = bench.storage.batches
+        assert (first.writer, first.number) == (second.writer, second.number)
+        assert bench.ledger.stored == 3
+        assert (await bench.cache.fetch(TOKEN, Query())).total == 3
+
+
+async def test_order_within_a_stream_survives_a_retry() -> None:
+    async with opened() as bench:
+        bench.storage.faults = [StorageUnavailable("away")]
+        for number in range(5):
+            bench.offer(uid=str(number))
+            await asyncio.sleep(0)
+        await bench.settled()
+        found = await bench.cache.fetch(TOKEN, Query())
+        assert [event.uid for _, event in found.events] == ["4", "3", "2", "1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (StorageUnavailable("no connection", ambiguous=False), "storage_unavailable"),
+        (StorageUnavailable("no answer"), "unconfirmed"),
+        (StorageError("wrong type"), "storage_error"),
+        (StreamsExhausted("too many"), "max_streams"),
+        (ZeroDivisionError("a backend's bug"), "storage_error"),
+    ],
+)
+async def test_what_cannot_be_stored_is_dropped_with_its_reason(fault: Exception, reason: str) -> None:
+    async with opened(ack_timeout_seconds=0) as bench:
+        bench.storage.faults = [fault]
+        bench.offer(4)
+        await bench.settled()
+        assert bench.ledger.dropped == {reason: 4}
+        assert bench.cache.queue.bytes == 0
+        bench.offer(2)
+        await bench.settled()
+        assert bench.ledger.stored == 2
+
+
+async def test_refusals_survive_a_call_that_surely_failed() -> None:
+    async with opened(ack_timeout_seconds=0) as bench:
+        bench.offer(10)
+        await bench.settled()
+        bench.offer(6)
+        bench.clock.advance(MICROSECONDS)
+        bench.storage.faults = [StorageUnavailable("no connection", ambiguous=False)]
+        bench.offer()
+        await bench.settled()
+        assert (await bench.cache.fetch(TOKEN, Query())).limited == 6
+
+
+async def test_a_full_queue_drops_the_new_events_all_or_none() -> None:
+    async with opened(queue_bytes=100_000) as bench:
+        bench.storage.gate = asyncio.Event()
+        offers = 0
+        while bench.offer(20):
+            offers += 1
+        assert bench.cache.queue.bytes <= 100_000
+        assert offers >= 1
+        assert bench.ledger.dropped == {"queue_full": 20}
+        assert bench.ledger.balanced
+        bench.storage.gate.set()
+        bench.storage.gate = None
+        await bench.settled()
+        assert bench.cache.queue.bytes == 0
+        assert bench.ledger.stored + bench.ledger.limited == 20 * offers
+        assert bench.offer()
+
+
+async def test_at_most_the_pool_size_is_under_way_and_one_call_per_stream() -> None:
+    async with opened(pool_size=3) as bench:
+        bench.storage.gate = asyncio.Event()
+        for number in range(10):
+            bench.offer(1, Stream(Namespace.TOKEN, f"key {number}"))
+        await until(lambda: len(bench.storage.batches) == 3)
+        bench.offer(1, Stream(Namespace.TOKEN, "key 0"))
+        await asyncio.sleep(0)
+        assert len(bench.storage.batches) == 3
+        bench.storage.gate.set()
+        await bench.settled()
+        assert bench.ledger.stored == 11
+
+
+async def test_store_tells_what_became_of_the_events() -> None:
+    async with opened() as bench:
+        events = [(TOKEN, Event(original=b"{}")) for _ in range(15)]
+        receipt = await bench.cache.store(events)
+        assert receipt is not None
+        assert (receipt.stored, receipt.limited) == (10, 5)
+        again = await bench.cache.store(events[:2])
+        assert again is not None
+        assert (again.stored, again.limited) == (0, 2)
+        nothing = await bench.cache.store([])
+        assert nothing is not None
+        assert nothing.stored == 0
+
+
+async def test_store_says_so_when_the_storage_does_not_answer() -> None:
+    async with opened(ack_timeout_seconds=0.01) as bench:
+        bench.storage.gate = asyncio.Event()
+        with pytest.raises(StorageUnavailable):
+            await bench.cache.store([(TOKEN, Event(original=b"{}"))])
+        bench.storage.gate.set()
+        await bench.settled()
+
+
+async def test_closing_flushes_what_waits_and_the_refusals() -> None:
+    bench = Bench()
+    await bench.cache.open()
+    bench.offer(10)
+    await bench.settled()
+    bench.offer(5)
+    bench.offer(4, Stream(Namespace.TOKEN, "other"))
+    await bench.cache.close(GENEROUS_SECONDS)
+    assert bench.ledger.balanced
+    assert bench.ledger.stored == 14
+    assert (await bench.storage.fetch(TOKEN, Query())).limited == 5
+
+
+async def test_closing_in_no_time_drops_and_counts_what_waits() -> None:
+    bench = Bench(pool_size=1)
+    await bench.cache.open()
+    bench.storage.gate = asyncio.Event()
+    bench.offer(3)
+    await until(lambda: len(bench.storage.batches) == 1)
+    bench.offer(2)
+    bench.offer(4, Stream(Namespace.TOKEN, "other"))
+    await bench.cache.close(0)
+    assert bench.ledger.dropped == {"shutdown": 9}
+    assert bench.ledger.balanced
+    assert bench.cache.queue.bytes == 0
+    await bench.cache.close(0)
+
+
+async def test_a_disabled_cache_takes_everything_and_keeps_nothing() -> None:
+    async with opened(enabled=False) as bench:
+        assert bench.offer(3)
+        assert bench.ledger.dropped == {"disabled": 3}
+        assert bench.ledger.balanced
+        receipt = await bench.cache.store([(TOKEN, Event(original=b"{}"))])
+        assert receipt is not None
+        assert receipt.stored == 0
+        assert (await bench.cache.fetch(TOKEN, Query())).events == []
+        assert await bench.cache.streams(Namespace.TOKEN) == []
+        assert await bench.cache.clear(TOKEN) == 0
+        await bench.cache.check()
+
+
+async def test_unreadable_entries_are_left_out_and_counted() -> None:
+    async with opened() as bench:
+        garbage = (b"garbage", b"\x90", b"\x99" + b"\xc0" * 9)
+        offers = [Offer(payload, Status.SUCCESS) for payload in (*garbage, Event(original=b"{}").pack())]
+        await bench.storage.insert(Batch(TOKEN, QUOTA, "someone", 1, offers))
+        found = await bench.cache.fetch(TOKEN, Query())
+        assert len(found.events) == 1
+        assert bench.cache.unreadable == 3
+
+
+async def test_a_search_looks_into_events_and_counts_what_it_finds() -> None:
+    async with opened() as bench:
+        for hour, kind, text in ((1, "pageview", "Alpha"), (2, "purchase", "beta ALPHA"), (3, "purchase", "gamma")):
+            original = b'{"event_type":"%b","text":"%b"}' % (kind.encode(), text.encode())
+            event = Event(original=original, timestamp=f"2026-01-01T0{hour}:00:00.000000Z")
+            bench.cache.offer([(TOKEN, event)])
+        bench.cache.offer([(TOKEN, Event(malformed="alpha {", error="no JSON", timestamp="2026-01-01T04:00:00Z"))])
+
+        async def found(search: Search, query: Query = Query()) -> tuple[list[int], int]:  # noqa: B008
+            page = await bench.cache.fetch(TOKEN, query, search)
+            return [sequence for sequence, _ in page.events], page.total
+
+        assert await found(Search(text="alpha")) == ([4, 2, 1], 3)
+        assert await found(Search(text="alpha"), Query(limit=1)) == ([4], 3)
+        assert await found(Search(text="alpha"), Query(before=4, after=1)) == ([2], 3)
+        assert await found(Search(text="alpha"), Query(Status.ERROR)) == ([4], 1)
+        assert await found(Search(event_type="purchase")) == ([3, 2], 2)
+        two, four = 1_767_232_800_000_000, 1_767_240_000_000_000
+        assert await found(Search(start_us=two, end_us=four)) == ([3, 2], 2)
+        assert await found(Search(event_type="purchase", text="alpha", start_us=two)) == ([2], 1)
+
+
+async def test_a_flood_of_streams_leaves_no_lanes_behind() -> None:
+    async with opened() as bench:
+        for number in range(5000):
+            bench.offer(1, Stream(Namespace.TOKEN, f"key {number}"))
+            if number % 100 == 0:
+                await bench.settled()
+                bench.clock.advance(2 * MICROSECONDS)
+        await bench.settled()
+        assert len(bench.cache.queue._lanes) <= 1024
+
+
+async def test_untrusted_events_may_not_displace_a_stream() -> None:
+    async with opened() as bench:
+        bench.cache.offer([(TOKEN, Event(original=b"{}"))], trusted=False)
+        await bench.settled()
+        assert not bench.storage.batches[0].may_displace
+        bench.offer()
+        await bench.settled()
+        assert bench.storage.batches[1].may_displace
+
+
+async def test_two_processes_share_one_quota_and_one_count() -> None:
+    clock = ManualClock()
+    storage = MemoryStorage(StorageOptions(now=clock))
+    caches = [EventsCache(storage, quota=QUOTA, now_us=clock) for _ in range(2)]
+    for cache in caches:
+        await cache.open()
+    for _ in range(50):
+        for cache in caches:
+            cache.offer([(TOKEN, Event(original=b"{}")) for _ in range(10)])
+        await asyncio.sleep(0)
+    pages = [await cache.fetch(TOKEN, Query()) for cache in caches]
+    pages = [await cache.fetch(TOKEN, Query()) for cache in caches]
+    assert [(page.total, page.limited) for page in pages] == [(10, 990)] * 2
+    assert sum(cache.ledger.stored for cache in caches) == 10
+    for cache in caches:
+        await cache.close()
+
+
+class Trimmed(MemoryStorage):
+    def __init__(self, answers: list[float]) -> None:
+        super().__init__()
+        self.answers = answers
+        self.sizes: list[int] = []
+
+    async def trim(self, size: int) -> float:
+        self.sizes.append(size)
+        return self.answers.pop(0)
+
+
+async def test_trimming_goes_on_only_while_there_is_such_work() -> None:
+    storage = Trimmed([0, 0, math.inf])
+    cache = EventsCache(storage, quota=Quota(7, 1), trim_interval_seconds=0)
+    await cache.open()
+    await until(lambda: not storage.answers)
+    assert storage.sizes == [7, 7, 7]
+    await until(lambda: bool(cache._trimming and cache._trimming.done()))
+    await cache.close()
