@@ -90,24 +90,29 @@ class EventsCache:
     def offer(
         self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
     ) -> bool:
-        """Take events, all or, if the queue has no room for them, none: then they are dropped and it returns False.
+        """Take events; if the queue has no room for all that are not limited, these are dropped and it returns False.
 
         An event without `timestamp` or `uid` is given one. `trusted` events may displace an idle stream when there
         are too many. A `receipt` for all of them tells what became of each.
         """
         ledger, queue = self.ledger, self.queue
         ledger.received += len(records)
-        if not self._enabled or not queue.has_room(sum(event.weight for _, event in records)):
-            ledger.dropped["queue_full" if self._enabled else "disabled"] += len(records)
-            for _ in records if receipt else ():
-                receipt.drop()  # type: ignore[union-attr]
-            return not self._enabled
+        if not self._enabled:
+            self._drop(records, "disabled", receipt)
+            return True
+        open_records = []
         for stream, event in records:
             lane, status = queue.lane(stream), event.status
-            if queue.refuses(lane, status):
-                if receipt:
-                    receipt.end(stored=False)
-                continue
+            if not queue.refuses(lane, status):
+                open_records.append((lane, status, event))
+            elif receipt:
+                receipt.end(stored=False)
+        if not open_records:
+            return True
+        if not queue.has_room(sum(event.weight for _, _, event in open_records)):
+            self._drop(open_records, "queue_full", receipt)
+            return False
+        for lane, status, event in open_records:
             if not event.timestamp:
                 event.timestamp = _timestamp()
             if not event.uid:
@@ -115,6 +120,11 @@ class EventsCache:
             lane.trusted = lane.trusted or trusted
             queue.put(lane, Item(event.pack(), status, receipt))
         return True
+
+    def _drop(self, records: Sequence[object], reason: str, receipt: Receipt | None) -> None:
+        self.ledger.dropped[reason] += len(records)
+        for _ in records if receipt else ():
+            receipt.drop()  # type: ignore[union-attr]
 
     async def store(self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True) -> Receipt | None:
         """Take events and wait until each is stored or limited; None if the queue has no room.

@@ -1,25 +1,19 @@
 """Answers: JSON always, and every error in Jitsu's shape."""
 
 from collections.abc import AsyncIterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from eventscache.errors import StorageError
 
 _log = structlog.get_logger()
 _encode = msgspec.json.encode
 
-_MESSAGES = {
-    HTTPStatus.NOT_FOUND: "there is nothing at this path",
-    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take that method",
-    HTTPStatus.EXPECTATION_FAILED: "no expectation but 100-continue is known",
-}
 _COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_JSON_HEADERS = {**_COMMON_HEADERS, "Content-Type": "application/json; charset=utf-8"}
 
 
 class Refused(Exception):
@@ -41,13 +35,7 @@ class Refused(Exception):
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return `value` as a JSON answer."""
-    return web.Response(
-        body=_encode(value),
-        status=status,
-        headers={**_COMMON_HEADERS, **(headers or {})},
-        content_type="application/json",
-        charset="utf-8",
-    )
+    return web.Response(body=_encode(value), status=status, headers={**_JSON_HEADERS, **(headers or {})})
 
 
 def error_answer(
@@ -57,7 +45,9 @@ def error_answer(
     return json_answer({"message": message, "error": "", **(fields or {})}, status, headers)
 
 
-async def streamed_answer(request: web.Request, content_type: str, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
+async def streamed_answer(
+    request: web.BaseRequest, content_type: str, pieces: AsyncIterator[bytes]
+) -> web.StreamResponse:
     """Answer 200 with pieces, written as they come.
 
     What fails before the first piece is answered as an error; after it, the connection is cut, so that nobody takes
@@ -77,24 +67,3 @@ async def streamed_answer(request: web.Request, content_type: str, pieces: Async
     else:
         await response.write_eof()
     return response
-
-
-@web.middleware
-async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what handlers raise into answers."""
-    try:
-        return await handler(request)
-    except Refused as refusal:
-        return error_answer(refusal.status, refusal.message, refusal.headers, refusal.fields)
-    except web.HTTPException as answer:
-        message = _MESSAGES.get(HTTPStatus(answer.status), answer.reason)
-        allow = {"Allow": answer.headers["Allow"]} if "Allow" in answer.headers else None
-        return error_answer(answer.status, message, allow)
-    except StorageError as fault:
-        _log.warning("request not served", path=request.path, reason=str(fault))
-        return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, "the storage does not answer", {"Retry-After": "1"})
-    except ConnectionError:
-        raise  # the client went away, and the server knows
-    except Exception:
-        _log.exception("a handler failed", path=request.path)
-        return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")

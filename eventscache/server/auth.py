@@ -43,21 +43,21 @@ class Access:
         if not self._admins and not self.on_loopback:
             raise ConfigError(f"eventscache.admin_tokens: needed to listen on {settings.host}, which others can reach")
 
-    def require_admin(self, request: web.Request) -> None:
+    def require_admin(self, request: web.BaseRequest) -> None:
         """Return if the request may read and clear; else refuse it."""
         if not self._admins:
             self._require_operator(request)
         elif not self._is_admin(request):
             raise Refused(401, "Admin token does not match", {"WWW-Authenticate": "Bearer"})
 
-    def require_writer(self, request: web.Request) -> None:
+    def require_writer(self, request: web.BaseRequest) -> None:
         """Return if the request may write records; else refuse it."""
         if not self._admins:
             self._require_operator(request)
         elif not self._is_admin(request) and not _matches(request.headers.getall("X-Auth-Token", []), self._ingesters):
             raise Refused(401, "neither an admin token nor an ingest token matches", {"WWW-Authenticate": "Bearer"})
 
-    def _is_admin(self, request: web.Request) -> bool:
+    def _is_admin(self, request: web.BaseRequest) -> bool:
         headers = request.headers
         bearers = [
             value[len(_BEARER) :].strip()
@@ -70,7 +70,7 @@ class Access:
         )
 
     @staticmethod
-    def _require_operator(request: web.Request) -> None:
+    def _require_operator(request: web.BaseRequest) -> None:
         """Refuse what comes through a proxy or from a web page on this machine: neither is its operator."""
         headers = request.headers
         try:

@@ -10,16 +10,16 @@ _MAX_GZIP_MEMBERS = 16
 _GZIP = 31  # zlib's name for: a gzip header, and the largest window
 
 
-async def read_body(request: web.Request, max_bytes: int) -> bytes:
+async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
     """Return the body, unzipped; refuse what is larger than `max_bytes` at either stage, or encoded otherwise."""
-    encoding = request.headers.getall("Content-Encoding", [])
-    if encoding not in ([], ["identity"], ["gzip"]):
+    encoding = ", ".join(request.headers.getall("Content-Encoding")) if "Content-Encoding" in request.headers else ""
+    if encoding.lower() not in {"", "identity", "gzip"}:
         raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(max_bytes) from None
-    return _gunzip(body, max_bytes) if encoding == ["gzip"] else body
+    return _gunzip(body, max_bytes) if encoding.lower() == "gzip" else body
 
 
 def _gunzip(data: bytes, max_bytes: int) -> bytes:

@@ -1,5 +1,6 @@
-"""What the handlers share: one typed place in the application."""
+"""What the handlers share."""
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from aiohttp import web
@@ -8,6 +9,7 @@ from eventscache.apikeys import ApiKeys
 from eventscache.cache import EventsCache
 from eventscache.config import Settings
 from eventscache.ingest.limits import Limits
+from eventscache.metrics import Metrics
 from eventscache.server.auth import Access
 
 
@@ -19,6 +21,7 @@ class Context(NamedTuple):
     access: Access
     api_keys: ApiKeys
     limits: Limits
+    metrics: Metrics
 
 
-CONTEXT = web.AppKey("context", Context)
+Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]

@@ -13,7 +13,7 @@ from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.search import Search
 from eventscache.server.answers import Refused, json_answer, streamed_answer
 from eventscache.server.body import read_body
-from eventscache.server.context import CONTEXT, Context
+from eventscache.server.context import Context
 from eventscache.server.query import Parameters, parameters
 from eventscache.storage.base import Query
 from eventscache.stream import Stream
@@ -32,9 +32,8 @@ _PARSERS = {
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
-async def get_events(request: web.Request) -> web.StreamResponse:
+async def get_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Answer with the last events of the streams asked for, written stream by stream."""
-    context = request.app[CONTEXT]
     context.access.require_admin(request)
     asked = parameters(request)
     ids = asked.ids(context.settings.max_ids, context.settings.max_id_bytes)
@@ -102,9 +101,8 @@ def _rendered(found: Found) -> list[bytes]:
     return [event.to_json(sequence) for sequence, event in found.events]
 
 
-async def post_events(request: web.Request) -> web.Response:
+async def post_events(context: Context, request: web.BaseRequest) -> web.Response:
     """Take records, and answer when they are queued, or with `ack=stored` when the storage has them."""
-    context = request.app[CONTEXT]
     try:
         context.access.require_writer(request)
         asked = parameters(request)
@@ -135,7 +133,7 @@ async def post_events(request: web.Request) -> web.Response:
     return json_answer({"status": "ok", **counts, **(errors if parsed.errors else {})}, 200 if wait else 202)
 
 
-def _parser(request: web.Request) -> Callable[[bytes, Stream | None, Limits], records.Parsed]:
+def _parser(request: web.BaseRequest) -> Callable[[bytes, Stream | None, Limits], records.Parsed]:
     parse = _PARSERS.get(request.content_type) if "Content-Type" in request.headers else None
     if parse is None:
         types = ", ".join(_PARSERS)
@@ -170,9 +168,8 @@ def _keep_malformed(context: Context, stream: Stream | None, body: bytes, reason
         context.cache.offer([(stream, Event.of(stream, malformed=text, error=reason))])
 
 
-async def delete_events(request: web.Request) -> web.Response:
+async def delete_events(context: Context, request: web.BaseRequest) -> web.Response:
     """Remove the events of some streams, or of a whole namespace."""
-    context = request.app[CONTEXT]
     context.access.require_admin(request)
     asked = parameters(request)
     namespace = asked.namespace()
@@ -192,9 +189,8 @@ async def delete_events(request: web.Request) -> web.Response:
     return json_answer({"status": "ok", "cleared": cleared})
 
 
-async def get_streams(request: web.Request) -> web.Response:
+async def get_streams(context: Context, request: web.BaseRequest) -> web.Response:
     """List the known streams of a namespace, most recently active first."""
-    context = request.app[CONTEXT]
     context.access.require_admin(request)
     namespace = parameters(request).namespace()
     return json_answer(

@@ -3,32 +3,30 @@
 from aiohttp import web
 
 from eventscache.errors import StorageError
-from eventscache.metrics import CONTENT_TYPE, Metrics
+from eventscache.metrics import CONTENT_TYPE
 from eventscache.server.answers import error_answer, json_answer
-from eventscache.server.context import CONTEXT
-
-METRICS = web.AppKey("metrics", Metrics)
+from eventscache.server.context import Context
 
 
-async def get_livez(_: web.Request) -> web.Response:
+async def get_livez(_: Context, __: web.BaseRequest) -> web.Response:
     """Answer: the process is alive."""
     return json_answer({"status": "ok"})
 
 
-async def get_readyz(request: web.Request) -> web.Response:
+async def get_readyz(context: Context, _: web.BaseRequest) -> web.Response:
     """Answer whether the storage answers and the queue has room."""
     try:
-        await request.app[CONTEXT].cache.check()
+        await context.cache.check()
     except StorageError:
         return error_answer(503, "the storage does not answer, or the queue is full")
     return json_answer({"status": "ok"})
 
 
-async def get_ping(_: web.Request) -> web.Response:
+async def get_ping(_: Context, __: web.BaseRequest) -> web.Response:
     """Answer as Jitsu does."""
     return web.Response(text="pong")
 
 
-async def get_metrics(request: web.Request) -> web.Response:
+async def get_metrics(context: Context, _: web.BaseRequest) -> web.Response:
     """Answer with the metrics in Prometheus's text format."""
-    return web.Response(body=request.app[METRICS].render(), headers={"Content-Type": CONTENT_TYPE})
+    return web.Response(body=context.metrics.render(), headers={"Content-Type": CONTENT_TYPE})

@@ -2,9 +2,11 @@
 
 import base64
 import binascii
+from functools import lru_cache
 from typing import NamedTuple
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from eventscache.apikeys import ApiKey
 from eventscache.errors import InvalidEvent
@@ -12,10 +14,10 @@ from eventscache.event import Event
 from eventscache.ingest import malformed
 from eventscache.ingest.jitsu import parse_events
 from eventscache.ingest.limits import BatchTooLarge
-from eventscache.server.answers import Refused, error_answer, json_answer
+from eventscache.server.answers import Refused, error_answer
 from eventscache.server.body import read_body
-from eventscache.server.context import CONTEXT, Context
-from eventscache.server.query import parameters
+from eventscache.server.context import Context
+from eventscache.server.query import Parameters, raw_query
 from eventscache.stream import Namespace, Stream, check_id
 
 _CORS = {
@@ -26,7 +28,10 @@ _CORS = {
     ),
     "Access-Control-Allow-Credentials": "true",
 }
-_OK = {"status": "ok"}
+_OK = b'{"status":"ok"}'
+_OK_HEADERS = CIMultiDict({"Content-Type": "application/json; charset=utf-8"})
+_REMEMBERED_TOKENS = 4096
+_REMEMBERED_LENGTH = 256
 
 
 class _Sender(NamedTuple):
@@ -34,32 +39,32 @@ class _Sender(NamedTuple):
     key: ApiKey | None
 
 
-async def post_client_events(request: web.Request) -> web.Response:
+async def post_client_events(context: Context, request: web.BaseRequest) -> web.Response:
     """Take events from browsers and apps, by a client secret."""
     try:
-        answer = await _ingest(request, from_server=False)
+        answer = await _ingest(context, request, from_server=False)
     except Refused as refusal:
         answer = error_answer(refusal.status, refusal.message, refusal.headers)
-    answer.headers.update(_cors(request))
+    if "Origin" in request.headers:
+        answer.headers.update(_cors(context, request))
     return answer
 
 
-async def post_server_events(request: web.Request) -> web.Response:
+async def post_server_events(context: Context, request: web.BaseRequest) -> web.Response:
     """Take events from servers, by a server secret."""
-    return await _ingest(request, from_server=True)
+    return await _ingest(context, request, from_server=True)
 
 
-async def preflight(request: web.Request) -> web.Response:
+async def preflight(context: Context, request: web.BaseRequest) -> web.Response:
     """Answer a browser that asks whether its page may send events."""
-    return web.Response(headers=_cors(request))
+    return web.Response(headers=_cors(context, request))
 
 
-def _cors(request: web.Request) -> dict[str, str]:
+def _cors(context: Context, request: web.BaseRequest) -> dict[str, str]:
     """Return Jitsu's headers; the origin is allowed unless the key says otherwise."""
     origin = request.headers.get("Origin")
     if origin is None:
         return {}
-    context = request.app[CONTEXT]
     try:
         token = find_token(request)
     except Refused:
@@ -69,8 +74,7 @@ def _cors(request: web.Request) -> dict[str, str]:
     return {**_CORS, **allowed, "Vary": "Origin"}
 
 
-async def _ingest(request: web.Request, *, from_server: bool) -> web.Response:
-    context = request.app[CONTEXT]
+async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bool) -> web.Response:
     cache = context.cache
     try:
         sender = _find_sender(context, request, from_server=from_server)
@@ -89,7 +93,7 @@ async def _ingest(request: web.Request, *, from_server: bool) -> web.Response:
         [(stream, Event(original=original, token_id=stream.id)) for original in originals],
         trusted=sender.key is not None,
     )
-    return json_answer(_OK)
+    return web.Response(body=_OK, headers=_OK_HEADERS.copy())
 
 
 def _keep_malformed(context: Context, sender: _Sender, body: bytes, reason: str) -> None:
@@ -101,17 +105,34 @@ def _keep_malformed(context: Context, sender: _Sender, body: bytes, reason: str)
     context.cache.offer([(sender.stream, event)], trusted=sender.key is not None)
 
 
-def find_token(request: web.Request) -> str:
+def find_token(request: web.BaseRequest) -> str:
     """Return the token from where Jitsu looks for it, in Jitsu's order."""
-    asked = parameters(request)
-    headers = request.headers
-    candidates = (
-        *asked.all("token")[:1],
-        headers.get("X-Auth-Token", ""),
-        headers.get("api_key", ""),
-        *[value for name, value in asked.pairs if name.startswith("p_")][:1],
+    query, headers = raw_query(request), request.headers
+    token, p_token = _remembered_tokens(query) if len(query) <= _REMEMBERED_LENGTH else _tokens_in_query(query)
+    return (
+        token
+        or headers.get("X-Auth-Token")
+        or headers.get("api_key")
+        or p_token
+        or _basic_user(headers.get("Authorization", ""))
     )
-    return next((token for token in candidates if token), "") or _basic_user(headers.get("Authorization", ""))
+
+
+def _tokens_in_query(raw: str) -> tuple[str, str]:
+    """Return the values of `token` and of the first key that begins with `p_`."""
+    asked = Parameters(raw)
+    tokens = asked.all("token")
+    p_tokens = [value for name, value in asked.pairs if name.startswith("p_")]
+    return tokens[0] if tokens else "", p_tokens[0] if p_tokens else ""
+
+
+# The same few tokens come with nearly every request.
+_remembered_tokens = lru_cache(_REMEMBERED_TOKENS)(_tokens_in_query)
+
+
+@lru_cache(_REMEMBERED_TOKENS)
+def _stream_of_token(token: str, max_id_bytes: int) -> Stream:
+    return Stream(Namespace.TOKEN, check_id(token, max_id_bytes))
 
 
 def _basic_user(authorization: str) -> str:
@@ -124,7 +145,7 @@ def _basic_user(authorization: str) -> str:
         return ""
 
 
-def _find_sender(context: Context, request: web.Request, *, from_server: bool) -> _Sender:
+def _find_sender(context: Context, request: web.BaseRequest, *, from_server: bool) -> _Sender:
     """Return whose events these are; refuse a token that may not send here."""
     token = find_token(request)
     keys = context.api_keys
@@ -142,6 +163,6 @@ def _find_sender(context: Context, request: web.Request, *, from_server: bool) -
     if not context.access.on_loopback and not context.settings.open_ingestion:
         raise Refused(401, "no api_keys are configured, and eventscache.open_ingestion is off")
     try:
-        return _Sender(Stream(Namespace.TOKEN, check_id(token, context.limits.max_id_bytes)), None)
+        return _Sender(_stream_of_token(token, context.limits.max_id_bytes), None)
     except InvalidEvent as fault:
         raise Refused(401, f"The token is not usable: {fault}") from None

@@ -1,7 +1,6 @@
 """Query strings, decoded strictly, and the parameters that several routes share."""
 
 import re
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -13,8 +12,6 @@ from eventscache.stream import Namespace, Status, Stream, check_id
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
-
-_CACHED_LENGTH = 256
 
 
 class Parameters:
@@ -124,10 +121,11 @@ def _decoded(text: str) -> str:
         raise Refused(400, "the query is not valid UTF-8") from None
 
 
-_cached = lru_cache(4096)(Parameters)
+def raw_query(request: web.BaseRequest) -> str:
+    """Return the query string as it came."""
+    return request.raw_path.partition("?")[2].partition("#")[0]
 
 
-def parameters(request: web.Request) -> Parameters:
-    """Return the parameters of a request; those of short queries are remembered, as tokens recur."""
-    raw = request.raw_path.partition("?")[2].partition("#")[0]
-    return _cached(raw) if len(raw) <= _CACHED_LENGTH else Parameters(raw)
+def parameters(request: web.BaseRequest) -> Parameters:
+    """Return the parameters of a request."""
+    return Parameters(raw_query(request))

@@ -6,13 +6,11 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
-from aiohttp import web
 from yarl import URL
 
 from eventscache.cache import EventsCache
 from eventscache.config import Settings
-from eventscache.server.app import build_app, build_runner
-from eventscache.server.context import CONTEXT
+from eventscache.server import app
 from eventscache.storage import storage_from_url
 from eventscache.storage.base import Storage
 from tests.redis_server import RedisServer
@@ -33,8 +31,8 @@ class Answer(NamedTuple):
 class Sidecar:
     """A sidecar on a real socket, and a client for it."""
 
-    def __init__(self, app: web.Application, address: str, session: aiohttp.ClientSession) -> None:
-        self.cache: EventsCache = app[CONTEXT].cache
+    def __init__(self, cache: EventsCache, address: str, session: aiohttp.ClientSession) -> None:
+        self.cache = cache
         self.address = address
         self._session = session
 
@@ -91,13 +89,11 @@ async def start() -> AsyncIterator[Start]:
             settings = Settings(**changes)
             if isinstance(storage, str):
                 storage = storage_from_url(storage, settings.storage_options)
-            app = build_app(settings, storage)
-            runner = build_runner(app)
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            sidecar = app.Sidecar(settings, storage)
+            address = await sidecar.start("127.0.0.1", 0)
+            stack.push_async_callback(sidecar.stop)
             session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
-            return Sidecar(app, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
+            return Sidecar(sidecar.cache, address, session)
 
         yield start_sidecar
 

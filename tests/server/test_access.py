@@ -5,7 +5,7 @@ import pytest
 from eventscache.apikeys import ApiKey
 from eventscache.config import Settings
 from eventscache.errors import ConfigError
-from eventscache.server.app import build_app
+from eventscache.server import app
 from eventscache.storage.memory import MemoryStorage
 from tests.server.conftest import CACHE, Sidecar, Start
 
@@ -86,10 +86,10 @@ async def test_without_admin_token_loopback_names_and_the_own_page_are_served(st
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com"])
-def test_an_address_that_others_reach_needs_an_admin_token(host: str) -> None:
+async def test_an_address_that_others_reach_needs_an_admin_token(host: str) -> None:
     with pytest.raises(ConfigError, match="admin_tokens"):
-        build_app(Settings(host=host), MemoryStorage())
-    build_app(Settings(host=host, admin_tokens=("x",)), MemoryStorage())
+        app.Sidecar(Settings(host=host), MemoryStorage())
+    app.Sidecar(Settings(host=host, admin_tokens=("x",)), MemoryStorage())
 
 
 async def test_probes_and_metrics_are_open_and_tell_no_ids(start: Start) -> None:
