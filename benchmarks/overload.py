@@ -106,6 +106,8 @@ class Measured(NamedTuple):
 async def load(server: Server, event_bytes: int, seconds: float) -> Measured:
     """Load a server in a closed loop."""
     url = urlsplit(server.address)
+    assert url.hostname
+    assert url.port
     event = EVENT % (b"x" * max(0, event_bytes - len(EVENT)))
     requests = [
         b"POST /api/v1/event?token=key%d HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\n"

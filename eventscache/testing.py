@@ -117,8 +117,8 @@ class StorageConformance:
         self.clock = ManualClock()
 
     def options(self, **changes: Any) -> StorageOptions:
-        """Return the suite's options: its clock, a scratch prefix."""
-        scratch = StorageOptions(prefix=f"scratch-{secrets.token_hex(6)}", now=self.clock)
+        """Return the suite's options: its clock, a scratch prefix, and patience with a slow machine."""
+        scratch = StorageOptions(prefix=f"scratch-{secrets.token_hex(6)}", now=self.clock, timeout_seconds=60)
         return msgspec.structs.replace(scratch, **changes)
 
     def writer(self, storage: Storage, stream_id: str = "key", quota: Quota = QUOTA) -> Writer:

@@ -67,12 +67,14 @@ local t = max(now + offset, last)
 offset = t - now
 
 -- A batch that was seen before gets its first answer, with less time left to wait.
-if stored[2] then
-  local seen, _, a, a_opens, e, e_opens =
-    string.match(stored[2], '^(%d+) (%d+) (%-?%d+) (%d+) (%-?%d+) (%d+)$')
+local seen, _, seen_all, seen_all_opens, seen_error, seen_error_opens =
+  string.match(stored[2] or '', '^(%d+) (%d+) (%-?%d+) (%d+) (%-?%d+) (%d+)$')
+if seen then
   seen = tonumber(seen)
   if seen == number then
-    return {1, tonumber(a), max(0, a_opens - t), tonumber(e), max(0, e_opens - t), ''}
+    return {
+      1, tonumber(seen_all), max(0, seen_all_opens - t), tonumber(seen_error), max(0, seen_error_opens - t), '',
+    }
   elseif seen > number then
     return {2, -1, 0, -1, 0, ''}
   end
@@ -217,7 +219,7 @@ end
 
 -- A new writer is the moment to forget those that fell silent.
 local forgotten = {}
-if not stored[2] then
+if not seen then
   local writers, content = {}, redis.call('HGETALL', state)
   for i = 1, #content, 2 do
     if string.sub(content[i], 1, 2) == 'w:' then

@@ -31,7 +31,7 @@ class RedisServer:
     """One redis-server process without persistence, on a Unix socket in `folder`."""
 
     def __init__(self, binary: str, folder: Path) -> None:
-        self._binary = binary
+        self.binary = binary
         self._socket = folder / "redis.sock"
         self._log = folder / "redis.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,7 +40,7 @@ class RedisServer:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._binary, "--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"],
+                [self.binary, "--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"],
                 stdout=log,
                 stderr=log,
             )

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from functools import partial
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -50,7 +50,7 @@ class Sidecar:
     """
 
     def __init__(self, settings: Settings, storage: Storage) -> None:
-        """Set up, over a storage that is opened and closed with it. Raises `ConfigError`."""
+        """Set up on the running loop, over a storage that is opened and closed with it. Raises `ConfigError`."""
         self.cache = EventsCache(
             storage,
             quota=settings.quota,
@@ -79,10 +79,11 @@ class Sidecar:
         self._handlers: dict[str, dict[str, Handler]] = {}
         for method, path, handler in ROUTES:
             self._handlers.setdefault(path, {})[method] = handler
+        self._loop = asyncio.get_running_loop()
         self._runner = web.ServerRunner(
             web.Server(
                 self._answer,
-                request_factory=partial(_request, client_max_size=settings.max_body_bytes),
+                request_factory=self._request,
                 access_log=None,
                 auto_decompress=False,
                 keepalive_timeout=settings.keepalive_ms / 1000,
@@ -113,6 +114,11 @@ class Sidecar:
         await self._runner.cleanup()
         await self.cache.close(self._half_the_shutdown_seconds)
 
+    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        """Return a request that may have as large a body as is allowed."""
+        size = self._settings.max_body_bytes
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop, client_max_size=size)
+
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Dispatch a request, and turn what handlers raise into answers."""
         try:
@@ -135,13 +141,6 @@ class Sidecar:
         except Exception:
             _log.exception("a handler failed", path=request.path)
             return error_answer(500, "internal error")
-
-
-# The parameters are aiohttp's, which are not typed for a factory.
-def _request(message, payload, protocol, writer, task, *, client_max_size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return web.BaseRequest(
-        message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=client_max_size
-    )
 
 
 async def _expect(request: web.BaseRequest) -> None:

@@ -87,12 +87,10 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
         reason = f"Error parsing events body: {fault}"
         _keep_malformed(context, sender, body, reason)
         raise Refused(400, reason) from None
-    stream = sender.stream
     # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
-    cache.offer(
-        [(stream, Event(original=original, token_id=stream.id)) for original in originals],
-        trusted=sender.key is not None,
-    )
+    stream, token_id = sender.stream, sender.stream.id
+    records = [(stream, Event(original=original, token_id=token_id)) for original in originals]
+    cache.offer(records, trusted=sender.key is not None)
     return web.Response(body=_OK, headers=_OK_HEADERS.copy())
 
 

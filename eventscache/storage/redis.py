@@ -42,6 +42,11 @@ _TRIM_STREAMS = 500
 # or between two masters. redis-py has classes for some of them only, and not in each version of the server.
 _PASSING = ("OOM", "BUSY", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "UNKILLABLE")
 
+# What it says when the user name or password is wrong or missing; the class differs by version and moment.
+_NO_ACCESS = ("HELLO must be called", "invalid username-password", "Authentication required")
+# What redis-py says when it had no connection to send on.
+_NEVER_SENT = ("connecting to", "No connection available", "Connection refused")
+
 
 class RedisStorage(Storage):
     """Keeps each stream under five keys that share a Cluster slot; `lua/insert.lua` says what they hold."""
@@ -100,8 +105,9 @@ class RedisStorage(Storage):
     async def insert(self, batch: Batch) -> Admission:
         """See `Storage.insert`."""
         expiry_ms = expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
-        async with _translated():
+        async with _translated(ambiguous=False):
             await self._note_activity(batch, expiry_ms)
+        async with _translated():
             reply = await self._insert(
                 self._client,
                 self._keys(batch.stream),
@@ -250,19 +256,21 @@ def _entry(stamp: bytes, event: bytes) -> Entry:
 
 @asynccontextmanager
 async def _translated(*, ambiguous: bool = True) -> AsyncIterator[None]:
-    """Turn whatever the driver raises into this package's errors; addresses and secrets stay out of the text."""
+    """Turn whatever the driver raises into this package's errors; addresses and secrets stay out of the text.
+
+    `ambiguous` says whether a call that got no answer may have changed something that matters.
+    """
     try:
         yield
-    except driver.AuthenticationError:
-        raise StorageUnavailable("Redis refuses the user name or password", ambiguous=False) from None
-    except driver.TimeoutError as fault:
-        raise StorageUnavailable("Redis did not answer in time", ambiguous=ambiguous) from fault
-    except (driver.ConnectionError, OSError) as fault:
-        refused = isinstance(fault.__cause__ or fault, ConnectionRefusedError)
-        raise StorageUnavailable(f"no connection to Redis: {fault}", ambiguous=ambiguous and not refused) from fault
+    except (driver.TimeoutError, driver.ConnectionError, OSError) as fault:
+        if isinstance(fault, driver.AuthenticationError) or any(text in str(fault) for text in _NO_ACCESS):
+            raise StorageUnavailable("Redis refuses the user name or password", ambiguous=False) from None
+        sent = not any(text in str(fault) for text in _NEVER_SENT)
+        raise StorageUnavailable(f"no answer from Redis: {fault}", ambiguous=ambiguous and sent) from fault
     except driver.ResponseError as fault:
         text = str(fault)
-        if any(word in text for word in _PASSING):
+        passing = isinstance(fault, driver.OutOfMemoryError) or any(word in text for word in _PASSING)
+        if passing:
             raise StorageUnavailable(f"Redis answered: {text}", ambiguous=False) from fault
         raise StorageError(f"Redis answered: {text}") from fault
     except driver.RedisError as fault:

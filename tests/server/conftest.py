@@ -36,7 +36,7 @@ class Sidecar:
         self.address = address
         self._session = session
 
-    async def ask(self, method: str, path: str, data: bytes | None = None, **headers: str) -> Answer:
+    async def ask(self, method: str, path: str, data: Any = None, **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         # Without a type of its own the client would invent one.
         async with self._session.request(
@@ -86,7 +86,8 @@ async def start() -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start_sidecar(storage: Storage | str = "memory://", **changes: Any) -> Sidecar:
-            settings = Settings(**changes)
+            # Patient with a slow machine, unless the test is about patience.
+            settings = Settings(**{"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, **changes})
             if isinstance(storage, str):
                 storage = storage_from_url(storage, settings.storage_options)
             sidecar = app.Sidecar(settings, storage)

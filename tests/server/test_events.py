@@ -92,7 +92,7 @@ async def test_what_a_get_gives_a_post_takes(sidecar: Sidecar) -> None:
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("kind", ["json", "array", "x-ndjson", "msgpack", "x-msgpack"])
 async def test_every_format_is_taken(sidecar: Sidecar, kind: str, packed: bool) -> None:
-    events = [{"original": {"n": 1, "text": "\u00e9\n"}, "error": "no"}, {"original": {"n": 2}}]
+    events: list[dict[str, Any]] = [{"original": {"n": 1, "text": "\u00e9\n"}, "error": "no"}, {"original": {"n": 2}}]
     body = {
         "json": b"".join(json.dumps(event).encode() for event in events[:1]),
         "array": json.dumps(events, indent=1).encode(),
@@ -114,7 +114,7 @@ async def test_every_format_is_taken(sidecar: Sidecar, kind: str, packed: bool) 
 
 
 async def test_msgpack_keeps_the_bytes_of_json_it_holds(sidecar: Sidecar) -> None:
-    batch = [
+    batch: list[Any] = [
         {"original": b'{"a": 1.10}'},
         {"original": b"{"},
         {"original": {"a": b"\xff"}},

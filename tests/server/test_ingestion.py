@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.server.conftest import CACHE, Sidecar
 EVENT = b'{"event_type":"pageview","n":1.10}'
 
 
-async def originals(sidecar: Sidecar) -> list[dict]:
+async def originals(sidecar: Sidecar) -> list[dict[str, Any]]:
     return [event["original"] for event in await sidecar.events("namespace=token&ids=key")][::-1]
 
 
@@ -42,7 +43,7 @@ async def test_a_template_wins_over_the_events_keys(sidecar: Sidecar) -> None:
 @pytest.mark.parametrize(
     "body", [{"template": {}, "events": [{}, 5]}, {"template": 5, "events": []}, {"template": {}}, {"events": [{}]}]
 )
-async def test_what_only_looks_like_a_template_is_a_plain_event(sidecar: Sidecar, body: dict) -> None:
+async def test_what_only_looks_like_a_template_is_a_plain_event(sidecar: Sidecar, body: dict[str, Any]) -> None:
     await sidecar.post("/api/v1/events?token=key", json.dumps(body).encode())
     assert await originals(sidecar) == [body]
 

@@ -73,12 +73,9 @@ class Model:
         if batch.number < number:
             return Admission(stale=True)
         if batch.number == number:
-            return Admission(
-                *(
-                    verdict and Verdict(verdict.admitted, max(0, verdict.retry_us - (t - answered_at)))
-                    for verdict in (answer.all, answer.error)
-                )
-            )
+            gone = t - answered_at
+            later = [v and Verdict(v.admitted, max(0, v.retry_us - gone)) for v in (answer.all, answer.error)]
+            return Admission(later[0], later[1])
         self.last, self.offset = t, t - now
         other = self.quota if self.quota != batch.quota else None
         self.quota = batch.quota

@@ -54,7 +54,7 @@ class Agreement(RuleBasedStateMachine):
     @initialize(quota=quotas)
     def open_storages(self, quota: Quota) -> None:
         self.quota = quota
-        options = StorageOptions(prefix=secrets.token_hex(8), now=self.clock, ttl_seconds=100_000)
+        options = StorageOptions(prefix=secrets.token_hex(8), now=self.clock, ttl_seconds=100_000, timeout_seconds=60)
         self.storages = {
             "memory": MemoryStorage(options),
             "fakeredis": RedisStorage(fakeredis.FakeAsyncRedis(), options),

@@ -1,0 +1,55 @@
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := eventscache tests benchmarks
+
+.PHONY: help install run test lint format bench package clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/installed ## make .venv with the eventscache command in it
+
+run: .venv/installed ## start the server on http://127.0.0.1:8095, over the memory storage
+	$(BIN)/eventscache serve $(ARGS)
+
+test: .venv/installed-dev ## run all tests, against a real Redis too
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed-dev ## check style, types and the Lua scripts
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	@if command -v luacheck >/dev/null; then luacheck -q lua; \
+	elif [ -n "$$CI" ]; then echo "luacheck is not installed" >&2; exit 1; \
+	else echo "luacheck is not installed: the Lua scripts were not checked" >&2; fi
+
+format: .venv/installed-dev ## format the sources
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: .venv/installed-dev ## measure the insert path against a bare aiohttp server
+	$(BIN)/python benchmarks/overload.py $(ARGS)
+
+package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhere and try it
+	rm -rf dist build
+	$(BIN)/python -m build
+	rm -rf build/smoke && $(PYTHON) -m venv build/smoke
+	build/smoke/bin/python -m pip install --quiet dist/*.whl
+	cd build/smoke && bin/eventscache config && bin/python -c "from eventscache.storage.scripts import read_script; read_script('insert')"
+
+clean: ## remove what the other targets made
+	rm -rf .venv build dist *.egg-info
+
+.venv/created:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/installed: .venv/created setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,235 @@
+"""What is Redis's own: keys, expiry, scripts that are flushed, a server that is full or in the way."""
+
+import asyncio
+
+import pytest
+import redis
+from redis.asyncio import Redis
+
+from eventscache.errors import StorageError, StorageUnavailable
+from eventscache.storage.base import MICROSECONDS, Query, Quota, Share, StorageOptions
+from eventscache.storage.redis import RedisStorage
+from eventscache.stream import Namespace, Status, Stream
+from eventscache.testing import ManualClock, Writer, error, numbered, payloads, success
+from tests.redis_server import RedisServer
+
+TOKEN = Stream(Namespace.TOKEN, "key")
+
+
+@pytest.fixture
+def driver(redis_server: RedisServer):
+    client = redis.Redis.from_url(redis_server.url)
+    client.flushall()
+    yield client
+    client.flushall()
+    client.close()
+
+
+@pytest.fixture
+async def storage(redis_server: RedisServer, driver: redis.Redis):
+    async with RedisStorage.from_url(redis_server.url, StorageOptions()) as opened:
+        yield opened
+
+
+async def test_five_keys_a_stream_share_one_slot_and_all_expire(storage: RedisStorage, driver: redis.Redis) -> None:
+    await Writer(storage, Stream(Namespace.DESTINATION, "a{b}c")).insert(error(b"x"))
+    keys = {key.decode() for key in driver.scan_iter()}
+    tag = "eventscache:v1:{d.a%7Bb%7Dc}"
+    assert keys == {
+        f"{tag}:state", f"{tag}:all", f"{tag}:all:at", f"{tag}:error", f"{tag}:error:at", "eventscache:v1:streams:d",
+    }  # fmt: skip
+    for key in keys:
+        assert 0 < driver.ttl(key) <= 604_800
+
+
+async def test_reading_what_is_unknown_writes_nothing(storage: RedisStorage, driver: redis.Redis) -> None:
+    await storage.fetch(TOKEN, Query())
+    await storage.fetch(TOKEN, Query(Status.ERROR))
+    await storage.clear(TOKEN)
+    await storage.streams(Namespace.TOKEN)
+    assert driver.dbsize() == 0
+
+
+async def test_every_key_keeps_an_expiry_whatever_is_done(redis_server: RedisServer, driver: redis.Redis) -> None:
+    clock = ManualClock()
+    options = StorageOptions(now=clock, ttl_seconds=1)
+    async with RedisStorage.from_url(redis_server.url, options) as storage:
+        writer = Writer(storage, TOKEN, Quota(2, MICROSECONDS))
+        for step in (success(b"1"), error(b"2"), [], success(*numbered(5))):
+            await writer.insert(step, all=Share(surplus=1))
+            await storage.clear(TOKEN)
+            await writer.insert(error(b"3"))
+            for key in driver.scan_iter():
+                # However short the setting: never shorter than the limiter must remember.
+                assert 250 < driver.ttl(key) <= 302, key
+            clock.advance(MICROSECONDS)
+
+
+async def test_an_expiry_is_renewed_after_an_eighth_of_it_and_when_it_changes(
+    redis_server: RedisServer, driver: redis.Redis
+) -> None:
+    clock = ManualClock()
+    key = "eventscache:v1:{t.key}:all"
+    async with RedisStorage.from_url(redis_server.url, StorageOptions(now=clock, ttl_seconds=8000)) as storage:
+        writer = Writer(storage, TOKEN)
+        await writer.insert(success(b"1"))
+        driver.expire(key, 5000)
+        clock.advance(999 * MICROSECONDS)
+        await writer.insert(success(b"2"))
+        assert driver.ttl(key) <= 5000
+        clock.advance(MICROSECONDS)
+        await writer.insert(success(b"3"))
+        assert driver.ttl(key) > 7900
+    async with RedisStorage.from_url(redis_server.url, StorageOptions(now=clock, ttl_seconds=90_000)) as storage:
+        await Writer(storage, TOKEN).insert(success(b"4"))
+        assert driver.ttl(key) > 80_000
+
+
+async def test_time_is_the_servers_own(storage: RedisStorage, driver: redis.Redis) -> None:
+    seconds, microseconds = driver.time()
+    writer = Writer(storage, TOKEN)
+    await writer.insert(success(b"x"))
+    (entry,) = (await writer.fetch()).entries
+    assert 0 <= entry.admitted_us - (seconds * MICROSECONDS + microseconds) < 60 * MICROSECONDS
+    (info,) = await storage.streams(Namespace.TOKEN)
+    assert info.last_active_us == entry.admitted_us
+
+
+async def test_flushed_scripts_are_loaded_again(storage: RedisStorage, driver: redis.Redis) -> None:
+    writer = Writer(storage, TOKEN)
+    for event in (b"1", b"2", b"3"):
+        driver.script_flush()
+        await writer.insert(success(event))
+        driver.script_flush()
+        await writer.fetch()
+    assert payloads(await writer.fetch()) == [b"3", b"2", b"1"]
+
+
+async def test_a_state_that_is_lost_goes_on_at_its_stamps(redis_server: RedisServer, driver: redis.Redis) -> None:
+    clock = ManualClock()
+    async with RedisStorage.from_url(redis_server.url, StorageOptions(now=clock)) as storage:
+        writer = Writer(storage, TOKEN)
+        await writer.insert(success(*numbered(10)))
+        driver.delete("eventscache:v1:{t.key}:state")
+        clock.advance(-3600 * MICROSECONDS)
+        refused = await writer.insert(success(b"x"))
+        assert refused.all is not None
+        assert (refused.all.admitted, refused.all.retry_us) == (0, 60 * MICROSECONDS)
+
+
+async def test_stamps_that_are_lost_break_no_read(storage: RedisStorage, driver: redis.Redis) -> None:
+    writer = Writer(storage, TOKEN)
+    await writer.insert(success(*numbered(5)))
+    driver.ltrim("eventscache:v1:{t.key}:all:at", 0, 2)
+    assert payloads(await writer.fetch()) == numbered(5)[:1:-1]
+    assert payloads(await writer.fetch(status=Status.SUCCESS, limit=1)) == [b"event 4"]
+
+
+async def test_a_full_redis_changes_nothing_and_still_reads(storage: RedisStorage, driver: redis.Redis) -> None:
+    writer = Writer(storage, TOKEN)
+    await writer.insert(error(*numbered(3)))
+    before = await writer.fetch(), {key: driver.dump(key) for key in driver.scan_iter()}
+    driver.config_set("maxmemory", 1)
+    try:
+        batch = writer.batch(error(*numbered(3)))
+        with pytest.raises(StorageUnavailable) as fault:
+            await storage.insert(batch)
+        assert not fault.value.ambiguous
+        with pytest.raises(StorageUnavailable):
+            await Writer(storage, Stream(Namespace.TOKEN, "new")).insert(success(b"x"))
+        assert (await writer.fetch(), {key: driver.dump(key) for key in driver.scan_iter()}) == before
+    finally:
+        driver.config_set("maxmemory", 0)
+    assert (await storage.insert(batch)).all is not None
+
+
+async def test_a_key_of_another_type_is_an_error_and_no_outage(storage: RedisStorage, driver: redis.Redis) -> None:
+    driver.set("eventscache:v1:{t.key}:state", "not ours")
+    with pytest.raises(StorageError) as fault:
+        await Writer(storage, TOKEN).insert(success(b"x"))
+    assert not isinstance(fault.value, StorageUnavailable)
+
+
+async def test_faults_of_the_connection_are_told_apart(tmp_path) -> None:
+    async with RedisStorage.from_url(f"unix://{tmp_path}/none.sock", StorageOptions()) as storage:
+        with pytest.raises(StorageUnavailable, match="no answer from Redis"):
+            await storage.ping()
+        with pytest.raises(StorageUnavailable):
+            await Writer(storage, TOKEN).insert(success(b"x"))
+    async with RedisStorage.from_url("redis://127.0.0.1:1/0", StorageOptions()) as storage:
+        with pytest.raises(StorageUnavailable) as refused:
+            await Writer(storage, TOKEN).insert(success(b"x"))
+        assert not refused.value.ambiguous
+
+
+async def test_a_redis_that_does_not_answer_is_ambiguous(redis_server: RedisServer, driver: redis.Redis) -> None:
+    options = StorageOptions(timeout_seconds=0.05)
+    async with RedisStorage.from_url(redis_server.url, options) as storage:
+        writer = Writer(storage, TOKEN)
+        await writer.insert(success(b"1"))
+        batch = writer.batch(success(b"2"))
+        driver.client_pause(60_000, all=False)
+        try:
+            with pytest.raises(StorageUnavailable) as fault:
+                await storage.insert(batch)
+            assert fault.value.ambiguous
+        finally:
+            driver.client_unpause()
+        while True:  # the same batch, until it is confirmed: stored once
+            try:
+                await storage.insert(batch)
+                break
+            except StorageUnavailable:
+                await asyncio.sleep(0)
+        assert payloads(await writer.fetch()) == [b"2", b"1"]
+
+
+async def test_a_wrong_password_is_told_without_it(redis_server: RedisServer, driver: redis.Redis) -> None:
+    driver.config_set("requirepass", "right")
+    try:
+        for password in ("", ":the-secret@"):
+            url = redis_server.url.replace("unix://", f"unix://{password}")
+            async with RedisStorage.from_url(url, StorageOptions()) as storage:
+                with pytest.raises(StorageUnavailable, match="refuses the user name or password"):
+                    await storage.ping()
+        url = redis_server.url.replace("unix://", "unix://:right@")
+        async with RedisStorage.from_url(url, StorageOptions()) as storage:
+            await storage.ping()
+    finally:
+        driver.config_set("requirepass", "")
+
+
+async def test_old_writers_are_forgotten(redis_server: RedisServer, driver: redis.Redis) -> None:
+    clock = ManualClock()
+
+    def writers() -> int:
+        return len(list(driver.hscan_iter("eventscache:v1:{t.key}:state", match="w:*")))
+
+    async with RedisStorage.from_url(redis_server.url, StorageOptions(now=clock)) as storage:
+        for _ in range(150):
+            clock.advance(MICROSECONDS)
+            await Writer(storage, TOKEN).insert(success(b"x"))
+        assert writers() <= 100
+        clock.advance(300 * MICROSECONDS)
+        await Writer(storage, TOKEN).insert(success(b"x"))
+        assert writers() == 1
+
+
+async def test_a_small_hash_stays_small(storage: RedisStorage, driver: redis.Redis) -> None:
+    writer = Writer(storage, TOKEN, Quota(100, 31_536_000 * MICROSECONDS))
+    await writer.insert(error(*numbered(150)))
+    assert driver.object("encoding", "eventscache:v1:{t.key}:state") in {b"listpack", b"ziplist"}
+
+
+async def test_displaced_streams_leave_nothing_behind(redis_server: RedisServer, driver: redis.Redis) -> None:
+    async with RedisStorage.from_url(redis_server.url, StorageOptions(max_streams=2)) as storage:
+        for number in range(20):
+            await Writer(storage, Stream(Namespace.TOKEN, f"key {number}")).insert(error(b"x"))
+        assert driver.dbsize() == 2 * 5 + 1
+
+
+async def test_an_injected_client_serves_as_well(redis_server: RedisServer, driver: redis.Redis) -> None:
+    storage = RedisStorage(Redis.from_url(redis_server.url))
+    await Writer(storage, TOKEN).insert(success(b"x"))
+    await storage.close()
+    await storage.close()

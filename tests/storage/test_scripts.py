@@ -1,0 +1,156 @@
+"""Each Lua script, driven raw: what it is given, what it returns, what it leaves."""
+
+from typing import Any
+
+import fakeredis
+import pytest
+import redis
+
+from eventscache.storage.scripts import read_script
+from tests.redis_server import RedisServer
+
+NOW = 1_700_000_000_000_000
+WINDOW = 60_000_000
+KEYS = ["{t.x}:state", "{t.x}:all", "{t.x}:all:at", "{t.x}:error", "{t.x}:error:at"]
+
+
+@pytest.fixture(params=["fakeredis", "real"])
+def client(request: pytest.FixtureRequest):
+    if request.param == "fakeredis":
+        yield fakeredis.FakeRedis()
+        return
+    servers: dict[str, RedisServer] = request.getfixturevalue("redis_servers")
+    with redis.Redis.from_url(servers[max(servers)].url) as real:
+        real.flushall()
+        yield real
+        real.flushall()
+
+
+def insert(client, letters: str, *payloads: bytes, now: object = NOW, number: int = 1, **changes: object) -> Any:
+    arguments = {
+        "size": 3, "window": WINDOW, "expiry": 600_000, "writer": "w", "number": number,
+        "all_surplus": 0, "error_surplus": 0, "all_carried": "", "error_carried": "",
+    } | changes  # fmt: skip
+    return client.eval(read_script("insert"), 5, *KEYS, now, *arguments.values(), letters, *payloads)
+
+
+def fetch(client, collection: str = "a", status: str = "", before="", after="", limit=100, now: object = NOW) -> Any:
+    keys = KEYS[:3] if collection == "a" else [KEYS[0], *KEYS[3:]]
+    return client.eval(read_script("fetch"), 3, *keys, now, collection, status, before, after, limit)
+
+
+def test_insert_sorts_events_into_lists_with_stamps_beside_them(client) -> None:
+    assert insert(client, "skeax", b"1", b"2", b"3", b"4", b"5", size=9) == [0, 4, 0, 2, 0, b""]
+    assert client.lrange(KEYS[1], 0, -1) == [b"4", b"3", b"2", b"1"]
+    assert client.lrange(KEYS[2], 0, -1) == [
+        b"%c%d:%d" % (kind, NOW, n) for kind, n in zip(b"eeks", (4, 3, 2, 1), strict=True)
+    ]
+    assert client.lrange(KEYS[3], 0, -1) == [b"5", b"3"]
+    assert client.lrange(KEYS[4], 0, -1) == [b"e%d:5" % NOW, b"e%d:3" % NOW]
+    state = client.hgetall(KEYS[0])
+    assert state[b"clock"] == b"%d 0" % NOW
+    assert state[b"seq"] == b"5"
+    assert state[b"quota"] == b"9 60000000"
+    assert state[b"all"] == b"%d %d 0" % (5 * WINDOW, NOW)
+    assert state[b"error"] == b"%d %d 0" % (7 * WINDOW, NOW)
+    assert state[b"renewed"] == b"%d 600000" % NOW
+    assert state[b"w:w"] == b"1 %d 4 %d 2 %d" % (NOW, NOW, NOW)
+
+
+def test_insert_counts_refusals_by_second_in_a_ring(client) -> None:
+    insert(client, "ssss", b"1", b"2", b"3", b"4", all_surplus=5, all_carried="2000000:7 61000000:9")
+    state = client.hgetall(KEYS[0])
+    second = NOW // 1_000_000
+    assert state[b"a%d" % (second % 60)] == b"%d 8" % second
+    assert state[b"a%d" % ((second - 2) % 60)] == b"%d 7" % (second - 2)
+    assert sum(field.startswith(b"a") and field != b"all" for field in state) == 2
+    insert(client, "s", b"5", number=2, now=NOW + 60_000_000 - 1, all_carried="0:100")
+    # The refusals that are carried left one token: the event itself is admitted.
+    assert client.hget(KEYS[0], f"a{(second + 59) % 60}") == b"%d 100" % (second + 59)
+    insert(client, "", number=3, now=NOW + 60_000_000, all_carried="0:1")
+    assert client.hget(KEYS[0], f"a{second % 60}") == b"%d 1" % (second + 60)
+
+
+def test_insert_takes_the_servers_time_if_it_is_given_none(client) -> None:
+    insert(client, "s", b"x", now="")
+    stamp = client.lindex(KEYS[2], 0)
+    seconds, microseconds = client.time()
+    assert 0 <= seconds * 1_000_000 + microseconds - int(stamp[1:].split(b":")[0]) < 60_000_000
+
+
+def test_insert_answers_a_seen_batch_and_refuses_an_older_one(client) -> None:
+    first = insert(client, "ssss", b"1", b"2", b"3", b"4", number=5)
+    assert first == [0, 3, WINDOW, -1, 0, b""]
+    before = {key: client.dump(key) for key in KEYS} if not isinstance(client, fakeredis.FakeRedis) else None
+    assert insert(client, "ssss", b"1", b"2", b"3", b"4", number=5, now=NOW + 10) == [1, 3, WINDOW - 10, -1, 0, b""]
+    assert insert(client, "s", b"1", number=4, now=NOW + 20) == [2, -1, 0, -1, 0, b""]
+    if before:
+        assert {key: client.dump(key) for key in KEYS} == before
+
+
+def test_insert_carries_more_values_than_luas_stack_holds(client) -> None:
+    values = [b"%d" % n for n in range(9000)]
+    reply = insert(client, "e" * 9000, *values, size=8500)
+    assert reply[1] == reply[3] == 8500
+    assert client.lrange(KEYS[1], 0, -1) == values[8499::-1]
+    assert client.llen(KEYS[4]) == 8500
+
+
+def test_insert_of_nothing_touches_no_bucket(client) -> None:
+    assert insert(client, "") == [0, -1, 0, -1, 0, b""]
+    assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"renewed", b"w:w"}
+
+
+def test_insert_tells_of_another_quota(client) -> None:
+    insert(client, "s", b"1")
+    assert insert(client, "s", b"2", size=5, number=2)[5] == b"3 60000000"
+    assert insert(client, "s", b"3", size=5, number=3)[5] == b""
+
+
+def test_insert_survives_garbage_in_its_state(client) -> None:
+    insert(client, "s", b"1")
+    client.hset(KEYS[0], mapping={"clock": "x", "all": "y", "a1": "z", "renewed": "q", "w:w": "v"})
+    client.lset(KEYS[2], 0, "garbage")
+    assert insert(client, "s", b"2", number=2)[:2] == [0, 1]
+    assert fetch(client)[0] == 2
+
+
+def test_fetch_reads_runs_of_matches(client) -> None:
+    insert(client, "sskksks", *(b"%d" % n for n in range(1, 8)), size=9)
+    assert fetch(client) == [
+        7,
+        0,
+        *(x for n in range(7, 0, -1) for x in (b"%c%d:%d" % (b"sskksks"[n - 1], NOW, n), b"%d" % n)),
+    ]
+    assert fetch(client, status="s")[3::2] == [b"7", b"5", b"2", b"1"]
+    assert fetch(client, status="k", limit=2)[3::2] == [b"6", b"4"]
+    assert fetch(client, status="k", limit=2)[0] == 3
+    assert fetch(client, before=6, after=2)[3::2] == [b"5", b"4", b"3"]
+    assert fetch(client, limit=0) == [7, 0]
+    assert fetch(client, collection="e") == [0, 0]
+
+
+def test_clear_counts_each_event_once_and_leaves_the_stamps(client) -> None:
+    insert(client, "sex", b"1", b"2", b"3")
+    assert client.eval(read_script("clear"), 5, *KEYS, 0) == 3
+    assert [client.llen(key) for key in KEYS[1:]] == [0, 2, 0, 2]
+    assert client.eval(read_script("clear"), 5, *KEYS, 1) == 0
+    assert [client.llen(key) for key in KEYS[1:]] == [0, 0, 0, 0]
+    assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"renewed", b"w:w"}
+
+
+def test_register_keeps_the_most_recently_active(client) -> None:
+    def register(name: str, now: int, displace: int = 1) -> Any:
+        return client.eval(read_script("register"), 1, "streams", now, name, 2, 10_000, displace)
+
+    assert register("a", NOW) == [1]
+    assert register("b", NOW + 1) == [1]
+    assert register("a", NOW + 2) == [1]
+    assert register("c", NOW + 3, displace=0) == [0]
+    assert register("c", NOW + 3) == [1, b"b"]
+    assert register("c", NOW + 3) == [1]
+    assert client.zrange("streams", 0, -1) == [b"a", b"c"]
+    assert 0 < client.pttl("streams") <= 10_000
+    # What has expired makes room by itself.
+    assert register("d", NOW + 10_000_003, displace=0) == [1]
+    assert client.zrange("streams", 0, -1) == [b"c", b"d"]
