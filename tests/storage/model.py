@@ -92,6 +92,8 @@ class Model:
         for collection, verdict in ((self.all, all_verdict), (self.error, error_verdict)):
             if verdict and verdict.admitted:
                 del collection.kept[: -batch.quota.size]
+        if batch.writer not in self.answers:
+            self.answers = {name: answer for name, answer in self.answers.items() if answer[1] > t - 300 * SECOND}
         admission = Admission(all_verdict, error_verdict, other_quota=other)
         self.answers[batch.writer] = (batch.number, t, admission)
         return admission

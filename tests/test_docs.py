@@ -1,0 +1,58 @@
+"""The papers say what the program does: every setting, route and metric is documented."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from eventscache import __version__
+from eventscache.cache import EventsCache
+from eventscache.config import SOURCES, Settings
+from eventscache.metrics import DROP_REASONS, Metrics
+from eventscache.server.app import ROUTES
+from eventscache.storage.memory import MemoryStorage
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_setting_is_in_the_readme_with_its_default(name: str) -> None:
+    source = SOURCES[name]
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| `{source.name}`")]
+    default = getattr(Settings(), name)
+    shown = str(default).lower() if isinstance(default, bool) else str(default or "none")
+    assert row.split("|")[2].strip().strip("`") in {shown, f"{default:,}" if isinstance(default, int) else shown}
+    for key in source.keys:
+        assert key in row
+
+
+def test_every_route_is_in_the_readme() -> None:
+    for method, path, _ in ROUTES:
+        if method != "OPTIONS":
+            assert re.search(rf"`{method} [^`]*{re.escape(path.rstrip('/'))}", README) or f"`{path}`" in README, path
+
+
+async def test_every_metric_and_reason_is_in_the_readme() -> None:
+    text = Metrics(EventsCache(MemoryStorage())).render().decode()
+    for name in set(re.findall(r"^(eventscache_\w+)", text, re.MULTILINE)):
+        assert f"`{name}`" in README
+    for reason in DROP_REASONS:
+        assert f"`{reason}`" in README
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", README, re.MULTILINE)):
+        assert f"\n{''.join(target)}:" in makefile
+
+
+def test_no_drop_goes_by_a_reason_that_is_not_shown() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "eventscache").glob("*.py"))
+    used = set(re.findall(r'_drop\([^"]*"(\w+)"', sources)) | set(re.findall(r'else "(storage_\w+)"', sources))
+    assert used <= set(DROP_REASONS)
+    assert len(used) >= 5

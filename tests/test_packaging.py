@@ -1,0 +1,93 @@
+"""Wheel, sdist, editable install and a bare checkout all find the Lua files."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import eventscache
+from eventscache.storage.scripts import read_script
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(path.name for path in (ROOT / "lua").glob("*.lua"))
+READ_ALL = f"from eventscache.storage.scripts import read_script; [read_script(n[:-4]) for n in {SCRIPTS}]"
+OPEN_MEMORY = (
+    "from eventscache.storage import storage_from_url; from eventscache.storage.base import StorageOptions; "
+    "print(type(storage_from_url('memory://', StorageOptions())).__name__)"
+)
+
+
+def python(*arguments: str, **options: object) -> str:
+    finished = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+    assert finished.returncode == 0, finished.stderr
+    return str(finished.stdout)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist of a clean copy of the sources."""
+    pytest.importorskip("setuptools", reason="building needs setuptools")
+    clean, target = tmp_path_factory.mktemp("clean"), tmp_path_factory.mktemp("dist")
+    listing = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=False
+    )
+    for name in listing.stdout.decode().splitlines():
+        if (ROOT / name).is_file():
+            (clean / name).parent.mkdir(parents=True, exist_ok=True)
+            (clean / name).write_bytes((ROOT / name).read_bytes())
+    python("-m", "build", "--outdir", str(target), str(clean))
+    return target
+
+
+def test_the_wheel_holds_the_scripts_and_the_types(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {f"eventscache/lua/{name}" for name in SCRIPTS} <= names
+    assert "eventscache/py.typed" in names
+    assert not any(name.startswith(("tests/", "benchmarks/", "lua/")) for name in names)
+
+
+def test_the_sdist_holds_the_scripts(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {f"lua/{name}" for name in SCRIPTS} <= names
+
+
+def test_an_unpacked_wheel_works(built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    environ = {"PYTHONPATH": str(tmp_path)}
+    python("-c", READ_ALL, cwd=tmp_path, env=environ)
+    where = python("-c", "import eventscache; print(eventscache.__file__)", cwd=tmp_path, env=environ)
+    assert where.startswith(str(tmp_path))
+
+
+def test_a_zipped_wheel_works(built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    python("-c", READ_ALL, cwd=tmp_path, env={"PYTHONPATH": str(wheel)})
+
+
+def test_a_bare_checkout_works(tmp_path: Path) -> None:
+    for folder in ("eventscache", "lua"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in {".py", ".lua"}:
+                copy = tmp_path / path.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(path.read_bytes())
+    python("-c", READ_ALL, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    assert python("-c", OPEN_MEMORY, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}) == "MemoryStorage\n"
+
+
+def test_scripts_are_what_the_checkout_holds() -> None:
+    for name in SCRIPTS:
+        assert read_script(name[:-4]) == (ROOT / "lua" / name).read_text(encoding="utf-8")
+
+
+def test_the_version_is_one() -> None:
+    assert python("-m", "eventscache", "--version", cwd=ROOT).split()[-1] == eventscache.__version__
