@@ -166,6 +166,17 @@ class StorageConformance:
             assert payloads(page) == numbered(10)[::-1]
             assert (page.total, page.limited) == (10, 15)
 
+    async def test_the_last_events_stay_and_older_ones_leave(self) -> None:
+        async with self.storage(self.options()) as storage:
+            writer = self.writer(storage)
+            await writer.insert(error(*numbered(6)))
+            self.clock.advance(MINUTE_US)
+            await writer.insert(error(*numbered(9, 6)))
+            for status in (None, Status.ERROR):
+                page = await writer.fetch(status=status)
+                assert payloads(page) == numbered(15)[:4:-1]
+                assert page.total == 10
+
     async def test_surplus_is_refused_and_counted_like_payloads(self) -> None:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage)

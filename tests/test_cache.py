@@ -37,6 +37,7 @@ class Recorded(MemoryStorage):
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(StorageOptions(now=clock))
         self.batches: list[Batch] = []
+        self.answers: list[Admission] = []
         self.faults: list[Exception] = []
         self.gate: asyncio.Event | None = None
         self.lose_reply = False
@@ -48,6 +49,7 @@ class Recorded(MemoryStorage):
         if self.faults:
             raise self.faults.pop(0)
         admission = await super().insert(batch)
+        self.answers.append(admission)
         if self.lose_reply:
             self.lose_reply = False
             raise StorageUnavailable("the reply was lost")
@@ -58,7 +60,7 @@ class Bench:
     def __init__(self, **settings) -> None:
         self.clock = ManualClock()
         self.storage = Recorded(self.clock)
-        self.cache = EventsCache(self.storage, quota=QUOTA, now_us=self.clock, **settings)
+        self.cache = EventsCache(self.storage, now_us=self.clock, **{"quota": QUOTA, **settings})
         self.ledger = self.cache.ledger
 
     def offer(self, count: int = 1, stream: Stream = TOKEN, **fields) -> bool:
@@ -153,6 +155,28 @@ async def test_a_lease_ends_before_the_collection_opens() -> None:
         gaps = [later - earlier for earlier, later in itertools.pairwise(admitted_at)]
         assert len(gaps) > 20
         assert max(gaps) <= 2 * 6 * MICROSECONDS + 100_000
+
+
+async def test_a_lease_never_refuses_what_the_storage_would_admit() -> None:
+    async with opened(quota=Quota(10, MICROSECONDS)) as bench:
+        bench.offer(11)
+        await bench.settled()
+        for _ in range(50):
+            verdict = bench.storage.answers[-1].all
+            assert verdict is not None
+            bench.clock.advance(verdict.retry_us)
+            stored = bench.ledger.stored
+            bench.offer(20)
+            await bench.settled()
+            assert bench.ledger.stored > stored
+            # Until shortly before it opens, nothing of this reaches the storage.
+            calls = len(bench.storage.batches)
+            verdict = bench.storage.answers[-1].all
+            assert verdict is not None
+            bench.clock.advance(verdict.retry_us * 99 // 100)
+            bench.offer()
+            assert len(bench.storage.batches) == calls
+            bench.clock.advance(-(verdict.retry_us * 99 // 100))
 
 
 async def test_each_collection_has_its_own_lease() -> None:

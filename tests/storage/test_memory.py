@@ -1,0 +1,127 @@
+"""What is the memory storage's own: its bound in bytes, and its own expiry."""
+
+import sys
+
+import pytest
+
+from eventscache.storage.base import MICROSECONDS, WRITER_HORIZON_US, Query, Quota, StorageOptions
+from eventscache.storage.memory import MemoryStorage
+from eventscache.stream import Namespace, Status, Stream
+from eventscache.testing import ManualClock, Writer, error, numbered, payloads, success
+
+QUOTA = Quota(100, 60 * MICROSECONDS)
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+def writer(storage: MemoryStorage, name: str, namespace: Namespace = Namespace.TOKEN) -> Writer:
+    return Writer(storage, Stream(namespace, name), QUOTA)
+
+
+async def names(storage: MemoryStorage, namespace: Namespace = Namespace.TOKEN) -> list[str]:
+    return [info.stream.id for info in await storage.streams(namespace)]
+
+
+async def test_the_least_recently_active_stream_leaves_when_bytes_run_out(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
+    for name, namespace in (("a", Namespace.TOKEN), ("b", Namespace.DESTINATION), ("c", Namespace.TOKEN)):
+        clock.advance(1)
+        await writer(storage, name, namespace).insert(success(b"x" * 300_000))
+    clock.advance(1)
+    await writer(storage, "a").insert(success(b"small"))
+    await writer(storage, "d").insert(success(b"x" * 300_000))
+    assert await names(storage) == ["d", "a", "c"]
+    assert await names(storage, Namespace.DESTINATION) == []
+
+
+async def test_one_stream_alone_stays_within_the_bytes_too(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
+    huge = writer(storage, "huge")
+    for number in range(50):
+        await huge.insert(error(b"%d" % number + b"x" * 60_000))
+    page = await huge.fetch(limit=100)
+    assert 0 < len(page.entries) < 20
+    assert page.entries[0].event.startswith(b"49x")
+    assert sum(len(entry.event) for entry in page.entries) < MIB
+    # What left early still counts for the limiter.
+    answer = await huge.insert(success(*numbered(100)))
+    assert answer.all is not None
+    assert answer.all.admitted == 50
+
+
+async def test_the_bytes_are_given_back_to_the_last_one(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, ttl_seconds=1))
+    for name in ("a", "b"):
+        await writer(storage, name).insert([*success(*numbered(150)), *error(*numbered(150))])
+    await storage.clear(Stream(Namespace.TOKEN, "a"))
+    await storage.trim(10)
+    clock.advance(1000 * MICROSECONDS)
+    await storage.trim(10)
+    assert storage._bytes == 0
+
+
+async def test_an_idle_stream_expires_for_readers_and_in_the_trim(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, ttl_seconds=1000))
+    old = writer(storage, "old")
+    await old.insert(success(*numbered(100)))
+    assert await storage.trim(100) == 1000
+    clock.advance(400 * MICROSECONDS)
+    await writer(storage, "new").insert(success(b"x"))
+    assert await storage.trim(100) == 600
+    clock.advance(600 * MICROSECONDS)
+    assert (await old.fetch()).entries == []
+    assert await names(storage) == ["new"]
+    assert await storage.trim(100) == 400
+    assert (await old.insert(success(*numbered(1)))).all is not None
+    assert (await old.fetch()).entries[0].sequence == 1
+
+
+async def test_a_short_expiry_does_not_make_the_limiter_forget(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, ttl_seconds=1))
+    busy = writer(storage, "busy")
+    await busy.insert(success(*numbered(100)))
+    clock.advance(59 * MICROSECONDS)
+    answer = await busy.insert(success(b"x"))
+    assert answer.all is not None
+    assert answer.all.admitted == 0
+
+
+async def test_writers_that_fell_silent_are_forgotten(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock))
+    for _ in range(100):
+        clock.advance(WRITER_HORIZON_US // 10)
+        await writer(storage, "a").insert(success(b"x"))
+    assert len(storage._streams[Namespace.TOKEN]["a"].answered) <= 10
+
+
+async def test_its_estimate_of_its_size_is_no_underestimate(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock))
+    for number in range(200):
+        await writer(storage, f"key {number}").insert(error(*(b"%d" % number * 10 for number in range(100))))
+
+    def size(value: object, seen: set[int]) -> int:
+        if id(value) in seen or isinstance(value, type | Status | Namespace) or callable(value):
+            return 0
+        seen.add(id(value))
+        total = sys.getsizeof(value)
+        if isinstance(value, dict):
+            return total + sum(size(key, seen) + size(content, seen) for key, content in value.items())
+        if hasattr(value, "__slots__") and not isinstance(value, tuple):
+            return total + sum(size(getattr(value, name), seen) for name in value.__slots__ if hasattr(value, name))
+        if hasattr(value, "__iter__") and not isinstance(value, str | bytes):
+            return total + sum(size(content, seen) for content in value)
+        return total
+
+    assert size(storage._streams, set()) <= storage._bytes
+
+
+async def test_it_reads_what_it_holds_and_not_copies(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock))
+    payload = b"x" * 1000
+    await writer(storage, "a").insert(success(payload))
+    page = await storage.fetch(Stream(Namespace.TOKEN, "a"), Query())
+    assert payloads(page)[0] is payload
