@@ -24,16 +24,29 @@ class ApiKey(NamedTuple):
         )
 
 
-class ApiKeys:
-    """The configured keys, found by either secret."""
+class KeyList(NamedTuple):
+    """The keys that the configuration lists, or the address where they are to be read."""
 
-    def __init__(self, keys: Iterable[ApiKey]) -> None:
+    keys: tuple[ApiKey, ...] = ()
+    url: str = ""
+
+
+class ApiKeys:
+    """The keys as they are now, found by either secret.
+
+    `configured` stays true when a list that is read from elsewhere is empty or has not been read: then no token is
+    known, which is not the same as any token being welcome.
+    """
+
+    def __init__(self, listed: KeyList) -> None:
+        self.configured = bool(listed.keys or listed.url)
+        self.replace(listed.keys)
+
+    def replace(self, keys: Iterable[ApiKey]) -> None:
+        """Know these keys from now on, and no others."""
         keys = tuple(keys)
         self._clients = {key.client_secret: key for key in keys if key.client_secret}
         self._servers = {key.server_secret: key for key in keys if key.server_secret}
-
-    def __bool__(self) -> bool:
-        return bool(self._clients or self._servers)
 
     def client(self, token: str) -> ApiKey | None:
         """Return the key with that client secret."""
@@ -44,14 +57,20 @@ class ApiKeys:
         return self._servers.get(token)
 
 
-def parse_api_keys(value: Any) -> tuple[ApiKey, ...]:
-    """Return the keys of Jitsu's forms: one secret, a list of secrets, or a list of objects.
+def parse_setting(value: Any) -> KeyList:
+    """Return what Jitsu's `api_keys` says: one secret, a list of secrets or of objects, or where the list is.
 
     Raises `ConfigError`; the message holds no secret.
     """
     if isinstance(value, str) and value.startswith(("file://", "http://", "https://")):
-        raise ConfigError("keys from a file or an address are not supported; list them here")
-    entries = value if isinstance(value, list) else [part.strip() for part in str(value).split(",") if part.strip()]
+        return KeyList(url=value)
+    if isinstance(value, list):
+        return KeyList(parse_keys(value))
+    return KeyList(parse_keys([part.strip() for part in str(value).split(",") if part.strip()]))
+
+
+def parse_keys(entries: list[Any]) -> tuple[ApiKey, ...]:
+    """Return the keys of a list of secrets or objects. Raises `ConfigError`."""
     keys = tuple(_parse_key(entry, place) for place, entry in enumerate(entries))
     secrets = [secret for key in keys for secret in (key.client_secret, key.server_secret) if secret]
     if len(set(secrets)) < len(secrets):

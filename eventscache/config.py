@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
-from eventscache.apikeys import ApiKey, parse_api_keys
+from eventscache.apikeys import KeyList, parse_setting
 from eventscache.errors import ConfigError
 from eventscache.storage.base import MICROSECONDS, Quota, StorageOptions
 
@@ -115,7 +115,8 @@ class Settings:
     jitsu_admin_token: str = _setting("server.admin_token", parse=_text, default="", secret=True)
     ingest_tokens: tuple[str, ...] = _setting("eventscache.ingest_tokens", parse=_texts, default=(), secret=True)
     admin_token_in_query: bool = _setting("eventscache.admin_token_in_query", parse=_boolean, default=False)
-    api_keys: tuple[ApiKey, ...] = _setting("api_keys", parse=parse_api_keys, default=(), secret=True)
+    api_keys: KeyList = _setting("api_keys", parse=parse_setting, default=KeyList(), secret=True)  # noqa: RUF009
+    api_keys_reload_seconds: int = _setting("server.api_keys_reload_sec", parse=_whole(1), default=1)
     open_ingestion: bool = _setting("eventscache.open_ingestion", parse=_boolean, default=False)
     ttl_minutes: int = _setting(
         "eventscache.ttl_minutes",
@@ -181,7 +182,7 @@ class Effective(NamedTuple):
         if isinstance(value, int):
             return str(value)
         if source.secret:
-            return _HIDDEN if value else ""
+            return _HIDDEN if any(value) else ""
         return str(value)
 
 

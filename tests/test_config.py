@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eventscache import config
-from eventscache.apikeys import ApiKey
+from eventscache.apikeys import ApiKey, KeyList
 from eventscache.errors import ConfigError
 
 # Every key of Jitsu's documentation of the cache, and sections that are Jitsu's own business.
@@ -75,8 +75,8 @@ def test_jitsus_own_file_is_taken_as_it_is(tmp_path: Path) -> None:
     assert settings.ttl_minutes == 60
     assert settings.storage == "redis://:secret%23password@redis_host:6379/0"
     assert effective.origins["storage"] == "file meta.storage.redis"
-    assert settings.api_keys[0] == ApiKey("site", "js.secret", "s2s.secret", ("*abc.com",))
-    assert settings.api_keys[1] == ApiKey(hashlib.md5(b"just-a-secret").hexdigest(), "just-a-secret")
+    assert settings.api_keys.keys[0] == ApiKey("site", "js.secret", "s2s.secret", ("*abc.com",))
+    assert settings.api_keys.keys[1] == ApiKey(hashlib.md5(b"just-a-secret").hexdigest(), "just-a-secret")
 
 
 def test_our_section_overrides_jitsus(tmp_path: Path) -> None:
@@ -114,11 +114,18 @@ def test_the_environment_overrides_the_file_and_the_command_line_both(tmp_path: 
     settings = effective.settings
     assert (settings.size, settings.pool_size, settings.port, settings.host) == (300, 4, 7001, "::1")
     assert settings.all_admin_tokens == ("a", "b", "from-environment")
-    assert [key.client_secret for key in settings.api_keys] == ["k1", "k2"]
+    assert [key.client_secret for key in settings.api_keys.keys] == ["k1", "k2"]
     assert settings.open_ingestion
     assert effective.origins["size"] == "environment SERVER_CACHE_EVENTS_SIZE"
     assert effective.origins["port"] == "command line"
     assert effective.origins["queue_bytes"] == "default"
+
+
+def test_keys_may_be_kept_elsewhere(tmp_path: Path) -> None:
+    url = "http://configurator:7000/api/v1/apikeys?token=hidden"
+    effective = load(tmp_path, f"api_keys: '{url}'")
+    assert effective.settings.api_keys == KeyList(url=url)
+    assert "hidden" not in str(effective.shown())
 
 
 def test_the_storage_is_found_in_the_order_promised(tmp_path: Path) -> None:
@@ -173,7 +180,6 @@ FAULTS = {
     "api_keys: [{id: x}]": "api_keys: entry 0 has neither",
     "api_keys: [{id: 7, client_secret: x}]": "api_keys: entry 0: id",
     "api_keys: [a, a]": "api_keys: two keys share a secret",
-    "api_keys: 'http://configurator/keys'": "api_keys: keys from a file or an address are not supported",
     "meta: {storage: {redis: {host: 'sentinel://a'}}}": "meta.storage.redis: Sentinel is not supported",
     "meta: {storage: {redis: {host: 'ftp://a'}}}": "meta.storage.redis: host must be",
     "meta: {storage: {redis: {host: a, port: x}}}": "meta.storage.redis: must be a whole number",

@@ -21,7 +21,11 @@ def test_every_setting_is_in_the_readme_with_its_default(name: str) -> None:
     source = SOURCES[name]
     (row,) = [line for line in README.splitlines() if line.startswith(f"| `{source.name}`")]
     default = getattr(Settings(), name)
-    shown = str(default).lower() if isinstance(default, bool) else str(default or "none")
+    shown = (
+        str(default).lower()
+        if isinstance(default, bool)
+        else str(default if default and (isinstance(default, str | int) or any(default)) else "none")
+    )
     assert row.split("|")[2].strip().strip("`") in {shown, f"{default:,}" if isinstance(default, int) else shown}
     for key in source.keys:
         assert key in row

@@ -17,6 +17,7 @@ from eventscache.server import events, health, ingestion
 from eventscache.server.answers import Refused, error_answer
 from eventscache.server.auth import Access
 from eventscache.server.context import Context, Handler
+from eventscache.server.keyreader import KeyReader
 from eventscache.storage import storage_from_url
 from eventscache.storage.base import Storage
 
@@ -62,11 +63,14 @@ class Sidecar:
             storage_timeout_seconds=settings.storage_timeout_ms / 1000,
         )
         self._settings = settings
+        api_keys = ApiKeys(settings.api_keys)
+        key_url = settings.api_keys.url
+        self._key_reader = KeyReader(key_url, api_keys, settings.api_keys_reload_seconds) if key_url else None
         self._context = Context(
             self.cache,
             settings,
             Access(settings),
-            ApiKeys(settings.api_keys),
+            api_keys,
             Limits(
                 max_event_bytes=settings.max_event_bytes,
                 max_malformed_bytes=settings.max_malformed_bytes,
@@ -100,6 +104,8 @@ class Sidecar:
     async def start(self, host: str, port: int) -> str:
         """Open the cache, listen, and return the address. Raises `ConfigError`."""
         await self.cache.open()
+        if self._key_reader:
+            await self._key_reader.start()
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port, backlog=1024).start()
@@ -112,6 +118,8 @@ class Sidecar:
     async def stop(self) -> None:
         """Finish the requests under way, then flush and close the cache."""
         await self._runner.cleanup()
+        if self._key_reader:
+            await self._key_reader.stop()
         await self.cache.close(self._half_the_shutdown_seconds)
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

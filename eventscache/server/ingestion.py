@@ -147,7 +147,7 @@ def _find_sender(context: Context, request: web.BaseRequest, *, from_server: boo
     """Return whose events these are; refuse a token that may not send here."""
     token = find_token(request)
     keys = context.api_keys
-    if keys:
+    if keys.configured:
         key, other = keys.client(token), keys.server(token)
         if from_server:
             key, other = other, key

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eventscache.apikeys import ApiKey
+from eventscache.apikeys import ApiKey, KeyList
 from eventscache.config import Settings
 from eventscache.errors import ConfigError
 from eventscache.server import app
@@ -101,9 +101,11 @@ async def test_probes_and_metrics_are_open_and_tell_no_ids(start: Start) -> None
         assert b"the-" not in answer.body
 
 
-KEYS = (
-    ApiKey("site", "js-secret", "s2s-secret", ("*abc.com", "https://exact.example")),
-    ApiKey("app", "app-secret"),
+KEYS = KeyList(
+    (
+        ApiKey("site", "js-secret", "s2s-secret", ("*abc.com", "https://exact.example")),
+        ApiKey("app", "app-secret"),
+    )
 )
 
 
