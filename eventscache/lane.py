@@ -115,6 +115,11 @@ class Parcel:
             self.payloads += 1
             self.payload_bytes += len(item.payload)
 
+    @property
+    def offers_nothing(self) -> bool:
+        """Whether all its items were refused by leases, if there were any."""
+        return not any(share.offered or share.surplus for share in (self._all, self._error))
+
     def carry(self, lane: "Lane") -> None:
         """Take along what the leases refused, now that all items are in."""
         self._all.carried = lane.all.hand_over()
@@ -128,8 +133,7 @@ class Parcel:
     @property
     def idle(self) -> bool:
         """Whether the storage need not be asked."""
-        shares = (self._all, self._error)
-        return not any(share.offered or share.surplus or share.carried.moments for share in shares)
+        return self.offers_nothing and not (self._all.carried.moments or self._error.carried.moments)
 
     def batch(self, stream: Stream, quota: Quota, writer: str, number: int, now_us: int, *, trusted: bool) -> Batch:
         """Return the call as it is to be sent at `now_us`."""
@@ -150,7 +154,7 @@ class Parcel:
 class Lane:
     """One stream on its way to the storage: its leases, and what waits. At most one call of it is under way."""
 
-    __slots__ = ("_idle", "all", "error", "scheduled", "stream", "trusted", "waiting")
+    __slots__ = ("_flushed", "all", "carry_due", "error", "scheduled", "stream", "trusted", "waiting")
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -158,8 +162,9 @@ class Lane:
         self.error = Lease()
         self.waiting: deque[Item] = deque()
         self.scheduled = False
+        self.carry_due = False
         self.trusted = False
-        self._idle: asyncio.Event | None = None
+        self._flushed: asyncio.Event | None = None
 
     def refuses(self, status: Status, now_us: int) -> bool:
         """Tell, and count, whether an event is refused without asking: all its collections are closed."""
@@ -178,11 +183,16 @@ class Lane:
         return self.all.carries or self.error.carries
 
     def take(self, size: int, now_us: int) -> Parcel:
-        """Return the next call's content: what waits, as far as one call goes, and all refusals."""
+        """Return the next call's content: what waits, as far as one call goes, and all refusals.
+
+        Refusals alone are no reason for a call before they are due.
+        """
         parcel = Parcel(size)
         while self.waiting and not parcel.full:
             parcel.add(self.waiting.popleft(), self, now_us)
-        parcel.carry(self)
+        if self.carry_due or not parcel.offers_nothing:
+            parcel.carry(self)
+            self.carry_due = False
         return parcel
 
     def renew(self, admission: Admission, sent_us: int) -> None:
@@ -197,15 +207,14 @@ class Lane:
         leased = now_us < self.all.until_us or now_us < self.error.until_us
         return not (self.scheduled or self.waiting or self.carries or leased)
 
-    def finish(self) -> None:
-        """Note that nothing is under way any more."""
+    def finish_flush(self) -> None:
+        """Note that a call has ended."""
         self.scheduled = False
-        if self._idle:
-            self._idle.set()
-            self._idle = None
+        if self._flushed:
+            self._flushed.set()
+            self._flushed = None
 
-    async def finished(self) -> None:
-        """Return when nothing is under way."""
-        if self.scheduled:
-            self._idle = self._idle or asyncio.Event()
-            await self._idle.wait()
+    async def flushed(self) -> None:
+        """Return when the call that is scheduled or under way has ended."""
+        self._flushed = self._flushed or asyncio.Event()
+        await self._flushed.wait()

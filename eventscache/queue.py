@@ -1,7 +1,9 @@
 """What waits for the storage: bounded in bytes, flushed per stream, tried again under the same number."""
 
 import asyncio
+import contextlib
 import itertools
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -73,12 +75,10 @@ class Queue:
 
     async def drain(self, timeout_seconds: float) -> None:
         """Flush what waits, within the time there is; drop and count the rest. Nothing may be put any more."""
-        for lane in [*self._carrying]:
-            self._schedule(lane)
         try:
             async with asyncio.timeout(timeout_seconds):
                 for lane in [*self._lanes.values()]:
-                    await lane.finished()
+                    await self._flush(lane, math.inf)
         except TimeoutError:
             _log.warning("queue not drained in time", events=self._ledger.queued)
         for task in self._tasks:
@@ -114,8 +114,7 @@ class Queue:
         if not lane.refuses(status, now_us):
             return False
         self._ledger.limited += 1
-        if lane not in self._carrying:
-            self._note_carrying(lane, now_us)
+        self._note_carrying(lane)
         return True
 
     def put(self, lane: Lane, item: Item) -> None:
@@ -127,14 +126,19 @@ class Queue:
 
     async def delivered(self, stream: Stream, timeout_seconds: float) -> None:
         """Flush what is known of a stream, events and refusals, and return when that is done or time is up."""
-        lane = self._lanes.get(stream)
-        if lane and (lane.scheduled or lane.carries):
-            self._schedule(lane)
-            try:
+        if lane := self._lanes.get(stream):
+            with contextlib.suppress(TimeoutError):  # the read that follows says so if the storage is away
                 async with asyncio.timeout(timeout_seconds):
-                    await lane.finished()
-            except TimeoutError:
-                pass  # the read that follows tells what the storage knows, or that it is away
+                    # One call may be under way; the next takes what waits now.
+                    await self._flush(lane, 2)
+
+    async def _flush(self, lane: Lane, most_calls: float) -> None:
+        calls = 0
+        while calls < most_calls and (lane.scheduled or lane.carries):
+            lane.carry_due = True
+            self._schedule(lane)
+            await lane.flushed()
+            calls += 1
 
     def reopen(self, stream: Stream) -> None:
         """Ask the storage again about a stream: its limiter was reset."""
@@ -146,9 +150,10 @@ class Queue:
             lane.scheduled = True
             self._ready.put_nowait(lane)
 
-    def _note_carrying(self, lane: Lane, now_us: int) -> None:
-        self._carrying[lane] = now_us
-        self._carry_begins.set()
+    def _note_carrying(self, lane: Lane) -> None:
+        if lane not in self._carrying and lane.carries:
+            self._carrying[lane] = self._now_us()
+            self._carry_begins.set()
 
     async def _carry_refusals(self) -> None:
         """Flush lanes whose refusals no event has taken along."""
@@ -163,24 +168,23 @@ class Queue:
                 await asyncio.sleep(left_us / MICROSECONDS)
             else:
                 del self._carrying[lane]
+                lane.carry_due = True
                 self._schedule(lane)
 
     async def _flush_lanes(self) -> None:
         while True:
             lane = await self._ready.get()
             parcel = lane.take(self._quota.size, self._now_us())
-            self._carrying.pop(lane, None)
+            if not lane.carries:
+                self._carrying.pop(lane, None)
             if parcel.idle:
                 self._settle(parcel, Admission())
             else:
                 await self._deliver(lane, parcel)
-            lane.scheduled = False
-            if lane.carries:
-                self._note_carrying(lane, self._now_us())
+            lane.finish_flush()
+            self._note_carrying(lane)
             if lane.waiting:
                 self._schedule(lane)
-            else:
-                lane.finish()
 
     async def _deliver(self, lane: Lane, parcel: Parcel) -> None:
         """Insert a parcel; whatever happens, every item ends up counted."""
@@ -202,7 +206,11 @@ class Queue:
             _log.exception("storage failed in an unexpected way")
             self._drop(parcel.items, "storage_error")
         else:
-            self._settle(parcel, admission)
+            if admission.stale:  # another process writes under our name, or a batch came back from long ago
+                _log.error("storage calls a batch stale", writer=self._writer)
+                self._drop(parcel.items, "unconfirmed")
+            else:
+                self._settle(parcel, admission)
 
     async def _insert(self, lane: Lane, parcel: Parcel) -> Admission:
         """Try until the deadline, always under one number: no try can store an event twice."""

@@ -198,6 +198,47 @@ async def test_each_collection_has_its_own_lease() -> None:
         assert (page.total, page.limited) == (10, 7)
 
 
+async def test_events_that_a_new_lease_refuses_cost_no_call() -> None:
+    async with opened() as bench:
+        bench.storage.gate = asyncio.Event()
+        bench.offer(10)
+        await until(lambda: len(bench.storage.batches) == 1)
+        bench.offer(5)
+        bench.storage.gate.set()
+        await bench.settled()
+        assert bench.ledger.limited == 5
+        assert len(bench.storage.batches) == 1
+        assert (await bench.cache.fetch(TOKEN, Query())).limited == 5
+
+
+async def test_a_read_of_a_busy_stream_waits_for_what_was_there_and_no_longer() -> None:
+    async with opened(quota=Quota(1000, MICROSECONDS)) as bench:
+        busy = True
+
+        async def keep_busy() -> None:
+            while busy:
+                bench.offer()
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(keep_busy())
+        await until(lambda: bench.ledger.stored > 3)
+        before = bench.ledger.received
+        assert (await bench.cache.fetch(TOKEN, Query())).total >= before
+        busy = False
+        await task
+
+
+async def test_a_stale_answer_is_no_confirmation() -> None:
+    async with opened() as bench:
+        bench.offer()
+        await bench.settled()
+        writer = bench.storage.batches[0].writer
+        await bench.storage.insert(Batch(TOKEN, QUOTA, writer, 1000))
+        bench.offer()
+        await bench.settled()
+        assert bench.ledger.dropped == {"unconfirmed": 1}
+
+
 async def test_refusals_of_a_stream_that_fell_silent_are_carried_within_a_second() -> None:
     async with opened() as bench:
         bench.offer(10)
