@@ -102,9 +102,9 @@ class EventsCache:
             return True
         open_records = []
         for stream, event in records:
-            lane, status = queue.lane(stream), event.status
-            if not queue.refuses(lane, status):
-                open_records.append((lane, status, event))
+            status = event.status
+            if not queue.refuses(queue.lane(stream), status):
+                open_records.append((stream, status, event))
             elif receipt:
                 receipt.end(stored=False)
         if not open_records:
@@ -112,13 +112,12 @@ class EventsCache:
         if not queue.has_room(sum(event.weight for _, _, event in open_records)):
             self._drop(open_records, "queue_full", receipt)
             return False
-        for lane, status, event in open_records:
+        for stream, status, event in open_records:
             if not event.timestamp:
                 event.timestamp = _timestamp()
             if not event.uid:
                 event.uid = str(uuid.uuid4())
-            lane.trusted = lane.trusted or trusted
-            queue.put(lane, Item(event.pack(), status, receipt))
+            queue.put(stream, Item(event.pack(), status, receipt), trusted=trusted)
         return True
 
     def _drop(self, records: Sequence[object], reason: str, receipt: Receipt | None) -> None:

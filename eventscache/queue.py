@@ -117,8 +117,10 @@ class Queue:
         self._note_carrying(lane)
         return True
 
-    def put(self, lane: Lane, item: Item) -> None:
+    def put(self, stream: Stream, item: Item, *, trusted: bool) -> None:
         """Let an event wait for the next call of its lane."""
+        lane = self.lane(stream)  # looked up here: an idle lane may have been forgotten since it was asked
+        lane.trusted = lane.trusted or trusted
         self._ledger.queued += 1
         self.bytes += item.bytes
         lane.waiting.append(item)

@@ -459,6 +459,14 @@ async def test_a_flood_of_streams_leaves_no_lanes_behind() -> None:
         assert len(bench.cache.queue._lanes) <= 1024
 
 
+async def test_one_body_for_very_many_streams_keeps_one_lane_for_each() -> None:
+    async with opened() as bench:
+        streams = [Stream(Namespace.TOKEN, f"key {number}") for number in range(3000)]
+        bench.cache.offer([(stream, Event(original=b"{}")) for stream in streams * 2])
+        await bench.settled()
+        assert [len(batch.offers) for batch in bench.storage.batches] == [2] * 3000
+
+
 async def test_untrusted_events_may_not_displace_a_stream() -> None:
     async with opened() as bench:
         bench.cache.offer([(TOKEN, Event(original=b"{}"))], trusted=False)
