@@ -1,6 +1,8 @@
 """The papers say what the program does: every setting, route and metric is documented."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,12 @@ async def test_every_metric_and_reason_is_in_the_readme() -> None:
         assert f"`{name}`" in README
     for reason in DROP_REASONS:
         assert f"`{reason}`" in README
+
+
+def test_the_library_example_runs() -> None:
+    (example,) = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "asyncio.run" in code]
+    finished = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert 'original=b\'{"event_type":"pageview"}\'' in finished.stdout, finished.stderr
 
 
 def test_the_changelog_tells_of_this_version() -> None:
