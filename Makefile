@@ -39,7 +39,7 @@ package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhe
 	cd build/smoke && bin/eventscache config && bin/python -c "from eventscache.storage.scripts import read_script; read_script('insert')"
 
 clean: ## remove what the other targets made
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .ruff_cache
 
 .venv/created:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'

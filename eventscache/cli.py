@@ -108,4 +108,6 @@ class _OneLine(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         fault = record.exc_info[1] if record.exc_info else None
+        if isinstance(fault, ConnectionError):
+            return  # a client went away
         structlog.get_logger().warning("http", text=ascii(record.getMessage())[:200], fault=ascii(str(fault))[:200])

@@ -29,7 +29,6 @@ def python(*arguments: str, **options: object) -> str:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel and the sdist of a clean copy of the sources."""
-    pytest.importorskip("setuptools", reason="building needs setuptools")
     clean, target = tmp_path_factory.mktemp("clean"), tmp_path_factory.mktemp("dist")
     listing = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=False

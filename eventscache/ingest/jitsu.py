@@ -8,6 +8,7 @@ from eventscache.errors import InvalidEvent
 from eventscache.ingest import strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 
+_WHITE_SPACE = b" \t\r\n"
 _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _split_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -32,6 +33,8 @@ def parse_events(body: bytes, limits: Limits) -> list[bytes]:
     if body[0] not in b"{[":
         start = body[:1].decode(errors="backslashreplace")
         raise InvalidEvent(f'malformed JSON body begins with: "{start}"')
+    if body[:1] == b"[":
+        _check_count(strict.count_elements(body), limits)
     try:
         value = strict.decode(body)
     except InvalidEvent as fault:
@@ -39,7 +42,7 @@ def parse_events(body: bytes, limits: Limits) -> list[bytes]:
             shorter = strict.first_value(body)
         except InvalidEvent:
             raise fault from None
-        if len(shorter) >= len(body.rstrip()):
+        if len(shorter) >= len(body.rstrip(_WHITE_SPACE)):
             raise fault from None
         body, value = shorter, strict.decode(shorter)
     events = (
@@ -64,14 +67,20 @@ def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> lis
     template, events = value.get("template"), value.get("events")
     if isinstance(template, dict) and isinstance(events, list) and all(isinstance(event, dict) for event in events):
         _check_count(len(events), limits)
-        templated = _split_templated(body)
+        try:
+            templated = _split_templated(body)
+        except msgspec.ValidationError as fault:  # a key that stands twice, once as something else
+            raise InvalidEvent(str(fault)) from None
+        copies = len(events) * sum(len(raw) + len(key) for key, raw in templated.template.items())
+        if copies + len(body) > limits.max_body_bytes:
+            raise BatchTooLarge(f"the template makes more of the body than {limits.max_body_bytes} bytes")
         merged = [msgspec.json.encode({**event, **templated.template}) for event in templated.events]
         if any(len(event) > limits.max_event_bytes for event in merged):
             raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
         return merged
     if len(body) > limits.max_event_bytes:
         raise InvalidEvent(f"Event size {len(body)} exceeds limit: {limits.max_event_bytes}")
-    return [body.rstrip(b" \t\r\n")]
+    return [body.rstrip(_WHITE_SPACE)]
 
 
 def _check_count(count: int, limits: Limits) -> None:

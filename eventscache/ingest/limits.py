@@ -16,4 +16,5 @@ class Limits(NamedTuple):
     max_malformed_bytes: int = 10_000
     max_batch: int = 10_000
     max_depth: int = 200
+    max_body_bytes: int = 8 * 1024 * 1024
     max_id_bytes: int = 512

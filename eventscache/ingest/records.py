@@ -42,6 +42,8 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
     """Parse one record or an array; raise `InvalidEvent` if the body is no JSON, and `BatchTooLarge`."""
     if not body.strip():
         raise InvalidEvent("the body is empty")
+    if body.lstrip()[:1] == b"[":
+        _check_count(strict.count_elements(body), limits)
     value = strict.decode(body)
     if isinstance(value, list):
         return _parse([bytes(record) for record in _split_array(body)], default, limits)
@@ -62,9 +64,12 @@ def parse_msgpack(body: bytes, default: Stream | None, limits: Limits) -> Parsed
     Raises `InvalidEvent` if the body is not one MessagePack value.
     """
     try:
-        value = msgpack.unpackb(body, strict_map_key=False, object_pairs_hook=_map)
+        most = max(limits.max_batch, limits.max_event_bytes)  # no event that fits could hold more
+        value = msgpack.unpackb(
+            body, strict_map_key=False, object_pairs_hook=_map, max_array_len=most, max_map_len=most
+        )
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as fault:
-        raise InvalidEvent(f"not MessagePack: {fault or type(fault).__name__}") from None
+        raise InvalidEvent(f"not MessagePack: {str(fault) or type(fault).__name__}") from None
     records = value if isinstance(value, list) else [value]
     return _parse(map(_to_json, records), default, limits, len(records))
 
@@ -102,8 +107,7 @@ def _parse(
 ) -> Parsed:
     if count is None:
         count = len(records)  # type: ignore[arg-type]
-    if count > limits.max_batch:
-        raise BatchTooLarge(f"{count} records in one body; at most {limits.max_batch} are allowed")
+    _check_count(count, limits)
     parsed = Parsed([], [])
     for index, record in enumerate(records):
         try:
@@ -113,6 +117,11 @@ def _parse(
         except InvalidEvent as fault:
             parsed.errors.append((index, str(fault)))
     return parsed
+
+
+def _check_count(count: int, limits: Limits) -> None:
+    if count > limits.max_batch:
+        raise BatchTooLarge(f"{count} records in one body; at most {limits.max_batch} are allowed")
 
 
 def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -9,9 +10,10 @@ import msgspec
 from eventscache.errors import InvalidEvent
 
 _decode = msgspec.json.Decoder().decode
+_split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_ALIKE = bytes.maketrans(b"{}", b"[]")
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def decode(data: bytes) -> Any:
@@ -33,13 +35,9 @@ def check_depth(data: bytes, max_depth: int) -> None:
     """Raise `InvalidEvent` if valid JSON is nested deeper than allowed."""
     if data.count(b"[") + data.count(b"{") <= max_depth:
         return
-    brackets = _STRING.sub(b"", data).translate(_ALIKE, _NO_BRACKETS)
-    depth = 0
-    while brackets:  # each round takes the innermost level away
-        depth += 1
-        if depth > max_depth:
-            raise InvalidEvent(f"nested deeper than {max_depth} levels")
-        brackets = brackets.replace(b"[]", b"")
+    brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
+    if max(accumulate(map(_STEPS.__getitem__, brackets))) > max_depth:
+        raise InvalidEvent(f"nested deeper than {max_depth} levels")
 
 
 def first_value(data: bytes) -> bytes:
@@ -50,3 +48,11 @@ def first_value(data: bytes) -> bytes:
     except (ValueError, RecursionError) as fault:
         raise InvalidEvent(str(fault)) from None
     return text[:end].encode()
+
+
+def count_elements(array: bytes) -> int:
+    """Return how many elements a JSON array has, before any of them is built; 0 if it is no valid array."""
+    try:
+        return len(_split_array(array))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return 0

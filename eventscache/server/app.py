@@ -1,6 +1,7 @@
 """The sidecar: every route in one list, one place that dispatches, and its start and stop."""
 
 import asyncio
+import os
 import signal
 from typing import Any
 
@@ -76,6 +77,7 @@ class Sidecar:
                 max_malformed_bytes=settings.max_malformed_bytes,
                 max_batch=settings.max_batch,
                 max_depth=settings.max_depth,
+                max_body_bytes=settings.max_body_bytes,
                 max_id_bytes=settings.max_id_bytes,
             ),
             Metrics(self.cache),
@@ -111,7 +113,9 @@ class Sidecar:
             await web.TCPSite(self._runner, host, port, backlog=1024).start()
         except OSError as fault:
             await self.stop()
-            raise ConfigError(f"eventscache.port: cannot listen on {host}:{port}: {fault.strerror or fault}") from None
+            raise ConfigError(
+                f"eventscache.port: cannot listen on {host}:{port}: {os.strerror(fault.errno or 0)}"
+            ) from None
         bound_host, bound_port = self._runner.addresses[0][:2]
         return f"http://[{bound_host}]:{bound_port}" if ":" in bound_host else f"http://{bound_host}:{bound_port}"
 
@@ -136,8 +140,6 @@ class Sidecar:
             handler = methods.get(request.method)
             if handler is None:
                 return error_answer(405, "this path does not take that method", {"Allow": ", ".join(methods)})
-            if "Expect" in request.headers:
-                await _expect(request)
             return await handler(self._context, request)
         except Refused as refusal:
             return error_answer(refusal.status, refusal.message, refusal.headers, refusal.fields)
@@ -149,14 +151,6 @@ class Sidecar:
         except Exception:
             _log.exception("a handler failed", path=request.path)
             return error_answer(500, "internal error")
-
-
-async def _expect(request: web.BaseRequest) -> None:
-    """Let a client send its body that waits for a word."""
-    if request.headers["Expect"].lower() != "100-continue":
-        raise Refused(417, "the only expectation that is known is 100-continue")
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0  # what was written is no part of the answer
 
 
 async def serve(effective: Effective) -> None:

@@ -77,7 +77,7 @@ class Access:
             host = urlsplit(f"//{headers.get('Host', '')}").hostname or ""
         except ValueError:
             host = ""
-        if not is_loopback(host):
+        if not is_loopback(host) or "@" in headers["Host"]:
             raise Refused(403, "without an admin token, the Host must be a loopback name")
         if any(name in headers for name in _FORWARDED):
             raise Refused(403, "without an admin token, no forwarded request is served")

@@ -2,7 +2,7 @@
 
 import zlib
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from eventscache.server.answers import Refused
 
@@ -15,11 +15,24 @@ async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
     encoding = ", ".join(request.headers.getall("Content-Encoding")) if "Content-Encoding" in request.headers else ""
     if encoding.lower() not in {"", "identity", "gzip"}:
         raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
+    if (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
+    if "Expect" in request.headers:
+        await _expect(request)
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(max_bytes) from None
     return _gunzip(body, max_bytes) if encoding.lower() == "gzip" else body
+
+
+async def _expect(request: web.BaseRequest) -> None:
+    """Let a client send its body that waits for a word; what it may send has been checked by now."""
+    if request.headers["Expect"].lower() != "100-continue":
+        raise Refused(417, "the only expectation that is known is 100-continue")
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # what was written is no part of the answer
 
 
 def _gunzip(data: bytes, max_bytes: int) -> bytes:

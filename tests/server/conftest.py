@@ -65,13 +65,13 @@ class Sidecar:
         events: list[dict[str, Any]] = answer.json["events"]
         return events
 
-    async def raw(self, request: bytes) -> bytes:
-        """Send bytes as they are and return all that comes back."""
+    async def raw(self, request: bytes, until: bytes = b"") -> bytes:
+        """Send bytes as they are and return what comes back, all of it or until some bytes."""
         url = URL(self.address)
         reader, writer = await asyncio.open_connection(url.host, url.port)
         writer.write(request)
         async with asyncio.timeout(20):
-            answer = await reader.read()
+            answer = await (reader.readuntil(until) if until else reader.read())
         writer.close()
         await writer.wait_closed()
         return answer

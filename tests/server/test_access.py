@@ -59,6 +59,7 @@ async def test_a_token_in_the_query_counts_only_where_it_is_allowed(start: Start
         {"Host": "evil.example:8095"},
         {"Host": "127.0.0.1.evil.example"},
         {"Host": "[::"},
+        {"Host": "evil.example@127.0.0.1"},
         {"X_Forwarded_For": "127.0.0.1"},
         {"X_Forwarded_Proto": "http"},
         {"Forwarded": "for=127.0.0.1"},

@@ -181,6 +181,62 @@ async def test_a_body_may_hold_as_many_events_as_allowed_and_no_more(start: Star
     assert sidecar.cache.ledger.rejected == 3
 
 
+async def test_a_template_cannot_make_much_of_little(sidecar: Sidecar) -> None:
+    body = b'{"template":{"t":"' + b"y" * 51_000 + b'"},"events":[' + b",".join([b"{}"] * 9_999) + b"]}"
+    assert (await sidecar.post(INGEST, body)).status == 413
+    assert sidecar.cache.ledger.rejected == 1
+
+
+async def test_a_template_that_stands_twice_is_malformed(sidecar: Sidecar) -> None:
+    answer = await sidecar.post(INGEST, b'{"template":5,"template":{},"events":[]}')
+    assert answer.status == 400
+    assert len(await sidecar.events("namespace=token&ids=key&status=error")) == 1
+
+
+@pytest.mark.parametrize("body", [b"\xc1", b"\xdd\x00\x01\x00\x00" + b"\x80" * 65_536, b"\x91" * 100_000, b""])
+async def test_bad_msgpack_is_refused_with_a_reason(sidecar: Sidecar, body: bytes) -> None:
+    answer = await sidecar.record(body, "id=d", Content_Type="application/msgpack")
+    assert answer.status in {400, 413}
+    assert not answer.json["message"].endswith((": ", ":"))
+
+
+@pytest.mark.parametrize("headers", [b"", b"X-Admin-Token: admin\r\n"])
+async def test_a_body_is_asked_for_only_when_it_may_come(start: Start, headers: bytes) -> None:
+    sidecar = await start(admin_tokens=("admin",), max_body_bytes=1000)
+    request = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %%d\r\n%b%%b\r\n"
+    request %= (f"{CACHE}?id=d".encode(), headers)
+    waiting, odd = b"Expect: 100-continue\r\n", b"Expect: foo\r\n"
+    for length, expect, status in ((2000, waiting, 413), (2, odd, 417)):
+        answer = await sidecar.raw(request % (length, expect), until=b"}")
+        assert answer.startswith(b"HTTP/1.1 %d " % (status if headers else 401))
+    answer = await sidecar.raw(request % (15, waiting) + b'{"original":{}}', until=b"}")
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 " if headers else b"HTTP/1.1 401 ")
+
+
+TIMES = {
+    "2020-11-30T21:48:12.754000Z": True,
+    "2020-11-30t21:48:12z": True,
+    "2020-11-30T21:48:12.123456789+05:30": True,
+    "1606772892754": True,
+    "2020-W01-1T00:00:00Z": False,
+    "20201130T214812Z": False,
+    "2020-11-30T21:48:12,5Z": False,
+    "2020-11-30T21:48:12": False,
+    "2020-13-30T21:48:12Z": False,
+    "2020-11-30": False,
+    "9" * 4000: False,
+    "-5": False,
+}
+
+
+@pytest.mark.parametrize(("text", "good"), TIMES.items(), ids=lambda value: str(value)[:30])
+async def test_times_are_those_of_rfc_3339(sidecar: Sidecar, text: str, good: bool) -> None:
+    record = json.dumps({"original": {}, "timestamp": text}).encode()
+    assert (await sidecar.record(record, "id=d")).status == (202 if good else 400)
+    quoted = text.replace("+", "%2B")
+    assert (await sidecar.get(f"{CACHE}?ids=d&start={quoted}")).status == (200 if good else 400)
+
+
 async def test_events_over_jitsus_size_are_malformed_as_in_jitsu(start: Start) -> None:
     sidecar = await start(max_event_bytes=50)
     large = b'{"a":"' + b"x" * 60 + b'"}'
