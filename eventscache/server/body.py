@@ -15,10 +15,8 @@ async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
     encoding = ", ".join(request.headers.getall("Content-Encoding")) if "Content-Encoding" in request.headers else ""
     if encoding.lower() not in {"", "identity", "gzip"}:
         raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
-    if (request.content_length or 0) > max_bytes:
-        raise _too_large(max_bytes)
     if "Expect" in request.headers:
-        await _expect(request)
+        await _expect(request, max_bytes)
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
@@ -26,8 +24,10 @@ async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
     return _gunzip(body, max_bytes) if encoding.lower() == "gzip" else body
 
 
-async def _expect(request: web.BaseRequest) -> None:
-    """Let a client send its body that waits for a word; what it may send has been checked by now."""
+async def _expect(request: web.BaseRequest, max_bytes: int) -> None:
+    """Let a client that waits for a word send its body, unless that is too large."""
+    if (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
     if request.headers["Expect"].lower() != "100-continue":
         raise Refused(417, "the only expectation that is known is 100-continue")
     if request.version >= HttpVersion11:
