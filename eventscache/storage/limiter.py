@@ -6,6 +6,7 @@ left with at most one token: who is refused offers too much, and loses the right
 again. All times are whole microseconds; tokens are scaled by the window, so nothing is ever rounded.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
@@ -43,7 +44,8 @@ class Limiter:
         self._stamps: deque[int] = deque()  # oldest first
         self._tokens: int | None = None  # a bucket that was never used is full
         self._changed_us = 0
-        self._refused: dict[int, int] = {}
+        # A ring of pairs, a second and the refusals in it: as large after an hour of overload as after a second.
+        self._refused: array[int] | None = None
 
     def judge(self, offered: int, carried: Iterable[Refusal], time_us: int, quota: Quota) -> Verdict:
         """Book `carried`, judge `offered` events at `time_us`, stamp those admitted."""
@@ -90,13 +92,21 @@ class Limiter:
         return max(0, log - time_us, -(-missing // quota.size))
 
     def _count(self, count: int, age_us: int, time_us: int) -> None:
-        second, oldest = (time_us - age_us) // MICROSECONDS, time_us // MICROSECONDS - LIMITED_SECONDS
-        if count and second > oldest:
-            self._refused[second] = self._refused.get(second, 0) + count
-            if len(self._refused) > 2 * LIMITED_SECONDS:
-                self._refused = {at: refused for at, refused in self._refused.items() if at > oldest}
+        second = (time_us - age_us) // MICROSECONDS
+        if not count or second <= time_us // MICROSECONDS - LIMITED_SECONDS:
+            return
+        if self._refused is None:
+            self._refused = array("q", bytes(2 * 8 * LIMITED_SECONDS))
+        slot = 2 * (second % LIMITED_SECONDS)
+        if self._refused[slot] == second:
+            self._refused[slot + 1] += count
+        elif self._refused[slot] < second:
+            self._refused[slot], self._refused[slot + 1] = second, count
 
     def limited(self, time_us: int) -> int:
         """Return how many events were refused in the last `LIMITED_SECONDS` whole seconds."""
+        if self._refused is None:
+            return 0
         oldest = time_us // MICROSECONDS - LIMITED_SECONDS
-        return sum(count for second, count in self._refused.items() if second > oldest)
+        seconds, counts = self._refused[::2], self._refused[1::2]
+        return sum(count for second, count in zip(seconds, counts, strict=True) if second > oldest)

@@ -28,7 +28,7 @@ from eventscache.storage.limiter import Limiter, StreamClock
 from eventscache.stream import Namespace, Status, Stream
 
 # What CPython spends beside the payload, rounded up: on a stream, and on an entry with its stamp.
-_STREAM_BYTES = 2500
+_STREAM_BYTES = 4500
 _ENTRY_BYTES = 300
 
 
