@@ -9,8 +9,6 @@ from eventscache.ingest import strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 
 _WHITE_SPACE = b" \t\r\n"
-_split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_split_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Templated(msgspec.Struct):
@@ -33,10 +31,9 @@ def parse_events(body: bytes, limits: Limits) -> list[bytes]:
     if body[0] not in b"{[":
         start = body[:1].decode(errors="backslashreplace")
         raise InvalidEvent(f'malformed JSON body begins with: "{start}"')
-    if body[:1] == b"[":
-        _check_count(strict.count_elements(body), limits)
+    read = strict.split_array if body[:1] == b"[" else strict.decode
     try:
-        value = strict.decode(body)
+        value = read(body)
     except InvalidEvent as fault:
         try:
             shorter = strict.first_value(body)
@@ -44,7 +41,7 @@ def parse_events(body: bytes, limits: Limits) -> list[bytes]:
             raise fault from None
         if len(shorter) >= len(body.rstrip(_WHITE_SPACE)):
             raise fault from None
-        body, value = shorter, strict.decode(shorter)
+        body, value = shorter, read(shorter)
     events = (
         _events_of_array(body, value, limits) if isinstance(value, list) else _events_of_object(body, value, limits)
     )
@@ -53,34 +50,39 @@ def parse_events(body: bytes, limits: Limits) -> list[bytes]:
     return events
 
 
-def _events_of_array(body: bytes, value: list[Any], limits: Limits) -> list[bytes]:
-    _check_count(len(value), limits)
-    for place, event in enumerate(value):
-        if not isinstance(event, dict):
-            raise InvalidEvent(f"event {place} is not an object")
-    if len(body) > limits.max_event_bytes * len(value) and value:
+def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> list[bytes]:
+    _check_count(len(elements), limits)
+    if len(body) > limits.max_event_bytes * len(elements) and elements:
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
-    return [bytes(event) for event in _split_array(body)]
+    events = [bytes(element) for element in elements]
+    for place, event in enumerate(events):
+        if not isinstance(strict.decode(event), dict):
+            raise InvalidEvent(f"event {place} is not an object")
+    return events
 
 
 def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> list[bytes]:
     template, events = value.get("template"), value.get("events")
     if isinstance(template, dict) and isinstance(events, list) and all(isinstance(event, dict) for event in events):
-        _check_count(len(events), limits)
-        try:
-            templated = _split_templated(body)
-        except msgspec.ValidationError as fault:  # a key that stands twice, once as something else
-            raise InvalidEvent(str(fault)) from None
-        copies = len(events) * sum(len(raw) + len(key) for key, raw in templated.template.items())
-        if copies + len(body) > limits.max_body_bytes:
-            raise BatchTooLarge(f"the template makes more of the body than {limits.max_body_bytes} bytes")
-        merged = [msgspec.json.encode({**event, **templated.template}) for event in templated.events]
-        if any(len(event) > limits.max_event_bytes for event in merged):
-            raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
-        return merged
+        return _merged_events(body, limits)
     if len(body) > limits.max_event_bytes:
         raise InvalidEvent(f"Event size {len(body)} exceeds limit: {limits.max_event_bytes}")
     return [body.rstrip(_WHITE_SPACE)]
+
+
+def _merged_events(body: bytes, limits: Limits) -> list[bytes]:
+    try:
+        templated = _split_templated(body)
+    except msgspec.ValidationError as fault:  # a key that stands twice, once as something else
+        raise InvalidEvent(str(fault)) from None
+    _check_count(len(templated.events), limits)
+    copies = len(templated.events) * sum(len(key) + len(raw) for key, raw in templated.template.items())
+    if copies + len(body) > limits.max_body_bytes:
+        raise BatchTooLarge(f"the template makes more of the body than {limits.max_body_bytes} bytes")
+    merged = [msgspec.json.encode({**event, **templated.template}) for event in templated.events]
+    if any(len(event) > limits.max_event_bytes for event in merged):
+        raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
+    return merged
 
 
 def _check_count(count: int, limits: Limits) -> None:

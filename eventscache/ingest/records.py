@@ -34,20 +34,21 @@ class Parsed(NamedTuple):
     errors: list[tuple[int, str]]
 
 
-_split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _read = msgspec.json.Decoder(_Record).decode
 
 
 def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
-    """Parse one record or an array; raise `InvalidEvent` if the body is no JSON, and `BatchTooLarge`."""
+    """Parse one record or an array; raise `InvalidEvent` if the body is no JSON, and `BatchTooLarge`.
+
+    What is wrong inside one element of an array, as a number that does not fit, makes that record bad alone.
+    """
     if not body.strip():
         raise InvalidEvent("the body is empty")
     if body.lstrip()[:1] == b"[":
-        _check_count(strict.count_elements(body), limits)
-    value = strict.decode(body)
-    if isinstance(value, list):
-        return _parse([bytes(record) for record in _split_array(body)], default, limits)
-    return _parse([body], default, limits)
+        elements = strict.split_array(body)
+        return _parse(map(bytes, elements), default, limits, len(elements))
+    strict.decode(body)
+    return _parse([body], default, limits, 1)
 
 
 def parse_ndjson(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
@@ -55,7 +56,7 @@ def parse_ndjson(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
     lines = [line for line in body.split(b"\n") if line.strip()]
     if not lines:
         raise InvalidEvent("the body is empty")
-    return _parse(lines, default, limits)
+    return _parse(lines, default, limits, len(lines))
 
 
 def parse_msgpack(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
@@ -102,11 +103,7 @@ def _field_to_json(name: str, value: object) -> bytes:
     return json.dumps(name).encode() + b":" + text
 
 
-def _parse(
-    records: Iterable[bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int | None = None
-) -> Parsed:
-    if count is None:
-        count = len(records)  # type: ignore[arg-type]
+def _parse(records: Iterable[bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int) -> Parsed:
     _check_count(count, limits)
     parsed = Parsed([], [])
     for index, record in enumerate(records):

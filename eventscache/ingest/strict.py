@@ -2,12 +2,15 @@
 
 import json
 import re
+from collections.abc import Callable
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from eventscache.errors import InvalidEvent
+
+_T = TypeVar("_T")
 
 _decode = msgspec.json.Decoder().decode
 _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -21,8 +24,20 @@ def decode(data: bytes) -> Any:
 
     Raises `InvalidEvent` with the reason; also for what is nested so deeply that no reader could follow.
     """
+    return _checked(_decode, data)
+
+
+def split_array(data: bytes) -> list[msgspec.Raw]:
+    """Return the elements of a JSON array, not yet decoded: only the syntax has been checked.
+
+    A large body is decoded element by element: all its objects at once would cost much memory, and time for it.
+    """
+    return _checked(_split_array, data)
+
+
+def _checked(read: Callable[[bytes], _T], data: bytes) -> _T:
     try:
-        return _decode(data)
+        return read(data)
     except msgspec.MsgspecError as fault:
         raise InvalidEvent(str(fault)) from None
     except UnicodeDecodeError as fault:
@@ -48,11 +63,3 @@ def first_value(data: bytes) -> bytes:
     except (ValueError, RecursionError) as fault:
         raise InvalidEvent(str(fault)) from None
     return text[:end].encode()
-
-
-def count_elements(array: bytes) -> int:
-    """Return how many elements a JSON array has, before any of them is built; 0 if it is no valid array."""
-    try:
-        return len(_split_array(array))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return 0

@@ -140,6 +140,15 @@ async def test_a_bad_record_is_told_by_index_and_the_rest_is_kept(sidecar: Sidec
     assert sidecar.cache.ledger.rejected == 2
 
 
+@pytest.mark.parametrize("value", [b"1e400", b'"\xff"'], ids=["a number no reader can hold", "no UTF-8"])
+async def test_a_fault_inside_one_record_of_an_array_costs_that_record(sidecar: Sidecar, value: bytes) -> None:
+    body = b'[{"original":{"n":0}},{"original":{"a":' + value + b'}},{"original":{"n":2}}]'
+    answer = await sidecar.record(body, "id=dest&ack=stored")
+    assert (answer.json["stored"], [error["index"] for error in answer.json["errors"]]) == (2, [1])
+    # Jitsu's ingestion knows no such thing as a part of a body.
+    assert (await sidecar.post(INGEST, body)).status == 400
+
+
 async def test_a_record_without_a_stream_is_bad(sidecar: Sidecar) -> None:
     answer = await sidecar.record(b'{"original":{}}', "")
 
