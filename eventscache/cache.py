@@ -67,6 +67,7 @@ class EventsCache:
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
+        self._open = False
         self._trimming: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -76,10 +77,12 @@ class EventsCache:
             return
         await self._storage.open()
         self.queue.start()
+        self._open = True
         self._trimming = asyncio.create_task(self._trim())
 
     async def close(self, timeout_seconds: float = 5.0) -> None:
-        """Flush what waits within the time given, then release everything."""
+        """Flush what waits within the time given, then release everything; what is offered from now on is dropped."""
+        self._open = False
         if self._trimming:
             self._trimming.cancel()
             await asyncio.gather(self._trimming, return_exceptions=True)
@@ -95,34 +98,37 @@ class EventsCache:
         An event without `timestamp` or `uid` is given one. `trusted` events may displace an idle stream when there
         are too many. A `receipt` for all of them tells what became of each.
         """
+        if not self._open:
+            self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
+            return not self._enabled
         ledger, queue = self.ledger, self.queue
-        ledger.received += len(records)
-        if not self._enabled:
-            self._drop(records, "disabled", receipt)
-            return True
-        open_records = []
+        waiting = []
         for stream, event in records:
             status = event.status
-            if not queue.refuses(queue.lane(stream), status):
-                open_records.append((stream, status, event))
-            elif receipt:
-                receipt.end(stored=False)
-        if not open_records:
-            return True
-        if not queue.has_room(sum(event.weight for _, _, event in open_records)):
-            self._drop(open_records, "queue_full", receipt)
-            return False
-        for stream, status, event in open_records:
+            if queue.refuses(queue.lane(stream), status):
+                ledger.received += 1
+                if receipt:
+                    receipt.end(stored=False)
+                continue
             if not event.timestamp:
                 event.timestamp = _timestamp()
             if not event.uid:
                 event.uid = str(uuid.uuid4())
-            queue.put(stream, Item(event.pack(), status, receipt), trusted=trusted)
+            waiting.append((stream, Item(event.pack(), status, receipt)))
+        if not waiting:
+            return True
+        if not queue.has_room(sum(item.bytes for _, item in waiting)):
+            self._drop(len(waiting), "queue_full", receipt)
+            return False
+        ledger.received += len(waiting)
+        for stream, item in waiting:
+            queue.put(stream, item, trusted=trusted)
         return True
 
-    def _drop(self, records: Sequence[object], reason: str, receipt: Receipt | None) -> None:
-        self.ledger.dropped[reason] += len(records)
-        for _ in records if receipt else ():
+    def _drop(self, count: int, reason: str, receipt: Receipt | None) -> None:
+        self.ledger.received += count
+        self.ledger.dropped[reason] += count
+        for _ in range(count if receipt else 0):
             receipt.drop()  # type: ignore[union-attr]
 
     async def store(self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True) -> Receipt | None:

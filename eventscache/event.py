@@ -9,7 +9,6 @@ from eventscache.errors import InvalidEvent
 from eventscache.stream import Namespace, Status, Stream
 
 _PACKED_FIELDS = 9
-_WAITING_BYTES = 600
 _encode = msgspec.json.encode
 
 
@@ -46,27 +45,26 @@ class Event(msgspec.Struct):
             return Status.ERROR
         return Status.SKIP if self.skip else Status.SUCCESS
 
-    @property
-    def weight(self) -> int:
-        """About how many bytes it takes to let it wait, packed."""
-        texts = len(self.malformed) + len(self.error) + len(self.skip)
-        return _WAITING_BYTES + len(self.original) + len(self.success) + 4 * texts
-
     def pack(self) -> bytes:
-        """Return the MessagePack array of all fields in the order of the class."""
-        packed: bytes = msgpack.packb(
-            (
-                self.malformed,
-                self.original,
-                self.success,
-                self.error,
-                self.skip,
-                self.timestamp,
-                self.uid,
-                self.destination_id,
-                self.token_id,
-            )
+        """Return the MessagePack array of all fields in the order of the class.
+
+        Raises `InvalidEvent` if a text is no valid Unicode: such an event could never be shown.
+        """
+        fields = (
+            self.malformed,
+            self.original,
+            self.success,
+            self.error,
+            self.skip,
+            self.timestamp,
+            self.uid,
+            self.destination_id,
+            self.token_id,
         )
+        try:
+            packed: bytes = msgpack.packb(fields)
+        except UnicodeEncodeError as fault:
+            raise InvalidEvent(f"a text is not valid Unicode: {fault.reason}") from None
         return packed
 
     @classmethod

@@ -154,13 +154,15 @@ class Parcel:
 class Lane:
     """One stream on its way to the storage: its leases, and what waits. At most one call of it is under way."""
 
-    __slots__ = ("_flushed", "all", "carry_due", "error", "scheduled", "stream", "trusted", "waiting")
+    __slots__ = ("_flushed", "all", "carry_due", "done", "error", "put", "scheduled", "stream", "trusted", "waiting")
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.all = Lease()
         self.error = Lease()
         self.waiting: deque[Item] = deque()
+        self.put = 0  # how many items were ever put here, and how many of them are done with
+        self.done = 0
         self.scheduled = False
         self.carry_due = False
         self.trusted = False
@@ -207,14 +209,15 @@ class Lane:
         leased = now_us < self.all.until_us or now_us < self.error.until_us
         return not (self.scheduled or self.waiting or self.carries or leased)
 
-    def finish_flush(self) -> None:
-        """Note that a call has ended."""
+    def finish_flush(self, parcel: Parcel) -> None:
+        """Note that a parcel is done with."""
+        self.done += len(parcel.items)
         self.scheduled = False
         if self._flushed:
             self._flushed.set()
             self._flushed = None
 
     async def flushed(self) -> None:
-        """Return when the call that is scheduled or under way has ended."""
+        """Return when the flush that is scheduled or under way has ended."""
         self._flushed = self._flushed or asyncio.Event()
         await self._flushed.wait()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import math
 import secrets
 import time
 from collections.abc import Callable
@@ -77,8 +76,11 @@ class Queue:
         """Flush what waits, within the time there is; drop and count the rest. Nothing may be put any more."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                for lane in [*self._lanes.values()]:
-                    await self._flush(lane, math.inf)
+                lanes = [*self._lanes.values()]
+                for lane in lanes:
+                    self._hurry(lane)
+                for lane in lanes:
+                    await self._flushed(lane)
         except TimeoutError:
             _log.warning("queue not drained in time", events=self._ledger.queued)
         for task in self._tasks:
@@ -124,6 +126,7 @@ class Queue:
         self._ledger.queued += 1
         self.bytes += item.bytes
         lane.waiting.append(item)
+        lane.put += 1
         self._schedule(lane)
 
     async def delivered(self, stream: Stream, timeout_seconds: float) -> None:
@@ -131,16 +134,20 @@ class Queue:
         if lane := self._lanes.get(stream):
             with contextlib.suppress(TimeoutError):  # the read that follows says so if the storage is away
                 async with asyncio.timeout(timeout_seconds):
-                    # One call may be under way; the next takes what waits now.
-                    await self._flush(lane, 2)
+                    await self._flushed(lane)
 
-    async def _flush(self, lane: Lane, most_calls: float) -> None:
-        calls = 0
-        while calls < most_calls and (lane.scheduled or lane.carries):
+    async def _flushed(self, lane: Lane) -> None:
+        """Return when all that is known of a lane now has been delivered; what comes later is not waited for."""
+        put = lane.put
+        self._hurry(lane)
+        while lane.done < put or lane.carry_due:
+            await lane.flushed()
+
+    def _hurry(self, lane: Lane) -> None:
+        """Flush a lane with its refusals, after the flush that may be under way."""
+        if lane.scheduled or lane.carries:
             lane.carry_due = True
             self._schedule(lane)
-            await lane.flushed()
-            calls += 1
 
     def reopen(self, stream: Stream) -> None:
         """Ask the storage again about a stream: its limiter was reset."""
@@ -170,8 +177,7 @@ class Queue:
                 await asyncio.sleep(left_us / MICROSECONDS)
             else:
                 del self._carrying[lane]
-                lane.carry_due = True
-                self._schedule(lane)
+                self._hurry(lane)
 
     async def _flush_lanes(self) -> None:
         while True:
@@ -183,9 +189,9 @@ class Queue:
                 self._settle(parcel, Admission())
             else:
                 await self._deliver(lane, parcel)
-            lane.finish_flush()
+            lane.finish_flush(parcel)
             self._note_carrying(lane)
-            if lane.waiting:
+            if lane.waiting or lane.carry_due:
                 self._schedule(lane)
 
     async def _deliver(self, lane: Lane, parcel: Parcel) -> None:

@@ -6,7 +6,7 @@
 -- KEYS[1]  hash    state: clock "<last µs> <offset µs>", seq, quota "<size> <window µs>",
 --                  all and error "<tokens x window> <changed µs> <last refusal s>",
 --                  renewed "<µs> <expiry ms>",
---                  w:<writer> "<number> <µs> <admitted> <opens µs> <admitted> <opens µs>" (all, error),
+--                  w:<writer> "<number> <µs> <admitted> <retry µs> <admitted> <retry µs>" (all, error),
 --                  a<s % 60> and e<s % 60> "<s> <refused>"
 -- KEYS[2]  list    all: opaque events, newest first
 -- KEYS[3]  list    all:at: "<s|k|e><admitted µs>:<seq>" beside each event, and as many stamps as the size
@@ -56,24 +56,28 @@ if now == '' then
 else
   now = tonumber(now)
 end
+local stamped_sequence = 0
 local last, offset = string.match(stored[1] or '', '^(%d+) (%d+)$')
 last, offset = tonumber(last or 0), tonumber(offset or 0)
 if not stored[1] then
   for _, key in ipairs({all_at, error_at}) do
-    last = max(last, stamp_time(redis.call('LINDEX', key, 0) or ''))
+    local newest = redis.call('LINDEX', key, 0) or ''
+    last = max(last, stamp_time(newest))
+    stamped_sequence = max(stamped_sequence, tonumber(string.match(newest, ':(%d+)$') or 0))
   end
 end
 local t = max(now + offset, last)
 offset = t - now
 
 -- A batch that was seen before gets its first answer, with less time left to wait.
-local seen, _, seen_all, seen_all_opens, seen_error, seen_error_opens =
+local seen, seen_at, seen_all, seen_all_retry, seen_error, seen_error_retry =
   string.match(stored[2] or '', '^(%d+) (%d+) (%-?%d+) (%d+) (%-?%d+) (%d+)$')
 if seen then
   seen = tonumber(seen)
   if seen == number then
+    local gone = t - seen_at
     return {
-      1, tonumber(seen_all), max(0, seen_all_opens - t), tonumber(seen_error), max(0, seen_error_opens - t), '',
+      1, tonumber(seen_all), max(0, seen_all_retry - gone), tonumber(seen_error), max(0, seen_error_retry - gone), '',
     }
   elseif seen > number then
     return {2, -1, 0, -1, 0, ''}
@@ -155,8 +159,10 @@ local all_admitted, all_bucket, all_opens, all_refused = judge(all_at, stored[3]
 local error_admitted, error_bucket, error_opens, error_refused =
   judge(error_at, stored[4], error_offered, error_carried)
 
+local all_retry, error_retry = (all_opens or t) - t, (error_opens or t) - t
+
 -- Number what is admitted, and sort it into the lists.
-local sequence = tonumber(stored[5] or 0)
+local sequence = tonumber(stored[5] or stamped_sequence)
 local all_values, all_stamps, error_values, error_stamps = {}, {}, {}, {}
 local all_left, error_left = all_admitted or 0, error_admitted or 0
 local time_text = text(t) .. ':'
@@ -208,7 +214,7 @@ if error_admitted then
   count('e', error_refused)
 end
 set(writer, table.concat({
-  text(number), text(t), all_admitted or -1, text(all_opens or 0), error_admitted or -1, text(error_opens or 0),
+  text(number), text(t), all_admitted or -1, text(all_retry), error_admitted or -1, text(error_retry),
 }, ' '))
 -- Each PEXPIRE costs, so an expiry is renewed when an eighth of it has gone.
 local renewed, renewed_expiry = string.match(stored[7] or '', '^(%d+) (%d+)$')
@@ -223,8 +229,8 @@ if not seen then
   local writers, content = {}, redis.call('HGETALL', state)
   for i = 1, #content, 2 do
     if string.sub(content[i], 1, 2) == 'w:' then
-      local seen_at = tonumber(string.match(content[i + 1], '^%d+ (%d+)') or 0)
-      writers[#writers + 1] = {content[i], seen_at}
+      local answered = tonumber(string.match(content[i + 1], '^%d+ (%d+)') or 0)
+      writers[#writers + 1] = {content[i], answered}
     end
   end
   table.sort(writers, function(a, b) return a[2] > b[2] end)
@@ -268,7 +274,7 @@ end
 local other_quota = (stored[6] and stored[6] ~= quota) and stored[6] or ''
 return {
   0,
-  all_admitted or -1, all_opens and all_opens - t or 0,
-  error_admitted or -1, error_opens and error_opens - t or 0,
+  all_admitted or -1, all_retry,
+  error_admitted or -1, error_retry,
   other_quota,
 }

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from eventscache.cache import EventsCache
-from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
+from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable, StreamsExhausted
 from eventscache.event import Event
 from eventscache.search import Search
 from eventscache.storage.base import (
@@ -226,6 +226,36 @@ async def test_a_read_of_a_busy_stream_waits_for_what_was_there_and_no_longer() 
         assert (await bench.cache.fetch(TOKEN, Query())).total >= before
         busy = False
         await task
+
+
+async def test_a_read_sees_all_of_a_large_backlog() -> None:
+    async with opened(quota=Quota(20_000, MICROSECONDS)) as bench:
+        bench.offer(4_500)
+        assert (await bench.cache.fetch(TOKEN, Query(limit=1))).total == 4_500
+
+
+async def test_the_queues_bound_counts_all_that_an_event_holds() -> None:
+    async with opened(queue_bytes=1_000_000) as bench:
+        assert not bench.cache.offer([(TOKEN, Event(original=b"{}", uid="u" * 50_000)) for _ in range(160)])
+        assert bench.cache.offer([(TOKEN, Event(error="e" * 50_000)) for _ in range(18)])
+        await bench.settled()
+
+
+async def test_an_event_that_cannot_be_packed_costs_the_ledger_nothing() -> None:
+    async with opened() as bench:
+        with pytest.raises(InvalidEvent):
+            bench.cache.offer([(TOKEN, Event(original=b"{}")), (TOKEN, Event(error="\ud800"))])
+        assert bench.ledger.received == 0
+        assert bench.ledger.balanced
+
+
+async def test_what_is_offered_to_a_closed_cache_is_dropped() -> None:
+    bench = Bench()
+    await bench.cache.open()
+    await bench.cache.close()
+    assert not bench.offer(2)
+    assert bench.ledger.dropped == {"shutdown": 2}
+    assert bench.ledger.balanced
 
 
 async def test_a_stale_answer_is_no_confirmation() -> None:

@@ -40,7 +40,18 @@ _REGISTER_EVERY_SECONDS = 10
 _TRIM_STREAMS = 500
 # Texts of replies that pass by themselves: the server is full, busy with somebody's script, starting, a replica,
 # or between two masters. redis-py has classes for some of them only, and not in each version of the server.
-_PASSING = ("OOM", "BUSY", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "UNKILLABLE")
+_PASSING = (
+    "OOM",
+    "BUSY",
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "MISCONF",
+    "UNKILLABLE",
+)
 
 # What it says when the user name or password is wrong or missing; the class differs by version and moment.
 _NO_ACCESS = ("HELLO must be called", "invalid username-password", "Authentication required")
@@ -60,7 +71,7 @@ class RedisStorage(Storage):
         self._register = Script("register")
         # The streams that this process registered of late, and when in seconds; longest ago first.
         self._registered: OrderedDict[Stream, float] = OrderedDict()
-        self._trim_cursors: dict[Namespace, int] = dict.fromkeys(Namespace, 0)
+        self._trim_cursors: dict[Namespace, int | None] = dict.fromkeys(Namespace, 0)
 
     @classmethod
     def from_url(cls, url: str, options: StorageOptions) -> Self:
@@ -218,17 +229,19 @@ class RedisStorage(Storage):
         cut by the insert.
         """
         for namespace, cursor in self._trim_cursors.items():
-            if cursor < 0:
+            if cursor is None:
                 continue
             async with _translated():
-                ids: Any = await self._client.zrange(self._registry(namespace), cursor, cursor + _TRIM_STREAMS - 1)
+                # By a scan: ranks shift while other streams are active.
+                reply: Any = await self._client.zscan(self._registry(namespace), cursor, count=_TRIM_STREAMS)
+                following, scored = reply
                 pipeline = self._client.pipeline(transaction=False)
-                for stream_id in ids:
+                for stream_id, _ in scored:
                     stream = _stream(namespace, stream_id)
                     pipeline.ltrim(self._key(stream, "all"), 0, size - 1)
                     pipeline.ltrim(self._key(stream, "error"), 0, size - 1)
                 await pipeline.execute()
-            self._trim_cursors[namespace] = cursor + len(ids) if len(ids) == _TRIM_STREAMS else -1
+            self._trim_cursors[namespace] = following or None
             return 0
         return math.inf
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 import redis
 from redis.asyncio import Redis
@@ -115,6 +116,9 @@ async def test_a_state_that_is_lost_goes_on_at_its_stamps(redis_server: RedisSer
         refused = await writer.insert(success(b"x"))
         assert refused.all is not None
         assert (refused.all.admitted, refused.all.retry_us) == (0, 60 * MICROSECONDS)
+        clock.advance(60 * MICROSECONDS)
+        await writer.insert(success(b"y"))
+        assert [entry.sequence for entry in (await writer.fetch(limit=2)).entries] == [11, 10]
 
 
 async def test_stamps_that_are_lost_break_no_read(storage: RedisStorage, driver: redis.Redis) -> None:
@@ -216,9 +220,26 @@ async def test_old_writers_are_forgotten(redis_server: RedisServer, driver: redi
 
 
 async def test_a_small_hash_stays_small(storage: RedisStorage, driver: redis.Redis) -> None:
-    writer = Writer(storage, TOKEN, Quota(100, 31_536_000 * MICROSECONDS))
-    await writer.insert(error(*numbered(150)))
+    batch = Writer(storage, TOKEN, Quota(100, 3600 * MICROSECONDS)).batch(error(*numbered(150)))
+    await storage.insert(msgspec.structs.replace(batch, writer="x" * 12, number=10**10))
     assert driver.object("encoding", "eventscache:v1:{t.key}:state") in {b"listpack", b"ziplist"}
+
+
+async def test_the_trim_misses_no_idle_stream_while_others_are_active(
+    redis_server: RedisServer, driver: redis.Redis
+) -> None:
+    streams = [Stream(Namespace.TOKEN, f"key {number}") for number in range(1200)]
+    async with RedisStorage.from_url(redis_server.url, StorageOptions()) as storage:
+        for stream in streams:
+            await Writer(storage, stream).insert(success(*numbered(4)))
+        await storage.trim(2)
+        async with RedisStorage.from_url(redis_server.url, StorageOptions()) as other:
+            for stream in streams[:300]:
+                await Writer(other, stream).insert(success(b"x"))
+        while await storage.trim(2) == 0:
+            pass
+        totals = {info.stream: info.total for info in await storage.streams(Namespace.TOKEN)}
+        assert {totals[stream] for stream in streams[300:]} == {2}
 
 
 async def test_displaced_streams_leave_nothing_behind(redis_server: RedisServer, driver: redis.Redis) -> None:
