@@ -187,11 +187,12 @@ class Effective(NamedTuple):
 
 
 def hide_secrets(url: str) -> str:
-    """Return a URL without what stands before its host or behind its path."""
+    """Return a URL without anything that can be a secret: what stands before its last @, and its query."""
     scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    _, at, host = authority.rpartition("@")
-    return f"{scheme}{separator}{_HIDDEN + at if at else ''}{host}{slash}{path.partition('?')[0]}"
+    if not separator:
+        return f"{url.partition(':')[0]}:"
+    _, at, shown = rest.rpartition("@")
+    return f"{scheme}://{_HIDDEN + at if at else ''}{re.split('[?#]', shown, maxsplit=1)[0]}"
 
 
 def load(

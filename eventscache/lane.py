@@ -89,7 +89,7 @@ class _Share:
 class Parcel:
     """What one storage call carries for a stream, the same however often it is tried."""
 
-    __slots__ = ("_all", "_error", "_offers", "_size", "items", "payload_bytes", "payloads")
+    __slots__ = ("_all", "_error", "_offers", "_size", "items", "payload_bytes", "payloads", "refused")
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -97,6 +97,7 @@ class Parcel:
         self._error = _Share()
         self._offers: list[Offer] = []
         self.items: list[Item] = []
+        self.refused: list[Item] = []  # by leases that were closed after the items began to wait
         self.payloads = 0
         self.payload_bytes = 0
 
@@ -191,7 +192,11 @@ class Lane:
         """
         parcel = Parcel(size)
         while self.waiting and not parcel.full:
-            parcel.add(self.waiting.popleft(), self, now_us)
+            item = self.waiting.popleft()
+            if self.refuses(item.status, now_us):
+                parcel.refused.append(item)
+            else:
+                parcel.add(item, self, now_us)
         if self.carry_due or not parcel.offers_nothing:
             parcel.carry(self)
             self.carry_due = False
@@ -211,7 +216,7 @@ class Lane:
 
     def finish_flush(self, parcel: Parcel) -> None:
         """Note that a parcel is done with."""
-        self.done += len(parcel.items)
+        self.done += len(parcel.items) + len(parcel.refused)
         self.scheduled = False
         if self._flushed:
             self._flushed.set()

@@ -61,7 +61,6 @@ class Queue:
         self._lanes: dict[Stream, Lane] = {}
         self._sweep_at = _FEWEST_LANES_TO_SWEEP
         self._ready: asyncio.Queue[Lane] = asyncio.Queue()
-        self._under_way: set[Lane] = set()
         self._carrying: dict[Lane, int] = {}  # lanes with refusals to carry, and since when; longest first
         self._carry_begins = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -185,9 +184,9 @@ class Queue:
             parcel = lane.take(self._quota.size, self._now_us())
             if not lane.carries:
                 self._carrying.pop(lane, None)
-            if parcel.idle:
-                self._settle(parcel, Admission())
-            else:
+            for item in parcel.refused:
+                self._end(item, admitted=False)
+            if not parcel.idle:
                 await self._deliver(lane, parcel)
             lane.finish_flush(parcel)
             self._note_carrying(lane)
@@ -250,14 +249,18 @@ class Queue:
         ledger.admitted_all += admission.all.admitted if admission.all else 0
         ledger.admitted_error += admission.error.admitted if admission.error else 0
         for item, admitted in parcel.outcomes(admission):
-            self.bytes -= item.bytes
-            ledger.queued -= 1
-            if admitted:
-                ledger.stored += 1
-            else:
-                ledger.limited += 1
-            if item.receipt:
-                item.receipt.end(stored=admitted)
+            self._end(item, admitted=admitted)
+
+    def _end(self, item: Item, *, admitted: bool) -> None:
+        """Count an item that has been judged."""
+        self.bytes -= item.bytes
+        self._ledger.queued -= 1
+        if admitted:
+            self._ledger.stored += 1
+        else:
+            self._ledger.limited += 1
+        if item.receipt:
+            item.receipt.end(stored=admitted)
 
     def _drop(self, items: list[Item], reason: str) -> None:
         for item in items:

@@ -26,8 +26,9 @@
 -- ARGV[11] a letter per payload: s success, k skip, e error; of errors, a is for all alone, x for error alone
 -- ARGV[12...] payloads, oldest first
 --
--- Returns {kind, all admitted, all retry µs, error admitted, error retry µs, other quota}; kind is 0 for a new
--- batch, 1 for one seen before, 2 for one older than the last; admitted is -1 where a collection was not judged.
+-- Returns {kind, all admitted, all retry µs, error admitted, error retry µs, other quota, created}; kind is 0 for a
+-- new batch, 1 for one seen before, 2 for one older than the last; admitted is -1 where a collection was not judged;
+-- created is 1 if there was no state.
 
 local state, all, all_at, error_, error_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, size, window, expiry_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -77,10 +78,13 @@ if seen then
   if seen == number then
     local gone = t - seen_at
     return {
-      1, tonumber(seen_all), max(0, seen_all_retry - gone), tonumber(seen_error), max(0, seen_error_retry - gone), '',
+      1,
+      tonumber(seen_all), max(0, seen_all_retry - gone),
+      tonumber(seen_error), max(0, seen_error_retry - gone),
+      '', 0,
     }
   elseif seen > number then
-    return {2, -1, 0, -1, 0, ''}
+    return {2, -1, 0, -1, 0, '', 0}
   end
 end
 
@@ -277,4 +281,5 @@ return {
   all_admitted or -1, all_retry,
   error_admitted or -1, error_retry,
   other_quota,
+  stored[1] and 0 or 1,
 }

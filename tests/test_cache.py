@@ -21,6 +21,7 @@ from eventscache.storage.base import (
     Quota,
     Refusal,
     StorageOptions,
+    Verdict,
 )
 from eventscache.storage.memory import MemoryStorage
 from eventscache.stream import Namespace, Status, Stream
@@ -35,10 +36,11 @@ class Recorded(MemoryStorage):
     """The memory storage, with every batch it was given, and a script of faults to raise first."""
 
     def __init__(self, clock: ManualClock) -> None:
-        super().__init__(StorageOptions(now=clock))
+        super().__init__(StorageOptions(now=lambda: self.now_us or clock()))
+        self.now_us = 0
         self.batches: list[Batch] = []
         self.answers: list[Admission] = []
-        self.faults: list[Exception] = []
+        self.faults: list[Exception | None] = []
         self.gate: asyncio.Event | None = None
         self.lose_reply = False
 
@@ -46,8 +48,8 @@ class Recorded(MemoryStorage):
         self.batches.append(batch)
         if self.gate:
             await self.gate.wait()
-        if self.faults:
-            raise self.faults.pop(0)
+        if self.faults and (fault := self.faults.pop(0)):
+            raise fault
         admission = await super().insert(batch)
         self.answers.append(admission)
         if self.lose_reply:
@@ -177,6 +179,50 @@ async def test_a_lease_never_refuses_what_the_storage_would_admit() -> None:
             bench.offer()
             assert len(bench.storage.batches) == calls
             bench.clock.advance(-(verdict.retry_us * 99 // 100))
+
+
+async def test_a_lease_runs_from_when_the_call_was_sent() -> None:
+    async with opened(quota=Quota(10, MICROSECONDS)) as bench:
+        bench.storage.gate = asyncio.Event()
+        bench.offer(10)
+        await until(lambda: len(bench.storage.batches) == 1)
+        sent_us = bench.clock.now_us
+        bench.clock.advance(700)
+        bench.storage.now_us = sent_us  # the storage's clock is its own
+        bench.storage.gate.set()
+        await bench.settled()
+        assert bench.storage.answers[0].all == Verdict(10, MICROSECONDS)
+        assert bench.cache.queue.lane(TOKEN).all.until_us == sent_us + 999_000
+
+
+async def test_refusals_that_come_back_are_carried_though_the_stream_fell_silent() -> None:
+    async with opened(ack_timeout_seconds=0) as bench:
+        bench.offer(10)
+        await bench.settled()
+        bench.offer(6)
+        bench.storage.faults = [StorageUnavailable("no connection", ambiguous=False)]
+        bench.clock.advance(900_000)
+        bench.offer()
+        await until(lambda: len(bench.storage.batches) == 2)
+        await until(lambda: not bench.storage.faults)
+        bench.clock.advance(900_000)
+        await until(lambda: len(bench.storage.answers) == 2)
+        assert (await bench.storage.fetch(TOKEN, Query())).limited == 7
+
+
+async def test_what_a_lease_refused_is_limited_though_the_rest_of_its_call_fails() -> None:
+    async with opened(ack_timeout_seconds=0) as bench:
+        bench.storage.gate = asyncio.Event()
+        bench.offer(10)
+        await until(lambda: len(bench.storage.batches) == 1)
+        bench.offer(3)
+        bench.offer(2, error="e")
+        bench.storage.faults = [None, StorageUnavailable("no connection", ambiguous=False)]
+        bench.storage.gate.set()
+        await bench.settled()
+        assert bench.ledger.stored == 10
+        assert bench.ledger.limited == 3
+        assert bench.ledger.dropped == {"storage_unavailable": 2}
 
 
 async def test_each_collection_has_its_own_lease() -> None:

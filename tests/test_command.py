@@ -192,7 +192,7 @@ def test_bad_settings_stop_the_start_with_one_line(tmp_path: Path) -> None:
         ("--host", "0.0.0.0"): "eventscache.admin_tokens: needed to listen on 0.0.0.0",
         ("--storage", "mysql://x"): "no storage for mysql: URLs; there are memory, redis",
         ("--storage", "memory://x"): "the memory storage takes no more",
-        ("--storage", "redis://h:x"): "not a usable Redis URL",
+        ("--storage", "redis://:p/hidden@h:x"): "not a usable Redis URL; it is redis://",
         ("--port", "99999"): "--port: must be a whole number",
         ("--host", "127.0.0.1.nowhere.invalid", "--port", "0"): "eventscache.admin_tokens",
     }
@@ -201,6 +201,7 @@ def test_bad_settings_stop_the_start_with_one_line(tmp_path: Path) -> None:
         assert finished.returncode == 2
         assert message in finished.stderr
         assert finished.stderr.count("\n") == 1
+        assert "hidden" not in finished.stderr
 
 
 def test_a_port_that_is_taken_is_told(serve: Serve) -> None:

@@ -231,6 +231,10 @@ def test_what_is_shown_hides_every_secret(tmp_path: Path) -> None:
         ("redis://:p@ss@h/0", "redis://***@h/0"),
         ("memory://", "memory://"),
         ("memory:", "memory:"),
+        ("redis://h:6379?password=hidden", "redis://h:6379"),
+        ("redis://:pa/ss@h:1/0", "redis://***@h:1/0"),
+        ("redis://:pa?ss@h:1/0", "redis://***@h:1/0"),
+        ("redis:hidden@h", "redis:"),
     ],
 )
 def test_secrets_in_urls_are_hidden(url: str, shown: str) -> None:

@@ -95,13 +95,9 @@ class Sidecar:
                 keepalive_timeout=settings.keepalive_ms / 1000,
             ),
             handle_signals=False,
-            shutdown_timeout=self._half_the_shutdown_seconds,
+            # Requests under way have the first half of the time, the queue has the rest. aiohttp takes it twice.
+            shutdown_timeout=settings.shutdown_timeout_ms / 4000,
         )
-
-    @property
-    def _half_the_shutdown_seconds(self) -> float:
-        """Requests under way have the first half of the time, the queue has the second."""
-        return self._settings.shutdown_timeout_ms / 2000
 
     async def start(self, host: str, port: int) -> str:
         """Open the cache, listen, and return the address. Raises `ConfigError`."""
@@ -121,10 +117,11 @@ class Sidecar:
 
     async def stop(self) -> None:
         """Finish the requests under way, then flush and close the cache."""
+        deadline = self._loop.time() + self._settings.shutdown_timeout_ms / 1000
         await self._runner.cleanup()
         if self._key_reader:
             await self._key_reader.stop()
-        await self.cache.close(self._half_the_shutdown_seconds)
+        await self.cache.close(max(0, deadline - self._loop.time()))
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         """Return a request that may have as large a body as is allowed."""

@@ -11,7 +11,7 @@ from eventscache.stream import Namespace, Status, Stream
 
 MICROSECONDS = 1_000_000
 WRITER_HORIZON_US = 300 * MICROSECONDS
-"""How long a storage must remember the last answer it gave to a writer."""
+"""How long a storage remembers the last answer it gave to a writer, unless more than 100 wrote since."""
 LIMITED_SECONDS = 60
 """How far back `Page.limited` counts."""
 _MAX_EXACT = 2**52  # scripts inside a storage may know no integers but doubles

@@ -47,6 +47,11 @@ class Limiter:
         # A ring of pairs, a second and the refusals in it: as large after an hour of overload as after a second.
         self._refused: array[int] | None = None
 
+    @property
+    def stamps(self) -> int:
+        """How many admissions it remembers."""
+        return len(self._stamps)
+
     def judge(self, offered: int, carried: Iterable[Refusal], time_us: int, quota: Quota) -> Verdict:
         """Book `carried`, judge `offered` events at `time_us`, stamp those admitted."""
         size, window = quota.size, quota.window_us

@@ -27,9 +27,10 @@ from eventscache.storage.base import (
 from eventscache.storage.limiter import Limiter, StreamClock
 from eventscache.stream import Namespace, Status, Stream
 
-# What CPython spends beside the payload, rounded up: on a stream, and on an entry with its stamp.
+# What CPython spends beside the payload, rounded up: on a stream, on an entry, and on a stamp.
 _STREAM_BYTES = 4500
-_ENTRY_BYTES = 300
+_ENTRY_BYTES = 250
+_STAMP_BYTES = 50
 
 
 def _unix_us() -> int:
@@ -82,17 +83,22 @@ class _Collection:
 class _Kept:
     """All that is kept of one stream."""
 
-    __slots__ = ("all", "answered", "bytes", "clock", "error", "expiry_us", "quota", "sequence")
+    __slots__ = ("all", "answered", "clock", "error", "event_bytes", "expiry_us", "quota", "sequence", "turn")
 
     def __init__(self) -> None:
         self.clock = StreamClock()
         self.expiry_us = 0
         self.sequence = 0
-        self.bytes = _STREAM_BYTES
+        self.turn = 0  # of the storage's inserts, the last one for this stream
+        self.event_bytes = 0
         self.all = _Collection()
         self.error = _Collection()
         self.quota: Quota | None = None
         self.answered: dict[str, _Answered] = {}
+
+    @property
+    def bytes(self) -> int:
+        return _STREAM_BYTES + self.event_bytes + _STAMP_BYTES * (self.all.limiter.stamps + self.error.limiter.stamps)
 
     @property
     def active_us(self) -> int:
@@ -120,7 +126,7 @@ class _Kept:
         self._keep(batch.offers, admission, time_us)
         for collection, verdict in ((self.all, admission.all), (self.error, admission.error)):
             if verdict and verdict.admitted:
-                self.bytes -= collection.trim(batch.quota.size)
+                self.event_bytes -= collection.trim(batch.quota.size)
         self._remember(batch, time_us, admission)
         return admission
 
@@ -135,7 +141,7 @@ class _Kept:
             entry = Entry(self.sequence, time_us, offer.status, offer.event)
             for collection in (self.all,) * to_all + (self.error,) * to_error:
                 collection.entries.appendleft(entry)
-                self.bytes += len(entry.event) + _ENTRY_BYTES
+                self.event_bytes += len(entry.event) + _ENTRY_BYTES
             all_left -= to_all
             error_left -= to_error
 
@@ -146,7 +152,7 @@ class _Kept:
         self.answered[batch.writer] = _Answered(batch.number, time_us, admission)
 
     def trim(self, size: int) -> None:
-        self.bytes -= self.all.trim(size) + self.error.trim(size)
+        self.event_bytes -= self.all.trim(size) + self.error.trim(size)
 
     def clear(self, *, reset: bool) -> int:
         cleared = {entry.sequence for entry in self.all.entries} | {entry.sequence for entry in self.error.entries}
@@ -165,6 +171,7 @@ class MemoryStorage(Storage):
         # By id, least recently active first.
         self._streams: dict[Namespace, OrderedDict[str, _Kept]] = {name: OrderedDict() for name in Namespace}
         self._bytes = 0
+        self._turn = 0
         self._largest_size = 0
 
     @classmethod
@@ -185,6 +192,8 @@ class MemoryStorage(Storage):
         known.move_to_end(batch.stream.id)
         kept.expiry_us = expiry_seconds(self._options.ttl_seconds, batch.quota) * MICROSECONDS
         self._largest_size = max(self._largest_size, batch.quota.size)
+        self._turn += 1
+        kept.turn = self._turn
         before = kept.bytes
         admission = kept.insert(batch, now_us)
         self._bytes += kept.bytes - before
@@ -215,7 +224,8 @@ class MemoryStorage(Storage):
         heads = [(next(iter(known.items())), name) for name, known in self._streams.items() if known]
         if not heads:
             return None
-        (stream_id, _), name = min(heads, key=lambda head: head[0][1].active_us)
+        # By turn: the clock can step back.
+        (stream_id, _), name = min(heads, key=lambda head: head[0][1].turn)
         return Stream(name, stream_id)
 
     def _make_room(self, active: _Kept) -> None:

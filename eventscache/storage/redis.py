@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import quote
 
+import msgspec
 import redis.asyncio
 from redis import exceptions as driver
 from redis.asyncio.retry import Retry
@@ -86,8 +87,10 @@ class RedisStorage(Storage):
                 # The one place that tries again is above the storage, with the batch's own number.
                 retry=Retry(NoBackoff(), 0),
             )
-        except (ValueError, TypeError) as fault:
-            raise ConfigError(f"not a usable Redis URL: {fault}") from None
+        except (ValueError, TypeError):  # whose text can hold a piece of the password
+            raise ConfigError(
+                "not a usable Redis URL; it is redis://[[user]:password@]host[:port][/database]"
+            ) from None
         return cls(redis.asyncio.Redis(connection_pool=pool), options)
 
     async def close(self) -> None:
@@ -117,7 +120,7 @@ class RedisStorage(Storage):
         """See `Storage.insert`."""
         expiry_ms = expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
         async with _translated(ambiguous=False):
-            await self._note_activity(batch, expiry_ms)
+            noted = await self._note_activity(batch, expiry_ms)
         async with _translated():
             reply = await self._insert(
                 self._client,
@@ -137,7 +140,10 @@ class RedisStorage(Storage):
                     *(offer.event for offer in batch.offers),
                 ],
             )
-        kind, all_admitted, all_retry, error_admitted, error_retry, other_quota = reply
+            kind, all_admitted, all_retry, error_admitted, error_retry, other_quota, created = reply
+            if created and not noted:  # it was displaced by another process since this one registered it
+                del self._registered[batch.stream]
+                await self._note_activity(msgspec.structs.replace(batch, may_displace=True), expiry_ms)
         return Admission(
             Verdict(all_admitted, all_retry) if all_admitted >= 0 else None,
             Verdict(error_admitted, error_retry) if error_admitted >= 0 else None,
@@ -145,11 +151,14 @@ class RedisStorage(Storage):
             other_quota=Quota(*map(int, other_quota.split())) if other_quota else None,
         )
 
-    async def _note_activity(self, batch: Batch, expiry_ms: int) -> None:
-        """Register the stream before its first event is stored, so that none is ever without a bound."""
+    async def _note_activity(self, batch: Batch, expiry_ms: int) -> bool:
+        """Register the stream before its first event is stored, so that none is ever without a bound.
+
+        Returns False if this process has done so a short while ago.
+        """
         now = self._options.now() / MICROSECONDS if self._options.now else asyncio.get_running_loop().time()
         if now - self._registered.get(batch.stream, -math.inf) < _REGISTER_EVERY_SECONDS:
-            return
+            return False
         namespace = batch.stream.namespace
         admitted, *displaced = await self._register(
             self._client,
@@ -172,6 +181,7 @@ class RedisStorage(Storage):
         self._registered.move_to_end(batch.stream)
         while len(self._registered) > self._options.max_streams:
             self._registered.popitem(last=False)
+        return True
 
     async def fetch(self, stream: Stream, query: Query) -> Page:
         """See `Storage.fetch`."""
@@ -269,7 +279,7 @@ def _entry(stamp: bytes, event: bytes) -> Entry:
 
 @asynccontextmanager
 async def _translated(*, ambiguous: bool = True) -> AsyncIterator[None]:
-    """Turn whatever the driver raises into this package's errors; addresses and secrets stay out of the text.
+    """Turn whatever the driver raises into this package's errors; secrets stay out of the text.
 
     `ambiguous` says whether a call that got no answer may have changed something that matters.
     """

@@ -62,6 +62,8 @@ async def test_a_token_in_the_query_counts_only_where_it_is_allowed(start: Start
         {"Host": "evil.example@127.0.0.1"},
         {"X_Forwarded_For": "127.0.0.1"},
         {"X_Forwarded_Proto": "http"},
+        {"X_Forwarded_Server": "a"},
+        {"X_Forwarded_Prefix": "/a"},
         {"Forwarded": "for=127.0.0.1"},
         {"X_Real_IP": "127.0.0.1"},
         {"Origin": "http://evil.example"},

@@ -53,6 +53,15 @@ async def test_one_stream_alone_stays_within_the_bytes_too(clock: ManualClock) -
     assert answer.all.admitted == 50
 
 
+async def test_a_clock_that_steps_back_makes_no_active_stream_look_idle(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
+    await writer(storage, "idle").insert(success(b"x" * 600_000))
+    clock.advance(-3600 * MICROSECONDS)
+    await writer(storage, "active", Namespace.DESTINATION).insert(success(b"x" * 600_000))
+    assert await names(storage) == []
+    assert await names(storage, Namespace.DESTINATION) == ["active"]
+
+
 async def test_the_bytes_are_given_back_to_the_last_one(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock, ttl_seconds=1))
     for name in ("a", "b"):
@@ -102,6 +111,8 @@ async def test_its_estimate_of_its_size_is_no_underestimate(clock: ManualClock) 
     storage = MemoryStorage(StorageOptions(now=clock))
     for number in range(200):
         await writer(storage, f"key {number}").insert(error(*(b"%d" % number * 10 for number in range(100))))
+    for number in range(0, 200, 2):  # events leave, stamps stay
+        await storage.clear(Stream(Namespace.TOKEN, f"key {number}"))
 
     def size(value: object, seen: set[int]) -> int:
         if id(value) in seen or isinstance(value, type | Status | Namespace) or callable(value):

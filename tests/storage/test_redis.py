@@ -249,6 +249,23 @@ async def test_displaced_streams_leave_nothing_behind(redis_server: RedisServer,
         assert driver.dbsize() == 2 * 5 + 1
 
 
+async def test_a_stream_that_another_process_displaced_is_registered_again(
+    redis_server: RedisServer, driver: redis.Redis
+) -> None:
+    one, two, three = (Stream(Namespace.TOKEN, name) for name in ("one", "two", "three"))
+    options = StorageOptions(max_streams=2)
+    async with (
+        RedisStorage.from_url(redis_server.url, options) as first,
+        RedisStorage.from_url(redis_server.url, options) as second,
+    ):
+        await Writer(first, one).insert(success(b"x"))
+        await Writer(second, two).insert(success(b"x"))
+        await Writer(second, three).insert(success(b"x"))
+        await Writer(first, one).insert(success(b"y"))
+        assert {info.stream.id for info in await first.streams(Namespace.TOKEN)} == {"one", "three"}
+        assert len(list(driver.scan_iter("*:state"))) == 2
+
+
 async def test_an_injected_client_serves_as_well(redis_server: RedisServer, driver: redis.Redis) -> None:
     storage = RedisStorage(Redis.from_url(redis_server.url))
     await Writer(storage, TOKEN).insert(success(b"x"))

@@ -40,7 +40,7 @@ def fetch(client, collection: str = "a", status: str = "", before="", after="", 
 
 
 def test_insert_sorts_events_into_lists_with_stamps_beside_them(client) -> None:
-    assert insert(client, "skeax", b"1", b"2", b"3", b"4", b"5", size=9) == [0, 4, 0, 2, 0, b""]
+    assert insert(client, "skeax", b"1", b"2", b"3", b"4", b"5", size=9) == [0, 4, 0, 2, 0, b"", 1]
     assert client.lrange(KEYS[1], 0, -1) == [b"4", b"3", b"2", b"1"]
     assert client.lrange(KEYS[2], 0, -1) == [
         b"%c%d:%d" % (kind, NOW, n) for kind, n in zip(b"eeks", (4, 3, 2, 1), strict=True)
@@ -80,10 +80,10 @@ def test_insert_takes_the_servers_time_if_it_is_given_none(client) -> None:
 
 def test_insert_answers_a_seen_batch_and_refuses_an_older_one(client) -> None:
     first = insert(client, "ssss", b"1", b"2", b"3", b"4", number=5)
-    assert first == [0, 3, WINDOW, -1, 0, b""]
+    assert first == [0, 3, WINDOW, -1, 0, b"", 1]
     before = {key: client.dump(key) for key in KEYS} if not isinstance(client, fakeredis.FakeRedis) else None
-    assert insert(client, "ssss", b"1", b"2", b"3", b"4", number=5, now=NOW + 10) == [1, 3, WINDOW - 10, -1, 0, b""]
-    assert insert(client, "s", b"1", number=4, now=NOW + 20) == [2, -1, 0, -1, 0, b""]
+    assert insert(client, "ssss", b"1", b"2", b"3", b"4", number=5, now=NOW + 10) == [1, 3, WINDOW - 10, -1, 0, b"", 0]
+    assert insert(client, "s", b"1", number=4, now=NOW + 20) == [2, -1, 0, -1, 0, b"", 0]
     if before:
         assert {key: client.dump(key) for key in KEYS} == before
 
@@ -97,7 +97,7 @@ def test_insert_carries_more_values_than_luas_stack_holds(client) -> None:
 
 
 def test_insert_of_nothing_touches_no_bucket(client) -> None:
-    assert insert(client, "") == [0, -1, 0, -1, 0, b""]
+    assert insert(client, "") == [0, -1, 0, -1, 0, b"", 1]
     assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"renewed", b"w:w"}
 
 
