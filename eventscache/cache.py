@@ -17,6 +17,7 @@ from eventscache.queue import Clock, Queue, monotonic_us
 from eventscache.search import Search
 from eventscache.storage.base import MICROSECONDS, Page, Query, Quota, Storage, StreamInfo
 from eventscache.stream import Namespace, Stream
+from eventscache.timestamp import format_time
 
 _log = structlog.get_logger()
 
@@ -111,7 +112,7 @@ class EventsCache:
                     receipt.end(stored=False)
                 continue
             if not event.timestamp:
-                event.timestamp = _timestamp()
+                event.timestamp = format_time(datetime.now(UTC))
             if not event.uid:
                 event.uid = str(uuid.uuid4())
             waiting.append((stream, Item(event.pack(), status, receipt)))
@@ -162,11 +163,7 @@ class EventsCache:
             return Found(self._read(page), page.total, page.limited)
         page = await self._storage.fetch(stream, Query(query.status, limit=_EVERYTHING))
         matching = [(sequence, event) for sequence, event in self._read(page) if search.finds(event)]
-        wanted = [
-            (sequence, event)
-            for sequence, event in matching
-            if (query.before is None or sequence < query.before) and (query.after is None or sequence > query.after)
-        ]
+        wanted = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
         return Found(wanted[: query.limit], len(matching), page.limited)
 
     def _read(self, page: Page) -> list[tuple[int, Event]]:
@@ -212,8 +209,3 @@ class EventsCache:
             except StorageError:
                 idle_seconds = 0  # tried again at the next tick; the queue says that the storage is away
             pause_seconds = max(self._trim_interval_seconds, idle_seconds)
-
-
-def _timestamp() -> str:
-    """Return the time as Jitsu writes it: UTC, always with six digits."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

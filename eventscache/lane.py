@@ -107,7 +107,7 @@ class Parcel:
         return self.payloads >= MAX_BATCH_EVENTS or self.payload_bytes >= MAX_BATCH_BYTES
 
     def add(self, item: Item, lane: "Lane", now_us: int) -> None:
-        """Offer an item to the collections that are open."""
+        """Offer an item to the collections that are open; there is at least one."""
         to_all = self._all.place(lane.all, self._size, now_us)
         to_error = item.status is Status.ERROR and self._error.place(lane.error, self._size, now_us)
         self.items.append(item)
@@ -115,11 +115,6 @@ class Parcel:
         if to_all or to_error:
             self.payloads += 1
             self.payload_bytes += len(item.payload)
-
-    @property
-    def offers_nothing(self) -> bool:
-        """Whether all its items were refused by leases, if there were any."""
-        return not any(share.offered or share.surplus for share in (self._all, self._error))
 
     def carry(self, lane: "Lane") -> None:
         """Take along what the leases refused, now that all items are in."""
@@ -134,7 +129,7 @@ class Parcel:
     @property
     def idle(self) -> bool:
         """Whether the storage need not be asked."""
-        return self.offers_nothing and not (self._all.carried.moments or self._error.carried.moments)
+        return not self.items and not (self._all.carried.moments or self._error.carried.moments)
 
     def batch(self, stream: Stream, quota: Quota, writer: str, number: int, now_us: int, *, trusted: bool) -> Batch:
         """Return the call as it is to be sent at `now_us`."""
@@ -143,13 +138,8 @@ class Parcel:
 
     def outcomes(self, admission: Admission) -> Iterator[tuple[Item, bool]]:
         """Yield each item and whether a collection admitted it."""
-        all_left = admission.all.admitted if admission.all else 0
-        error_left = admission.error.admitted if admission.error else 0
-        for item, offer in zip(self.items, self._offers, strict=True):
-            in_all, in_error = offer.to_all and all_left > 0, offer.to_error and error_left > 0
-            all_left -= in_all
-            error_left -= in_error
-            yield item, in_all or in_error
+        for item, placed in zip(self.items, admission.placed(self._offers), strict=True):
+            yield item, any(placed)
 
 
 class Lane:
@@ -197,7 +187,7 @@ class Lane:
                 parcel.refused.append(item)
             else:
                 parcel.add(item, self, now_us)
-        if self.carry_due or not parcel.offers_nothing:
+        if self.carry_due or parcel.items:
             parcel.carry(self)
             self.carry_due = False
         return parcel

@@ -1,34 +1,18 @@
 """Which cached events a reader means, by what is inside them."""
 
-import datetime as dt
-import re
 from typing import NamedTuple
 
 import msgspec
 
 from eventscache.event import Event
-
-_MOST_DIGITS = 15  # of epoch milliseconds: until the year 33658
+from eventscache.timestamp import parse_time
 
 
 class _Typed(msgspec.Struct):
     event_type: str = ""
 
 
-_RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
 _typed = msgspec.json.Decoder(_Typed)
-
-
-def parse_time(text: str) -> int:
-    """Return Unix microseconds for RFC 3339 or epoch milliseconds; raise `ValueError` for anything else."""
-    if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
-        return int(text) * 1000
-    if not _RFC_3339.fullmatch(text):
-        raise ValueError("not a time of RFC 3339")
-    moment = dt.datetime.fromisoformat(text.upper())
-    return (moment - dt.datetime.fromtimestamp(0, dt.UTC)) // dt.timedelta(microseconds=1)
 
 
 class Search(NamedTuple):

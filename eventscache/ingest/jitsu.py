@@ -51,7 +51,7 @@ def parse_events(body: bytes, limits: Limits) -> list[bytes]:
 
 
 def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> list[bytes]:
-    _check_count(len(elements), limits)
+    limits.check_count(len(elements), "events")
     if len(body) > limits.max_event_bytes * len(elements) and elements:
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
     events = [bytes(element) for element in elements]
@@ -75,7 +75,7 @@ def _merged_events(body: bytes, limits: Limits) -> list[bytes]:
         templated = _split_templated(body)
     except msgspec.ValidationError as fault:  # a key that stands twice, once as something else
         raise InvalidEvent(str(fault)) from None
-    _check_count(len(templated.events), limits)
+    limits.check_count(len(templated.events), "events")
     copies = len(templated.events) * sum(len(key) + len(raw) for key, raw in templated.template.items())
     if copies + len(body) > limits.max_body_bytes:
         raise BatchTooLarge(f"the template makes more of the body than {limits.max_body_bytes} bytes")
@@ -83,8 +83,3 @@ def _merged_events(body: bytes, limits: Limits) -> list[bytes]:
     if any(len(event) > limits.max_event_bytes for event in merged):
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
     return merged
-
-
-def _check_count(count: int, limits: Limits) -> None:
-    if count > limits.max_batch:
-        raise BatchTooLarge(f"{count} events in one body; at most {limits.max_batch} are allowed")

@@ -17,4 +17,10 @@ class Limits(NamedTuple):
     max_batch: int = 10_000
     max_depth: int = 200
     max_body_bytes: int = 8 * 1024 * 1024
+
+    def check_count(self, count: int, what: str) -> None:
+        """Raise `BatchTooLarge` if a body holds more of them than are allowed."""
+        if count > self.max_batch:
+            raise BatchTooLarge(f"{count} {what} in one body; at most {self.max_batch} are allowed")
+
     max_id_bytes: int = 512

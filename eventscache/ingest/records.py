@@ -10,9 +10,9 @@ import msgspec
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
 from eventscache.ingest import malformed, strict
-from eventscache.ingest.limits import BatchTooLarge, Limits
-from eventscache.search import parse_time
+from eventscache.ingest.limits import Limits
 from eventscache.stream import Namespace, Stream, check_id
+from eventscache.timestamp import parse_time
 
 
 class _Record(msgspec.Struct):
@@ -104,7 +104,7 @@ def _field_to_json(name: str, value: object) -> bytes:
 
 
 def _parse(records: Iterable[bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int) -> Parsed:
-    _check_count(count, limits)
+    limits.check_count(count, "records")
     parsed = Parsed([], [])
     for index, record in enumerate(records):
         try:
@@ -114,11 +114,6 @@ def _parse(records: Iterable[bytes | InvalidEvent], default: Stream | None, limi
         except InvalidEvent as fault:
             parsed.errors.append((index, str(fault)))
     return parsed
-
-
-def _check_count(count: int, limits: Limits) -> None:
-    if count > limits.max_batch:
-        raise BatchTooLarge(f"{count} records in one body; at most {limits.max_batch} are allowed")
 
 
 def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:

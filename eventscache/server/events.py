@@ -17,6 +17,7 @@ from eventscache.server.context import Context
 from eventscache.server.query import Parameters, parameters
 from eventscache.storage.base import Query
 from eventscache.stream import Stream
+from eventscache.timestamp import format_time
 
 _DEFAULT_LIMIT = 100
 _MOST_STREAMS = 100
@@ -211,5 +212,4 @@ async def get_streams(context: Context, request: web.BaseRequest) -> web.Respons
 
 def _time(unix_us: int) -> str:
     seconds, microseconds = divmod(unix_us, 1_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
-    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+    return format_time(datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds))

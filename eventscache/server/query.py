@@ -6,9 +6,9 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 from eventscache.errors import InvalidEvent
-from eventscache.search import parse_time
 from eventscache.server.answers import Refused
 from eventscache.stream import Namespace, Status, Stream, check_id
+from eventscache.timestamp import parse_time
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")

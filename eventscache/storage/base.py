@@ -1,7 +1,7 @@
 """The storage contract: what a backend is asked, what it answers, and what it promises."""
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 import msgspec
@@ -98,6 +98,16 @@ class Admission(msgspec.Struct, frozen=True):
     stale: bool = False
     other_quota: Quota | None = None
 
+    def placed(self, offers: Iterable[Offer]) -> Iterator[tuple[bool, bool]]:
+        """Yield for each offer of the batch whether `all` and whether `error` admitted it: the first ones did."""
+        all_left = self.all.admitted if self.all else 0
+        error_left = self.error.admitted if self.error else 0
+        for offer in offers:
+            in_all, in_error = offer.to_all and all_left > 0, offer.to_error and error_left > 0
+            all_left -= in_all
+            error_left -= in_error
+            yield in_all, in_error
+
 
 class Query(NamedTuple):
     """Which events a reader wants: status `error` reads the error collection, all else the other one.
@@ -109,6 +119,10 @@ class Query(NamedTuple):
     before: int | None = None
     after: int | None = None
     limit: int = 100
+
+    def spans(self, sequence: int) -> bool:
+        """Whether a sequence number lies between `after` and `before`."""
+        return (self.before is None or sequence < self.before) and (self.after is None or sequence > self.after)
 
 
 class Entry(NamedTuple):

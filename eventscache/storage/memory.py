@@ -131,19 +131,14 @@ class _Kept:
         return admission
 
     def _keep(self, offers: Sequence[Offer], admission: Admission, time_us: int) -> None:
-        all_left = admission.all.admitted if admission.all else 0
-        error_left = admission.error.admitted if admission.error else 0
-        for offer in offers:
-            to_all, to_error = offer.to_all and all_left > 0, offer.to_error and error_left > 0
-            if not (to_all or to_error):
+        for offer, (in_all, in_error) in zip(offers, admission.placed(offers), strict=True):
+            if not (in_all or in_error):
                 continue
             self.sequence += 1
             entry = Entry(self.sequence, time_us, offer.status, offer.event)
-            for collection in (self.all,) * to_all + (self.error,) * to_error:
+            for collection in (self.all,) * in_all + (self.error,) * in_error:
                 collection.entries.appendleft(entry)
                 self.event_bytes += len(entry.event) + _ENTRY_BYTES
-            all_left -= to_all
-            error_left -= to_error
 
     def _remember(self, batch: Batch, time_us: int, admission: Admission) -> None:
         if batch.writer not in self.answered:
@@ -253,12 +248,7 @@ class MemoryStorage(Storage):
             matching = [entry for entry in collection.entries if entry.status is query.status]
         else:
             matching = list(collection.entries)
-        wanted = (
-            entry
-            for entry in matching
-            if (query.before is None or entry.sequence < query.before)
-            and (query.after is None or entry.sequence > query.after)
-        )
+        wanted = (entry for entry in matching if query.spans(entry.sequence))
         return Page(list(islice(wanted, query.limit)), len(matching), limited)
 
     async def streams(self, namespace: Namespace) -> list[StreamInfo]:

@@ -38,7 +38,7 @@ _LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
 _STATUSES = {letter.encode(): status for status, letter in _LETTERS.items()}
 _STALE = 2
 _REGISTER_EVERY_SECONDS = 10
-_TRIM_STREAMS = 500
+_STREAMS_AT_ONCE = 500
 # Texts of replies that pass by themselves: the server is full, busy with somebody's script, starting, a replica,
 # or between two masters. redis-py has classes for some of them only, and not in each version of the server.
 _PASSING = (
@@ -208,8 +208,8 @@ class RedisStorage(Storage):
             ids: Any = await self._client.zrevrange(self._registry(namespace), 0, self._options.max_streams - 1)
             known = [_stream(namespace, stream_id) for stream_id in ids]
             infos: list[StreamInfo] = []
-            for start in range(0, len(known), _TRIM_STREAMS):
-                infos += await self._describe(known[start : start + _TRIM_STREAMS])
+            for start in range(0, len(known), _STREAMS_AT_ONCE):
+                infos += await self._describe(known[start : start + _STREAMS_AT_ONCE])
         return sorted(infos, key=lambda info: -info.last_active_us)
 
     async def _describe(self, streams: Sequence[Stream]) -> list[StreamInfo]:
@@ -243,7 +243,7 @@ class RedisStorage(Storage):
                 continue
             async with _translated():
                 # By a scan: ranks shift while other streams are active.
-                reply: Any = await self._client.zscan(self._registry(namespace), cursor, count=_TRIM_STREAMS)
+                reply: Any = await self._client.zscan(self._registry(namespace), cursor, count=_STREAMS_AT_ONCE)
                 following, scored = reply
                 pipeline = self._client.pipeline(transaction=False)
                 for stream_id, _ in scored:

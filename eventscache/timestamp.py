@@ -1,0 +1,24 @@
+"""Times as texts: read from what clients write, written as Jitsu writes them."""
+
+import datetime as dt
+import re
+
+_MOST_DIGITS = 15  # of epoch milliseconds: until the year 33658
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def parse_time(text: str) -> int:
+    """Return Unix microseconds for RFC 3339 or epoch milliseconds; raise `ValueError` for anything else."""
+    if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
+        return int(text) * 1000
+    if not _RFC_3339.fullmatch(text):
+        raise ValueError("not a time of RFC 3339")
+    moment = dt.datetime.fromisoformat(text.upper())
+    return (moment - dt.datetime.fromtimestamp(0, dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+def format_time(moment: dt.datetime) -> str:
+    """Return a time in UTC as Jitsu writes it: always with six digits."""
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
