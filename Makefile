@@ -36,7 +36,7 @@ package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhe
 	$(BIN)/python -m build
 	rm -rf build/smoke && $(PYTHON) -m venv build/smoke
 	build/smoke/bin/python -m pip install --quiet dist/*.whl
-	cd build/smoke && bin/eventscache config && bin/python -c "from eventscache.storage.scripts import read_script; read_script('insert')"
+	cd build/smoke && bin/eventscache config && bin/python -c "from eventscache.storage.redis.scripts import read_script; read_script('insert')"
 
 clean: ## remove what the other targets made
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .ruff_cache

@@ -167,6 +167,7 @@ class EventsCache:
         return Found(wanted[: query.limit], len(matching), page.limited)
 
     def _read(self, page: Page) -> list[tuple[int, Event]]:
+        self.unreadable += page.unreadable
         events = []
         for entry in page.entries:
             try:
@@ -175,9 +176,9 @@ class EventsCache:
                 self.unreadable += 1
         return events
 
-    async def streams(self, namespace: Namespace) -> list[StreamInfo]:
-        """Return the known streams, most recently active first. Raises `StorageUnavailable`."""
-        return await self._storage.streams(namespace) if self._enabled else []
+    async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
+        """Return the known streams, most recently active first, no more than `limit`. Raises `StorageUnavailable`."""
+        return await self._storage.streams(namespace, limit) if self._enabled else []
 
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """Remove a stream's events and return how many there were; `reset` makes its limiter forget as well.

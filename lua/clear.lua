@@ -1,6 +1,7 @@
 -- clear: remove the events of one stream; the limiter stays as it is, unless it is to be reset.
 --
--- Steps: count the events, each once; delete them. The stamps stay, or clearing would be a way round the limiter.
+-- Steps: delete keys of another type, which something else wrote; count the events, each once; delete them. The
+-- stamps stay, or clearing would be a way round the limiter.
 --
 -- KEYS[1]  hash    state, as in insert
 -- KEYS[2]  list    all
@@ -14,6 +15,13 @@
 
 local state, all, all_at, error_, error_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local reset = ARGV[1] == '1'
+
+for i, key in ipairs(KEYS) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= (i == 1 and 'hash' or 'list') then
+    redis.call('DEL', key)
+  end
+end
 
 local cleared, seen = 0, {}
 for _, pair in ipairs({{all, all_at}, {error_, error_at}}) do

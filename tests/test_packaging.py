@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import eventscache
-from eventscache.storage.scripts import read_script
+from eventscache.storage.redis.scripts import read_script
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path.name for path in (ROOT / "lua").glob("*.lua"))
-READ_ALL = f"from eventscache.storage.scripts import read_script; [read_script(n[:-4]) for n in {SCRIPTS}]"
+READ_ALL = f"from eventscache.storage.redis.scripts import read_script; [read_script(n[:-4]) for n in {SCRIPTS}]"
 OPEN_MEMORY = (
     "from eventscache.storage import storage_from_url; from eventscache.storage.base import StorageOptions; "
     "print(type(storage_from_url('memory://', StorageOptions())).__name__)"

@@ -43,8 +43,7 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     if (query.before is not None or query.after is not None) and (ids is None or len(ids) != 1):
         raise Refused(400, "before and after need exactly one id")
     if ids is None:
-        known = await context.cache.streams(namespace)
-        streams = [info.stream for info in known[:_MOST_STREAMS]]
+        streams = [info.stream for info in await context.cache.streams(namespace, _MOST_STREAMS)]
     else:
         streams = [Stream(namespace, stream_id) for stream_id in ids]
     found = _found(context.cache, streams, query, search)

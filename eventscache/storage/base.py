@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import msgspec
 
@@ -89,10 +89,13 @@ class Verdict(NamedTuple):
 class Admission(msgspec.Struct, frozen=True):
     """The answer to a batch; a verdict is None where a collection was offered nothing and carried nothing.
 
-    `stale` means that a later batch of the same writer was seen: nothing was changed, and nothing is known of this
-    one. `other_quota` is the quota of the batch before, if it was another: two sidecars are configured apart.
+    `at_us` is when it was judged, by the stream's time: no two admissions of a stream overlap, and those that are
+    told apart by it took place in its order. `stale` means that a later batch of the same writer was seen: nothing
+    was changed, and nothing is known of this one (`at_us` is 0). `other_quota` is the quota of the batch before, if
+    it was another: two sidecars are configured apart.
     """
 
+    at_us: int = 0
     all: Verdict | None = None
     error: Verdict | None = None
     stale: bool = False
@@ -135,11 +138,15 @@ class Entry(NamedTuple):
 
 
 class Page(NamedTuple):
-    """`entries`, newest first, out of `total` that have the status asked for; `limited` in the last minute."""
+    """`entries`, newest first, out of `total` that have the status asked for; `limited` in the last minute.
+
+    `unreadable` entries of this look were left out, because something else wrote over them.
+    """
 
     entries: list[Entry]
     total: int
     limited: int
+    unreadable: int = 0
 
 
 class StreamInfo(NamedTuple):
@@ -154,8 +161,10 @@ class StreamInfo(NamedTuple):
 class StorageOptions(msgspec.Struct, frozen=True):
     """What every storage is configured with.
 
-    `now` replaces the storage's own clock (Unix time in whole microseconds) in tests. `memory_bytes` is for
-    storages that live in this process, `timeout_seconds` bounds one try for those that do not.
+    `prefix` sets data apart that shares one place. `now` replaces the storage's own clock (Unix time in whole
+    microseconds) in tests. `memory_bytes` is for storages that live in this process. For those that do not,
+    `timeout_seconds` bounds one try, `pool_size` is how many inserts come at once, and beyond
+    `max_memory_percent` of a shared server's memory nothing is written, for the sake of whoever shares it.
     """
 
     prefix: str = "eventscache"
@@ -164,6 +173,7 @@ class StorageOptions(msgspec.Struct, frozen=True):
     memory_bytes: int = 256 * 1024 * 1024
     timeout_seconds: float = 0.25
     pool_size: int = 10
+    max_memory_percent: int = 90
     now: Callable[[], int] | None = None
 
 
@@ -174,6 +184,9 @@ class Storage(abc.ABC):
     rules are in `eventscache.storage.limiter`, which a backend may use. Every method raises `StorageUnavailable`
     if the storage does not answer, and no exception of a driver; a call that is cancelled may have been carried out.
     """
+
+    multiprocess: ClassVar[bool] = True
+    """Whether storages of several processes, opened with the same URL, serve the same data."""
 
     @classmethod
     @abc.abstractmethod
@@ -212,15 +225,19 @@ class Storage(abc.ABC):
         """Return one atomic look at a stream. An unknown stream is an empty page and leaves no trace."""
 
     @abc.abstractmethod
-    async def streams(self, namespace: Namespace) -> list[StreamInfo]:
-        """Return the known streams, most recently active first; at most `max_streams`."""
+    async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
+        """Return the known streams, most recently active first; no more than `limit` and `max_streams`."""
 
     @abc.abstractmethod
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """Remove the events and return how many there were; the limiter forgets nothing, unless `reset`.
 
-        Sequence numbers go on either way.
+        Sequence numbers go on either way. What something else wrote over the stream's data is removed as well.
         """
+
+    @abc.abstractmethod
+    async def erase(self) -> None:
+        """Remove whatever is kept under the prefix, limiters and all. Nobody may write meanwhile."""
 
     @abc.abstractmethod
     async def trim(self, size: int) -> float:

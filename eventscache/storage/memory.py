@@ -54,7 +54,8 @@ class _Answered:
         def later(verdict: Verdict | None) -> Verdict | None:
             return verdict and verdict._replace(retry_us=max(0, verdict.retry_us - gone))
 
-        return Admission(later(self.admission.all), later(self.admission.error))
+        first = self.admission
+        return Admission(first.at_us, later(first.all), later(first.error))
 
 
 class _Collection:
@@ -118,6 +119,7 @@ class _Kept:
             return answered.repeat(self.clock.peek(now_us)) if known else Admission(stale=True)
         time_us = self.clock.advance(now_us)
         admission = Admission(
+            time_us,
             self.all.judge(sum(offer.to_all for offer in batch.offers), batch.all, time_us, batch.quota),
             self.error.judge(sum(offer.to_error for offer in batch.offers), batch.error, time_us, batch.quota),
             other_quota=self.quota if self.quota != batch.quota else None,
@@ -159,6 +161,8 @@ class _Kept:
 
 class MemoryStorage(Storage):
     """Keeps streams in this process; the least recently active ones leave when there is no room."""
+
+    multiprocess = False
 
     def __init__(self, options: StorageOptions | None = None) -> None:
         self._options = options or StorageOptions()
@@ -251,14 +255,15 @@ class MemoryStorage(Storage):
         wanted = (entry for entry in matching if query.spans(entry.sequence))
         return Page(list(islice(wanted, query.limit)), len(matching), limited)
 
-    async def streams(self, namespace: Namespace) -> list[StreamInfo]:
+    async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """See `Storage.streams`."""
         now_us = self._now()
-        return [
+        known = (
             StreamInfo(Stream(namespace, stream_id), kept.active_us, len(kept.all.entries), len(kept.error.entries))
             for stream_id, kept in reversed(self._streams[namespace].items())
             if kept.expires_us > now_us
-        ]
+        )
+        return list(islice(known, limit))
 
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """See `Storage.clear`."""
@@ -269,6 +274,12 @@ class MemoryStorage(Storage):
         cleared = kept.clear(reset=reset)
         self._bytes += kept.bytes - before
         return cleared
+
+    async def erase(self) -> None:
+        """See `Storage.erase`."""
+        for known in self._streams.values():
+            known.clear()
+        self._bytes = 0
 
     async def trim(self, size: int) -> float:
         """See `Storage.trim`."""

@@ -75,7 +75,7 @@ class Model:
         if batch.number == number:
             gone = t - answered_at
             later = [v and Verdict(v.admitted, max(0, v.retry_us - gone)) for v in (answer.all, answer.error)]
-            return Admission(later[0], later[1])
+            return Admission(answered_at, later[0], later[1])
         self.last, self.offset = t, t - now
         other = self.quota if self.quota != batch.quota else None
         self.quota = batch.quota
@@ -94,7 +94,7 @@ class Model:
                 del collection.kept[: -batch.quota.size]
         if batch.writer not in self.answers:
             self.answers = {name: answer for name, answer in self.answers.items() if answer[1] > t - 300 * SECOND}
-        admission = Admission(all_verdict, error_verdict, other_quota=other)
+        admission = Admission(t, all_verdict, error_verdict, other_quota=other)
         self.answers[batch.writer] = (batch.number, t, admission)
         return admission
 

@@ -156,7 +156,7 @@ async def test_a_key_of_another_type_is_an_error_and_no_outage(storage: RedisSto
 
 async def test_faults_of_the_connection_are_told_apart(tmp_path) -> None:
     async with RedisStorage.from_url(f"unix://{tmp_path}/none.sock", StorageOptions()) as storage:
-        with pytest.raises(StorageUnavailable, match="no answer from Redis"):
+        with pytest.raises(StorageUnavailable, match="no connection to Redis"):
             await storage.ping()
         with pytest.raises(StorageUnavailable):
             await Writer(storage, TOKEN).insert(success(b"x"))

@@ -6,7 +6,7 @@ import fakeredis
 import pytest
 import redis
 
-from eventscache.storage.scripts import read_script
+from eventscache.storage.redis.scripts import read_script
 from tests.redis_server import RedisServer
 
 NOW = 1_700_000_000_000_000
@@ -40,7 +40,7 @@ def fetch(client, collection: str = "a", status: str = "", before="", after="", 
 
 
 def test_insert_sorts_events_into_lists_with_stamps_beside_them(client) -> None:
-    assert insert(client, "skeax", b"1", b"2", b"3", b"4", b"5", size=9) == [0, 4, 0, 2, 0, b"", 1]
+    assert insert(client, "skeax", b"1", b"2", b"3", b"4", b"5", size=9) == [0, NOW, 4, 0, 2, 0, b"", 1]
     assert client.lrange(KEYS[1], 0, -1) == [b"4", b"3", b"2", b"1"]
     assert client.lrange(KEYS[2], 0, -1) == [
         b"%c%d:%d" % (kind, NOW, n) for kind, n in zip(b"eeks", (4, 3, 2, 1), strict=True)
@@ -80,10 +80,19 @@ def test_insert_takes_the_servers_time_if_it_is_given_none(client) -> None:
 
 def test_insert_answers_a_seen_batch_and_refuses_an_older_one(client) -> None:
     first = insert(client, "ssss", b"1", b"2", b"3", b"4", number=5)
-    assert first == [0, 3, WINDOW, -1, 0, b"", 1]
+    assert first == [0, NOW, 3, WINDOW, -1, 0, b"", 1]
     before = {key: client.dump(key) for key in KEYS} if not isinstance(client, fakeredis.FakeRedis) else None
-    assert insert(client, "ssss", b"1", b"2", b"3", b"4", number=5, now=NOW + 10) == [1, 3, WINDOW - 10, -1, 0, b"", 0]
-    assert insert(client, "s", b"1", number=4, now=NOW + 20) == [2, -1, 0, -1, 0, b"", 0]
+    assert insert(client, "ssss", b"1", b"2", b"3", b"4", number=5, now=NOW + 10) == [
+        1,
+        NOW,
+        3,
+        WINDOW - 10,
+        -1,
+        0,
+        b"",
+        0,
+    ]
+    assert insert(client, "s", b"1", number=4, now=NOW + 20) == [2, 0, -1, 0, -1, 0, b"", 0]
     if before:
         assert {key: client.dump(key) for key in KEYS} == before
 
@@ -91,28 +100,28 @@ def test_insert_answers_a_seen_batch_and_refuses_an_older_one(client) -> None:
 def test_insert_carries_more_values_than_luas_stack_holds(client) -> None:
     values = [b"%d" % n for n in range(9000)]
     reply = insert(client, "e" * 9000, *values, size=8500)
-    assert reply[1] == reply[3] == 8500
+    assert reply[2] == reply[4] == 8500
     assert client.lrange(KEYS[1], 0, -1) == values[8499::-1]
     assert client.llen(KEYS[4]) == 8500
 
 
 def test_insert_of_nothing_touches_no_bucket(client) -> None:
-    assert insert(client, "") == [0, -1, 0, -1, 0, b"", 1]
+    assert insert(client, "") == [0, NOW, -1, 0, -1, 0, b"", 1]
     assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"renewed", b"w:w"}
 
 
 def test_insert_tells_of_another_quota(client) -> None:
     insert(client, "s", b"1")
-    assert insert(client, "s", b"2", size=5, number=2)[5] == b"3 60000000"
-    assert insert(client, "s", b"3", size=5, number=3)[5] == b""
+    assert insert(client, "s", b"2", size=5, number=2)[6] == b"3 60000000"
+    assert insert(client, "s", b"3", size=5, number=3)[6] == b""
 
 
 def test_insert_survives_garbage_in_its_state(client) -> None:
     insert(client, "s", b"1")
     client.hset(KEYS[0], mapping={"clock": "x", "all": "y", "a1": "z", "renewed": "q", "w:w": "v"})
     client.lset(KEYS[2], 0, "garbage")
-    assert insert(client, "s", b"2", number=2)[:2] == [0, 1]
-    assert fetch(client)[0] == 2
+    assert insert(client, "s", b"2", number=2)[:3] == [0, NOW, 1]
+    assert fetch(client)[0::2][:2] == [2, 1]
 
 
 def test_fetch_reads_runs_of_matches(client) -> None:
@@ -120,14 +129,15 @@ def test_fetch_reads_runs_of_matches(client) -> None:
     assert fetch(client) == [
         7,
         0,
+        0,
         *(x for n in range(7, 0, -1) for x in (b"%c%d:%d" % (b"sskksks"[n - 1], NOW, n), b"%d" % n)),
     ]
-    assert fetch(client, status="s")[3::2] == [b"7", b"5", b"2", b"1"]
-    assert fetch(client, status="k", limit=2)[3::2] == [b"6", b"4"]
+    assert fetch(client, status="s")[4::2] == [b"7", b"5", b"2", b"1"]
+    assert fetch(client, status="k", limit=2)[4::2] == [b"6", b"4"]
     assert fetch(client, status="k", limit=2)[0] == 3
-    assert fetch(client, before=6, after=2)[3::2] == [b"5", b"4", b"3"]
-    assert fetch(client, limit=0) == [7, 0]
-    assert fetch(client, collection="e") == [0, 0]
+    assert fetch(client, before=6, after=2)[4::2] == [b"5", b"4", b"3"]
+    assert fetch(client, limit=0) == [7, 0, 0]
+    assert fetch(client, collection="e") == [0, 0, 0]
 
 
 def test_clear_counts_each_event_once_and_leaves_the_stamps(client) -> None:

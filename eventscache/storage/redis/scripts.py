@@ -5,10 +5,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import redis.asyncio
 from redis.exceptions import NoScriptError
 
-_CHECKOUT = Path(__file__).parents[2] / "lua"
+from eventscache.storage.redis.client import Client
+
+_CHECKOUT = Path(__file__).parents[3] / "lua"
 
 
 def read_script(name: str) -> str:
@@ -25,7 +26,7 @@ class Script:
         self._text = read_script(name)
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, client: redis.asyncio.Redis, keys: list[str], args: list[Any]) -> Any:
+    async def __call__(self, client: Client, keys: list[str], args: list[Any]) -> Any:
         """Run it and return its raw reply."""
         try:
             return await client.evalsha(self._digest, len(keys), *keys, *args)

@@ -1,0 +1,154 @@
+"""The servers behind a client, however many there are: who serves a key, and how one is called."""
+
+import abc
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from redis import exceptions as driver
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.sentinel import SentinelConnectionPool
+
+from eventscache.errors import StorageUnavailable
+from eventscache.storage.redis.client import Client
+from eventscache.storage.redis.node import Node
+
+T = TypeVar("T")
+Call = Callable[[], Awaitable[T]]
+
+
+class Deployment(abc.ABC):
+    """Calls servers by the rules: bounded, failing fast, and never leaving a write half way."""
+
+    def __init__(self, client: Client, calls: int, timeout_seconds: float) -> None:
+        self.client: Any = client
+        self._calls = calls
+        self._timeout_seconds = timeout_seconds
+        self._nodes: dict[str, Node] = {}
+        self._writes: set[asyncio.Task[Any]] = set()
+
+    @abc.abstractmethod
+    def node_of(self, key: str) -> Node:
+        """Return the server that serves a key, as far as is known."""
+
+    @abc.abstractmethod
+    async def each_node(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
+        """Return all primaries, and for each how a command is sent to it."""
+
+    async def renew(self) -> None:  # noqa: B027 - a Cluster's client does so itself
+        """Let go of idle connections: they may lead to a server that is the right one no more."""
+
+    async def close(self) -> None:
+        """Wait for the writes under way, as long as one may take, and disconnect."""
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=self._timeout_seconds)
+        await self.client.aclose()
+
+    def _node(self, name: str) -> Node:
+        node = self._nodes.get(name)
+        if node is None:
+            node = self._nodes[name] = Node(name, self._calls, self._timeout_seconds)
+        return node
+
+    async def read(self, key: str, call: Call[T]) -> T:
+        """Run a call that changes nothing; one that met a broken connection is tried again, once."""
+        try:
+            return await self._run(self.node_of(key), call, ambiguous=False)
+        except StorageUnavailable as fault:
+            if not isinstance(fault.__cause__, driver.ConnectionError):
+                raise
+        return await self._run(self.node_of(key), call, ambiguous=False)
+
+    async def write(self, key: str, call: Call[T], *, ambiguous: bool = True) -> T:
+        """Run a call to its end, even if the caller is cancelled meanwhile.
+
+        `ambiguous` says whether it matters if a call that got no answer was carried out.
+        """
+        node = self.node_of(key)
+        if node.full:
+            raise StorageUnavailable(node.full, ambiguous=False)
+        running: Coroutine[Any, Any, T] = self._run(node, call, ambiguous=ambiguous)
+        task = asyncio.ensure_future(running)
+        self._writes.add(task)
+        task.add_done_callback(self._written)
+        return await asyncio.shield(task)
+
+    def _written(self, task: "asyncio.Task[Any]") -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            task.exception()  # who was cancelled does not ask for it any more
+
+    async def _run(self, node: Node, call: Call[T], *, ambiguous: bool) -> T:
+        try:
+            async with node.call(ambiguous=ambiguous):
+                return await call()
+        except StorageUnavailable as fault:
+            if isinstance(fault.__cause__, (driver.TimeoutError, driver.ReadOnlyError, driver.ConnectionError)):
+                await self.renew()
+            raise
+
+    async def ping(self) -> None:
+        """Return if a server answers; raise what the last of them had to say otherwise."""
+        fault: StorageUnavailable | None = None
+        for node, send in await self.each_node():
+            try:
+                async with node.call(ambiguous=False):
+                    await send("PING")
+                    return
+            except StorageUnavailable as unavailable:
+                fault = unavailable
+        raise fault or StorageUnavailable("no server is known", ambiguous=False)
+
+
+class SingleServer(Deployment):
+    """One server, or the one that Sentinels call master."""
+
+    def node_of(self, key: str) -> Node:  # noqa: ARG002
+        """See `Deployment.node_of`."""
+        return self._node("Redis")
+
+    async def each_node(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
+        """See `Deployment.each_node`."""
+        return [(self._node("Redis"), self.client.execute_command)]
+
+    async def renew(self) -> None:
+        """See `Deployment.renew`."""
+        await self.client.connection_pool.disconnect(inuse_connections=False)
+
+    async def close(self) -> None:
+        """See `Deployment.close`."""
+        await super().close()
+        pool = self.client.connection_pool
+        await pool.disconnect()
+        if isinstance(pool, SentinelConnectionPool):
+            await pool.sentinel_manager.aclose()
+
+
+class Cluster(Deployment):
+    """The primaries of a Redis Cluster, each with its own slots."""
+
+    def node_of(self, key: str) -> Node:
+        """See `Deployment.node_of`."""
+        try:
+            return self._node(self.client.get_node_from_key(key).name)
+        except driver.SlotNotCoveredError:  # nothing was learned yet, or nobody serves it
+            return self._node("Redis Cluster")
+
+    async def each_node(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
+        """See `Deployment.each_node`."""
+        if not self.client.get_primaries():
+            async with self._node("Redis Cluster").call(ambiguous=False):
+                await self.client.initialize()
+        return [(self._node(primary.name), self._sender(primary)) for primary in self.client.get_primaries()]
+
+    def _sender(self, primary: Any) -> Callable[..., Awaitable[Any]]:
+        async def send(*command: Any) -> Any:
+            return await self.client.execute_command(*command, target_nodes=primary)
+
+        return send
+
+
+def deployment_of(client: Client | Redis, calls: int, timeout_seconds: float) -> Deployment:
+    """Return the servers behind a client; at most `calls` are made to each at a time."""
+    kind = Cluster if isinstance(client, RedisCluster) else SingleServer
+    return kind(client, calls, timeout_seconds)

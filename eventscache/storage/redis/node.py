@@ -1,0 +1,99 @@
+"""What one process believes of one Redis server, and how it behaves towards it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from eventscache.errors import StorageUnavailable
+from eventscache.storage.redis.faults import Sign, understood
+
+# Pauses in which a server that is away is left alone, and in which one is that does not let us in.
+_AWAY_SECONDS = (0.05, 0.25)
+_FORBIDDEN_SECONDS = (1.0, 30.0)
+_SILENCES = 2
+
+
+class Breaker:
+    """Lets calls fail at once while a server is away, but for one at a time that finds out. Times in seconds."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._silences = 0
+        self._pause = 0.0
+        self._closed_until: float | None = None
+        self._probing = False
+
+    def enter(self, now: float) -> bool:
+        """Return whether this call is the one that finds out; raise `StorageUnavailable` if it is to fail at once."""
+        if self._closed_until is None:
+            return False
+        if self._probing or now < self._closed_until:
+            raise StorageUnavailable(self.reason, ambiguous=False)
+        self._probing = True
+        return True
+
+    def leave(self, *, probe: bool) -> None:
+        """Note that a call is over, whatever came of it."""
+        if probe:
+            self._probing = False
+
+    def note(self, sign: Sign, reason: str, now: float, *, probe: bool) -> None:
+        """Learn from what became of a call."""
+        if sign is Sign.ANSWERS:
+            self._silences, self._pause, self._closed_until = 0, 0.0, None
+            return
+        self._silences += sign is Sign.SILENT
+        enough = sign in {Sign.GONE, Sign.FORBIDS} or self._silences >= _SILENCES
+        # Calls that were under way when the first of them failed have nothing to add.
+        if probe or (enough and self._closed_until is None):
+            first, longest = _FORBIDDEN_SECONDS if sign is Sign.FORBIDS else _AWAY_SECONDS
+            self._pause = min(max(first, 2 * self._pause), longest)
+            self._closed_until = now + self._pause
+            self.reason = reason
+
+
+class Node:
+    """One server: whether it answers, how many calls to it are under way, and whether it is too full to write to."""
+
+    def __init__(
+        self, name: str, calls: int, timeout_seconds: float, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.name = name
+        self.full = ""  # why nothing is written to it, if so
+        self._timeout_seconds = timeout_seconds
+        self._now = now
+        self._breaker = Breaker()
+        self._free = asyncio.Semaphore(calls)
+
+    @asynccontextmanager
+    async def call(self, *, ambiguous: bool) -> AsyncIterator[None]:
+        """Run the driver's part of a call; whatever that raises comes out as an error of this package."""
+        probe = self._breaker.enter(self._now())
+        try:
+            async with self._admitted():
+                try:
+                    yield
+                except Exception as fault:
+                    error, sign = understood(fault, ambiguous=ambiguous)
+                    self._breaker.note(sign, str(error), self._now(), probe=probe)
+                    raise error from (None if sign is Sign.FORBIDS else fault)
+                self._breaker.note(Sign.ANSWERS, "", 0, probe=probe)
+        finally:
+            self._breaker.leave(probe=probe)
+
+    @asynccontextmanager
+    async def _admitted(self) -> AsyncIterator[None]:
+        """Wait for a free connection, as long as one try may take."""
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise StorageUnavailable(f"all connections to {self.name} are busy", ambiguous=False) from None
+        else:
+            await self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()

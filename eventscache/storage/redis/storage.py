@@ -1,0 +1,235 @@
+"""The storage contract over Redis: each operation is one Lua script, or one command for each key."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import msgspec
+
+from eventscache.errors import ConfigError, StorageUnavailable
+from eventscache.storage.base import (
+    Admission,
+    Batch,
+    Entry,
+    Offer,
+    Page,
+    Query,
+    Quota,
+    Refusal,
+    Storage,
+    StorageOptions,
+    StreamInfo,
+    Verdict,
+    expiry_seconds,
+)
+from eventscache.storage.redis.client import Client, client_from_url
+from eventscache.storage.redis.deployment import deployment_of
+from eventscache.storage.redis.keys import Keys
+from eventscache.storage.redis.registry import Registry
+from eventscache.storage.redis.scripts import Script
+from eventscache.storage.redis.watch import Watch
+from eventscache.stream import Namespace, Status, Stream
+
+_LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
+_STATUSES = {letter.encode(): status for status, letter in _LETTERS.items()}
+_STALE = 2
+_STREAMS_AT_ONCE = 500
+_FAR_FUTURE_US = 10**16
+
+
+class RedisStorage(Storage):
+    """Keeps each stream under five keys that share a Cluster slot; `lua/insert.lua` says what they hold."""
+
+    def __init__(self, client: Client, options: StorageOptions | None = None) -> None:
+        self._client: Any = client
+        self._options = options or StorageOptions()
+        self._keys = Keys(self._options.prefix)
+        self._deployment = deployment_of(client, _calls(self._options), self._options.timeout_seconds)
+        self._registry = Registry(self._deployment, self._keys, self._options)
+        self._watch = Watch(self._deployment, self._registry, self._options.max_memory_percent)
+        self._insert = Script("insert")
+        self._fetch = Script("fetch")
+        self._clear = Script("clear")
+        self._trim_cursors: dict[Namespace, int | None] = dict.fromkeys(Namespace, 0)
+
+    @classmethod
+    def from_url(cls, url: str, options: StorageOptions) -> Self:
+        """Return a storage for one of the URLs that `eventscache.storage.redis.client` knows."""
+        return cls(client_from_url(url, options, _calls(options) + 2), options)
+
+    async def open(self) -> None:
+        """See `Storage.open`."""
+        self._watch.start()
+
+    async def close(self) -> None:
+        """See `Storage.close`."""
+        await self._watch.end()
+        await self._deployment.close()
+
+    async def ping(self) -> None:
+        """See `Storage.ping`."""
+        await self._deployment.ping()
+
+    def _now(self) -> int | str:
+        return self._options.now() if self._options.now else ""
+
+    async def insert(self, batch: Batch) -> Admission:
+        """See `Storage.insert`."""
+        expiry_ms = expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
+        noted = await self._registry.note(batch, expiry_ms)
+        keys = self._keys.all(batch.stream)
+        arguments = [
+            self._now(),
+            batch.quota.size,
+            batch.quota.window_us,
+            expiry_ms,
+            batch.writer,
+            batch.number,
+            batch.all.surplus,
+            batch.error.surplus,
+            _carried(batch.all.carried),
+            _carried(batch.error.carried),
+            "".join(map(_letter, batch.offers)),
+            *(offer.event for offer in batch.offers),
+        ]
+        reply = await self._deployment.write(keys[0], lambda: self._insert(self._client, keys, arguments))
+        kind, at_us, all_admitted, all_retry, error_admitted, error_retry, other_quota, created = reply
+        if created and not noted:  # it was displaced by another process since this one registered it
+            self._registry.forget(batch.stream)
+            await self._registry.note(msgspec.structs.replace(batch, may_displace=True), expiry_ms)
+        return Admission(
+            at_us,
+            Verdict(all_admitted, all_retry) if all_admitted >= 0 else None,
+            Verdict(error_admitted, error_retry) if error_admitted >= 0 else None,
+            stale=kind == _STALE,
+            other_quota=_quota(other_quota) if other_quota else None,
+        )
+
+    async def fetch(self, stream: Stream, query: Query) -> Page:
+        """See `Storage.fetch`."""
+        errors = query.status is Status.ERROR
+        kind = "error" if errors else "all"
+        keys = [self._keys.key(stream, name) for name in ("state", kind, f"{kind}:at")]
+        arguments = [
+            self._now(),
+            "e" if errors else "a",
+            "" if errors or query.status is None else _LETTERS[query.status],
+            "" if query.before is None else query.before,
+            "" if query.after is None else query.after,
+            query.limit,
+        ]
+        total, limited, unreadable, *flat = await self._deployment.read(
+            keys[0], lambda: self._fetch(self._client, keys, arguments)
+        )
+        return Page(list(map(_entry, flat[::2], flat[1::2])), total, limited, unreadable)
+
+    async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
+        """See `Storage.streams`."""
+        most = self._options.max_streams if limit is None else min(limit, self._options.max_streams)
+        known = await self._registry.newest(namespace, most) if most else []
+        infos: list[StreamInfo] = []
+        for start in range(0, len(known), _STREAMS_AT_ONCE):
+            infos += await self._describe(known[start : start + _STREAMS_AT_ONCE])
+        return sorted(infos, key=lambda info: -info.last_active_us)
+
+    async def _describe(self, registered: Sequence[tuple[Stream, int]]) -> list[StreamInfo]:
+        def ask() -> Any:
+            pipeline = self._client.pipeline(transaction=False)
+            for stream, _ in registered:
+                pipeline.hget(self._keys.key(stream, "state"), "clock")
+                pipeline.llen(self._keys.key(stream, "all"))
+                pipeline.llen(self._keys.key(stream, "error"))
+            return pipeline.execute(raise_on_error=False)
+
+        replies = iter(await self._deployment.read(self._keys.key(registered[0][0], "state"), ask))
+        infos = []
+        for (stream, registered_us), clock, total, errors in zip(registered, replies, replies, replies, strict=True):
+            if clock is not None:  # registered, but expired since, or never written
+                active_us = _active_us(clock) or registered_us
+                infos.append(StreamInfo(stream, active_us, _length(total), _length(errors)))
+        return infos
+
+    async def clear(self, stream: Stream, *, reset: bool = False) -> int:
+        """See `Storage.clear`."""
+        keys = self._keys.all(stream)
+        cleared: int = await self._deployment.write(
+            keys[0], lambda: self._clear(self._client, keys, [int(reset)]), ambiguous=False
+        )
+        return cleared
+
+    async def erase(self) -> None:
+        """See `Storage.erase`."""
+        await self._registry.erase()
+
+    async def trim(self, size: int) -> float:
+        """Cut some of the known streams; Redis itself drops what has expired.
+
+        One pass over all of them is enough: a smaller size comes with a new process, and whoever is written to is
+        cut by the insert.
+        """
+        for namespace, cursor in self._trim_cursors.items():
+            if cursor is None:
+                continue
+            following, streams = await self._registry.some(namespace, cursor)
+            if streams:
+                await self._cut(streams, size)
+            self._trim_cursors[namespace] = following or None
+            return 0
+        return math.inf
+
+    async def _cut(self, streams: Sequence[Stream], size: int) -> None:
+        def cut() -> Any:
+            pipeline = self._client.pipeline(transaction=False)
+            for stream in streams:
+                pipeline.ltrim(self._keys.key(stream, "all"), 0, size - 1)
+                pipeline.ltrim(self._keys.key(stream, "error"), 0, size - 1)
+            return pipeline.execute(raise_on_error=False)
+
+        await self._deployment.write(self._keys.key(streams[0], "all"), cut, ambiguous=False)
+
+
+def _calls(options: StorageOptions) -> int:
+    """Return how many calls go to a server at a time: the inserts, as many reads, and a ping."""
+    return 2 * options.pool_size + 2
+
+
+def _carried(refusals: Sequence[Refusal]) -> str:
+    return " ".join(f"{age_us}:{events}" for age_us, events in refusals if events)
+
+
+def _letter(offer: Offer) -> str:
+    if offer.status is not Status.ERROR:
+        return _LETTERS[offer.status]
+    if not offer.to_error:
+        return "a"
+    return "e" if offer.to_all else "x"
+
+
+def _entry(stamp: bytes, event: bytes) -> Entry:
+    admitted_us, _, sequence = stamp[1:].partition(b":")
+    return Entry(int(sequence), int(admitted_us), _STATUSES[stamp[:1]], event)
+
+
+def _quota(text: bytes) -> Quota | None:
+    try:
+        return Quota(*map(int, text.split()))
+    except (ConfigError, ValueError, TypeError):
+        return None  # something else wrote over it
+
+
+def _active_us(clock: Any) -> int:
+    """Return when a stream was last active; 0 if something else wrote over its state."""
+    try:
+        last_us, offset_us = map(int, clock.split())
+    except (AttributeError, ValueError):
+        return 0
+    active_us = last_us - offset_us
+    return active_us if active_us < _FAR_FUTURE_US else 0
+
+
+def _length(reply: Any) -> int:
+    if isinstance(reply, Exception):
+        if "WRONGTYPE" not in str(reply):
+            raise StorageUnavailable(f"Redis answered: {reply}", ambiguous=False) from reply
+        return 0
+    return int(reply)
