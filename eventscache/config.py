@@ -126,6 +126,7 @@ class Settings:
     )
     max_streams: int = _setting("eventscache.max_streams", parse=_whole(1), default=10_000)
     memory_bytes: int = _setting("eventscache.memory_bytes", parse=_whole(1024 * 1024), default=256 * 1024 * 1024)
+    max_redis_memory_percent: int = _setting("eventscache.max_redis_memory_percent", parse=_whole(1, 100), default=90)
     queue_bytes: int = _setting("eventscache.queue_bytes", parse=_whole(1024), default=32 * 1024 * 1024)
     max_body_bytes: int = _setting("eventscache.max_body_bytes", parse=_whole(1), default=8 * 1024 * 1024)
     max_batch: int = _setting("eventscache.max_batch", parse=_whole(1), default=10_000)
@@ -157,6 +158,7 @@ class Settings:
             memory_bytes=self.memory_bytes,
             timeout_seconds=self.storage_timeout_ms / 1000,
             pool_size=self.pool_size,
+            max_memory_percent=self.max_redis_memory_percent,
         )
 
 
@@ -332,22 +334,22 @@ def _jitsus_storage(environ: Mapping[str, str], content: dict[str, Any]) -> tupl
 
 
 def _redis_url(section: dict[str, Any]) -> str:
-    """Return the URL for Jitsu's own words: a host, `host:port` or a whole URL, and the rest beside it."""
+    """Return the URL for Jitsu's own words: a host, `host:port`, a list of Sentinels or a whole URL, and the rest."""
     host = _text(section["host"]).strip("\"' ")
-    if section.get("sentinel_master_name") or host.startswith("sentinel://"):
-        raise ConfigError("Sentinel is not supported; name one Redis in eventscache.storage")
+    master = section.get("sentinel_master_name")
+    if master and "://" not in host:
+        host = f"sentinel://{quote(_text(master), safe='')}@{host}"
     if "://" not in host:
         name, colon, port = host.rpartition(":")
         name, port = (name, port) if colon and port.isdigit() else (host, "")
         host = f"redis://{name}:{port or _whole(1, 65535)(section.get('port') or 6379)}"
     url = urlsplit(host)
-    if url.scheme not in {"redis", "rediss"}:
-        raise ConfigError("host must be a name, a name:port, or a redis:// or rediss:// URL")
-    password = section.get("password")
-    location = url.netloc
-    if password and "@" not in location:
-        location = f":{quote(str(password), safe='')}@{location}"
+    if url.scheme not in {"redis", "rediss", "sentinel"}:
+        raise ConfigError("host must be a name, a name:port, or a redis://, rediss:// or sentinel:// URL")
+    credentials, at, location = url.netloc.rpartition("@")
+    if section.get("password") and ":" not in credentials:
+        credentials, at = f"{credentials}:{quote(str(section['password']), safe='')}", "@"
     database = _whole(0, 1_000_000)(section.get("database") or 0)
     path = url.path if url.path.strip("/") else f"/{database}"
     insecure = url.scheme == "rediss" and _boolean(section.get("tls_skip_verify") or False)
-    return f"{url.scheme}://{location}{path}{'?ssl_cert_reqs=none' if insecure else ''}"
+    return f"{url.scheme}://{credentials}{at}{location}{path}{'?tls_skip_verify=true' if insecure else ''}"

@@ -40,8 +40,7 @@ if reset then
   redis.call('DEL', all_at, error_at)
   local fields = {'all', 'error'}
   for slot = 0, 59 do
-    fields[#fields + 1] = 'a' .. slot
-    fields[#fields + 1] = 'e' .. slot
+    fields[#fields + 1] = 'r' .. slot
   end
   redis.call('HDEL', state, unpack(fields))
 end

@@ -52,13 +52,13 @@ local function refused()
   end
   local slots = {}
   for slot = 0, MINUTE - 1 do
-    slots[slot + 1] = collection .. slot
+    slots[slot + 1] = 'r' .. slot
   end
   local sum = 0
   for _, counted in ipairs(redis.call('HMGET', state, unpack(slots))) do
-    local second, n = string.match(counted or '', '^(%d+) (%d+)$')
+    local second, by_all, by_error = string.match(counted or '', '^(%d+) (%d+) (%d+)$')
     if second and tonumber(second) > oldest then
-      sum = sum + n
+      sum = sum + (collection == 'a' and by_all or by_error)
     end
   end
   return sum

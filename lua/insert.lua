@@ -7,7 +7,7 @@
 --                  all and error "<tokens x window> <changed µs> <last refusal s>",
 --                  renewed "<µs> <expiry ms>",
 --                  w:<writer> "<number> <µs> <admitted> <retry µs> <admitted> <retry µs>" (all, error),
---                  a<s % 60> and e<s % 60> "<s> <refused>"
+--                  r<s % 60> "<s> <refused by all> <refused by error>"
 -- KEYS[2]  list    all: opaque events, newest first
 -- KEYS[3]  list    all:at: "<s|k|e><admitted µs>:<seq>" beside each event, and as many stamps as the size
 -- KEYS[4]  list    error
@@ -37,7 +37,7 @@ local all_surplus, error_surplus = tonumber(ARGV[7]), tonumber(ARGV[8])
 local all_carried, error_carried, letters = ARGV[9], ARGV[10], ARGV[11]
 local first_payload = 12
 
-local MINUTE, WRITER_HORIZON, MAX_WRITERS, CHUNK = 60, 300000000, 100, 1000
+local MINUTE, WRITER_HORIZON, MAX_WRITERS, CHUNK, MAX_DIGITS = 60, 300000000, 100, 1000, 16
 local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
 local format, sub = string.format, string.sub
 
@@ -46,8 +46,13 @@ local function text(n)
   return string.format('%.0f', n)
 end
 
+-- The number in a text; nil if it is none that was ever written here.
+local function whole(digits)
+  return digits and #digits <= MAX_DIGITS and tonumber(digits) or nil
+end
+
 local function stamp_time(stamp)
-  return tonumber(string.match(stamp, '^%l(%d+):') or 0)
+  return whole(string.match(stamp, '^%l(%d+):')) or 0
 end
 
 -- The stream's time: the server's, held back from ever running backwards. A lost state goes on at its stamps.
@@ -60,15 +65,17 @@ else
 end
 local stamped, stamped_sequence = 0, 0
 local last, offset = string.match(stored[1] or '', '^(%d+) (%d+)$')
-if not last or not tonumber(stored[5] or '') then
+last, offset = whole(last), whole(offset)
+local sequence = whole(string.match(stored[5] or '', '^%d+$'))
+if not last or not sequence then
   for _, key in ipairs({all_at, error_at}) do
     local newest = redis.call('LINDEX', key, 0) or ''
     stamped = max(stamped, stamp_time(newest))
-    stamped_sequence = max(stamped_sequence, tonumber(string.match(newest, ':(%d+)$') or 0))
+    stamped_sequence = max(stamped_sequence, whole(string.match(newest, ':(%d+)$')) or 0)
   end
 end
-last, offset = tonumber(last or stamped), tonumber(offset or 0)
-local t = max(now + offset, last)
+sequence = sequence or stamped_sequence
+local t = max(now + (offset or 0), last or stamped)
 offset = t - now
 
 -- A batch that was seen before gets its first answer, with less time left to wait.
@@ -175,7 +182,6 @@ local all_retry, error_retry = (all_opens or t) - t, (error_opens or t) - t
 
 -- Number what is admitted, and sort it into the lists. What comes to `all` is the first payloads, as they stand,
 -- unless some are for error alone. This runs once an event, hence the counters and one format for the whole stamp.
-local sequence = tonumber(stored[5] or '') or stamped_sequence
 local all_values, all_first = ARGV, first_payload
 if for_error_alone > 0 then
   all_values, all_first = {}, 1
@@ -218,14 +224,15 @@ local fields = {'clock', text(t) .. ' ' .. text(offset), 'seq', text(sequence)}
 local function set(field, value)
   fields[#fields + 1], fields[#fields + 2] = field, value
 end
-local function count(letter, refused)
-  for second, n in pairs(refused) do
-    local field = letter .. (second % MINUTE)
-    local at, before = string.match(redis.call('HGET', state, field) or '', '^(%d+) (%d+)$')
-    at = tonumber(at or 0)
-    if at <= second then
-      set(field, text(second) .. ' ' .. text(n + (at == second and tonumber(before) or 0)))
-    end
+local function count(second, by_all, by_error)
+  local field = 'r' .. (second % MINUTE)
+  local at, all_before, error_before = string.match(redis.call('HGET', state, field) or '', '^(%d+) (%d+) (%d+)$')
+  at = tonumber(at or 0)
+  if at == second then
+    by_all, by_error = by_all + all_before, by_error + error_before
+  end
+  if at <= second then
+    set(field, text(second) .. ' ' .. text(by_all) .. ' ' .. text(by_error))
   end
 end
 local quota = ARGV[2] .. ' ' .. ARGV[3]
@@ -234,11 +241,18 @@ if stored[6] ~= quota then
 end
 if all_admitted then
   set('all', all_bucket)
-  count('a', all_refused)
 end
 if error_admitted then
   set('error', error_bucket)
-  count('e', error_refused)
+end
+all_refused, error_refused = all_refused or {}, error_refused or {}
+for second, n in pairs(all_refused) do
+  count(second, n, error_refused[second] or 0)
+end
+for second, n in pairs(error_refused) do
+  if not all_refused[second] then
+    count(second, 0, n)
+  end
 end
 set(writer, table.concat({
   text(number), text(t), all_admitted or -1, text(all_retry), error_admitted or -1, text(error_retry),

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
+from tests import rights
 from tests.certificates import Certificates
 from tests.redis_server import HOST, RedisServer, free_port, wait_until
 
@@ -52,6 +53,13 @@ class Cluster:
     def url(self) -> str:
         """The address of the first node."""
         return self.nodes[0].url
+
+    @property
+    def storage_url(self) -> str:
+        """The address for a storage: with a user that has the least rights."""
+        scheme = "rediss+cluster" if self.nodes[0].certificates else "redis+cluster"
+        hosts = ",".join(f"{host}:{port}" for host, port in self.addresses)
+        return f"{scheme}://{rights.USER}:{rights.PASSWORD}@{hosts}"
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import redis
 
+from tests import rights
 from tests.certificates import Certificates
 from tests.redis_server import HOST, RedisServer, free_port, wait_until
 
@@ -89,6 +90,14 @@ class SentinelTrio:
             )
             for number in range(3)
         ]
+
+    @property
+    def storage_url(self) -> str:
+        """The address for a storage: with a user that has the least rights."""
+        scheme = "sentinels" if self.servers[0].certificates else "sentinel"
+        hosts = ",".join(f"{host}:{port}" for host, port in self.addresses)
+        secret = f"&sentinel_password={self.sentinels[0].password}" if self.sentinels[0].password else ""
+        return f"{scheme}://{self.name}:{rights.PASSWORD}@{hosts}/0?username={rights.USER}{secret}"
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

@@ -17,6 +17,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests import rights
 from tests.certificates import Certificates
 
 HOST = "127.0.0.1"
@@ -115,6 +116,14 @@ class RedisServer:
     def url(self) -> str:
         return self.url_at(self.port) if self.port else f"unix://{self._login}{self.socket}"
 
+    @property
+    def storage_url(self) -> str:
+        """The address for a storage: with a user that has the least rights."""
+        login = f"{rights.USER}:{rights.PASSWORD}@"
+        if not self.port:
+            return f"unix://{login}{self.socket}"
+        return f"{'rediss' if self.certificates else 'redis'}://{login}{HOST}:{self.port}"
+
     def url_at(self, port: int) -> str:
         """Return the address by way of another port that leads here."""
         return f"{'rediss' if self.certificates else 'redis'}://{self._login}{HOST}:{port}"
@@ -149,7 +158,7 @@ class RedisServer:
             network += [word for name, value in self._tls().items() for word in (f"--{name}", value)]
         secret = ["--requirepass", self.password, "--masterauth", self.password] if self.password else []
         folder = ["--dir", str(self.folder), "--save", "", "--appendonly", "no"]
-        return [self.binary, *network, *secret, *folder, *self.options]
+        return [self.binary, *network, *secret, *folder, *rights.options(), *self.options]
 
     def _tls(self) -> dict[str, str]:
         assert self.certificates

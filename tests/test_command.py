@@ -104,15 +104,15 @@ async def test_the_server_starts_without_configuration_and_stops_when_told(serve
 
 
 async def test_everything_in_redis_survives_a_restart(serve: Serve, redis_server: RedisServer) -> None:
-    options = ("--storage", redis_server.url)
-    first = serve(*options, EVENTSCACHE_PREFIX="restart")
+    options = ("--storage", redis_server.storage_url)
+    first = serve(*options, EVENTSCACHE_PREFIX="eventscache:restart")
     body = [{"destination_id": "d", "original": {"n": n}, "error": "no" if n % 2 else ""} for n in range(150)]
     await post(first, f"{CACHE}?ack=stored", body)
     queries = (f"{CACHE}?ids=d", f"{CACHE}?ids=d&status=error&limit=5", CACHE)
     before = [await get(first, query) for query in queries]
     assert first.stop() == 0
 
-    second = serve(*options, EVENTSCACHE_PREFIX="restart")
+    second = serve(*options, EVENTSCACHE_PREFIX="eventscache:restart")
     assert [await get(second, query) for query in queries] == before
     assert before[0]["total_events"] == 100
     # The limiter survives as well.
@@ -121,7 +121,7 @@ async def test_everything_in_redis_survives_a_restart(serve: Serve, redis_server
 
 
 async def test_two_processes_admit_no_more_than_one(serve: Serve, redis_server: RedisServer) -> None:
-    both = [serve("--storage", redis_server.url, EVENTSCACHE_PREFIX="shared") for _ in range(2)]
+    both = [serve("--storage", redis_server.storage_url, EVENTSCACHE_PREFIX="eventscache:shared") for _ in range(2)]
     await asyncio.gather(
         *(post(process, "/api/v1/events?token=key", [{"n": n} for n in range(100)]) for process in both * 5)
     )
@@ -135,8 +135,8 @@ async def test_two_processes_admit_no_more_than_one(serve: Serve, redis_server: 
 
 
 async def test_stopping_drains_the_queue(serve: Serve, redis_server: RedisServer) -> None:
-    options = ("--storage", redis_server.url)
-    process = serve(*options, EVENTSCACHE_PREFIX="drained")
+    options = ("--storage", redis_server.storage_url)
+    process = serve(*options, EVENTSCACHE_PREFIX="eventscache:drained")
     await asyncio.gather(*(post(process, f"/api/v1/event?token=key{n}", {"n": n}) for n in range(200)))
     assert process.stop() == 0
     account = process.log[-1]
@@ -161,7 +161,7 @@ async def test_it_starts_without_redis_and_says_so_when_asked(serve: Serve, tmp_
 async def test_a_redis_that_comes_back_is_used_again(serve: Serve, redis_server: RedisServer, tmp_path: Path) -> None:
     own = RedisServer(redis_server.binary, tmp_path)
     own.start()
-    process = serve("--storage", own.url)
+    process = serve("--storage", own.storage_url)
     assert (await post(process, f"{CACHE}?ack=stored&id=a", {"original": {}}))["stored"] == 1
     own.stop()
     async with aiohttp.ClientSession() as session:

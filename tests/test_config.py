@@ -147,8 +147,11 @@ def test_the_storage_is_found_in_the_order_promised(tmp_path: Path) -> None:
         ("{host: h, port: '7001', password: 'p@:/w'}", "redis://:p%40%3A%2Fw@h:7001/0"),
         ("{host: 'redis://:pw@h:1'}", "redis://:pw@h:1/0"),
         ("{host: '\"redis://h:1/5\"', password: x}", "redis://:x@h:1/5"),
-        ("{host: 'rediss://h:1', tls_skip_verify: true}", "rediss://h:1/0?ssl_cert_reqs=none"),
+        ("{host: 'rediss://h:1', tls_skip_verify: true}", "rediss://h:1/0?tls_skip_verify=true"),
         ("{host: 'rediss://h:1'}", "rediss://h:1/0"),
+        ("{host: 'sentinel://m:pw@a:1,b:2', database: 3}", "sentinel://m:pw@a:1,b:2/3"),
+        ("{host: 'sentinel://m@a:1,b:2', password: 'p@'}", "sentinel://m:p%40@a:1,b:2/0"),
+        ("{host: 'a:1,b', sentinel_master_name: m, password: pw}", "sentinel://m:pw@a:1,b/0"),
     ],
 )
 def test_jitsus_words_for_redis(tmp_path: Path, section: str, url: str) -> None:
@@ -180,7 +183,7 @@ FAULTS = {
     "api_keys: [{id: x}]": "api_keys: entry 0 has neither",
     "api_keys: [{id: 7, client_secret: x}]": "api_keys: entry 0: id",
     "api_keys: [a, a]": "api_keys: two keys share a secret",
-    "meta: {storage: {redis: {host: 'sentinel://a'}}}": "meta.storage.redis: Sentinel is not supported",
+    "meta: {storage: {redis: {host: 'http://a'}}}": "meta.storage.redis: host must be a name",
     "meta: {storage: {redis: {host: 'ftp://a'}}}": "meta.storage.redis: host must be",
     "meta: {storage: {redis: {host: a, port: x}}}": "meta.storage.redis: must be a whole number",
     "a: [": "line 1: not valid YAML",

@@ -11,9 +11,10 @@ ENTRY_POINT_GROUP = "eventscache.storages"
 # A checkout that was never installed has no entry points; an installed package lists the same in setup.cfg.
 _BUILT_IN = {
     "memory": "eventscache.storage.memory:MemoryStorage",
-    "redis": "eventscache.storage.redis:RedisStorage",
-    "rediss": "eventscache.storage.redis:RedisStorage",
-    "unix": "eventscache.storage.redis:RedisStorage",
+    **dict.fromkeys(
+        ("redis", "rediss", "unix", "sentinel", "sentinels", "redis+cluster", "rediss+cluster"),
+        "eventscache.storage.redis:RedisStorage",
+    ),
 }
 
 

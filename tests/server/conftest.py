@@ -105,4 +105,4 @@ async def sidecar(request: pytest.FixtureRequest, start: Start) -> Sidecar:
     if request.param == "memory":
         return await start()
     servers: dict[str, RedisServer] = request.getfixturevalue("redis_servers")
-    return await start(servers[max(servers)].url, prefix=f"test-{id(request)}")
+    return await start(servers[max(servers)].storage_url, prefix=f"eventscache:test-{id(request)}")

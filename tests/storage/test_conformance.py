@@ -26,4 +26,4 @@ class TestRedis(StorageConformance):
         self.server = redis_server
 
     def storage(self, options: StorageOptions) -> Storage:
-        return storage_from_url(self.server.url, options)
+        return storage_from_url(self.server.storage_url, options)

@@ -54,11 +54,13 @@ class Agreement(RuleBasedStateMachine):
     @initialize(quota=quotas)
     def open_storages(self, quota: Quota) -> None:
         self.quota = quota
-        options = StorageOptions(prefix=secrets.token_hex(8), now=self.clock, ttl_seconds=100_000, timeout_seconds=60)
+        options = StorageOptions(
+            prefix=f"eventscache:{secrets.token_hex(8)}", now=self.clock, ttl_seconds=100_000, timeout_seconds=60
+        )
         self.storages = {
             "memory": MemoryStorage(options),
             "fakeredis": RedisStorage(fakeredis.FakeAsyncRedis(), options),
-            **{version: storage_from_url(server.url, options) for version, server in self.servers.items()},
+            **{version: storage_from_url(server.storage_url, options) for version, server in self.servers.items()},
         }
 
     def teardown(self) -> None:

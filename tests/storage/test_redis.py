@@ -19,7 +19,7 @@ TOKEN = Stream(Namespace.TOKEN, "key")
 
 @pytest.fixture
 def driver(redis_server: RedisServer):
-    client = redis.Redis.from_url(redis_server.url)
+    client = redis_server.client(decode_responses=False)
     client.flushall()
     yield client
     client.flushall()
@@ -28,7 +28,7 @@ def driver(redis_server: RedisServer):
 
 @pytest.fixture
 async def storage(redis_server: RedisServer, driver: redis.Redis):
-    async with RedisStorage.from_url(redis_server.url, StorageOptions()) as opened:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions()) as opened:
         yield opened
 
 
@@ -54,7 +54,7 @@ async def test_reading_what_is_unknown_writes_nothing(storage: RedisStorage, dri
 async def test_every_key_keeps_an_expiry_whatever_is_done(redis_server: RedisServer, driver: redis.Redis) -> None:
     clock = ManualClock()
     options = StorageOptions(now=clock, ttl_seconds=1)
-    async with RedisStorage.from_url(redis_server.url, options) as storage:
+    async with RedisStorage.from_url(redis_server.storage_url, options) as storage:
         writer = Writer(storage, TOKEN, Quota(2, MICROSECONDS))
         for step in (success(b"1"), error(b"2"), [], success(*numbered(5))):
             await writer.insert(step, all=Share(surplus=1))
@@ -71,7 +71,7 @@ async def test_an_expiry_is_renewed_after_an_eighth_of_it_and_when_it_changes(
 ) -> None:
     clock = ManualClock()
     key = "eventscache:v1:{t.key}:all"
-    async with RedisStorage.from_url(redis_server.url, StorageOptions(now=clock, ttl_seconds=8000)) as storage:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(now=clock, ttl_seconds=8000)) as storage:
         writer = Writer(storage, TOKEN)
         await writer.insert(success(b"1"))
         driver.expire(key, 5000)
@@ -81,7 +81,9 @@ async def test_an_expiry_is_renewed_after_an_eighth_of_it_and_when_it_changes(
         clock.advance(MICROSECONDS)
         await writer.insert(success(b"3"))
         assert driver.ttl(key) > 7900
-    async with RedisStorage.from_url(redis_server.url, StorageOptions(now=clock, ttl_seconds=90_000)) as storage:
+    async with RedisStorage.from_url(
+        redis_server.storage_url, StorageOptions(now=clock, ttl_seconds=90_000)
+    ) as storage:
         await Writer(storage, TOKEN).insert(success(b"4"))
         assert driver.ttl(key) > 80_000
 
@@ -108,7 +110,7 @@ async def test_flushed_scripts_are_loaded_again(storage: RedisStorage, driver: r
 
 async def test_a_state_that_is_lost_goes_on_at_its_stamps(redis_server: RedisServer, driver: redis.Redis) -> None:
     clock = ManualClock()
-    async with RedisStorage.from_url(redis_server.url, StorageOptions(now=clock)) as storage:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(now=clock)) as storage:
         writer = Writer(storage, TOKEN)
         await writer.insert(success(*numbered(10)))
         driver.delete("eventscache:v1:{t.key}:state")
@@ -168,7 +170,7 @@ async def test_faults_of_the_connection_are_told_apart(tmp_path) -> None:
 
 async def test_a_redis_that_does_not_answer_is_ambiguous(redis_server: RedisServer, driver: redis.Redis) -> None:
     options = StorageOptions(timeout_seconds=0.05)
-    async with RedisStorage.from_url(redis_server.url, options) as storage:
+    async with RedisStorage.from_url(redis_server.storage_url, options) as storage:
         writer = Writer(storage, TOKEN)
         await writer.insert(success(b"1"))
         batch = writer.batch(success(b"2"))
@@ -191,13 +193,12 @@ async def test_a_redis_that_does_not_answer_is_ambiguous(redis_server: RedisServ
 async def test_a_wrong_password_is_told_without_it(redis_server: RedisServer, driver: redis.Redis) -> None:
     driver.config_set("requirepass", "right")
     try:
-        for password in ("", ":the-secret@"):
-            url = redis_server.url.replace("unix://", f"unix://{password}")
+        for login in ("", ":the-secret@", "eventscache:the-secret@", "nobody:the-secret@"):
+            url = f"unix://{login}{redis_server.socket}"
             async with RedisStorage.from_url(url, StorageOptions()) as storage:
-                with pytest.raises(StorageUnavailable, match="refuses the user name or password"):
+                with pytest.raises(StorageUnavailable, match=r"^Redis refuses the user name or password$"):
                     await storage.ping()
-        url = redis_server.url.replace("unix://", "unix://:right@")
-        async with RedisStorage.from_url(url, StorageOptions()) as storage:
+        async with RedisStorage.from_url(f"unix://:right@{redis_server.socket}", StorageOptions()) as storage:
             await storage.ping()
     finally:
         driver.config_set("requirepass", "")
@@ -209,7 +210,7 @@ async def test_old_writers_are_forgotten(redis_server: RedisServer, driver: redi
     def writers() -> int:
         return len(list(driver.hscan_iter("eventscache:v1:{t.key}:state", match="w:*")))
 
-    async with RedisStorage.from_url(redis_server.url, StorageOptions(now=clock)) as storage:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(now=clock)) as storage:
         for _ in range(150):
             clock.advance(MICROSECONDS)
             await Writer(storage, TOKEN).insert(success(b"x"))
@@ -229,11 +230,11 @@ async def test_the_trim_misses_no_idle_stream_while_others_are_active(
     redis_server: RedisServer, driver: redis.Redis
 ) -> None:
     streams = [Stream(Namespace.TOKEN, f"key {number}") for number in range(1200)]
-    async with RedisStorage.from_url(redis_server.url, StorageOptions()) as storage:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions()) as storage:
         for stream in streams:
             await Writer(storage, stream).insert(success(*numbered(4)))
         await storage.trim(2)
-        async with RedisStorage.from_url(redis_server.url, StorageOptions()) as other:
+        async with RedisStorage.from_url(redis_server.storage_url, StorageOptions()) as other:
             for stream in streams[:300]:
                 await Writer(other, stream).insert(success(b"x"))
         while await storage.trim(2) == 0:
@@ -243,7 +244,7 @@ async def test_the_trim_misses_no_idle_stream_while_others_are_active(
 
 
 async def test_displaced_streams_leave_nothing_behind(redis_server: RedisServer, driver: redis.Redis) -> None:
-    async with RedisStorage.from_url(redis_server.url, StorageOptions(max_streams=2)) as storage:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(max_streams=2)) as storage:
         for number in range(20):
             await Writer(storage, Stream(Namespace.TOKEN, f"key {number}")).insert(error(b"x"))
         assert driver.dbsize() == 2 * 5 + 1
@@ -255,8 +256,8 @@ async def test_a_stream_that_another_process_displaced_is_registered_again(
     one, two, three = (Stream(Namespace.TOKEN, name) for name in ("one", "two", "three"))
     options = StorageOptions(max_streams=2)
     async with (
-        RedisStorage.from_url(redis_server.url, options) as first,
-        RedisStorage.from_url(redis_server.url, options) as second,
+        RedisStorage.from_url(redis_server.storage_url, options) as first,
+        RedisStorage.from_url(redis_server.storage_url, options) as second,
     ):
         await Writer(first, one).insert(success(b"x"))
         await Writer(second, two).insert(success(b"x"))
@@ -267,7 +268,7 @@ async def test_a_stream_that_another_process_displaced_is_registered_again(
 
 
 async def test_an_injected_client_serves_as_well(redis_server: RedisServer, driver: redis.Redis) -> None:
-    storage = RedisStorage(Redis.from_url(redis_server.url))
+    storage = RedisStorage(Redis.from_url(redis_server.storage_url))
     await Writer(storage, TOKEN).insert(success(b"x"))
     await storage.close()
     await storage.close()

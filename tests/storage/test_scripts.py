@@ -4,7 +4,6 @@ from typing import Any
 
 import fakeredis
 import pytest
-import redis
 
 from eventscache.storage.redis.scripts import read_script
 from tests.redis_server import RedisServer
@@ -20,7 +19,7 @@ def client(request: pytest.FixtureRequest):
         yield fakeredis.FakeRedis()
         return
     servers: dict[str, RedisServer] = request.getfixturevalue("redis_servers")
-    with redis.Redis.from_url(servers[max(servers)].url) as real:
+    with servers[max(servers)].client(decode_responses=False) as real:
         real.flushall()
         yield real
         real.flushall()
@@ -61,14 +60,14 @@ def test_insert_counts_refusals_by_second_in_a_ring(client) -> None:
     insert(client, "ssss", b"1", b"2", b"3", b"4", all_surplus=5, all_carried="2000000:7 61000000:9")
     state = client.hgetall(KEYS[0])
     second = NOW // 1_000_000
-    assert state[b"a%d" % (second % 60)] == b"%d 8" % second
-    assert state[b"a%d" % ((second - 2) % 60)] == b"%d 7" % (second - 2)
-    assert sum(field.startswith(b"a") and field != b"all" for field in state) == 2
+    assert state[b"r%d" % (second % 60)] == b"%d 8 0" % second
+    assert state[b"r%d" % ((second - 2) % 60)] == b"%d 7 0" % (second - 2)
+    assert sum(field.startswith(b"r") and field != b"renewed" for field in state) == 2
     insert(client, "s", b"5", number=2, now=NOW + 60_000_000 - 1, all_carried="0:100")
     # The refusals that are carried left one token: the event itself is admitted.
-    assert client.hget(KEYS[0], f"a{(second + 59) % 60}") == b"%d 100" % (second + 59)
+    assert client.hget(KEYS[0], f"r{(second + 59) % 60}") == b"%d 100 0" % (second + 59)
     insert(client, "", number=3, now=NOW + 60_000_000, all_carried="0:1")
-    assert client.hget(KEYS[0], f"a{second % 60}") == b"%d 1" % (second + 60)
+    assert client.hget(KEYS[0], f"r{second % 60}") == b"%d 1 0" % (second + 60)
 
 
 def test_insert_takes_the_servers_time_if_it_is_given_none(client) -> None:
@@ -118,7 +117,7 @@ def test_insert_tells_of_another_quota(client) -> None:
 
 def test_insert_survives_garbage_in_its_state(client) -> None:
     insert(client, "s", b"1")
-    client.hset(KEYS[0], mapping={"clock": "x", "all": "y", "a1": "z", "renewed": "q", "w:w": "v"})
+    client.hset(KEYS[0], mapping={"clock": "x", "all": "y", "r1": "z", "renewed": "q", "w:w": "v"})
     client.lset(KEYS[2], 0, "garbage")
     assert insert(client, "s", b"2", number=2)[:3] == [0, NOW, 1]
     assert fetch(client)[0::2][:2] == [2, 1]

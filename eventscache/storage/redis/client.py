@@ -1,6 +1,7 @@
 """From a URL to a client of redis-py: one server, a master that Sentinels know, or a Cluster."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -27,6 +28,11 @@ _TLS = {"rediss": "redis", "sentinels": "sentinel", "rediss+cluster": "redis+clu
 _SENTINEL_PORT, _REDIS_PORT = 26379, 6379
 
 
+def _file(path: str) -> str:
+    with Path(path).open("rb"):  # the driver finds out at the first connection only
+        return path
+
+
 def _flag(text: str) -> bool:
     if text.lower() not in {"true", "false", "1", "0"}:
         raise ValueError
@@ -35,12 +41,13 @@ def _flag(text: str) -> bool:
 
 _TLS_ARGUMENTS: Mapping[str, Callable[[str], Any]] = {
     "tls_skip_verify": _flag,
-    "ssl_ca_certs": str,
-    "ssl_certfile": str,
-    "ssl_keyfile": str,
+    "ssl_ca_certs": _file,
+    "ssl_certfile": _file,
+    "ssl_keyfile": _file,
     "ssl_cert_reqs": str,
     "ssl_check_hostname": _flag,
 }
+_SINGLE_ARGUMENTS = {"db": int}
 _SENTINEL_ARGUMENTS = {"username": str, "sentinel_username": str, "sentinel_password": str}
 
 
@@ -79,16 +86,11 @@ def client_from_url(url: str, options: StorageOptions, connections: int) -> Clie
 
 
 def _single(url: str, tls: bool, common: dict[str, Any]) -> Client:
-    url, separator, query = url.partition("?")
-    arguments = _tls_settings(dict(parse_qsl(query, strict_parsing=bool(query))))
-    kwargs: dict[str, Any] = {**parse_url(url), **common}
-    if tls:
-        kwargs |= {name: arguments.pop(name) for name in [*arguments] if name.startswith("ssl_")}
-    kwargs["db"] = int(arguments.pop("db", kwargs.get("db", 0)))
-    if separator and arguments:
-        raise ValueError
+    arguments = _arguments(urlsplit(url).query, _SINGLE_ARGUMENTS)
+    settings = _tls_settings(arguments) if tls else {}
+    database = {"db": arguments["db"]} if "db" in arguments else {}
+    kwargs: dict[str, Any] = {**parse_url(url.partition("?")[0]), **database, **settings, **common}
     pool: Any = redis.asyncio.ConnectionPool(**kwargs)
-    pool.make_connection()  # reads certificates, and says so if it cannot
     return redis.asyncio.Redis(connection_pool=pool)
 
 
@@ -101,7 +103,7 @@ def _sentinel(url: str, tls: bool, common: dict[str, Any]) -> Client:
         "username": arguments.pop("sentinel_username", None),
         "password": arguments.pop("sentinel_password", None),
     }
-    shared = {**common, **({"ssl": True} if tls else {}), **_tls_settings(arguments, but="username")}
+    shared = {**common, **({"ssl": True} if tls else {}), **_tls_settings(arguments)}
     to_redis = {
         "username": arguments.get("username"),
         "password": address.password or None,
@@ -138,15 +140,19 @@ def _parse(url: str, port: int, more: Mapping[str, Callable[[str], Any]]) -> _Ad
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
-    known = {**_TLS_ARGUMENTS, **more}
-    given = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
-    if given.keys() - known.keys():
-        raise ValueError
-    arguments = {name: known[name](text) for name, text in given.items()}
+    arguments = _arguments(parts.query, more)
     servers = [_server(host.strip(), port) for host in hosts.split(",") if host.strip()]
     if not servers:
         raise ValueError
     return _Address(unquote(user), unquote(password), servers, parts.path, arguments)
+
+
+def _arguments(query: str, more: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    known = {**_TLS_ARGUMENTS, **more}
+    given = dict(parse_qsl(query, strict_parsing=bool(query)))
+    if given.keys() - known.keys():
+        raise ValueError
+    return {name: known[name](text) for name, text in given.items()}
 
 
 def _server(host: str, port: int) -> tuple[str, int]:
@@ -156,9 +162,8 @@ def _server(host: str, port: int) -> tuple[str, int]:
     return unquote(host.strip("[]")), port
 
 
-def _tls_settings(arguments: dict[str, Any], but: str = "") -> dict[str, Any]:
-    settings = {name: value for name, value in arguments.items() if name != but}
-    skip = settings.pop("tls_skip_verify", False)
-    if skip is True or (isinstance(skip, str) and _flag(skip)):
+def _tls_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {name: value for name, value in arguments.items() if name.startswith("ssl_")}
+    if arguments.get("tls_skip_verify"):
         settings |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
     return settings

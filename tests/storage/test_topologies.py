@@ -1,0 +1,262 @@
+"""Redis as people run it: TLS, users, databases, Sentinels with a failover, a Cluster whose slots move."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.crc import key_slot
+
+from eventscache.cache import EventsCache
+from eventscache.errors import ConfigError, StorageUnavailable
+from eventscache.event import Event
+from eventscache.storage import storage_from_url
+from eventscache.storage.base import MICROSECONDS, Query, Quota, Storage, StorageOptions
+from eventscache.storage.redis.keys import Keys
+from eventscache.stream import Namespace, Stream
+from eventscache.testing import StorageConformance, Writer, payloads, success
+from tests.certificates import Certificates
+from tests.conftest import NEWEST, SERVERS, binary_of, short_folder
+from tests.redis_cluster import Cluster
+from tests.redis_sentinel import SentinelTrio
+from tests.redis_server import RedisServer
+
+TOKEN = Stream(Namespace.TOKEN, "key")
+WIDE = Quota(100_000, MICROSECONDS)
+
+
+async def answers(url: str) -> bool:
+    async with storage_from_url(url, StorageOptions(timeout_seconds=5)) as storage:
+        writer = Writer(storage, TOKEN)
+        await storage.clear(TOKEN, reset=True)
+        await writer.insert(success(b"x"))
+        return payloads(await writer.fetch(limit=1)) == [b"x"]
+
+
+async def test_tls_is_verified_unless_told_otherwise(tls_redis: RedisServer, certificates: Certificates) -> None:
+    url = tls_redis.storage_url
+    assert await answers(f"{url}?ssl_ca_certs={certificates.authority}")
+    assert await answers(f"{url}/0?tls_skip_verify=true")
+    for untrusted in (url, f"{url}?ssl_ca_certs={certificates.wrong_authority}", f"{url}?tls_skip_verify=false"):
+        with pytest.raises(StorageUnavailable, match=r"(?i)certificate") as fault:
+            await answers(untrusted)
+        assert not fault.value.ambiguous
+    with pytest.raises(StorageUnavailable):
+        await answers(url.replace("rediss://", "redis://"))
+
+
+async def test_databases_are_apart(tcp_redis: RedisServer) -> None:
+    login_and_host = tcp_redis.storage_url
+    async with (
+        storage_from_url(f"{login_and_host}/1", StorageOptions()) as one,
+        storage_from_url(f"unix://{login_and_host.partition('//')[2].partition('@')[0]}@{tcp_redis.socket}?db=2",
+                         StorageOptions()) as two,
+    ):  # fmt: skip
+        await Writer(one, TOKEN).insert(success(b"1"))
+        assert await two.streams(Namespace.TOKEN) == []
+        assert [info.total for info in await one.streams(Namespace.TOKEN)] == [1]
+
+
+async def test_who_lacks_a_right_is_told_which(tcp_redis: RedisServer) -> None:
+    tcp_redis.ask("ACL", "SETUSER", "weak", "on", ">pw", "~eventscache:*", "-@all", "+hello", "+auth", "+ping")
+    async with storage_from_url(f"redis://weak:pw@127.0.0.1:{tcp_redis.port}", StorageOptions()) as storage:
+        await storage.ping()
+        for refused in (storage.fetch(TOKEN, Query()), Writer(storage, TOKEN).insert(success(b"x"))):
+            with pytest.raises(StorageUnavailable, match="evalsha") as fault:
+                await refused
+            assert not fault.value.ambiguous
+        await storage.ping()  # and nothing else is held back
+    tcp_redis.ask("ACL", "DELUSER", "weak")
+
+
+BAD = [
+    "redis://[::1",
+    "redis://h:port",
+    "redis://h/0?unknown=1",
+    "redis://h/0?db=x",
+    "rediss://h?ssl_ca_certs=/no/such/file.pem",
+    "rediss://h?tls_skip_verify=maybe",
+    "sentinel://h1,h2",
+    "sentinel://master:the-secret@",
+    "sentinel://master:the-secret@h:port",
+    "sentinel://master:the-secret@h/one",
+    "sentinel://master:the-secret@h?passwort=x",
+    "sentinels://master:the-secret@h?ssl_ca_certs=/no/such/file.pem",
+    "redis+cluster://:the-secret@h/1",
+    "redis+cluster://:the-secret@h:port",
+    "redis+cluster://:the-secret@h?x=the-secret",
+    "rediss+cluster://h?ssl_ca_certs=/no/such/file.pem",
+]
+
+
+@pytest.mark.parametrize("url", BAD)
+async def test_a_bad_address_is_refused_with_the_form_it_should_have(url: str) -> None:
+    with pytest.raises(ConfigError, match="not a usable Redis URL") as fault:
+        await storage_from_url(url, StorageOptions()).close()
+    scheme = url.partition(":")[0]
+    assert f"{scheme}://" in str(fault.value)
+    assert "the-secret" not in str(fault.value)
+
+
+async def acknowledged(cache: EventsCache, streams: list[Stream], enough: asyncio.Event) -> dict[Stream, list[str]]:
+    """Store events one after the other until there is enough, and return those that were acknowledged."""
+    done: dict[Stream, list[str]] = {stream: [] for stream in streams}
+
+    async def produce(stream: Stream) -> None:
+        number = 0
+        while not enough.is_set():
+            number += 1
+            uid = f"{stream.id}-{number}"
+            with contextlib.suppress(StorageUnavailable):
+                await cache.store([(stream, Event(original=b"{}", uid=uid, token_id=stream.id))])
+                done[stream].append(uid)
+
+    await asyncio.gather(*map(produce, streams))
+    return done
+
+
+@contextlib.asynccontextmanager
+async def cache_over(url: str, ack_timeout_seconds: float = 30) -> AsyncIterator[EventsCache]:
+    storage = storage_from_url(url, StorageOptions(timeout_seconds=0.25))
+    cache = EventsCache(storage, quota=WIDE, ack_timeout_seconds=ack_timeout_seconds)
+    await cache.open()
+    try:
+        yield cache
+    finally:
+        await cache.close()
+
+
+async def stored(cache: EventsCache, stream: Stream) -> list[str]:
+    """Return the uids of a stream, oldest first."""
+    found = await cache.fetch(stream, Query(limit=WIDE.size))
+    return [event.uid for _, event in reversed(found.events)]
+
+
+async def until_acknowledged(cache: EventsCache, streams: list[Stream]) -> None:
+    """Return once every stream can be written to."""
+    for stream in streams:
+        while True:
+            with contextlib.suppress(StorageUnavailable):
+                await cache.store([(stream, Event(original=b"{}", uid="sentry", token_id=stream.id))])
+                break
+
+
+@pytest.mark.parametrize("fault", ["kill", "freeze"])
+async def test_a_failover_is_survived_without_a_duplicate(sentinel_trio: SentinelTrio, fault: str) -> None:
+    streams = [Stream(Namespace.TOKEN, f"s{number}") for number in range(4)]
+    enough = asyncio.Event()
+    async with cache_over(sentinel_trio.storage_url) as cache:
+        producing = asyncio.create_task(acknowledged(cache, streams, enough))
+        await until_acknowledged(cache, streams)
+        break_master = sentinel_trio.kill_master if fault == "kill" else sentinel_trio.freeze_master
+        old = await asyncio.to_thread(break_master)
+        await asyncio.to_thread(sentinel_trio.wait_for_failover, old)
+        await until_acknowledged(cache, streams)
+        if fault == "freeze":
+            old.thaw()  # and what was the master comes back, and must not be written to
+            await until_acknowledged(cache, streams)
+        enough.set()
+        done = await producing
+        for stream in streams:
+            there = [uid for uid in await stored(cache, stream) if uid != "sentry"]
+            assert len(there) == len(set(there)), "stored twice"
+            numbers = [int(uid.rpartition("-")[2]) for uid in there]
+            assert numbers == sorted(numbers), "out of order"
+            # What a master acknowledged and had not replicated when it died is lost, and that is Redis's own: one
+            # run of events. Nothing from before or after is.
+            lost = [position for position, uid in enumerate(done[stream]) if uid not in set(there)]
+            assert lost == list(range(lost[0], lost[-1] + 1) if lost else [])
+            assert there[-1] == done[stream][-1]
+        ledger = cache.ledger
+        assert ledger.received == ledger.stored + ledger.limited + sum(ledger.dropped.values())
+
+
+async def test_sentinels_and_servers_have_their_own_passwords_and_speak_tls(certificates: Certificates) -> None:
+    binary = binary_of(NEWEST)
+    with (
+        short_folder() as folder,
+        SentinelTrio(
+            binary, folder, password="of-redis", sentinel_password="of-sentinels", certificates=certificates
+        ) as trio,
+    ):
+        trusted = f"{trio.storage_url}&ssl_ca_certs={certificates.authority}"
+        assert await answers(trusted)
+        hosts = trusted.partition("@")[2].partition("/")[0]
+        assert await answers(f"sentinels://events:of-redis@{hosts}?sentinel_password=of-sentinels&tls_skip_verify=true")
+        for wrong in (
+            trio.storage_url,  # nobody vouches for the certificate
+            trusted.replace("of-sentinels", "wrong"),
+            trusted.replace("//events:", "//unknown:"),
+        ):
+            with pytest.raises(StorageUnavailable):
+                await answers(wrong)
+
+
+@pytest.mark.parametrize("redis_cluster", sorted(SERVERS) or ["none installed"], indirect=True)
+class TestCluster(StorageConformance):
+    @pytest.fixture(autouse=True)
+    def _cluster(self, redis_cluster: Cluster) -> None:
+        self.cluster = redis_cluster
+
+    def storage(self, options: StorageOptions) -> Storage:
+        return storage_from_url(self.cluster.storage_url, options)
+
+
+def stream_on(cluster: Cluster, node: RedisServer, prefix: str = "s") -> Stream:
+    keys = Keys("eventscache")
+    return next(
+        stream
+        for stream in (Stream(Namespace.TOKEN, f"{prefix}{number}") for number in range(1000))
+        if cluster.node_of(keys.key(stream, "state")) is node
+    )
+
+
+async def test_a_slot_that_moves_loses_and_doubles_nothing(redis_cluster: Cluster) -> None:
+    home, target = redis_cluster.nodes[:2]
+    moving, resident = stream_on(redis_cluster, home), stream_on(redis_cluster, target)
+    streams = [moving, resident]
+    slot = key_slot(Keys("eventscache").key(moving, "state").encode())
+    enough = asyncio.Event()
+    async with cache_over(redis_cluster.storage_url) as cache:
+        producing = asyncio.create_task(acknowledged(cache, streams, enough))
+        await until_acknowledged(cache, streams)
+        steps = redis_cluster.migrate_slot(slot, target, batch=1)
+        while await asyncio.to_thread(next, steps, None):
+            await until_acknowledged(cache, [resident])
+        await until_acknowledged(cache, streams)
+        enough.set()
+        done = await producing
+        assert redis_cluster.owner(slot) is target
+        for stream in streams:
+            there = [uid for uid in await stored(cache, stream) if uid != "sentry"]
+            assert there == done[stream]
+        ledger = cache.ledger
+        assert ledger.received == ledger.stored
+        assert not sum(ledger.dropped.values())
+
+
+async def test_a_node_that_dies_takes_no_other_along(redis_cluster: Cluster) -> None:
+    doomed, healthy = redis_cluster.nodes[0], redis_cluster.nodes[1]
+    lost, kept = stream_on(redis_cluster, doomed), stream_on(redis_cluster, healthy)
+    async with cache_over(redis_cluster.storage_url, ack_timeout_seconds=1) as cache:
+        await until_acknowledged(cache, [lost, kept])
+        await asyncio.to_thread(redis_cluster.kill, doomed)
+        with pytest.raises(StorageUnavailable):
+            await cache.store([(lost, Event(original=b"{}", token_id="x"))])
+        await until_acknowledged(cache, [kept])
+        assert (await cache.fetch(kept, Query())).total == 2
+        with pytest.raises(StorageUnavailable):
+            await cache.fetch(lost, Query())
+        await cache.check()  # it can still be worked with
+        await asyncio.to_thread(redis_cluster.heal)
+        await until_acknowledged(cache, [lost, kept])
+
+
+async def test_all_keys_of_a_stream_are_in_one_slot_of_a_cluster(redis_cluster: Cluster) -> None:
+    async with storage_from_url(redis_cluster.storage_url, StorageOptions()) as storage:
+        for name in ("{a}", "a}b{", "x:y", "\N{PILE OF POO}" * 100):
+            await Writer(storage, Stream(Namespace.DESTINATION, name)).insert(success(b"x"))
+        infos = await storage.streams(Namespace.DESTINATION)
+        assert {info.stream.id for info in infos} == {"{a}", "a}b{", "x:y", "\N{PILE OF POO}" * 100}
+        await storage.erase()
+    assert sum(int(str(node.ask("DBSIZE"))) for node in redis_cluster.nodes) == 0
