@@ -5,14 +5,18 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import structlog
 
 from eventscache import __version__, config
-from eventscache.errors import ConfigError
+from eventscache.errors import ConfigError, StorageError
 from eventscache.server.app import serve as run_server
+from eventscache.storage.base import StorageOptions
+
+if TYPE_CHECKING:
+    from eventscache.verify import Verification
 
 try:
     import uvloop
@@ -69,6 +73,50 @@ def show_config(path: Path | None, **options: Any) -> None:
     width = max(len(f"{key}: {value}") for key, value, _ in rows)
     for key, value, origin in rows:
         click.echo(f"{f'{key}: {value}':<{width}}  # {origin}")
+
+
+@main.group()
+def storage() -> None:
+    """Look after storages."""
+
+
+@storage.command()
+@click.argument("url")
+@click.option("--prefix", default="eventscache", show_default=True, help="What the scratch data's names begin with.")
+@click.option("--timeout-ms", default=1000, show_default=True, help="For one try of an operation.")
+@click.option("--rounds", default=200, show_default=True, help="How often each operation is measured.")
+def verify(url: str, prefix: str, timeout_ms: int, rounds: int) -> None:
+    """Check that the storage at URL keeps its promises, and how fast it is. What it writes is erased again."""
+    from eventscache.verify import Verification  # noqa: PLC0415 - the suite is nothing that a server should load
+
+    _start_logging()
+    options = StorageOptions(prefix=prefix, timeout_seconds=timeout_ms / 1000)
+    try:
+        kept = asyncio.run(_verify(Verification(url, options), rounds))
+    except ConfigError as fault:
+        _stop(fault)
+    except StorageError as fault:
+        click.echo(f"eventscache: {fault}", err=True)
+        kept = False
+    sys.exit(0 if kept else 1)
+
+
+async def _verify(verification: "Verification", rounds: int) -> bool:
+    """Print what comes of it, and return whether every promise was kept."""
+    await verification.reach()
+    broken = 0
+    async for promise in verification.promises():
+        broken += bool(promise.fault)
+        click.echo(f"{'BROKEN' if promise.fault else 'kept'}  {promise.name}")
+        if promise.fault:
+            click.echo(f"        {promise.fault}")
+    if broken:  # nobody needs to know how fast
+        click.echo(f"\n{broken} promises broken")
+        return False
+    click.echo("\nall promises kept\n")
+    async for timing in verification.timings(rounds):
+        click.echo(f"{timing.operation:<36} p50 {timing.p50:8.3f} ms   p99 {timing.p99:8.3f} ms")
+    return True
 
 
 def _load(path: Path | None, options: dict[str, Any]) -> config.Effective:

@@ -9,6 +9,7 @@ from typing import NoReturn
 import hypothesis
 import pytest
 
+import eventscache.testing  # noqa: F401 - first, so that its asserts explain themselves
 from tests.certificates import Certificates
 from tests.fault_proxy import FaultProxy
 from tests.redis_cluster import Cluster
