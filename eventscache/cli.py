@@ -1,6 +1,7 @@
 """The `eventscache` command."""
 
 import asyncio
+import dataclasses
 import logging
 import sys
 from collections.abc import Callable
@@ -12,7 +13,9 @@ import structlog
 
 from eventscache import __version__, config
 from eventscache.errors import ConfigError, StorageError
+from eventscache.server.app import check_workers
 from eventscache.server.app import serve as run_server
+from eventscache.server.workers import CONFIG_EXIT, Worker, Workers, free_port
 from eventscache.storage.base import StorageOptions
 
 if TYPE_CHECKING:
@@ -52,15 +55,33 @@ def main() -> None:
 
 
 @main.command()
+@click.option("--workers", type=int, metavar="N", help="Processes that share the port; more than 1 need a Redis.")
 @_overriding
 def serve(path: Path | None, **options: Any) -> None:
     """Run the server until it is told to stop."""
     effective = _load(path, options)
     _start_logging()
+    settings = effective.settings
+    if settings.workers == 1:
+        _run(effective)
+        return
+    try:
+        check_workers(settings)
+        port = free_port(settings.host, settings.port)
+    except ConfigError as fault:
+        _stop(fault)
+    effective = effective._replace(settings=dataclasses.replace(settings, port=port))
+    sys.exit(Workers(settings.workers, lambda worker: _run(effective, worker)).run())
+
+
+def _run(effective: config.Effective, worker: Worker | None = None) -> None:
+    """Run the server, in this process, until it is told to stop."""
+    if worker:
+        structlog.contextvars.bind_contextvars(worker=worker.number)
     loop_factory = uvloop.new_event_loop if uvloop else None
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(run_server(effective))
+            runner.run(run_server(effective, worker))
     except ConfigError as fault:
         _stop(fault)
 
@@ -128,7 +149,7 @@ def _load(path: Path | None, options: dict[str, Any]) -> config.Effective:
 
 def _stop(fault: ConfigError) -> NoReturn:
     click.echo(f"eventscache: {fault}", err=True)
-    sys.exit(2)
+    sys.exit(CONFIG_EXIT)
 
 
 def _start_logging() -> None:
@@ -138,6 +159,7 @@ def _start_logging() -> None:
     for_machines = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *(for_people if sys.stderr.isatty() else for_machines),

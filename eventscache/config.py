@@ -100,6 +100,7 @@ class Settings:
 
     host: str = _setting("eventscache.host", parse=_text, default="127.0.0.1")
     port: int = _setting("eventscache.port", parse=_whole(0, 65535), default=8095)
+    workers: int = _setting("eventscache.workers", parse=_whole(1, 256), default=1)
     storage: str = _setting("eventscache.storage", parse=_text, default="memory://")
     prefix: str = _setting("eventscache.prefix", parse=_prefix, default="eventscache")
     enabled: bool = _setting(

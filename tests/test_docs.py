@@ -10,7 +10,8 @@ import pytest
 from eventscache import __version__
 from eventscache.cache import EventsCache
 from eventscache.config import SOURCES, Settings
-from eventscache.metrics import DROP_REASONS, Metrics
+from eventscache.figures import DROP_REASONS, Figures
+from eventscache.metrics import Metrics
 from eventscache.server.app import ROUTES
 from eventscache.storage.memory import MemoryStorage
 
@@ -40,7 +41,7 @@ def test_every_route_is_in_the_readme() -> None:
 
 
 async def test_every_metric_and_reason_is_in_the_readme() -> None:
-    text = Metrics(EventsCache(MemoryStorage())).render().decode()
+    text = Metrics(lambda: Figures.of(EventsCache(MemoryStorage()))).render().decode()
     for name in set(re.findall(r"^(eventscache_\w+)", text, re.MULTILINE)):
         assert f"`{name}`" in README
     for reason in DROP_REASONS:

@@ -1,6 +1,7 @@
 """The sidecar: every route in one list, one place that dispatches, and its start and stop."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from typing import Any
@@ -12,6 +13,7 @@ from eventscache.apikeys import ApiKeys
 from eventscache.cache import EventsCache
 from eventscache.config import Effective, Settings, hide_secrets
 from eventscache.errors import ConfigError, StorageError
+from eventscache.figures import Figures
 from eventscache.ingest.limits import Limits
 from eventscache.metrics import Metrics
 from eventscache.server import events, health, ingestion
@@ -19,10 +21,13 @@ from eventscache.server.answers import Refused, error_answer
 from eventscache.server.auth import Access
 from eventscache.server.context import Context, Handler
 from eventscache.server.keyreader import KeyReader
-from eventscache.storage import storage_from_url
+from eventscache.server.workers import Worker
+from eventscache.storage import storage_class, storage_from_url
 from eventscache.storage.base import Storage
 
 _log = structlog.get_logger()
+
+_SHOW_EVERY_SECONDS = 0.5
 
 _CACHE = "/api/v1/events/cache"
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
@@ -51,8 +56,11 @@ class Sidecar:
     third of what aiohttp costs altogether, and all our paths are plain.
     """
 
-    def __init__(self, settings: Settings, storage: Storage) -> None:
-        """Set up on the running loop, over a storage that is opened and closed with it. Raises `ConfigError`."""
+    def __init__(self, settings: Settings, storage: Storage, worker: Worker | None = None) -> None:
+        """Set up on the running loop, over a storage that is opened and closed with it. Raises `ConfigError`.
+
+        As a `worker` it shares its port, and its figures with the others.
+        """
         self.cache = EventsCache(
             storage,
             quota=settings.quota,
@@ -64,6 +72,8 @@ class Sidecar:
             storage_timeout_seconds=settings.storage_timeout_ms / 1000,
         )
         self._settings = settings
+        self._worker = worker
+        self._inherited = worker.board.read(worker.number) if worker else Figures()
         api_keys = ApiKeys(settings.api_keys)
         key_url = settings.api_keys.url
         self._key_reader = KeyReader(key_url, api_keys, settings.api_keys_reload_seconds) if key_url else None
@@ -80,7 +90,7 @@ class Sidecar:
                 max_body_bytes=settings.max_body_bytes,
                 max_id_bytes=settings.max_id_bytes,
             ),
-            Metrics(self.cache),
+            Metrics(self.figures),
         )
         self._handlers: dict[str, dict[str, Handler]] = {}
         for method, path, handler in ROUTES:
@@ -106,7 +116,7 @@ class Sidecar:
             await self._key_reader.start()
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port, backlog=1024).start()
+            await web.TCPSite(self._runner, host, port, backlog=1024, reuse_port=bool(self._worker) or None).start()
         except OSError as fault:
             await self.stop()
             raise ConfigError(
@@ -122,6 +132,18 @@ class Sidecar:
         if self._key_reader:
             await self._key_reader.stop()
         await self.cache.close(max(0, deadline - self._loop.time()))
+
+    def figures(self) -> Figures:
+        """Return the figures of all workers, with those of the others as they showed them last."""
+        own = self.show_figures()
+        return own + self._worker.board.others(self._worker.number) if self._worker else own
+
+    def show_figures(self) -> Figures:
+        """Show the other workers our figures, which go on from our predecessor's, and return them."""
+        own = self._inherited + Figures.of(self.cache)
+        if self._worker:
+            self._worker.board.show(self._worker.number, own)
+        return own
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         """Return a request that may have as large a body as is allowed."""
@@ -150,22 +172,38 @@ class Sidecar:
             return error_answer(500, "internal error")
 
 
-async def serve(effective: Effective) -> None:
+def storage_url(settings: Settings) -> str:
+    """Return the URL of the storage that is used: none is contacted for a cache that is disabled."""
+    return settings.storage if settings.enabled else "memory://"
+
+
+def check_workers(settings: Settings) -> None:
+    """Raise `ConfigError` if there are to be more processes than the storage can serve."""
+    url = storage_url(settings)
+    if settings.enabled and not storage_class(url).multiprocess:
+        raise ConfigError(
+            f"eventscache.workers: {settings.workers} processes cannot share {hide_secrets(url)}: use 1, or a storage "
+            "outside the process, such as --storage redis://localhost:6379/0"
+        )
+
+
+async def serve(effective: Effective, worker: Worker | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Raises `ConfigError`."""
     settings = effective.settings
-    storage_url = settings.storage if settings.enabled else "memory://"
-    sidecar = Sidecar(settings, storage_from_url(storage_url, settings.storage_options))
-    _log.info("storage", url=hide_secrets(storage_url), source=effective.origins["storage"])
+    url = storage_url(settings)
+    sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
+    _log.info("storage", url=hide_secrets(url), source=effective.origins["storage"])
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     address = await sidecar.start(settings.host, settings.port)
     try:
         _log.info("listening", url=address)
-        await stopped.wait()
+        await _ended(stopped, sidecar, worker)
         _log.info("stopping")
     finally:
         await sidecar.stop()
+    sidecar.show_figures()
     ledger = sidecar.cache.ledger
     _log.info(
         "stopped",
@@ -175,3 +213,15 @@ async def serve(effective: Effective) -> None:
         dropped=ledger.dropped.total(),
         rejected=ledger.rejected,
     )
+
+
+async def _ended(stopped: asyncio.Event, sidecar: Sidecar, worker: Worker | None) -> None:
+    """Return when it is time to stop; a worker shows its figures meanwhile, and stops without its parent as well."""
+    if not worker:
+        await stopped.wait()
+        return
+    while not (stopped.is_set() or worker.orphaned):
+        sidecar.show_figures()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SHOW_EVERY_SECONDS):
+                await stopped.wait()

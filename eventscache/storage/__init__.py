@@ -19,10 +19,18 @@ _BUILT_IN = {
 
 
 def storage_from_url(url: str, options: StorageOptions) -> Storage:
-    """Return the storage, not yet open, that the scheme of `url` stands for.
+    """Return the storage, not yet open, that `url` stands for.
+
+    Raises `ConfigError` as `storage_class` does, or if the storage refuses the URL.
+    """
+    return storage_class(url).from_url(url, options)
+
+
+def storage_class(url: str) -> type[Storage]:
+    """Return the class that the scheme of `url` stands for.
 
     Schemes are the names of entry points in the group `eventscache.storages`; each is a `Storage` class.
-    Raises `ConfigError` if there is none, if it cannot be imported, or if it refuses the URL.
+    Raises `ConfigError` if there is none, or if it cannot be imported.
     """
     scheme = url.partition(":")[0]
     found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=scheme)), None)
@@ -31,11 +39,10 @@ def storage_from_url(url: str, options: StorageOptions) -> Storage:
         raise ConfigError(f"no storage for {scheme}: URLs; there are {', '.join(known)}")
     try:
         if found is not None:
-            storage_class = found.load()
+            loaded: type[Storage] = found.load()
         else:
             module, _, name = _BUILT_IN[scheme].partition(":")
-            storage_class = getattr(importlib.import_module(module), name)
+            loaded = getattr(importlib.import_module(module), name)
     except ImportError as fault:
         raise ConfigError(f"the storage for {scheme}: URLs cannot be loaded: {fault}") from fault
-    storage: Storage = storage_class.from_url(url, options)
-    return storage
+    return loaded

@@ -42,6 +42,16 @@ _PASSING = (
     "NOPERM",
     "The previous master is now a slave",
 )
+# Those that redis-py has a class for come without the word they began with.
+_PASSING_CLASSES = (
+    driver.OutOfMemoryError,
+    driver.NoPermissionError,
+    driver.ReadOnlyError,
+    driver.MasterDownError,
+    driver.ClusterDownError,
+    driver.TryAgainError,
+    driver.BusyLoadingError,
+)
 # What it says when the user name or password is wrong or missing; the class differs by version and moment.
 _NO_ACCESS = ("HELLO must be called", "invalid username-password", "Authentication required", "WRONGPASS", "NOAUTH")
 # What redis-py says when it had no connection to send on.
@@ -67,7 +77,7 @@ def understood(fault: Exception, *, ambiguous: bool) -> Fault:
 
     if isinstance(fault, driver.AuthenticationError) or says(*_NO_ACCESS):
         return Fault(StorageUnavailable("Redis refuses the user name or password", ambiguous=False), Sign.FORBIDS)
-    if isinstance(fault, (driver.OutOfMemoryError, driver.NoPermissionError)) or says(*_PASSING):
+    if isinstance(fault, _PASSING_CLASSES) or says(*_PASSING):
         return Fault(StorageUnavailable(f"Redis answered: {text}", ambiguous=False), Sign.ANSWERS)
     if isinstance(fault, driver.ResponseError):
         return Fault(StorageError(f"Redis answered: {text}"), Sign.ANSWERS)

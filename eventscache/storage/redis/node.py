@@ -70,6 +70,8 @@ class Node:
     async def call(self, *, ambiguous: bool) -> AsyncIterator[None]:
         """Run the driver's part of a call; whatever that raises comes out as an error of this package."""
         probe = self._breaker.enter(self._now())
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task else 0
         try:
             async with self._admitted():
                 try:
@@ -79,6 +81,9 @@ class Node:
                     self._breaker.note(sign, str(error), self._now(), probe=probe)
                     raise error from (None if sign is Sign.FORBIDS else fault)
                 self._breaker.note(Sign.ANSWERS, "", 0, probe=probe)
+            # Before Python 3.12, the driver's `asyncio.wait_for` can swallow a cancellation.
+            if task and task.cancelling() > cancels:
+                raise asyncio.CancelledError
         finally:
             self._breaker.leave(probe=probe)
 
