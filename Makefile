@@ -1,12 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := eventscache tests benchmarks
+SOURCES := eventscache tests benchmarks examples
+EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run test lint format bench package clean
+.PHONY: help install run test lint format bench bench-storage freshness package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/installed ## make .venv with the eventscache command in it
 
@@ -15,11 +16,13 @@ run: .venv/installed ## start the server on http://127.0.0.1:8095, over the memo
 
 test: .venv/installed-dev ## run all tests, against a real Redis too
 	$(BIN)/python -m pytest $(ARGS)
+	cd $(EXAMPLE) && ../../$(BIN)/python -m pytest
 
 lint: .venv/installed-dev ## check style, types and the Lua scripts
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	cd $(EXAMPLE) && ../../$(BIN)/mypy
 	@if command -v luacheck >/dev/null; then luacheck -q lua; \
 	elif [ -n "$$CI" ]; then echo "luacheck is not installed" >&2; exit 1; \
 	else echo "luacheck is not installed: the Lua scripts were not checked" >&2; fi
@@ -30,6 +33,12 @@ format: .venv/installed-dev ## format the sources
 
 bench: .venv/installed-dev ## measure the insert path against a bare aiohttp server
 	$(BIN)/python benchmarks/overload.py $(ARGS)
+
+bench-storage: .venv/installed-dev ## measure batches into Redis against what they cannot do without
+	$(BIN)/python benchmarks/insert.py $(ARGS)
+
+freshness: .venv/installed-dev ## simulate how fresh streams under overload are
+	$(BIN)/python -m benchmarks.freshness $(ARGS)
 
 package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhere and try it
 	rm -rf dist build
@@ -50,6 +59,7 @@ clean: ## remove what the other targets made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-.venv/installed-dev: .venv/installed
+.venv/installed-dev: .venv/installed $(EXAMPLE)/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable $(EXAMPLE)
 	@touch $@

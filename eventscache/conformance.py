@@ -465,6 +465,71 @@ class Conformance:
             assert page.limited == 0
             assert page.entries[0].sequence == 20
 
+    async def test_what_is_stored_outlives_the_storage_object_if_processes_share_it(self) -> None:
+        options = self.options()
+        async with self.storage(options) as storage:
+            if not storage.multiprocess:
+                return
+            writer = self.writer(storage)
+            batch = writer.batch([*success(*numbered(8)), *error(*numbered(4))])
+            first = await storage.insert(batch)
+            page = await writer.fetch()
+        self.clock.advance(MICROSECONDS)
+        async with self.storage(options) as storage, self.storage(options) as other:
+            for reopened in (storage, other):
+                repeated = await reopened.insert(batch)
+                assert repeated.at_us == first.at_us
+                assert repeated.all == Verdict(10, MINUTE_US - MICROSECONDS)
+                assert await reopened.fetch(batch.stream, Query()) == page
+            assert await self.judge(self.writer(other), 1) == Verdict(0, MINUTE_US - MICROSECONDS)
+            self.clock.advance(MINUTE_US)
+            await self.writer(storage).insert(success(b"x"))
+            assert (await other.fetch(batch.stream, Query())).entries[0].sequence == 13
+
+    async def test_prefixes_are_apart(self) -> None:
+        one, two = self.options(), self.options()
+        async with self.storage(one) as storage, self.storage(two) as other:
+            await self.writer(storage).insert(success(*numbered(10)))
+            assert (await self.writer(other).fetch()).total == 0
+            assert (await self.judge(self.writer(other), 10)).admitted == 10
+            await other.erase()
+            assert (await self.writer(storage).fetch()).total == 10
+            assert len(await storage.streams(Namespace.TOKEN)) == 1
+
+    async def test_numbers_in_a_query_may_be_of_any_size(self) -> None:
+        async with self.storage(self.options()) as storage:
+            writer = self.writer(storage)
+            await writer.insert(success(*numbered(3)))
+            assert (await writer.fetch(before=2**53, limit=2**31)).total == 3
+            assert len((await writer.fetch(before=2**53, after=0)).entries) == 3
+            assert (await writer.fetch(after=2**53)).entries == []
+
+    async def test_a_call_that_is_cancelled_is_carried_out_or_not_but_not_by_half(self) -> None:
+        async with self.storage(self.options()) as storage:
+            writer = self.writer(storage, quota=Quota(100, MINUTE_US))
+            batches = [writer.batch(error(*numbered(2, 2 * number))) for number in range(10)]
+            for turns, batch in enumerate(batches):
+                task = asyncio.ensure_future(storage.insert(batch))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                answer = await storage.insert(batch)
+                assert answer.all is not None
+                assert answer.all.admitted == 2
+            page, errors = await writer.fetch(), await writer.fetch(status=Status.ERROR)
+            assert payloads(page) == payloads(errors) == numbered(20)[::-1]
+            assert [entry.sequence for entry in page.entries] == list(range(20, 0, -1))
+
+    async def test_at_least_a_hundred_writers_are_remembered(self) -> None:
+        async with self.storage(self.options()) as storage:
+            writers = [self.writer(storage, quota=Quota(1000, MINUTE_US)) for _ in range(100)]
+            batches = [writer.batch(success(b"%d" % number)) for number, writer in enumerate(writers)]
+            first = [await storage.insert(batch) for batch in batches]
+            again = [await storage.insert(batch) for batch in batches]
+            assert [answer.all for answer in again] == [answer.all for answer in first]
+            assert (await writers[0].fetch()).total == 100
+
     async def test_erasing_leaves_nothing_behind(self) -> None:
         async with self.storage(self.options()) as storage:
             writers = [self.writer(storage, name) for name in ("a", "b")]

@@ -20,6 +20,7 @@ _log = structlog.get_logger()
 _CARRY_AFTER_US = 900_000  # refusals reach the storage within a second, even if their stream fell silent
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
 _FEWEST_LANES_TO_SWEEP = 1024
+_SAY_AGAIN_US = 10_000_000
 
 Clock = Callable[[], int]
 
@@ -65,6 +66,7 @@ class Queue:
         self._carry_begins = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._other_quotas: set[Quota] = set()
+        self._refusal, self._say_again_us = "", 0  # what the storage said when it refused a batch
 
     def start(self) -> None:
         """Start flushing, on the running loop."""
@@ -204,7 +206,7 @@ class Queue:
         except StreamsExhausted:
             self._drop(parcel.items, "max_streams")
         except StorageError as fault:
-            _log.error("storage refused a batch", reason=str(fault))
+            self._note_refusal(str(fault))
             self._drop(parcel.items, "storage_error")
         except asyncio.CancelledError:
             self._drop(parcel.items, "shutdown")
@@ -279,6 +281,13 @@ class Queue:
             _log.warning("storage unavailable", reason=fault)
         else:
             _log.info("storage answers again")
+
+    def _note_refusal(self, reason: str) -> None:
+        """Say that the storage refuses batches, and every so often that it goes on: each one is counted anyway."""
+        now_us = self._now_us()
+        if reason != self._refusal or now_us >= self._say_again_us:
+            self._refusal, self._say_again_us = reason, now_us + _SAY_AGAIN_US
+            _log.error("storage refused a batch", reason=reason)
 
     def _note_quota(self, admission: Admission) -> None:
         other = admission.other_quota

@@ -6,7 +6,6 @@ simulation's time. Nothing here knows the limiter's rules: what is recorded is w
 whether a lease was right is asked of a copy of the storage's limiter.
 """
 
-import copy
 import functools
 import heapq
 import itertools
@@ -287,9 +286,9 @@ class Fleet:
         kept = self._storage._streams[STREAM.namespace].get(STREAM.id)
         if kept is None:
             return True
-        limiter: Limiter = copy.copy(kept.collection(collection.status).limiter)
-        limiter._stamps, limiter._refused = deque(limiter._stamps), None
-        return limiter.judge(1, (), kept.clock.peek(time_us), self.quota).admitted == 1
+        judge = kept.judge
+        limiter = Limiter((judge.error if collection.status is Status.ERROR else judge.all).state)
+        return limiter.judge(1, (), judge.clock.peek(time_us), self.quota).admitted == 1
 
     def _sample(self) -> None:
         for collection in (self.all, self.error):

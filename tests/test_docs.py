@@ -54,6 +54,17 @@ def test_the_library_example_runs() -> None:
     assert 'original=b\'{"event_type":"pageview"}\'' in finished.stdout, finished.stderr
 
 
+def test_the_storage_in_the_papers_passes_the_suite(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "storages.md").read_text(encoding="utf-8")
+    imports = re.findall(r"`(from eventscache[^`]*)`", page)
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "test_papers.py").write_text("\n".join([*imports, *blocks]), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=strict", "--rootdir"]
+    finished = subprocess.run([*command, str(tmp_path), str(tmp_path)], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout
+    assert int(re.findall(r"(\d+) passed", finished.stdout)[0]) >= 40
+
+
 def test_the_changelog_tells_of_this_version() -> None:
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 

@@ -11,7 +11,9 @@ from eventscache.stream import Namespace, Status, Stream
 
 MICROSECONDS = 1_000_000
 WRITER_HORIZON_US = 300 * MICROSECONDS
-"""How long a storage remembers the last answer it gave to a writer, unless more than 100 wrote since."""
+"""How long a storage remembers the last answer it gave to a writer, unless `MAX_WRITERS` others wrote since."""
+MAX_WRITERS = 100
+"""Of how many writers of a stream it does: the ones heard last."""
 LIMITED_SECONDS = 60
 """How far back `Page.limited` counts."""
 _MAX_EXACT = 2**52  # scripts inside a storage may know no integers but doubles
@@ -150,7 +152,10 @@ class Page(NamedTuple):
 
 
 class StreamInfo(NamedTuple):
-    """A known stream, the time of the last batch for it in Unix microseconds, and how many events it holds."""
+    """A known stream, and the time of the last batch for it by the storage's clock: not held back, as a stream's is.
+
+    `total` events are in the collection of all, `errors` in the other one.
+    """
 
     stream: Stream
     last_active_us: int
@@ -161,10 +166,12 @@ class StreamInfo(NamedTuple):
 class StorageOptions(msgspec.Struct, frozen=True):
     """What every storage is configured with.
 
-    `prefix` sets data apart that shares one place. `now` replaces the storage's own clock (Unix time in whole
-    microseconds) in tests. `memory_bytes` is for storages that live in this process. For those that do not,
-    `timeout_seconds` bounds one try, `pool_size` is how many inserts come at once, and beyond
-    `max_memory_percent` of a shared server's memory nothing is written, for the sake of whoever shares it.
+    `prefix` sets data apart that shares one place. `ttl_seconds` is for `expiry_seconds`. `max_streams` may be known
+    per namespace; least recently active is the one inserted into longest ago, in the order of inserts. `now` replaces
+    the storage's own clock (Unix time in whole microseconds) in tests. `memory_bytes` is for storages that live in
+    this process. For those that do not, `timeout_seconds` bounds one try, `pool_size` is how many inserts come at
+    once, and beyond `max_memory_percent` of a shared server's memory nothing is written, for the sake of whoever
+    shares it.
     """
 
     prefix: str = "eventscache"
@@ -180,9 +187,17 @@ class StorageOptions(msgspec.Struct, frozen=True):
 class Storage(abc.ABC):
     """A place for streams. One instance serves one event loop; several may serve the same data.
 
-    Time is the storage's own clock in whole microseconds and never runs backwards for a stream. The limiter's
-    rules are in `eventscache.storage.limiter`, which a backend may use. Every method raises `StorageUnavailable`
-    if the storage does not answer, and no exception of a driver; a call that is cancelled may have been carried out.
+    Time is the storage's own clock in whole microseconds and never runs backwards for a stream. The rules of a
+    stream are in `eventscache.storage.judge`, which a backend may use.
+
+    Every method raises `StorageUnavailable` if the storage does not answer or cannot be used for now (away, full,
+    read-only, not permitted: what passes, or what an operator mends without touching the data), `StorageError` if
+    trying again is no use (damaged, of another application), and no exception of a driver. A call that is cancelled
+    has been carried out or not, but not by half. Nothing is called before `open` or after `close`; what is under way
+    at `close` is finished.
+
+    Whatever something else wrote over the data is left out and counted (`Page.unreadable`); a stream's state that is
+    lost or damaged begins anew, after the newest number and time that are left.
     """
 
     multiprocess: ClassVar[bool] = True
@@ -208,7 +223,7 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     async def ping(self) -> None:
-        """Return if the storage answers."""
+        """Return if the storage can be read."""
 
     @abc.abstractmethod
     async def insert(self, batch: Batch) -> Admission:
@@ -217,12 +232,16 @@ class Storage(abc.ABC):
         Books the carried refusals, judges both collections, gives each event that one of them admits the next
         number of the stream, puts it in front, trims the collections that admitted something to `size`, counts what
         was refused, renews the expiry. The same writer and number again get the first answer, `retry_us` less the
-        time gone, and change nothing. Raises `StreamsExhausted` as `Batch.may_displace` says.
+        time gone, and change nothing, activity and expiry included. Raises `StreamsExhausted` as `Batch.may_displace`
+        says; a stream that has expired always makes room.
         """
 
     @abc.abstractmethod
     async def fetch(self, stream: Stream, query: Query) -> Page:
-        """Return one atomic look at a stream. An unknown stream is an empty page and leaves no trace."""
+        """Return one atomic look at a stream. An unknown stream is an empty page and leaves no trace.
+
+        Numbers in a query may be larger than any sequence number ever is.
+        """
 
     @abc.abstractmethod
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
@@ -241,7 +260,9 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     async def trim(self, size: int) -> float:
-        """Cut idle streams to a lowered `size` and drop expired ones, a bounded piece of work per call.
+        """Cut streams to a lowered `size` and drop expired ones, a bounded piece of work per call.
 
-        Returns the seconds until there may be work again: 0 while there is more, infinity for never.
+        One pass over all streams is enough for a size: it is the caller's quota, which changes with the process, and
+        streams that are written to are cut by `insert`. Stamps stay. Returns the seconds until there may be work
+        again: 0 while there is more; infinity for never, after which it is not called any more.
         """

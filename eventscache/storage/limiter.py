@@ -8,8 +8,10 @@ again. All times are whole microseconds; tokens are scaled by the window, so not
 
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
+
+import msgspec
 
 from eventscache.storage.base import LIMITED_SECONDS, MICROSECONDS, Quota, Refusal, Verdict
 
@@ -19,9 +21,9 @@ class StreamClock:
 
     __slots__ = ("last_us", "offset_us")
 
-    def __init__(self) -> None:
-        self.last_us = 0
-        self.offset_us = 0
+    def __init__(self, last_us: int = 0, offset_us: int = 0) -> None:
+        self.last_us = last_us
+        self.offset_us = offset_us
 
     def peek(self, now_us: int) -> int:
         """Return the stream's time at `now_us`."""
@@ -35,17 +37,35 @@ class StreamClock:
         return time_us
 
 
+class LimiterState(msgspec.Struct, frozen=True, array_like=True):
+    """All that a limiter knows, in plain numbers for a storage to save: stamps oldest first, refusals by second."""
+
+    stamps: tuple[int, ...] = ()
+    tokens: int | None = None
+    changed_us: int = 0
+    refused: dict[int, int] = {}
+
+
 class Limiter:
     """The state of one collection's limiter: stamps, tokens, and refusals per second."""
 
     __slots__ = ("_changed_us", "_refused", "_stamps", "_tokens")
 
-    def __init__(self) -> None:
-        self._stamps: deque[int] = deque()  # oldest first
-        self._tokens: int | None = None  # a bucket that was never used is full
-        self._changed_us = 0
+    def __init__(self, state: LimiterState | None = None) -> None:
+        """Begin anew, or go on where a limiter was when it gave this state."""
+        state = state or LimiterState()
+        self._stamps = deque(state.stamps)  # oldest first
+        self._tokens = state.tokens  # a bucket that was never used is full
+        self._changed_us = state.changed_us
         # A ring of pairs, a second and the refusals in it: as large after an hour of overload as after a second.
         self._refused: array[int] | None = None
+        for second, count in state.refused.items():
+            self._note(second, count)
+
+    @property
+    def state(self) -> LimiterState:
+        """A copy of all it knows: a limiter that is made of it goes on alike."""
+        return LimiterState(tuple(self._stamps), self._tokens, self._changed_us, dict(self._refusals()))
 
     @property
     def stamps(self) -> int:
@@ -100,6 +120,9 @@ class Limiter:
         second = (time_us - age_us) // MICROSECONDS
         if not count or second <= time_us // MICROSECONDS - LIMITED_SECONDS:
             return
+        self._note(second, count)
+
+    def _note(self, second: int, count: int) -> None:
         if self._refused is None:
             self._refused = array("q", bytes(2 * 8 * LIMITED_SECONDS))
         slot = 2 * (second % LIMITED_SECONDS)
@@ -108,10 +131,13 @@ class Limiter:
         elif self._refused[slot] < second:
             self._refused[slot], self._refused[slot + 1] = second, count
 
+    def _refusals(self) -> Iterator[tuple[int, int]]:
+        if self._refused is None:
+            return iter(())
+        pairs = zip(self._refused[::2], self._refused[1::2], strict=True)
+        return (pair for pair in pairs if pair[1])
+
     def limited(self, time_us: int) -> int:
         """Return how many events were refused in the last `LIMITED_SECONDS` whole seconds."""
-        if self._refused is None:
-            return 0
         oldest = time_us // MICROSECONDS - LIMITED_SECONDS
-        seconds, counts = self._refused[::2], self._refused[1::2]
-        return sum(count for second, count in zip(seconds, counts, strict=True) if second > oldest)
+        return sum(count for second, count in self._refusals() if second > oldest)

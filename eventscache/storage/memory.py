@@ -2,29 +2,23 @@
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
 from itertools import islice
 from typing import Self
 
 from eventscache.errors import ConfigError, StreamsExhausted
 from eventscache.storage.base import (
     MICROSECONDS,
-    WRITER_HORIZON_US,
     Admission,
     Batch,
     Entry,
-    Offer,
     Page,
     Query,
-    Quota,
-    Share,
     Storage,
     StorageOptions,
     StreamInfo,
-    Verdict,
     expiry_seconds,
 )
-from eventscache.storage.limiter import Limiter, StreamClock
+from eventscache.storage.judge import Judge
 from eventscache.stream import Namespace, Status, Stream
 
 # What CPython spends beside the payload, rounded up: on a stream, on an entry, and on a stamp.
@@ -37,125 +31,54 @@ def _unix_us() -> int:
     return time.time_ns() // 1000
 
 
-class _Answered:
-    """The last answer to one writer, kept so that the same batch again changes nothing."""
-
-    __slots__ = ("admission", "number", "time_us")
-
-    def __init__(self, number: int, time_us: int, admission: Admission) -> None:
-        self.number = number
-        self.time_us = time_us
-        self.admission = admission
-
-    def repeat(self, time_us: int) -> Admission:
-        """Return the answer, with less time left to wait."""
-        gone = time_us - self.time_us
-
-        def later(verdict: Verdict | None) -> Verdict | None:
-            return verdict and verdict._replace(retry_us=max(0, verdict.retry_us - gone))
-
-        first = self.admission
-        return Admission(first.at_us, later(first.all), later(first.error))
-
-
-class _Collection:
-    """The last events, newest first, and their limiter."""
-
-    __slots__ = ("entries", "limiter")
-
-    def __init__(self) -> None:
-        self.entries: deque[Entry] = deque()
-        self.limiter = Limiter()
-
-    def trim(self, size: int) -> int:
-        """Drop the oldest entries beyond `size` and return the bytes set free."""
-        freed = 0
-        while len(self.entries) > size:
-            freed += len(self.entries.pop().event) + _ENTRY_BYTES
-        return freed
-
-    def judge(self, offered: int, share: Share, time_us: int, quota: Quota) -> Verdict | None:
-        offered += share.surplus
-        if not offered and not any(refusal.events for refusal in share.carried):
-            return None
-        return self.limiter.judge(offered, share.carried, time_us, quota)
-
-
 class _Kept:
     """All that is kept of one stream."""
 
-    __slots__ = ("all", "answered", "clock", "error", "event_bytes", "expiry_us", "quota", "sequence", "turn")
+    __slots__ = ("all", "error", "event_bytes", "expiry_us", "judge", "turn")
 
     def __init__(self) -> None:
-        self.clock = StreamClock()
+        self.judge = Judge()
         self.expiry_us = 0
-        self.sequence = 0
         self.turn = 0  # of the storage's inserts, the last one for this stream
         self.event_bytes = 0
-        self.all = _Collection()
-        self.error = _Collection()
-        self.quota: Quota | None = None
-        self.answered: dict[str, _Answered] = {}
+        self.all: deque[Entry] = deque()  # newest first, as the other
+        self.error: deque[Entry] = deque()
 
     @property
     def bytes(self) -> int:
-        return _STREAM_BYTES + self.event_bytes + _STAMP_BYTES * (self.all.limiter.stamps + self.error.limiter.stamps)
+        return _STREAM_BYTES + self.event_bytes + _STAMP_BYTES * (self.judge.all.stamps + self.judge.error.stamps)
 
     @property
     def active_us(self) -> int:
-        return self.clock.last_us - self.clock.offset_us
+        return self.judge.clock.last_us - self.judge.clock.offset_us
 
     @property
     def expires_us(self) -> int:
         return self.active_us + self.expiry_us
 
-    def collection(self, status: Status | None) -> _Collection:
-        return self.error if status is Status.ERROR else self.all
-
     def insert(self, batch: Batch, now_us: int) -> Admission:
-        answered = self.answered.get(batch.writer)
-        if answered and answered.number >= batch.number:
-            known = answered.number == batch.number
-            return answered.repeat(self.clock.peek(now_us)) if known else Admission(stale=True)
-        time_us = self.clock.advance(now_us)
-        admission = Admission(
-            time_us,
-            self.all.judge(sum(offer.to_all for offer in batch.offers), batch.all, time_us, batch.quota),
-            self.error.judge(sum(offer.to_error for offer in batch.offers), batch.error, time_us, batch.quota),
-            other_quota=self.quota if self.quota != batch.quota else None,
-        )
-        self.quota = batch.quota
-        self._keep(batch.offers, admission, time_us)
-        for collection, verdict in ((self.all, admission.all), (self.error, admission.error)):
-            if verdict and verdict.admitted:
-                self.event_bytes -= collection.trim(batch.quota.size)
-        self._remember(batch, time_us, admission)
-        return admission
+        ruling = self.judge.judge(batch, now_us)
+        for entries, admitted in ((self.all, ruling.all), (self.error, ruling.error)):
+            if admitted:
+                entries.extendleft(admitted)
+                self.event_bytes += sum(len(entry.event) + _ENTRY_BYTES for entry in admitted)
+                self._trim(entries, batch.quota.size)
+        return ruling.admission
 
-    def _keep(self, offers: Sequence[Offer], admission: Admission, time_us: int) -> None:
-        for offer, (in_all, in_error) in zip(offers, admission.placed(offers), strict=True):
-            if not (in_all or in_error):
-                continue
-            self.sequence += 1
-            entry = Entry(self.sequence, time_us, offer.status, offer.event)
-            for collection in (self.all,) * in_all + (self.error,) * in_error:
-                collection.entries.appendleft(entry)
-                self.event_bytes += len(entry.event) + _ENTRY_BYTES
-
-    def _remember(self, batch: Batch, time_us: int, admission: Admission) -> None:
-        if batch.writer not in self.answered:
-            horizon = time_us - WRITER_HORIZON_US
-            self.answered = {name: old for name, old in self.answered.items() if old.time_us > horizon}
-        self.answered[batch.writer] = _Answered(batch.number, time_us, admission)
+    def _trim(self, entries: deque[Entry], size: int) -> None:
+        while len(entries) > size:
+            self.event_bytes -= len(entries.pop().event) + _ENTRY_BYTES
 
     def trim(self, size: int) -> None:
-        self.event_bytes -= self.all.trim(size) + self.error.trim(size)
+        """Drop the oldest entries of both collections beyond `size`."""
+        self._trim(self.all, size)
+        self._trim(self.error, size)
 
     def clear(self, *, reset: bool) -> int:
-        cleared = {entry.sequence for entry in self.all.entries} | {entry.sequence for entry in self.error.entries}
+        cleared = {entry.sequence for entry in self.all} | {entry.sequence for entry in self.error}
         self.trim(0)
         if reset:
-            self.all, self.error = _Collection(), _Collection()
+            self.judge.reset()
         return len(cleared)
 
 
@@ -187,7 +110,10 @@ class MemoryStorage(Storage):
         """See `Storage.insert`."""
         now_us = self._now()
         known = self._streams[batch.stream.namespace]
-        kept = self._find(batch.stream, now_us) or self._create(batch)
+        kept = self._find(batch.stream, now_us)
+        if kept and (answered := kept.judge.answered(batch, now_us)):
+            return answered
+        kept = kept or self._create(batch, now_us)
         known.move_to_end(batch.stream.id)
         kept.expiry_us = expiry_seconds(self._options.ttl_seconds, batch.quota) * MICROSECONDS
         self._largest_size = max(self._largest_size, batch.quota.size)
@@ -206,12 +132,13 @@ class MemoryStorage(Storage):
             return None
         return kept
 
-    def _create(self, batch: Batch) -> _Kept:
+    def _create(self, batch: Batch, now_us: int) -> _Kept:
         known = self._streams[batch.stream.namespace]
         if len(known) >= self._options.max_streams:
-            if not batch.may_displace:
+            stream_id, idlest = next(iter(known.items()))
+            if not batch.may_displace and idlest.expires_us > now_us:
                 raise StreamsExhausted(f"there are {len(known)} streams, and no more are allowed")
-            self._drop(Stream(batch.stream.namespace, next(iter(known))))
+            self._drop(Stream(batch.stream.namespace, stream_id))
         kept = known[batch.stream.id] = _Kept()
         self._bytes += kept.bytes
         return kept
@@ -233,9 +160,9 @@ class MemoryStorage(Storage):
             kept = self._streams[idlest.namespace][idlest.id]
             if kept is not active:
                 self._drop(idlest)
-            elif active.all.entries or active.error.entries:
+            elif active.all or active.error:
                 before = active.bytes
-                active.trim(max(len(active.all.entries), len(active.error.entries)) - 1)
+                active.trim(max(len(active.all), len(active.error)) - 1)
                 self._bytes += active.bytes - before
             else:
                 return
@@ -246,12 +173,13 @@ class MemoryStorage(Storage):
         kept = self._find(stream, now_us)
         if not kept:
             return Page([], 0, 0)
-        collection = kept.collection(query.status)
-        limited = collection.limiter.limited(kept.clock.peek(now_us))
+        failed = query.status is Status.ERROR
+        entries, limiter = (kept.error, kept.judge.error) if failed else (kept.all, kept.judge.all)
+        limited = limiter.limited(kept.judge.clock.peek(now_us))
         if query.status in {Status.SUCCESS, Status.SKIP}:
-            matching = [entry for entry in collection.entries if entry.status is query.status]
+            matching = [entry for entry in entries if entry.status is query.status]
         else:
-            matching = list(collection.entries)
+            matching = list(entries)
         wanted = (entry for entry in matching if query.spans(entry.sequence))
         return Page(list(islice(wanted, query.limit)), len(matching), limited)
 
@@ -259,7 +187,7 @@ class MemoryStorage(Storage):
         """See `Storage.streams`."""
         now_us = self._now()
         known = (
-            StreamInfo(Stream(namespace, stream_id), kept.active_us, len(kept.all.entries), len(kept.error.entries))
+            StreamInfo(Stream(namespace, stream_id), kept.active_us, len(kept.all), len(kept.error))
             for stream_id, kept in reversed(self._streams[namespace].items())
             if kept.expires_us > now_us
         )

@@ -16,8 +16,12 @@ class TestMemory(StorageConformance):
 
 
 class TestFakeRedis(StorageConformance):
+    @pytest.fixture(autouse=True)
+    def _server(self) -> None:
+        self.server = fakeredis.FakeServer()
+
     def storage(self, options: StorageOptions) -> Storage:
-        return RedisStorage(fakeredis.FakeAsyncRedis(), options)
+        return RedisStorage(fakeredis.FakeAsyncRedis(server=self.server), options)
 
 
 class TestRedis(StorageConformance):

@@ -1,0 +1,133 @@
+"""`SqliteStorage`: what the storage contract asks, in transactions on one file."""
+
+import math
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from eventscache.errors import ConfigError
+from eventscache.storage.base import (
+    MICROSECONDS,
+    Admission,
+    Batch,
+    Page,
+    Query,
+    Storage,
+    StorageOptions,
+    StreamInfo,
+    expiry_seconds,
+)
+from eventscache.storage.judge import Judge
+from eventscache.stream import Namespace, Stream
+
+from eventscache_sqlite.database import Database
+from eventscache_sqlite.streams import Streams
+
+
+def _unix_us() -> int:
+    return time.time_ns() // 1000
+
+
+class SqliteStorage(Storage):
+    """Keeps streams in one SQLite file, for all processes of one machine that open it."""
+
+    def __init__(self, path: Path, options: StorageOptions | None = None) -> None:
+        self._options = options or StorageOptions()
+        self._now: Callable[[], int] = self._options.now or _unix_us
+        self._database = Database(path, self._options.timeout_seconds)
+        self._cut_size: float = math.inf
+        self._cut_after: int | None = None
+
+    @classmethod
+    def from_url(cls, url: str, options: StorageOptions) -> Self:
+        """Return a closed storage for `sqlite:///relative.db` or `sqlite:////absolute/path.db`, percent-encoded."""
+        parts = urlsplit(url)
+        path = unquote(parts.path[1:])
+        if parts.netloc or parts.query or parts.fragment or not path or "\0" in path:
+            raise ConfigError("a SQLite file is sqlite:///relative.db or sqlite:////absolute/path.db")
+        return cls(Path(path).absolute(), options)
+
+    async def open(self) -> None:
+        """See `Storage.open`."""
+        self._database.open()
+
+    async def close(self) -> None:
+        """See `Storage.close`."""
+        await self._database.close()
+
+    async def ping(self) -> None:
+        """Return if the file can be read."""
+        await self._database.read(lambda connection: connection.execute("SELECT 1 FROM streams").fetchone())
+
+    def _streams(self, connection: sqlite3.Connection) -> Streams:
+        return Streams(connection, self._options.prefix)
+
+    async def insert(self, batch: Batch) -> Admission:
+        """See `Storage.insert`."""
+        return await self._database.write(lambda connection: self._insert(self._streams(connection), batch))
+
+    def _insert(self, streams: Streams, batch: Batch) -> Admission:
+        now_us, options = self._now(), self._options
+        known = streams.find(batch.stream, now_us)
+        judge = known.judge if known else Judge()
+        answered = judge.answered(batch, now_us)
+        if answered:
+            return answered
+        if not known:
+            streams.make_room(batch.stream, now_us, options.max_streams, may_displace=batch.may_displace)
+        ruling = judge.judge(batch, now_us)
+        expires_us = now_us + expiry_seconds(options.ttl_seconds, batch.quota) * MICROSECONDS
+        key = streams.save(batch.stream, judge, now_us, expires_us)
+        streams.put(key, ruling, batch.quota.size)
+        return ruling.admission
+
+    async def fetch(self, stream: Stream, query: Query) -> Page:
+        """See `Storage.fetch`."""
+
+        def look(connection: sqlite3.Connection) -> Page:
+            now_us, streams = self._now(), self._streams(connection)
+            known = streams.find(stream, now_us)
+            return streams.page(known, query, now_us) if known else Page([], 0, 0)
+
+        return await self._database.read(look)
+
+    async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
+        """See `Storage.streams`."""
+        most = self._options.max_streams if limit is None else min(limit, self._options.max_streams)
+        return await self._database.read(
+            lambda connection: self._streams(connection).infos(namespace, self._now(), most)
+        )
+
+    async def clear(self, stream: Stream, *, reset: bool = False) -> int:
+        """See `Storage.clear`."""
+
+        def clear(connection: sqlite3.Connection) -> int:
+            streams = self._streams(connection)
+            known = streams.find(stream, self._now())
+            if known and reset:
+                known.judge.reset()
+            return streams.clear(known) if known else 0
+
+        return await self._database.write(clear)
+
+    async def erase(self) -> None:
+        """See `Storage.erase`."""
+        await self._database.write(lambda connection: self._streams(connection).erase())
+
+    async def trim(self, size: int) -> float:
+        """Cut every stream once for each lower size, some at a time, and drop expired streams, some at a time."""
+        if size < self._cut_size:
+            self._cut_size, self._cut_after = size, 0
+        after = self._cut_after
+        if after is not None:
+            self._cut_after = await self._database.write(lambda connection: self._streams(connection).cut(size, after))
+        now_us = self._now()
+        expires_us = await self._database.write(lambda connection: self._streams(connection).drop_expired(now_us))
+        if self._cut_after is not None:
+            return 0
+        if expires_us is None:  # a stream that comes from now on lives at least that long
+            return self._options.ttl_seconds
+        return max(0, expires_us - now_us) / MICROSECONDS

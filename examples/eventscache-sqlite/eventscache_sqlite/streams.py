@@ -1,0 +1,151 @@
+"""The streams of one prefix in the file's two tables. Every method runs inside a transaction of its caller."""
+
+import sqlite3
+from typing import NamedTuple
+
+from eventscache.errors import StreamsExhausted
+from eventscache.storage.base import Entry, Page, Query, StreamInfo
+from eventscache.storage.judge import Judge, Ruling
+from eventscache.stream import Namespace, Status, Stream
+
+_ALL, _ERROR = "all", "error"
+_MAX_INTEGER = 2**63 - 1
+_AT_A_TIME = 50  # streams in one piece of trimming
+
+
+class Known(NamedTuple):
+    """A stream that has a row."""
+
+    key: int
+    judge: Judge
+
+
+class Streams:
+    """Finds, saves and drops the streams of one prefix, and their events."""
+
+    def __init__(self, connection: sqlite3.Connection, prefix: str) -> None:
+        self._connection = connection
+        self._sql = connection.execute
+        self._prefix = prefix
+
+    def find(self, stream: Stream, now_us: int) -> Known | None:
+        """Return a stream that is known and not expired."""
+        row = self._sql(
+            "SELECT key, state FROM streams WHERE prefix = ? AND namespace = ? AND id = ? AND expires_us > ?",
+            (self._prefix, *stream, now_us),
+        ).fetchone()
+        return Known(row[0], self._judge(*row)) if row else None
+
+    def _judge(self, key: int, state: bytes) -> Judge:
+        try:
+            return Judge.load(state)
+        except ValueError:  # something else wrote over it: the numbers go on, and nobody is locked out
+            newest = "SELECT ifnull(max(sequence), 0), ifnull(max(admitted_us), 0) FROM events WHERE stream = ?"
+            return Judge(*self._sql(newest, (key,)).fetchone())
+
+    def save(self, stream: Stream, judge: Judge, active_us: int, expires_us: int) -> int:
+        """Save a stream as the one that was active last, and return its key."""
+        (key,) = self._sql(
+            "INSERT INTO streams (prefix, namespace, id, active_us, expires_us, state, turn)"
+            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ifnull(max(turn), 0) + 1 FROM streams WHERE prefix = ?1 AND namespace = ?2"
+            " ON CONFLICT (prefix, namespace, id) DO UPDATE SET turn = excluded.turn,"
+            " active_us = excluded.active_us, expires_us = excluded.expires_us, state = excluded.state RETURNING key",
+            (self._prefix, *stream, active_us, expires_us, judge.dump()),
+        ).fetchone()
+        return int(key)
+
+    def make_room(self, stream: Stream, now_us: int, max_streams: int, *, may_displace: bool) -> None:
+        """Drop what is in the way of a new stream: its expired self, and the least recently active ones.
+
+        Raises `StreamsExhausted` if these are neither expired nor to be displaced.
+        """
+        where = (self._prefix, stream.namespace)
+        self._sql("DELETE FROM streams WHERE prefix = ? AND namespace = ? AND id = ?", (*where, stream.id))
+        (count,) = self._sql("SELECT count(*) FROM streams WHERE prefix = ? AND namespace = ?", where).fetchone()
+        idlest = self._sql(
+            "SELECT key, expires_us FROM streams WHERE prefix = ? AND namespace = ? ORDER BY turn LIMIT ?",
+            (*where, max(0, count - max_streams + 1)),
+        )
+        for key, expires_us in idlest.fetchall():
+            if expires_us > now_us and not may_displace:
+                raise StreamsExhausted(f"there are {count} streams, and no more are allowed")
+            self._sql("DELETE FROM streams WHERE key = ?", (key,))
+
+    def put(self, key: int, ruling: Ruling, size: int) -> None:
+        """Add the entries that a stream's collections admitted, and drop all but the newest `size` of these."""
+        for collection, admitted in ((_ALL, ruling.all), (_ERROR, ruling.error)):
+            if admitted:
+                rows = [(key, collection, *entry) for entry in admitted]
+                self._connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
+                self._trim(key, collection, size)
+
+    def _trim(self, key: int, collection: str, size: int) -> None:
+        self._sql(
+            "DELETE FROM events WHERE stream = ?1 AND collection = ?2 AND sequence <= (SELECT sequence FROM events"
+            " WHERE stream = ?1 AND collection = ?2 ORDER BY sequence DESC LIMIT 1 OFFSET ?3)",
+            (key, collection, size),
+        )
+
+    def page(self, known: Known, query: Query, now_us: int) -> Page:
+        """Return the page of a stream that a query asks for."""
+        failed = query.status is Status.ERROR
+        limiter = known.judge.error if failed else known.judge.all
+        where = "FROM events WHERE stream = ?1 AND collection = ?2 AND (?3 IS NULL OR status = ?3)"
+        values = (known.key, _ERROR if failed else _ALL, None if failed else query.status)
+        (total,) = self._sql(f"SELECT count(*) {where}", values).fetchone()
+        rows = self._sql(
+            f"SELECT sequence, admitted_us, status, event {where}"
+            " AND sequence > ?4 AND sequence < ?5 ORDER BY sequence DESC LIMIT ?6",
+            (
+                *values,
+                min(-1 if query.after is None else query.after, _MAX_INTEGER),
+                min(_MAX_INTEGER if query.before is None else query.before, _MAX_INTEGER),
+                min(query.limit, _MAX_INTEGER),
+            ),
+        ).fetchall()
+        entries = [Entry(row[0], row[1], Status(row[2]), row[3]) for row in rows if _readable(row)]
+        return Page(entries, total, limiter.limited(known.judge.clock.peek(now_us)), len(rows) - len(entries))
+
+    def infos(self, namespace: Namespace, now_us: int, limit: int) -> list[StreamInfo]:
+        """Return the known streams, most recently active first."""
+        count = "(SELECT count(*) FROM events WHERE stream = key AND collection = '{}')".format
+        rows = self._sql(
+            f"SELECT id, active_us, {count(_ALL)}, {count(_ERROR)} FROM streams"  # noqa: S608
+            " WHERE prefix = ? AND namespace = ? AND expires_us > ? ORDER BY turn DESC LIMIT ?",
+            (self._prefix, namespace, now_us, limit),
+        )
+        return [StreamInfo(Stream(namespace, stream_id), *counts) for stream_id, *counts in rows]
+
+    def clear(self, known: Known) -> int:
+        """Remove a stream's events, and save its judge as it is now; return how many events there were."""
+        count = self._sql("SELECT count(DISTINCT sequence) FROM events WHERE stream = ?", (known.key,)).fetchone()[0]
+        self._sql("DELETE FROM events WHERE stream = ?", (known.key,))
+        self._sql("UPDATE streams SET state = ? WHERE key = ?", (known.judge.dump(), known.key))
+        return int(count)
+
+    def erase(self) -> None:
+        """Remove all streams."""
+        self._sql("DELETE FROM streams WHERE prefix = ?", (self._prefix,))
+
+    def cut(self, size: int, after: int) -> int | None:
+        """Trim some streams, those behind the key `after`; return the key to go on after, None behind the last."""
+        some = "SELECT key FROM streams WHERE prefix = ? AND key > ? ORDER BY key LIMIT ?"
+        keys = [key for (key,) in self._sql(some, (self._prefix, after, _AT_A_TIME))]
+        for key in keys:
+            self._trim(key, _ALL, size)
+            self._trim(key, _ERROR, size)
+        return keys[-1] if keys else None
+
+    def drop_expired(self, now_us: int) -> int | None:
+        """Drop some expired streams, and return when the next one expires, or has expired; None if there is none."""
+        self._sql(
+            "DELETE FROM streams WHERE key IN (SELECT key FROM streams WHERE prefix = ? AND expires_us <= ? LIMIT ?)",
+            (self._prefix, now_us, _AT_A_TIME),
+        )
+        next_us: int | None
+        (next_us,) = self._sql("SELECT min(expires_us) FROM streams WHERE prefix = ?", (self._prefix,)).fetchone()
+        return next_us
+
+
+def _readable(row: tuple[object, ...]) -> bool:
+    return isinstance(row[1], int) and row[2] in set(Status) and isinstance(row[3], bytes)
