@@ -10,6 +10,7 @@ from typing import Self
 
 import hiredis
 
+from tests import rights
 from tests.redis_server import HOST, RedisServer
 
 CHUNK_BYTES = 65_536
@@ -34,6 +35,11 @@ class FaultProxy:
         self.encrypted = upstream.certificates is not None
         self.dropped: list[bytes] = []  # the commands that were executed and whose client never knew
         self.forward()
+
+    @property
+    def storage_url(self) -> str:
+        """The address for a storage: with a user that has the least rights."""
+        return f"redis://{rights.USER}:{rights.PASSWORD}@{HOST}:{self.port}"
 
     @property
     def url(self) -> str:

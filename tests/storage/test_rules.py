@@ -163,9 +163,8 @@ async def test_a_write_whose_caller_is_cancelled_is_finished() -> None:
     assert finished.is_set()
 
 
-async def test_reads_do_not_notice_a_broken_connection(fault_proxy: FaultProxy, tcp_redis: RedisServer) -> None:
-    url = tcp_redis.storage_url.replace(f":{tcp_redis.port}", f":{fault_proxy.port}")
-    async with RedisStorage.from_url(url, StorageOptions(timeout_seconds=5)) as storage:
+async def test_reads_do_not_notice_a_broken_connection(fault_proxy: FaultProxy) -> None:
+    async with RedisStorage.from_url(fault_proxy.storage_url, StorageOptions(timeout_seconds=5)) as storage:
         writer = Writer(storage, TOKEN)
         await writer.insert(success(b"x"))
         for _ in range(20):
@@ -174,11 +173,8 @@ async def test_reads_do_not_notice_a_broken_connection(fault_proxy: FaultProxy, 
         assert len(fault_proxy.dropped) == 20
 
 
-async def test_a_black_hole_is_found_out_once_and_not_by_every_call(
-    fault_proxy: FaultProxy, tcp_redis: RedisServer
-) -> None:
-    url = tcp_redis.storage_url.replace(f":{tcp_redis.port}", f":{fault_proxy.port}")
-    async with RedisStorage.from_url(url, StorageOptions(timeout_seconds=0.05)) as storage:
+async def test_a_black_hole_is_found_out_once_and_not_by_every_call(fault_proxy: FaultProxy) -> None:
+    async with RedisStorage.from_url(fault_proxy.storage_url, StorageOptions(timeout_seconds=0.05)) as storage:
         await storage.ping()
         fault_proxy.hang()
         ambiguous = []
@@ -197,9 +193,8 @@ async def test_a_black_hole_is_found_out_once_and_not_by_every_call(
                 await asyncio.sleep(0)
 
 
-async def test_garbage_from_a_server_is_an_outage(fault_proxy: FaultProxy, tcp_redis: RedisServer) -> None:
-    url = tcp_redis.storage_url.replace(f":{tcp_redis.port}", f":{fault_proxy.port}")
-    async with RedisStorage.from_url(url, StorageOptions(timeout_seconds=0.2)) as storage:
+async def test_garbage_from_a_server_is_an_outage(fault_proxy: FaultProxy) -> None:
+    async with RedisStorage.from_url(fault_proxy.storage_url, StorageOptions(timeout_seconds=0.2)) as storage:
         fault_proxy.answer_garbage()
         for _ in range(5):
             with pytest.raises(StorageUnavailable):

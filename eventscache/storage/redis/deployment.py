@@ -141,6 +141,13 @@ class Cluster(Deployment):
                 await self.client.initialize()
         return [(self._node(primary.name), self._sender(primary)) for primary in self.client.get_primaries()]
 
+    async def close(self) -> None:
+        """See `Deployment.close`."""
+        await super().close()
+        # After a broken connection redis-py believes that it is closed, and leaves the others open.
+        await self.client.nodes_manager.aclose()
+        await self.client.nodes_manager.aclose("startup_nodes")
+
     def _sender(self, primary: Any) -> Callable[..., Awaitable[Any]]:
         async def send(*command: Any) -> Any:
             return await self.client.execute_command(*command, target_nodes=primary)
