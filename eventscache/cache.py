@@ -16,7 +16,7 @@ from eventscache.ledger import Ledger
 from eventscache.queue import Clock, Queue, monotonic_us
 from eventscache.search import Search
 from eventscache.storage.base import MICROSECONDS, Page, Query, Quota, Storage, StreamInfo
-from eventscache.stream import Namespace, Stream
+from eventscache.stream import Namespace, Status, Stream
 from eventscache.timestamp import format_time
 
 _log = structlog.get_logger()
@@ -91,6 +91,13 @@ class EventsCache:
             await self.queue.drain(timeout_seconds)
             await self._storage.close()
 
+    def refuses(self, stream: Stream, status: Status, count: int) -> bool:
+        """Tell whether events are refused without looking at them; if so, they are counted as limited."""
+        if not self._open or not self.queue.refuses(self.queue.lane(stream), status, count):
+            return False
+        self.ledger.received += count
+        return True
+
     def offer(
         self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
     ) -> bool:
@@ -106,7 +113,7 @@ class EventsCache:
         waiting = []
         for stream, event in records:
             status = event.status
-            if queue.refuses(queue.lane(stream), status):
+            if queue.refuses(queue.lane(stream), status, 1):
                 ledger.received += 1
                 if receipt:
                     receipt.end(stored=False)

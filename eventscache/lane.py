@@ -159,15 +159,15 @@ class Lane:
         self.trusted = False
         self._flushed: asyncio.Event | None = None
 
-    def refuses(self, status: Status, now_us: int) -> bool:
-        """Tell, and count, whether an event is refused without asking: all its collections are closed."""
+    def refuses(self, status: Status, now_us: int, count: int = 1) -> bool:
+        """Tell, and count, whether events are refused without asking: all their collections are closed."""
         if now_us >= self.all.until_us:
             return False
         if status is Status.ERROR:
             if now_us >= self.error.until_us:
                 return False
-            self.error.refuse(now_us)
-        self.all.refuse(now_us)
+            self.error.refuse(now_us, count)
+        self.all.refuse(now_us, count)
         return True
 
     @property

@@ -22,12 +22,12 @@ class Lease:
         """Close until `retry_us` after the call was sent; a thousandth is left for clocks that drift."""
         self.until_us = sent_us + min(retry_us * 999 // 1000, MAX_LEASE_US)
 
-    def refuse(self, now_us: int) -> None:
-        """Count one refusal, to be carried."""
+    def refuse(self, now_us: int, count: int = 1) -> None:
+        """Count refusals, to be carried."""
         if self._refused is None:
             self._refused = {}
         second = now_us // MICROSECONDS
-        self._refused[second] = (now_us, self._refused[second][1] + 1 if second in self._refused else 1)
+        self._refused[second] = (now_us, self._refused[second][1] + count if second in self._refused else count)
 
     @property
     def carries(self) -> bool:

@@ -111,12 +111,12 @@ class Queue:
         self._lanes = {stream: lane for stream, lane in self._lanes.items() if not lane.is_idle(now_us)}
         self._sweep_at = max(_FEWEST_LANES_TO_SWEEP, 2 * len(self._lanes))
 
-    def refuses(self, lane: Lane, status: Status) -> bool:
-        """Tell whether an event is refused without asking the storage; if so, it is counted as limited."""
+    def refuses(self, lane: Lane, status: Status, count: int) -> bool:
+        """Tell whether events are refused without asking the storage; if so, they are counted as limited."""
         now_us = self._now_us()
-        if not lane.refuses(status, now_us):
+        if not lane.refuses(status, now_us, count):
             return False
-        self._ledger.limited += 1
+        self._ledger.limited += count
         self._note_carrying(lane)
         return True
 

@@ -104,9 +104,10 @@ class WatchedLease(Lease):
         self._since_us: int | None = None
         self.handed_over_since_us: int | None = None
 
-    def refuse(self, now_us: int) -> None:
-        super().refuse(now_us)
-        self._collection.refuse()
+    def refuse(self, now_us: int, count: int = 1) -> None:
+        super().refuse(now_us, count)
+        for _ in range(count):
+            self._collection.refuse()
         if self._since_us is None:
             self._since_us = self._collection.refusals[-1]
 

@@ -1,6 +1,7 @@
 """Jitsu's own ingestion bodies: one event, an array of events, or a template with events."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -9,6 +10,7 @@ from eventscache.ingest import strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 
 _WHITE_SPACE = b" \t\r\n"
+T = TypeVar("T")
 
 
 class _Templated(msgspec.Struct):
@@ -19,54 +21,63 @@ class _Templated(msgspec.Struct):
 _split_templated = msgspec.json.Decoder(_Templated).decode
 
 
-def parse_events(body: bytes, limits: Limits) -> list[bytes]:
-    """Return the events of a body, byte for byte, as Jitsu would take them.
+def parse_events(body: bytes, limits: Limits) -> Sequence[bytes | msgspec.Raw]:
+    """Return the events of a body, byte for byte, as Jitsu would take them; some are yet to be taken out of it.
 
     The first byte decides; what follows the first value is ignored. In `{"template": {}, "events": [{}]}` the
     template's keys win over the event's, and if an element is no object, the whole is one plain event. Raises
     `InvalidEvent` for what Jitsu refuses, and `BatchTooLarge`.
     """
+    if body.startswith(b"{"):
+        return _events_of_object(*_read(body, strict.decode), limits)
+    if body.startswith(b"["):
+        return _events_of_array(*_read(body, strict.split_array), limits)
     if not body.strip():
         raise InvalidEvent("empty JSON body")
-    if body[0] not in b"{[":
-        start = body[:1].decode(errors="backslashreplace")
-        raise InvalidEvent(f'malformed JSON body begins with: "{start}"')
-    read = strict.split_array if body[:1] == b"[" else strict.decode
+    start = body[:1].decode(errors="backslashreplace")
+    raise InvalidEvent(f'malformed JSON body begins with: "{start}"')
+
+
+def _read(body: bytes, read: Callable[[bytes], T]) -> tuple[bytes, T]:
+    """Return the body up to the end of its first value, and that value."""
     try:
-        value = read(body)
+        return body, read(body)
     except InvalidEvent as fault:
-        try:
-            shorter = strict.first_value(body)
-        except InvalidEvent:
-            raise fault from None
-        if len(shorter) >= len(body.rstrip(_WHITE_SPACE)):
-            raise fault from None
-        body, value = shorter, read(shorter)
-    events = (
-        _events_of_array(body, value, limits) if isinstance(value, list) else _events_of_object(body, value, limits)
-    )
-    for event in events:
-        strict.check_depth(event, limits.max_depth)
-    return events
+        shorter = _first_value(body, fault)
+        return shorter, read(shorter)
 
 
-def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> list[bytes]:
+def _first_value(body: bytes, fault: InvalidEvent) -> bytes:
+    """Return the value that the body begins with; if it is all of it, or none, raise what is wrong with it."""
+    try:
+        shorter = strict.first_value(body)
+    except InvalidEvent:
+        raise fault from None
+    if len(shorter) >= len(body.rstrip(_WHITE_SPACE)):
+        raise fault from None
+    return shorter
+
+
+def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> Sequence[bytes | msgspec.Raw]:
     limits.check_count(len(elements), "events")
     if len(body) > limits.max_event_bytes * len(elements) and elements:
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
-    events = [bytes(element) for element in elements]
-    for place, event in enumerate(events):
-        if not isinstance(strict.decode(event), dict):
-            raise InvalidEvent(f"event {place} is not an object")
-    return events
+    other = strict.find_other(elements)
+    if other is not None:
+        raise InvalidEvent(f"event {other} is not an object")
+    for event in map(bytes, elements):
+        strict.check_depth(event, limits.max_depth)
+    return elements
 
 
-def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> list[bytes]:
-    template, events = value.get("template"), value.get("events")
-    if isinstance(template, dict) and isinstance(events, list) and all(isinstance(event, dict) for event in events):
-        return _merged_events(body, limits)
+def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> Sequence[bytes | msgspec.Raw]:
+    if "template" in value:
+        template, events = value["template"], value.get("events")
+        if isinstance(template, dict) and isinstance(events, list) and all(isinstance(event, dict) for event in events):
+            return _merged_events(body, limits)
     if len(body) > limits.max_event_bytes:
         raise InvalidEvent(f"Event size {len(body)} exceeds limit: {limits.max_event_bytes}")
+    strict.check_depth(body, limits.max_depth)
     return [body.rstrip(_WHITE_SPACE)]
 
 
@@ -82,4 +93,6 @@ def _merged_events(body: bytes, limits: Limits) -> list[bytes]:
     merged = [msgspec.json.encode({**event, **templated.template}) for event in templated.events]
     if any(len(event) > limits.max_event_bytes for event in merged):
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
+    for event in merged:
+        strict.check_depth(event, limits.max_depth)
     return merged

@@ -2,15 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from eventscache.errors import InvalidEvent
 
-_T = TypeVar("_T")
+_FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _decode = msgspec.json.Decoder().decode
 _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -24,26 +24,38 @@ def decode(data: bytes) -> Any:
 
     Raises `InvalidEvent` with the reason; also for what is nested so deeply that no reader could follow.
     """
-    return _checked(_decode, data)
+    try:
+        return _decode(data)
+    except _FAULTS as fault:
+        raise _explained(fault) from None
 
 
 def split_array(data: bytes) -> list[msgspec.Raw]:
-    """Return the elements of a JSON array, not yet decoded: only the syntax has been checked.
+    """Return the elements of a JSON array, not yet decoded: only the syntax has been checked. Raises `InvalidEvent`.
 
     A large body is decoded element by element: all its objects at once would cost much memory, and time for it.
     """
-    return _checked(_split_array, data)
-
-
-def _checked(read: Callable[[bytes], _T], data: bytes) -> _T:
     try:
-        return read(data)
-    except msgspec.MsgspecError as fault:
-        raise InvalidEvent(str(fault)) from None
-    except UnicodeDecodeError as fault:
-        raise InvalidEvent(f"invalid UTF-8 ({fault.reason})") from None
-    except RecursionError:
-        raise InvalidEvent("nested too deeply") from None
+        return _split_array(data)
+    except _FAULTS as fault:
+        raise _explained(fault) from None
+
+
+def find_other(elements: Iterable[msgspec.Raw]) -> int | None:
+    """Return the place of the first element that is no object; raise as `decode` if one before it is not valid."""
+    try:
+        for place, element in enumerate(elements):
+            if type(_decode(element)) is not dict:
+                return place
+    except _FAULTS as fault:
+        raise _explained(fault) from None
+    return None
+
+
+def _explained(fault: Exception) -> InvalidEvent:
+    if isinstance(fault, UnicodeDecodeError):
+        return InvalidEvent(f"invalid UTF-8 ({fault.reason})")
+    return InvalidEvent("nested too deeply" if isinstance(fault, RecursionError) else str(fault))
 
 
 def check_depth(data: bytes, max_depth: int) -> None:

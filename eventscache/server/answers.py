@@ -1,11 +1,14 @@
 """Answers: JSON always, and every error in Jitsu's shape."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http import SERVER_SOFTWARE
 
 from eventscache.errors import StorageError
 
@@ -13,6 +16,10 @@ _log = structlog.get_logger()
 _encode = msgspec.json.encode
 
 _COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_OK = b'{"status":"ok"}'
+_OK_HEADERS = (("Content-Type", "application/json; charset=utf-8"),)
+_READY_ANSWERS = 1024  # one for each origin, say
+_MOST_UNREAD_BYTES = 65_536
 _JSON_HEADERS = {**_COMMON_HEADERS, "Content-Type": "application/json; charset=utf-8"}
 
 
@@ -43,6 +50,55 @@ def error_answer(
 ) -> web.Response:
     """Return an error in Jitsu's shape; its `error` is deprecated there, and always empty."""
     return json_answer({"message": message, "error": "", **(fields or {})}, status, headers)
+
+
+class ReadyAnswer(web.StreamResponse):
+    """A 200 whose bytes are ready; one object answers many requests.
+
+    What aiohttp spends on making and writing a `Response` is a third of what it spends on a request.
+    """
+
+    def __init__(self, body: bytes, headers: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        lines = [f"{name}: {value}\r\n" for name, value in headers]
+        self._head = (
+            f"HTTP/1.1 200 OK\r\n{''.join(lines)}Content-Length: {len(body)}\r\nServer: {SERVER_SOFTWARE}\r\nDate: "
+        )
+        self._content = body
+        self._date = ""
+        self._bytes = b""
+
+    @property
+    def keep_alive(self) -> bool:
+        """True: it answers only those who keep the connection."""
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Write all there is."""
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError
+        if (date := rfc822_formatted_time()) != self._date:
+            self._date = date
+            self._bytes = f"{self._head}{date}\r\n\r\n".encode() + self._content
+        transport.write(self._bytes)
+        if transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+            await request.writer.drain()  # a client that pipelines, and does not read
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to be written."""
+
+
+@lru_cache(_READY_ANSWERS)
+def _ready_ok(headers: tuple[tuple[str, str], ...]) -> ReadyAnswer:
+    return ReadyAnswer(_OK, (*_OK_HEADERS, *headers))
+
+
+def ok_answer(request: web.BaseRequest, headers: tuple[tuple[str, str], ...] = ()) -> web.StreamResponse:
+    """Return Jitsu's word that all is well, with more headers."""
+    if request.version == HttpVersion11 and request.keep_alive:
+        return _ready_ok(headers)
+    return web.Response(body=_OK, headers=dict((*_OK_HEADERS, *headers)))
 
 
 async def streamed_answer(

@@ -17,10 +17,15 @@ async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
         raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
     if "Expect" in request.headers:
         await _expect(request, max_bytes)
-    try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large(max_bytes) from None
+    if request.content.is_eof():  # it came with the head
+        body = request.content.read_nowait()
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+    else:
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise _too_large(max_bytes) from None
     return _gunzip(body, max_bytes) if encoding.lower() == "gzip" else body
 
 

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from eventscache.apikeys import ApiKey
 from eventscache.errors import InvalidEvent
@@ -14,11 +13,11 @@ from eventscache.event import Event
 from eventscache.ingest import malformed
 from eventscache.ingest.jitsu import parse_events
 from eventscache.ingest.limits import BatchTooLarge
-from eventscache.server.answers import Refused, error_answer
+from eventscache.server.answers import Refused, error_answer, ok_answer
 from eventscache.server.body import read_body
 from eventscache.server.context import Context
 from eventscache.server.query import Parameters, raw_query
-from eventscache.stream import Namespace, Stream, check_id
+from eventscache.stream import Namespace, Status, Stream, check_id
 
 _CORS = {
     "Access-Control-Max-Age": "86400",
@@ -28,10 +27,9 @@ _CORS = {
     ),
     "Access-Control-Allow-Credentials": "true",
 }
-_OK = b'{"status":"ok"}'
-_OK_HEADERS = CIMultiDict({"Content-Type": "application/json; charset=utf-8"})
 _REMEMBERED_TOKENS = 4096
 _REMEMBERED_LENGTH = 256
+_REMEMBERED_ORIGINS = 1024
 
 
 class _Sender(NamedTuple):
@@ -39,42 +37,50 @@ class _Sender(NamedTuple):
     key: ApiKey | None
 
 
-async def post_client_events(context: Context, request: web.BaseRequest) -> web.Response:
+async def post_client_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Take events from browsers and apps, by a client secret."""
+    origin = request.headers.get("Origin")
     try:
-        answer = await _ingest(context, request, from_server=False)
+        sender = await _ingest(context, request, from_server=False)
     except Refused as refusal:
         answer = error_answer(refusal.status, refusal.message, refusal.headers)
-    if "Origin" in request.headers:
         answer.headers.update(_cors(context, request))
-    return answer
+        return answer
+    return ok_answer(request, _cors_headers(origin, sender.key) if origin is not None else ())
 
 
-async def post_server_events(context: Context, request: web.BaseRequest) -> web.Response:
+async def post_server_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Take events from servers, by a server secret."""
-    return await _ingest(context, request, from_server=True)
+    await _ingest(context, request, from_server=True)
+    return ok_answer(request)
 
 
-async def preflight(context: Context, request: web.BaseRequest) -> web.Response:
+async def preflight(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Answer a browser that asks whether its page may send events."""
-    return web.Response(headers=_cors(context, request))
+    return web.Response(headers=dict(_cors(context, request)))
 
 
-def _cors(context: Context, request: web.BaseRequest) -> dict[str, str]:
-    """Return Jitsu's headers; the origin is allowed unless the key says otherwise."""
+def _cors(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
+    """Return Jitsu's headers for a request whose sender may be unknown."""
     origin = request.headers.get("Origin")
     if origin is None:
-        return {}
+        return ()
     try:
         token = find_token(request)
     except Refused:
         token = ""
-    key = context.api_keys.client(token)
-    allowed = {"Access-Control-Allow-Origin": origin} if key is None or key.allows(origin) else {}
-    return {**_CORS, **allowed, "Vary": "Origin"}
+    return _cors_headers(origin, context.api_keys.client(token))
 
 
-async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bool) -> web.Response:
+@lru_cache(_REMEMBERED_ORIGINS)
+def _cors_headers(origin: str, key: ApiKey | None) -> tuple[tuple[str, str], ...]:
+    """Return Jitsu's headers; the origin is allowed unless the key says otherwise."""
+    allowed = (("Access-Control-Allow-Origin", origin),) if key is None or key.allows(origin) else ()
+    return (*_CORS.items(), *allowed, ("Vary", "Origin"))
+
+
+async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bool) -> _Sender:
+    """Take the events of a request, and return whose they are."""
     cache = context.cache
     try:
         sender = _find_sender(context, request, from_server=from_server)
@@ -87,11 +93,12 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
         reason = f"Error parsing events body: {fault}"
         _keep_malformed(context, sender, body, reason)
         raise Refused(400, reason) from None
-    # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
     stream, token_id = sender.stream, sender.stream.id
-    records = [(stream, Event(original=original, token_id=token_id)) for original in originals]
-    cache.offer(records, trusted=sender.key is not None)
-    return web.Response(body=_OK, headers=_OK_HEADERS.copy())
+    if not cache.refuses(stream, Status.SUCCESS, len(originals)):
+        # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
+        records = [(stream, Event(original=bytes(original), token_id=token_id)) for original in originals]
+        cache.offer(records, trusted=sender.key is not None)
+    return sender
 
 
 def _keep_malformed(context: Context, sender: _Sender, body: bytes, reason: str) -> None:
