@@ -36,6 +36,7 @@ for _, pair in ipairs({{all, all_at}, {error_, error_at}}) do
 end
 
 redis.call('DEL', all, error_)
+redis.call('HDEL', state, 'renewed') -- the next insert renews all keys: none is to outlive what belongs to it
 if reset then
   redis.call('DEL', all_at, error_at)
   local fields = {'all', 'error'}

@@ -122,8 +122,9 @@ local function judge(key, at_key, bucket, offered, carried)
   -- A key of another type fails the script: here, where nothing has been written yet.
   redis.call('LLEN', key)
   local tokens, changed, last_refusal = string.match(bucket or '', '^(%d+) (%d+) (%d+)$')
-  if tokens then
-    tokens = min(size * window, tokens + min(t - changed, window) * size)
+  tokens, changed, last_refusal = whole(tokens), whole(changed), whole(last_refusal) or 0
+  if tokens and changed then
+    tokens = min(size * window, tokens + min(max(0, t - changed), window) * size)
   else
     tokens = size * window
   end
@@ -164,9 +165,9 @@ local function judge(key, at_key, bucket, offered, carried)
   end
   opens = max(opens, t + ceil((window - tokens) / size))
   for second in pairs(refused) do
-    last_refusal = max(tonumber(last_refusal or 0), second)
+    last_refusal = max(last_refusal, second)
   end
-  return admitted, text(tokens) .. ' ' .. text(t) .. ' ' .. text(tonumber(last_refusal or 0)), opens, refused
+  return admitted, text(tokens) .. ' ' .. text(t) .. ' ' .. text(last_refusal), opens, refused
 end
 
 local all_offered, error_offered = all_surplus, error_surplus

@@ -1,5 +1,6 @@
 """Several processes on one port: started, replaced when they die, stopped together."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ _log = structlog.get_logger()
 
 CONFIG_EXIT = 2
 _SHORT_LIFE_SECONDS = 1.0
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Worker(NamedTuple):
@@ -43,7 +45,9 @@ class Workers:
 
     def run(self) -> int:
         """Return when all have ended, with the exit code: that of a worker that could not start, or 0."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        # Whoever started us may ignore it, and then no child could be waited for.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in _STOPPING:
             signal.signal(number, self._stop)
         for worker in range(self._count):
             self._start(worker)
@@ -62,20 +66,26 @@ class Workers:
             self._board.show(worker, self._board.read(worker).at_death())
             if time.monotonic() - since < _SHORT_LIFE_SECONDS:
                 time.sleep(_SHORT_LIFE_SECONDS)  # whatever it dies of, not as fast as it can
-            if not self._stopping:
-                self._start(worker)
+            self._start(worker)
         return code
 
     def _start(self, worker: int) -> None:
         parent = os.getpid()
-        pid = os.fork()
-        if pid:
-            self._running[pid] = (worker, time.monotonic())
-            return
+        # Who is told to stop between the fork and the note of it would forget the child; the child, our handler.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        try:
+            if self._stopping:
+                return
+            pid = os.fork()
+            if pid:
+                self._running[pid] = (worker, time.monotonic())
+                return
+            for number in _STOPPING:
+                signal.signal(number, signal.SIG_DFL)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         code = 1
         try:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)
             self._work(Worker(worker, self._board, parent))
             code = 0
         except SystemExit as ended:
@@ -88,7 +98,8 @@ class Workers:
     def _stop(self, *_: object) -> None:
         self._stopping = True
         for pid in self._running:
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
 
 def free_port(host: str, port: int) -> int:

@@ -33,8 +33,12 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 def expiry_seconds(ttl_seconds: int, quota: Quota) -> int:
-    """Return how long an idle stream is kept: never so short that a limiter forgets what it must know."""
-    return max(ttl_seconds, -(-2 * quota.window_us // MICROSECONDS) + 300)
+    """Return how long an idle stream is kept: never so short that a limiter or a writer's answer is lost too early.
+
+    A storage may renew an expiry after an eighth of it has gone, hence the sevenths.
+    """
+    remembered = -(-2 * quota.window_us // MICROSECONDS) + WRITER_HORIZON_US // MICROSECONDS
+    return max(ttl_seconds, -(-8 * remembered // 7))
 
 
 class Refusal(NamedTuple):

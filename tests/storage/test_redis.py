@@ -62,7 +62,7 @@ async def test_every_key_keeps_an_expiry_whatever_is_done(redis_server: RedisSer
             await writer.insert(error(b"3"))
             for key in driver.scan_iter():
                 # However short the setting: never shorter than the limiter must remember.
-                assert 250 < driver.ttl(key) <= 302, key
+                assert 300 < driver.ttl(key) <= 347, key
             clock.advance(MICROSECONDS)
 
 
@@ -248,6 +248,54 @@ async def test_displaced_streams_leave_nothing_behind(redis_server: RedisServer,
         for number in range(20):
             await Writer(storage, Stream(Namespace.TOKEN, f"key {number}")).insert(error(b"x"))
         assert driver.dbsize() == 2 * 5 + 1
+
+
+async def test_a_flood_of_new_ids_displaces_no_stream_that_is_in_use(
+    redis_server: RedisServer, driver: redis.Redis
+) -> None:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(max_streams=5)) as storage:
+        hot = Writer(storage, TOKEN)
+        admitted = 0
+        for number in range(60):
+            admission = await hot.insert(success(b"x"))
+            assert admission.all is not None
+            admitted += admission.all.admitted
+            await Writer(storage, Stream(Namespace.TOKEN, f"new {number}")).insert(success(b"x"))
+            assert driver.zcard("eventscache:v1:streams:t") <= 5
+        assert admitted == 10, "its limiter was lost"
+        (newest,) = await storage.streams(Namespace.TOKEN, limit=1)
+        assert newest.stream.id == "new 59"
+        await hot.insert(success(b"x"))
+        (newest,) = await storage.streams(Namespace.TOKEN, limit=1)
+        assert newest.stream == TOKEN
+
+
+async def test_a_displaced_stream_that_comes_back_keeps_what_it_brings(
+    redis_server: RedisServer, driver: redis.Redis
+) -> None:
+    options = StorageOptions(max_streams=1)
+    async with (
+        RedisStorage.from_url(redis_server.storage_url, options) as one,
+        RedisStorage.from_url(redis_server.storage_url, options) as two,
+    ):
+        await Writer(one, TOKEN).insert(success(b"old"))
+        idlest = driver.zrange("eventscache:v1:streams:t", 0, 0, withscores=True)
+        await Writer(two, TOKEN).insert(success(b"new"))
+        # Somebody else decided on what was known before, and carries it out late.
+        assert await one._registry._let_leave(TOKEN, int(idlest[0][1]))
+        assert (await one.fetch(TOKEN, Query())).total == 2
+
+
+async def test_a_clear_lets_nothing_outlive_what_belongs_to_it(redis_server: RedisServer, driver: redis.Redis) -> None:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions()) as storage:
+        writer = Writer(storage, TOKEN)
+        await writer.insert(error(b"1"))
+        keys = [key.decode() for key in driver.scan_iter("*{t.key}*")]
+        for key in keys:
+            driver.expire(key, 5000)
+        await storage.clear(TOKEN)
+        await writer.insert(error(b"2"))
+        assert {driver.ttl(key) > 600_000 for key in keys} == {True}
 
 
 async def test_a_stream_that_another_process_displaced_is_registered_again(

@@ -145,21 +145,45 @@ def test_clear_counts_each_event_once_and_leaves_the_stamps(client) -> None:
     assert [client.llen(key) for key in KEYS[1:]] == [0, 2, 0, 2]
     assert client.eval(read_script("clear"), 5, *KEYS, 1) == 0
     assert [client.llen(key) for key in KEYS[1:]] == [0, 0, 0, 0]
-    assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"renewed", b"w:w"}
+    assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"w:w"}
 
 
-def test_register_keeps_the_most_recently_active(client) -> None:
+def test_register_names_those_that_are_to_make_room(client) -> None:
     def register(name: str, now: int, displace: int = 1) -> Any:
-        return client.eval(read_script("register"), 1, "streams", now, name, 2, 10_000, displace)
+        return client.eval(read_script("register"), 1, "streams", now, name, 2, 10_000, displace, 5)
 
-    assert register("a", NOW) == [1]
-    assert register("b", NOW + 1) == [1]
-    assert register("a", NOW + 2) == [1]
-    assert register("c", NOW + 3, displace=0) == [0]
-    assert register("c", NOW + 3) == [1, b"b"]
-    assert register("c", NOW + 3) == [1]
-    assert client.zrange("streams", 0, -1) == [b"a", b"c"]
+    def forget(name: str, score: int, active: int = 0) -> Any:
+        return client.eval(read_script("forget"), 1, "streams", name, score, active)
+
+    assert register("a", NOW) == [0]
+    assert register("b", NOW + 1) == [0]
+    assert register("a", NOW + 2) == [0]
+    assert register("c", NOW + 3, displace=0) == [-1]
+    surplus, *idlest = register("c", NOW + 3)
+    assert surplus == 1
+    assert [(member, int(float(score))) for member, score in zip(idlest[::2], idlest[1::2], strict=True)] == [
+        (b"b", NOW + 1),
+        (b"a", NOW + 2),
+    ]
+    # Until it is forgotten, it is known; and it stays if it came back meanwhile, or was active after all.
+    assert client.zcard("streams") == 3
+    assert forget("b", NOW) == 0
+    assert forget("b", NOW + 1, NOW + 9) == 0
+    assert client.zrange("streams", 0, -1) == [b"a", b"c", b"b"]
+    assert forget("a", NOW + 2) == 1
+    assert client.zrange("streams", 0, -1) == [b"c", b"b"]
     assert 0 < client.pttl("streams") <= 10_000
     # What has expired makes room by itself.
-    assert register("d", NOW + 10_000_003, displace=0) == [1]
-    assert client.zrange("streams", 0, -1) == [b"c", b"d"]
+    assert register("d", NOW + 10_000_010, displace=0) == [0]
+    assert client.zrange("streams", 0, -1) == [b"d"]
+
+
+def test_displace_deletes_a_stream_unless_it_was_active_since(client) -> None:
+    insert(client, "e", b"1")
+    assert client.eval(read_script("displace"), 5, *KEYS, NOW - 1) == NOW
+    assert client.exists(*KEYS) == 5
+    assert client.eval(read_script("displace"), 5, *KEYS, NOW) == 0
+    assert client.exists(*KEYS) == 0
+    client.set(KEYS[0], "not ours")
+    assert client.eval(read_script("displace"), 5, *KEYS, NOW) == 0
+    assert client.exists(*KEYS) == 0

@@ -2,7 +2,7 @@
 
 import abc
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from redis import exceptions as driver
@@ -35,6 +35,13 @@ class Deployment(abc.ABC):
     async def each_node(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
         """Return all primaries, and for each how a command is sent to it."""
 
+    def by_node(self, things: Iterable[T], key_of: Callable[[T], str]) -> list[list[T]]:
+        """Return things grouped by the server that serves their key."""
+        groups: dict[str, list[T]] = {}
+        for thing in things:
+            groups.setdefault(self.node_of(key_of(thing)).name, []).append(thing)
+        return [*groups.values()]
+
     async def renew(self) -> None:  # noqa: B027 - a Cluster's client does so itself
         """Let go of idle connections: they may lead to a server that is the right one no more."""
 
@@ -59,13 +66,14 @@ class Deployment(abc.ABC):
                 raise
         return await self._run(self.node_of(key), call, ambiguous=False)
 
-    async def write(self, key: str, call: Call[T], *, ambiguous: bool = True) -> T:
+    async def write(self, key: str, call: Call[T], *, ambiguous: bool = True, frees: bool = False) -> T:
         """Run a call to its end, even if the caller is cancelled meanwhile.
 
-        `ambiguous` says whether it matters if a call that got no answer was carried out.
+        `ambiguous` says whether it matters if a call that got no answer was carried out; one that `frees` memory is
+        welcome on a server that is too full.
         """
         node = self.node_of(key)
-        if node.full:
+        if node.full and not frees:
             raise StorageUnavailable(node.full, ambiguous=False)
         running: Coroutine[Any, Any, T] = self._run(node, call, ambiguous=ambiguous)
         task = asyncio.ensure_future(running)

@@ -1,20 +1,25 @@
 """The known streams: a sorted set for each namespace, bounded, by the time of their last activity."""
 
 import asyncio
+import contextlib
 import math
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
-from eventscache.errors import StorageError, StreamsExhausted
+from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
 from eventscache.storage.base import MICROSECONDS, Batch, StorageOptions
 from eventscache.storage.redis.deployment import Deployment
 from eventscache.storage.redis.keys import Keys
 from eventscache.storage.redis.scripts import Script
 from eventscache.stream import Namespace, Stream
 
+T = TypeVar("T")
+
 _REGISTER_EVERY_SECONDS = 10
 _AT_ONCE = 500
+_FAR_FUTURE_US = 10**16
+_DISPLACED_AT_ONCE = 16  # streams that one new stream looks at, to make room
 
 
 class Registry:
@@ -25,69 +30,134 @@ class Registry:
         self._keys = keys
         self._options = options
         self._register = Script("register")
-        # The streams that this process registered of late, and when in seconds; longest ago first.
+        self._displace = Script("displace")
+        self._forget = Script("forget")
+        # The streams that this process registered, and when in seconds; longest ago first.
         self._registered: OrderedDict[Stream, float] = OrderedDict()
-        self._leaving: set[Stream] = set()  # displaced, but their keys may still be there
 
     async def note(self, batch: Batch, expiry_ms: int) -> bool:
         """Register a batch's stream as active; return False if this process has done so a short while ago.
 
-        Raises `StreamsExhausted`.
+        Raises `StreamsExhausted`. A stream that was registered before goes on while the set cannot be reached.
         """
         now = self._options.now() / MICROSECONDS if self._options.now else asyncio.get_running_loop().time()
         if now - self._registered.get(batch.stream, -math.inf) < _REGISTER_EVERY_SECONDS:
             return False
-        namespace = batch.stream.namespace
-        key = self._keys.registry(namespace)
+        key = self._keys.registry(batch.stream.namespace)
         arguments = [
             self._options.now() if self._options.now else "",
-            batch.stream.id.encode(errors="surrogatepass"),
+            _member(batch.stream),
             self._options.max_streams,
             expiry_ms,
             int(batch.may_displace),
+            _DISPLACED_AT_ONCE,
         ]
-        admitted, *displaced = await self._deployment.write(
-            key, lambda: self._register(self._deployment.client, [key], arguments), ambiguous=False
-        )
-        if not admitted:
+        try:
+            surplus, *idlest = await self._run(self._register, key, [key], arguments)
+        except StorageUnavailable:
+            if batch.stream in self._registered:
+                return False
+            raise
+        if surplus < 0:
             raise StreamsExhausted(f"there are {self._options.max_streams} streams, and no more are allowed")
-        self._leaving.update(_streams(namespace, displaced))
-        self._leaving.discard(batch.stream)
-        for stream in [*self._leaving]:
-            self._registered.pop(stream, None)
-            await self._delete(self._keys.all(stream))
-            self._leaving.discard(stream)
         self._registered[batch.stream] = now
         self._registered.move_to_end(batch.stream)
         while len(self._registered) > self._options.max_streams:
             self._registered.popitem(last=False)
+        if surplus:
+            await self._make_room(batch.stream.namespace, surplus, dict(zip(idlest[::2], idlest[1::2], strict=True)))
         return True
+
+    async def _make_room(self, namespace: Namespace, surplus: int, named: dict[bytes, bytes]) -> None:
+        """Let so many of the named streams leave: those that are the idlest by their own state.
+
+        What cannot be reached now stays known, and is named again.
+        """
+        streams = [*_streams(namespace, named)]
+        outcome = dict.fromkeys(named.keys() - set(map(_member, streams)), 0)  # ids that nobody ever wrote
+        # A stream without a state was registered, and is about to be written to.
+        registered_us = {stream: int(float(named[_member(stream)])) for stream in streams}
+        activity = {stream: last or registered_us[stream] for stream, last in (await self._activity(streams)).items()}
+        for stream, last_us in sorted(activity.items(), key=lambda item: item[1]):
+            outcome[_member(stream)] = last_us
+            if surplus > list(outcome.values()).count(0):
+                with contextlib.suppress(StorageUnavailable):
+                    outcome[_member(stream)] = await self._let_leave(stream, last_us)
+        if outcome:
+            key = self._keys.registry(namespace)
+            triples = [part for member, last_us in outcome.items() for part in (member, named[member], last_us)]
+            with contextlib.suppress(StorageUnavailable):
+                await self._run(self._forget, key, [key], triples)
+
+    async def _activity(self, streams: list[Stream]) -> dict[Stream, int]:
+        """Return when each stream that can be reached was active, in microseconds; 0 for one that is gone."""
+        activity: dict[Stream, int] = {}
+        for of_node in self._deployment.by_node(streams, self._state):
+
+            def ask(of_node: list[Stream] = of_node) -> Any:
+                pipeline = self._deployment.client.pipeline(transaction=False)
+                for stream in of_node:
+                    pipeline.hget(self._state(stream), "clock")
+                return pipeline.execute(raise_on_error=False)
+
+            with contextlib.suppress(StorageUnavailable):
+                replies = await self._deployment.read(self._state(of_node[0]), ask)
+                activity.update(zip(of_node, map(active_us, replies), strict=True))
+        return activity
+
+    def _state(self, stream: Stream) -> str:
+        return self._keys.key(stream, "state")
+
+    async def _let_leave(self, stream: Stream, last_us: int) -> int:
+        """Delete a stream, unless it was active later than that; return when, or 0."""
+        keys = self._keys.all(stream)
+        later_us: int = await self._run(self._displace, keys[0], keys, [last_us])
+        if not later_us:
+            self.forget(stream)
+        return later_us
+
+    async def _run(self, script: Script, key: str, keys: list[str], arguments: list[Any]) -> Any:
+        return await self._deployment.write(
+            key,
+            lambda: script(self._deployment.client, keys, arguments),
+            ambiguous=False,
+            frees=script is not self._register,
+        )
 
     def forget(self, stream: Stream) -> None:
         """Register a stream again at its next batch."""
         self._registered.pop(stream, None)
 
     async def _delete(self, keys: list[str]) -> None:
-        await self._deployment.write(keys[0], lambda: self._deployment.client.delete(*keys), ambiguous=False)
+        await self._deployment.write(
+            keys[0], lambda: self._deployment.client.delete(*keys), ambiguous=False, frees=True
+        )
+
+    async def _read(self, key: str, call: Callable[[], Awaitable[T]], empty: T) -> T:
+        """Read of the set; if something else wrote over it, it is empty: the next registration makes it anew."""
+        try:
+            return await self._deployment.read(key, call)
+        except StorageError as fault:
+            if "WRONGTYPE" in str(fault):
+                return empty
+            raise
 
     async def count(self, namespace: Namespace) -> int:
         """Return how many streams are known."""
         key = self._keys.registry(namespace)
-        known: int = await self._deployment.read(key, lambda: self._deployment.client.zcard(key))
-        return known
+        return await self._read(key, lambda: self._deployment.client.zcard(key), 0)
 
     async def newest(self, namespace: Namespace, limit: int) -> list[tuple[Stream, int]]:
-        """Return the most recently registered streams, and when that was in microseconds."""
-        key = self._keys.registry(namespace)
-        try:
-            reply = await self._deployment.read(
-                key, lambda: self._deployment.client.zrevrange(key, 0, limit - 1, withscores=True)
-            )
-        except StorageError as fault:
-            if "WRONGTYPE" in str(fault):  # something else wrote over it: the next registration replaces it
-                return []
-            raise
-        return [(stream, int(score)) for member, score in reply for stream in _streams(namespace, [member])]
+        """Return streams among which the most recently active ones are, and when each was registered, in microseconds.
+
+        Those are more than `limit`: a stream that is in use is registered only so often.
+        """
+        key, client = self._keys.registry(namespace), self._deployment.client
+        first: Any = await self._read(key, lambda: client.zrevrange(key, 0, limit - 1, withscores=True), [])
+        if len(first) == limit:
+            since = first[-1][1] - _REGISTER_EVERY_SECONDS * MICROSECONDS
+            first = await self._read(key, lambda: client.zrevrangebyscore(key, "+inf", since, withscores=True), [])
+        return [(stream, int(score)) for member, score in first for stream in _streams(namespace, [member])]
 
     async def some(self, namespace: Namespace, cursor: int) -> tuple[int, list[Stream]]:
         """Return some of the streams, and the cursor for the next: 0 when all have been seen. Starts with 0.
@@ -95,9 +165,7 @@ class Registry:
         By a scan, since ranks shift while streams are active.
         """
         key = self._keys.registry(namespace)
-        reply: Any = await self._deployment.read(
-            key, lambda: self._deployment.client.zscan(key, cursor, count=_AT_ONCE)
-        )
+        reply: Any = await self._read(key, lambda: self._deployment.client.zscan(key, cursor, count=_AT_ONCE), (0, []))
         following, scored = reply
         return int(following), [*_streams(namespace, (member for member, _ in scored))]
 
@@ -118,6 +186,19 @@ class Registry:
         for namespace in Namespace:
             await self._delete([self._keys.registry(namespace)])
         self._registered.clear()
+
+
+def active_us(clock: Any) -> int:
+    """Return when a stream was active by its state's clock, in microseconds; 0 if there is none, or not ours."""
+    try:
+        last_us, offset_us = map(int, clock.split())
+    except (AttributeError, ValueError):
+        return 0
+    return last_us - offset_us if last_us - offset_us < _FAR_FUTURE_US else 0
+
+
+def _member(stream: Stream) -> bytes:
+    return stream.id.encode(errors="surrogatepass")
 
 
 def _streams(namespace: Namespace, members: Iterable[bytes]) -> Iterable[Stream]:

@@ -1,12 +1,13 @@
 """The storage contract over Redis: each operation is one Lua script, or one command for each key."""
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any, Self
 
 import msgspec
 
-from eventscache.errors import ConfigError, StorageUnavailable
+from eventscache.errors import ConfigError, StorageError
 from eventscache.storage.base import (
     Admission,
     Batch,
@@ -24,8 +25,9 @@ from eventscache.storage.base import (
 )
 from eventscache.storage.redis.client import Client, client_from_url
 from eventscache.storage.redis.deployment import deployment_of
+from eventscache.storage.redis.faults import understood
 from eventscache.storage.redis.keys import Keys
-from eventscache.storage.redis.registry import Registry
+from eventscache.storage.redis.registry import Registry, active_us
 from eventscache.storage.redis.scripts import Script
 from eventscache.storage.redis.watch import Watch
 from eventscache.stream import Namespace, Status, Stream
@@ -34,7 +36,6 @@ _LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
 _STATUSES = {letter.encode(): status for status, letter in _LETTERS.items()}
 _STALE = 2
 _STREAMS_AT_ONCE = 500
-_FAR_FUTURE_US = 10**16
 
 
 class RedisStorage(Storage):
@@ -96,7 +97,8 @@ class RedisStorage(Storage):
         kind, at_us, all_admitted, all_retry, error_admitted, error_retry, other_quota, created = reply
         if created and not noted:  # it was displaced by another process since this one registered it
             self._registry.forget(batch.stream)
-            await self._registry.note(msgspec.structs.replace(batch, may_displace=True), expiry_ms)
+            with contextlib.suppress(StorageError):  # the events are stored; the next batch registers it
+                await self._registry.note(msgspec.structs.replace(batch, may_displace=True), expiry_ms)
         return Admission(
             at_us,
             Verdict(all_admitted, all_retry) if all_admitted >= 0 else None,
@@ -128,9 +130,10 @@ class RedisStorage(Storage):
         most = self._options.max_streams if limit is None else min(limit, self._options.max_streams)
         known = await self._registry.newest(namespace, most) if most else []
         infos: list[StreamInfo] = []
-        for start in range(0, len(known), _STREAMS_AT_ONCE):
-            infos += await self._describe(known[start : start + _STREAMS_AT_ONCE])
-        return sorted(infos, key=lambda info: -info.last_active_us)
+        for of_node in self._deployment.by_node(known, lambda entry: self._keys.key(entry[0], "state")):
+            for start in range(0, len(of_node), _STREAMS_AT_ONCE):
+                infos += await self._describe(of_node[start : start + _STREAMS_AT_ONCE])
+        return sorted(infos, key=lambda info: -info.last_active_us)[:most]
 
     async def _describe(self, registered: Sequence[tuple[Stream, int]]) -> list[StreamInfo]:
         def ask() -> Any:
@@ -145,15 +148,14 @@ class RedisStorage(Storage):
         infos = []
         for (stream, registered_us), clock, total, errors in zip(registered, replies, replies, replies, strict=True):
             if clock is not None:  # registered, but expired since, or never written
-                active_us = _active_us(clock) or registered_us
-                infos.append(StreamInfo(stream, active_us, _length(total), _length(errors)))
+                infos.append(StreamInfo(stream, active_us(clock) or registered_us, _length(total), _length(errors)))
         return infos
 
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """See `Storage.clear`."""
         keys = self._keys.all(stream)
         cleared: int = await self._deployment.write(
-            keys[0], lambda: self._clear(self._client, keys, [int(reset)]), ambiguous=False
+            keys[0], lambda: self._clear(self._client, keys, [int(reset)]), ambiguous=False, frees=True
         )
         return cleared
 
@@ -171,8 +173,8 @@ class RedisStorage(Storage):
             if cursor is None:
                 continue
             following, streams = await self._registry.some(namespace, cursor)
-            if streams:
-                await self._cut(streams, size)
+            for of_node in self._deployment.by_node(streams, lambda stream: self._keys.key(stream, "all")):
+                await self._cut(of_node, size)
             self._trim_cursors[namespace] = following or None
             return 0
         return math.inf
@@ -185,7 +187,9 @@ class RedisStorage(Storage):
                 pipeline.ltrim(self._keys.key(stream, "error"), 0, size - 1)
             return pipeline.execute(raise_on_error=False)
 
-        await self._deployment.write(self._keys.key(streams[0], "all"), cut, ambiguous=False)
+        key = self._keys.key(streams[0], "all")
+        for reply in await self._deployment.write(key, cut, ambiguous=False, frees=True):
+            _length(reply)
 
 
 def _calls(options: StorageOptions) -> int:
@@ -217,19 +221,10 @@ def _quota(text: bytes) -> Quota | None:
         return None  # something else wrote over it
 
 
-def _active_us(clock: Any) -> int:
-    """Return when a stream was last active; 0 if something else wrote over its state."""
-    try:
-        last_us, offset_us = map(int, clock.split())
-    except (AttributeError, ValueError):
-        return 0
-    active_us = last_us - offset_us
-    return active_us if active_us < _FAR_FUTURE_US else 0
-
-
 def _length(reply: Any) -> int:
-    if isinstance(reply, Exception):
-        if "WRONGTYPE" not in str(reply):
-            raise StorageUnavailable(f"Redis answered: {reply}", ambiguous=False) from reply
+    """Return one number of a pipeline's replies; 0 if something else wrote over the key."""
+    if not isinstance(reply, Exception):
+        return int(reply)
+    if "WRONGTYPE" in str(reply):
         return 0
-    return int(reply)
+    raise understood(reply, ambiguous=False).error from reply

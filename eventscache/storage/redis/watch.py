@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
+from redis import exceptions as driver
 
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.redis.deployment import Deployment
@@ -28,6 +30,7 @@ class Watch:
         self._max_percent = max_percent
         self._policies: dict[str, str] = {}  # what was said of each server last
         self._nearly_full: set[str] = set()
+        self._blind: set[str] = set()
         self._ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -44,34 +47,41 @@ class Watch:
 
     async def _look_on(self) -> None:
         while not self._ended.is_set():
-            try:
+            with contextlib.suppress(StorageUnavailable):  # nobody is there to be looked at
                 await self.look()
-            except StorageUnavailable as fault:
-                if "NOPERM" in str(fault):
-                    _log.warning("cannot see how full Redis is: its user needs +info", reason=str(fault))
-                    return
-            except StorageError as fault:
-                _log.warning("cannot see how full Redis is", reason=str(fault))
-                return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY_SECONDS):
                     await self._ended.wait()
 
     async def look(self) -> None:
-        """Look at every server once. Raises `StorageError`."""
+        """Look at every server once. Raises `StorageUnavailable` if none is known."""
         for node, send in await self._deployment.each_node():
+            try:
+                await self._look_at(node, send)
+            except StorageError as fault:
+                if isinstance(fault.__cause__, driver.NoPermissionError) or not isinstance(fault, StorageUnavailable):
+                    node.full = ""  # what was seen last may be long past
+                    self._note_blindness(node, str(fault))
+
+    async def _look_at(self, node: Node, send: Callable[..., Awaitable[Any]]) -> None:
+        async with node.call(ambiguous=False):
+            memory = await send("INFO", "memory")
+        self._blind.discard(node.name)
+        self._note_policy(node, str(memory.get("maxmemory_policy", "noeviction")))
+        limit = int(memory.get("maxmemory", 0))
+        percent = 100 * int(memory.get("used_memory", 0)) / limit if limit else 0.0
+        self._guard(node, percent)
+        if percent < _NEARLY_FULL_PERCENT:
+            self._nearly_full.discard(node.name)
+        elif node.name not in self._nearly_full:
             async with node.call(ambiguous=False):
-                memory = await send("INFO", "memory")
-            self._note_policy(node, str(memory.get("maxmemory_policy", "noeviction")))
-            limit = int(memory.get("maxmemory", 0))
-            percent = 100 * int(memory.get("used_memory", 0)) / limit if limit else 0.0
-            if percent < _NEARLY_FULL_PERCENT:
-                self._nearly_full.discard(node.name)
-            elif node.name not in self._nearly_full:
-                async with node.call(ambiguous=False):
-                    keyspace = await send("INFO", "keyspace")
-                await self._warn(node, percent, keyspace)
-            self._guard(node, percent)
+                keyspace = await send("INFO", "keyspace")
+            await self._warn(node, percent, keyspace)
+
+    def _note_blindness(self, node: Node, reason: str) -> None:
+        if node.name not in self._blind:
+            self._blind.add(node.name)
+            _log.warning("cannot see how full Redis is: its user needs +info", server=node.name, reason=reason)
 
     def _note_policy(self, node: Node, policy: str) -> None:
         if policy not in {"noeviction", self._policies.get(node.name)}:
