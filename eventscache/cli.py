@@ -12,11 +12,12 @@ import click
 import structlog
 
 from eventscache import __version__, config
-from eventscache.errors import ConfigError, StorageError
+from eventscache.errors import ConfigError, EventsCacheError, StorageError
 from eventscache.server.app import check_workers
 from eventscache.server.app import serve as run_server
 from eventscache.server.workers import CONFIG_EXIT, Worker, Workers, free_port
 from eventscache.storage.base import StorageOptions
+from eventscache.stream import Namespace
 
 if TYPE_CHECKING:
     from eventscache.verify import Verification
@@ -25,6 +26,10 @@ try:
     import uvloop
 except ImportError:  # not on this platform: asyncio's own loop serves
     uvloop = None  # type: ignore[assignment]
+
+_LOOP_FACTORY = uvloop.new_event_loop if uvloop else None
+_COUNT = click.IntRange(1)
+_SHARE = click.FloatRange(0, 1)
 
 _file = click.option(
     "--config",
@@ -78,9 +83,8 @@ def _run(effective: config.Effective, worker: Worker | None = None) -> None:
     """Run the server, in this process, until it is told to stop."""
     if worker:
         structlog.contextvars.bind_contextvars(worker=worker.number)
-    loop_factory = uvloop.new_event_loop if uvloop else None
     try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
+        with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
             runner.run(run_server(effective, worker))
     except ConfigError as fault:
         _stop(fault)
@@ -94,6 +98,93 @@ def show_config(path: Path | None, **options: Any) -> None:
     width = max(len(f"{key}: {value}") for key, value, _ in rows)
     for key, value, origin in rows:
         click.echo(f"{f'{key}: {value}':<{width}}  # {origin}")
+
+
+@main.command()
+@click.argument("url")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Requests a second; without it, a closed loop.")
+@click.option("--connections", type=_COUNT, default=32, show_default=True, help="Requests under way at most.")
+@click.option(
+    "--duration", "duration_seconds", type=click.FloatRange(0, min_open=True), help="Seconds; 10, or --requests."
+)
+@click.option("--requests", type=_COUNT, help="How many to send at most.")
+@click.option(
+    "--namespace",
+    type=click.Choice([namespace.value for namespace in Namespace]),
+    callback=lambda _, __, name: Namespace(name),
+    default="token",
+    show_default=True,
+    help="token: Jitsu's ingestion route; destination: records by POST /api/v1/events/cache.",
+)
+@click.option("--ack", type=click.Choice(["queued", "stored"]), help="What answers to records wait for.")
+@click.option("--ids", type=_COUNT, help="How many streams; 100.")
+@click.option("--id-prefix", default="bench", show_default=True, help="What their ids begin with.")
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    envvar="EVENTSCACHE_TOKEN",
+    metavar="SECRET",
+    help="Better in the environment as EVENTSCACHE_TOKEN. Several name several streams.",
+)
+@click.option("--batch", type=_COUNT, default=1, show_default=True, help="Events in a request.")
+@click.option("--event-bytes", type=click.IntRange(11), default=1000, show_default=True, help="Of one event.")
+@click.option("--file", type=click.Path(path_type=Path), help="Real events: a JSON array, or one event a line.")
+@click.option("--errors", type=_SHARE, default=0.0, help="Share of records that tell of an error, such as 0.1.")
+@click.option("--malformed", type=_SHARE, default=0.0, help="Share of bodies that are no JSON.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same requests.")
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for an answer or a connection.",
+)
+@click.option(
+    "--settle",
+    "settle_seconds",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for the queue afterwards.",
+)
+@click.option("--shared", is_flag=True, help="Others send as well: a ledger that differs is no failure.")
+@click.option("--remote", is_flag=True, help="Allow a URL that is not this machine's.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(allow_dash=True, path_type=str),
+    metavar="FILE",
+    help="Write the report as JSON too; - is standard output, with the text on standard error.",
+)
+def bench(url: str, remote: bool, json_file: str | None, **options: Any) -> None:
+    """Load-test the running deployment at URL through HTTP, and check its ledger.
+
+    The exit code is 1 if the ledger does not account for every event that was offered.
+    """
+    try:
+        # Not for a server to load, and its packages are an extra.
+        from eventscache.bench.plan import Plan  # noqa: PLC0415
+        from eventscache.bench.run import run  # noqa: PLC0415
+        from eventscache.bench.target import Target, TargetError  # noqa: PLC0415
+
+        plan, target = Plan(**options), Target(url, remote=remote)
+    except ConfigError as fault:
+        _stop(fault)
+    try:
+        with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
+            report = runner.run(run(plan, target, live=sys.stdout.isatty() and json_file != "-"))
+    except (ConfigError, TargetError) as fault:
+        _stop(fault)
+    click.echo(report.to_text(), nl=False, err=json_file == "-")
+    if json_file:
+        try:
+            with click.open_file(json_file, "wb") as file:
+                file.write(report.to_json())
+        except OSError as fault:
+            _stop(ConfigError(f"--json: {json_file} cannot be written: {fault.strerror}"))
+    sys.exit(0 if report.good else 1)
 
 
 @main.group()
@@ -147,7 +238,7 @@ def _load(path: Path | None, options: dict[str, Any]) -> config.Effective:
         _stop(fault)
 
 
-def _stop(fault: ConfigError) -> NoReturn:
+def _stop(fault: EventsCacheError) -> NoReturn:
     click.echo(f"eventscache: {fault}", err=True)
     sys.exit(CONFIG_EXIT)
 

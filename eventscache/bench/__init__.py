@@ -1,0 +1,1 @@
+"""`eventscache bench`: load-tests a running deployment through HTTP, and checks its ledger."""
