@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run test lint format bench bench-storage freshness package clean
+.PHONY: help install run test lint format bench bench-quick bench-micro bench-storage freshness package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,8 +31,14 @@ format: .venv/installed-dev ## format the sources
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-bench: .venv/installed-dev ## measure the insert path against a bare aiohttp server
-	$(BIN)/python benchmarks/overload.py $(ARGS)
+bench: .venv/installed-dev ## compare with a bare aiohttp server and a naive sidecar, and write a report
+	$(BIN)/python -m benchmarks.compare $(ARGS)
+
+bench-quick: .venv/installed-dev ## do the same in under two minutes
+	$(BIN)/python -m benchmarks.compare --quick $(ARGS)
+
+bench-micro: .venv/installed-dev ## time single steps: parser, lease, queue, storages
+	$(BIN)/python -m pytest benchmarks/micro $(ARGS)
 
 bench-storage: .venv/installed-dev ## measure batches into Redis against what they cannot do without
 	$(BIN)/python benchmarks/insert.py $(ARGS)
@@ -48,7 +54,7 @@ package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhe
 	cd build/smoke && bin/eventscache config && bin/python -c "from eventscache.storage.redis.scripts import read_script; read_script('insert')"
 
 clean: ## remove what the other targets made
-	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .ruff_cache
 
 .venv/created:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'

@@ -1,4 +1,4 @@
-"""What aiohttp costs by itself: an application that reads the body and answers, on the port that it prints."""
+"""What aiohttp costs by itself: an application that reads the body and answers, on the port that it logs."""
 
 import asyncio
 import sys
@@ -6,15 +6,16 @@ import sys
 import uvloop
 from aiohttp import web
 
+ANSWER = b'{"status":"ok"}'
+
 
 async def answer(request: web.Request) -> web.Response:
     await request.read()
-    return web.Response(body=b'{"status":"ok"}', content_type="application/json", charset="utf-8")
+    return web.Response(body=ANSWER, content_type="application/json", charset="utf-8")
 
 
-async def main() -> None:
-    app = web.Application()
-    app.router.add_post("/api/v1/event", answer)
+async def serve(app: web.Application) -> None:
+    """Serve an application on a free port of loopback until the process is ended."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -22,6 +23,14 @@ async def main() -> None:
     await asyncio.Event().wait()
 
 
+def run(app: web.Application) -> None:
+    """Serve on uvloop, as the sidecar does."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(app))
+
+
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as run:
-        run.run(main())
+    bare = web.Application()
+    bare.router.add_post("/api/v1/event", answer)
+    bare.router.add_post("/api/v1/events", answer)
+    run(bare)

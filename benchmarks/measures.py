@@ -1,0 +1,368 @@
+"""How each case is measured: contenders alternated in one run, the order turned round from round to round."""
+
+import asyncio
+import statistics
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import uvloop
+
+from benchmarks.cases import CASES, Contest, Findings, Latency, Result
+from benchmarks.events import page_views
+from benchmarks.load import Load, Measured, Requests
+from benchmarks.servers import Bench, Server, same_json
+
+STREAMS = 100
+BATCH = 100
+EVENT_BYTES = 1000
+READ_EVENT_BYTES = 3000
+READERS = 8
+TOUCHERS = 4
+BODIES = 37  # no divisor of the number of streams, so that each of these gets all of them
+SHARE_OF_CAPACITY = 0.3
+FULL_BUSY = 0.9
+SETTLE_SECONDS = 2.0  # what leases refused is told to the storage within a second
+
+# Quotas that nothing reaches. A stream keeps as many events as its quota, so the shortest window that can be set.
+ROOMY = {"SERVER_CACHE_EVENTS_SIZE": "1000", "SERVER_CACHE_EVENTS_TIME_WINDOW_SEC": "1"}
+ROOMY_FOR_BATCHES = {**ROOMY, "SERVER_CACHE_EVENTS_SIZE": "8000"}
+
+
+class Plan(NamedTuple):
+    """How much time is taken."""
+
+    rounds: int
+    seconds: float
+    warm_up_seconds: float
+    memory_seconds: float
+    streams: int
+
+    @property
+    def shortened(self) -> str:
+        """What is not as the table says."""
+        parts = []
+        if self.memory_seconds != FULL.memory_seconds:
+            parts.append(f"the memory is watched for {self.memory_seconds:g} s instead of {FULL.memory_seconds:g}")
+        if self.streams != FULL.streams:
+            parts.append(f"{self.streams:,} streams instead of {FULL.streams:,}")
+        if self.rounds < FULL.rounds:
+            parts.append(f"{self.rounds} rounds instead of {FULL.rounds}")
+        return "; ".join(parts)
+
+
+FULL = Plan(rounds=5, seconds=3.0, warm_up_seconds=0.5, memory_seconds=300.0, streams=100_000)
+QUICK = Plan(rounds=5, seconds=0.5, warm_up_seconds=0.15, memory_seconds=12.0, streams=50_000)
+
+Measure = Callable[[Bench, Plan], Findings]
+Once = Callable[[], Awaitable[Measured]]
+_ON_LOAD_CORE: tuple[Callable[[Measured], float], ...] = (
+    lambda each: each.load_busy,
+    lambda each: each.redis_busy,
+)
+
+
+def _tokens(path: str, count: int = STREAMS) -> list[str]:
+    return [f"{path}?token={_key(number)}" for number in range(count)]
+
+
+def _key(number: int) -> str:
+    return f"key{number:06}"
+
+
+def single_events(streams: int = STREAMS) -> Requests:
+    return Requests("POST", _tokens("/api/v1/event", streams), page_views(BODIES, EVENT_BYTES))
+
+
+def batches() -> Requests:
+    return Requests("POST", _tokens("/api/v1/events"), _arrays(page_views(BODIES * BATCH, EVENT_BYTES), BATCH))
+
+
+def touches(streams: int) -> Requests:
+    """Return small records, one for each stream, in batches that name a hundred streams each."""
+    records = [b'{"token_id":"%b","original":{}}' % _key(number).encode() for number in range(streams)]
+    return Requests("POST", ["/api/v1/events/cache?ack=stored"], _arrays(records, BATCH))
+
+
+def _arrays(values: Sequence[bytes], size: int) -> list[bytes]:
+    return [b"[" + b",".join(values[place : place + size]) + b"]" for place in range(0, len(values), size)]
+
+
+def acknowledged(batch: int = 1) -> Requests:
+    """Return records that are answered when they are stored; the naive sidecar does so anyway."""
+    paths = [f"/api/v1/events/cache?namespace=token&id={_key(number)}&ack=stored" for number in range(STREAMS)]
+    records = [b'{"original":%b}' % event for event in page_views(BODIES * batch, EVENT_BYTES)]
+    return Requests("POST", paths, records if batch == 1 else _arrays(records, batch))
+
+
+async def _alternate(rounds: int, contenders: Mapping[str, tuple[Server, Once]]) -> dict[str, list[Measured]]:
+    """Measure the contenders in turn; a server has done all its work before the next one's turn."""
+    measured: dict[str, list[Measured]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        for name in list(contenders)[:: -1 if number % 2 else 1]:
+            server, once = contenders[name]
+            measured[name].append(await once())
+            await asyncio.to_thread(server.settle)
+    return measured
+
+
+def _capacities(plan: Plan, contenders: Mapping[str, tuple[Server, Load]], **options: int) -> dict[str, list[Measured]]:
+    """Find out what the contenders can do, with a closed loop."""
+
+    def once(load: Load) -> Once:
+        return lambda: load.closed(plan.seconds, plan.warm_up_seconds, **options)
+
+    return uvloop.run(
+        _alternate(plan.rounds, {name: (server, once(load)) for name, (server, load) in contenders.items()})
+    )
+
+
+def _fill(sidecar: Server) -> None:
+    """Bring each stream to its quota, so that what follows is overload from its first request."""
+    uvloop.run(Load(sidecar, batches()).each())
+
+
+def _ratios(ones: Sequence[float], others: Sequence[float]) -> list[float]:
+    if not all(others):
+        raise SystemExit("a round in which nothing was done: rounds must be longer")
+    return [one / other for one, other in zip(ones, others, strict=True)]
+
+
+def _processor_note(ours: Sequence[Measured], theirs: Sequence[Measured]) -> str:
+    """Return the ratio of processor time, which no slow load can spoil, and whether the servers were at their limit."""
+    ratio = statistics.median(_ratios([each.server_us for each in theirs], [each.server_us for each in ours]))
+    note = f"by processor time {ratio:.3g}"
+    slack = min(statistics.median(each.server_busy for each in side) for side in (ours, theirs))
+    if slack < FULL_BUSY:
+        note += f"; a server was busy for {slack:.0%} of the time only"
+    load, redis = (max(statistics.median(map(share, side)) for side in (ours, theirs)) for share in _ON_LOAD_CORE)
+    full = ", which FILLS their core" if load + redis > FULL_BUSY else ""
+    return f"{note}; load busy {load:.0%}, Redis {redis:.0%}{full}"
+
+
+def _accepted_note(ours: Sequence[Measured], theirs: Sequence[Measured]) -> str:
+    return f"of events accepted {statistics.median(_ratios(_rates(ours), _rates(theirs))):.3g}"
+
+
+def _fate_note(measured: Sequence[Measured]) -> str:
+    """Return what became of the events."""
+    stored, limited, dropped = (
+        sum(getattr(each.counts, name) for each in measured) for name in ("stored", "limited", "dropped")
+    )
+    total = max(1, stored + limited + dropped)
+    note = f"{stored / total:.1%} stored, {limited / total:.1%} limited"
+    failures = sum(each.failures for each in measured)
+    lost = f", {dropped / total:.1%} DROPPED" if dropped else ""
+    return note + lost + (f", {failures:,} requests FAILED" if failures else "")
+
+
+def _result(name: str, values: Sequence[float], *notes: str) -> Result:
+    return Result(CASES[name], values, "; ".join(note for note in notes if note))
+
+
+def _rates(measured: Sequence[Measured]) -> list[float]:
+    return [each.rate for each in measured]
+
+
+def single_overload(bench: Bench, plan: Plan) -> Findings:
+    with bench.serving("bare", "naive", "sidecar") as (bare, naive, sidecar):
+        _fill(sidecar)
+        measured = _capacities(
+            plan,
+            {
+                "bare aiohttp": (bare, Load(bare, single_events())),
+                "naive": (naive, Load(naive, single_events())),
+                "eventscache": (sidecar, Load(sidecar, single_events())),
+            },
+        )
+    rates = {name: _rates(each) for name, each in measured.items()}
+    ours = measured["eventscache"]
+
+    def result(name: str, other: str) -> Result:
+        notes = _processor_note(ours, measured[other]), _fate_note(ours)
+        return _result(name, _ratios(rates["eventscache"], rates[other]), *notes)
+
+    results = [result("single", "bare aiohttp"), result("single-naive", "naive")]
+    return Findings(results, [Contest("single-event POST, overload", "events", rates)], [])
+
+
+def single_stored(bench: Bench, plan: Plan) -> Findings:
+    with bench.serving("bare", "sidecar", **ROOMY) as (bare, sidecar):
+        measured = _capacities(
+            plan,
+            {
+                "bare aiohttp": (bare, Load(bare, single_events())),
+                "eventscache": (sidecar, Load(sidecar, single_events())),
+            },
+        )
+    ours, theirs = measured["eventscache"], measured["bare aiohttp"]
+    rates = {"bare aiohttp": _rates(theirs), "eventscache": [each.stored_rate for each in ours]}
+    values = _ratios(rates["eventscache"], rates["bare aiohttp"])
+    result = _result("single-stored", values, _processor_note(ours, theirs), _fate_note(ours))
+    return Findings([result], [Contest("single-event POST, everything stored", "events", rates)], [])
+
+
+def batch_overload(bench: Bench, plan: Plan) -> Findings:
+    with bench.serving("bare", "sidecar") as (bare, sidecar):
+        _fill(sidecar)
+        measured = _capacities(
+            plan,
+            {
+                "bare aiohttp": (bare, Load(bare, batches())),
+                "eventscache": (sidecar, Load(sidecar, batches())),
+            },
+        )
+    ours, theirs = measured["eventscache"], measured["bare aiohttp"]
+    rates = {name: [BATCH * rate for rate in _rates(each)] for name, each in measured.items()}
+    values = _ratios(rates["eventscache"], rates["bare aiohttp"])
+    result = _result("batch", values, _processor_note(ours, theirs), _fate_note(ours))
+    return Findings([result], [Contest("batch of 100, overload", "events", rates)], [])
+
+
+def batch_stored(bench: Bench, plan: Plan) -> Findings:
+    """Both answer when all is stored: acked on arrival, a closed loop would send more than a storage takes."""
+    with bench.serving("naive", "sidecar", **ROOMY_FOR_BATCHES) as (naive, sidecar):
+        measured = _capacities(
+            plan,
+            {
+                "naive": (naive, Load(naive, acknowledged(BATCH))),
+                "eventscache": (sidecar, Load(sidecar, acknowledged(BATCH))),
+            },
+        )
+    ours, theirs = measured["eventscache"], measured["naive"]
+    rates = {
+        "naive": [each.stored_rate for each in theirs],
+        "eventscache": [each.stored_rate for each in ours],
+    }
+    values = _ratios(rates["eventscache"], rates["naive"])
+    result = _result("batch-stored", values, _processor_note(ours, theirs), _fate_note(ours))
+    return Findings([result], [Contest("batch of 100, everything stored", "events", rates)], [])
+
+
+def get(bench: Bench, plan: Plan) -> Findings:
+    path = f"/api/v1/events/cache?namespace=token&ids={_key(0)}"
+    events = page_views(BATCH, READ_EVENT_BYTES)
+    filling = b"[" + b",".join(b'{"original":%b}' % event for event in events) + b"]"
+    with bench.serving("reencode", "sidecar") as (reencode, sidecar):
+        sidecar.ask("POST", f"/api/v1/events/cache?namespace=token&id={_key(0)}&ack=stored", filling)
+        spliced, encoded = sidecar.ask("GET", path), reencode.ask("GET", path)
+        if spliced == encoded or not same_json(spliced, encoded):
+            raise SystemExit("the two must answer the same in two ways")
+        measured = _capacities(
+            plan,
+            {
+                "parse and re-encode": (reencode, Load(reencode, Requests("GET", [path]))),
+                "eventscache": (sidecar, Load(sidecar, Requests("GET", [path]))),
+            },
+            connections=READERS,
+        )
+    ours, theirs = measured["eventscache"], measured["parse and re-encode"]
+    rates = {name: _rates(each) for name, each in measured.items()}
+    values = _ratios(rates["eventscache"], rates["parse and re-encode"])
+    result = _result("get", values, _processor_note(ours, theirs))
+    return Findings([result], [Contest("GET of 100 events of 3 KB", "answers", rates)], [])
+
+
+def calls(bench: Bench, plan: Plan) -> Findings:
+    shares = []
+    with bench.serving("sidecar") as (sidecar,):
+        for _ in range(plan.rounds):
+            before, received = bench.script_calls(), sidecar.counts().received
+            uvloop.run(Load(sidecar, single_events(streams=1)).closed(plan.seconds, plan.warm_up_seconds))
+            sidecar.settle()
+            shares.append(100 * (bench.script_calls() - before) / (sidecar.counts().received - received))
+    return Findings([_result("calls", shares, "all script calls, trimming among them")], [], [])
+
+
+def ack(bench: Bench, plan: Plan) -> Findings:
+    with bench.serving("naive", "sidecar", **ROOMY) as (naive, sidecar):
+        capacity = uvloop.run(Load(naive, acknowledged()).closed(plan.seconds, plan.warm_up_seconds)).rate
+        rate = SHARE_OF_CAPACITY * capacity
+
+        def once(server: Server) -> tuple[Server, Once]:
+            load = Load(server, acknowledged())
+            return server, lambda: load.at_rate(rate, plan.seconds, plan.warm_up_seconds)
+
+        measured = uvloop.run(_alternate(plan.rounds, {"naive": once(naive), "eventscache": once(sidecar)}))
+    halves = {name: [each.latency(0.5) for each in rounds] for name, rounds in measured.items()}
+    shown = ", ".join(f"{name} {statistics.median(times) * 1000:.2f} ms" for name, times in halves.items())
+    note = f"{rate:,.0f} requests a second; p50 {shown}"
+    result = _result("ack", _ratios(halves["eventscache"], halves["naive"]), note, _fate_note(measured["eventscache"]))
+    seconds = {name: sorted(time for each in rounds for time in each.latencies) for name, rounds in measured.items()}
+    return Findings([result], [], [Latency(f"ack=stored at {rate:,.0f} requests a second", seconds)])
+
+
+def streams(bench: Bench, plan: Plan) -> Findings:
+    """Touch all streams, then overload them: what counts is what is judged, as events may also wait or be dropped.
+
+    The quota is one event a minute: at 100, the streams could not be offered more than they may store.
+    """
+    settings = {"EVENTSCACHE_MAX_STREAMS": str(2 * plan.streams), "SERVER_CACHE_EVENTS_SIZE": "1"}
+    with bench.serving("sidecar", "sidecar", **settings) as (one, many):
+        uvloop.run(Load(many, single_events(streams=1)).closed(plan.seconds, plan.warm_up_seconds))
+        fresh = many.resident_bytes
+        uvloop.run(_touch(many, plan.streams))
+        touched = many.resident_bytes
+        contenders = {
+            "1 stream": (one, Load(one, single_events(streams=1))),
+            f"{plan.streams:,} streams": (many, Load(many, single_events(plan.streams))),
+        }
+        measured = _capacities(plan, contenders)
+        uvloop.run(_idle(many))
+        overloaded = many.resident_bytes
+    rates = {name: [each.judged_rate for each in side] for name, side in measured.items()}
+    theirs, ours = measured.values()
+    one_rates, many_rates = rates.values()
+    shortened = "" if plan.streams == FULL.streams else f"SHORTENED to {plan.streams:,} streams"
+    results = [
+        _result(
+            "streams",
+            _ratios(many_rates, one_rates),
+            shortened,
+            _accepted_note(ours, theirs),
+            _processor_note(ours, theirs),
+            _fate_note(ours),
+        ),
+        _result(
+            "stream-memory",
+            [(overloaded - fresh) / plan.streams],
+            shortened,
+            f"after the overload; {(touched - fresh) / plan.streams:,.0f} after one event each",
+        ),
+    ]
+    return Findings(results, [Contest("many streams under overload", "events", rates)], [])
+
+
+async def _touch(server: Server, count: int) -> None:
+    await Load(server, touches(count)).each(TOUCHERS)
+    await _idle(server)
+
+
+async def _idle(server: Server) -> None:
+    await asyncio.sleep(SETTLE_SECONDS)
+    await asyncio.to_thread(server.settle)
+
+
+def memory(bench: Bench, plan: Plan) -> Findings:
+    with bench.serving("sidecar") as (sidecar,):
+        _fill(sidecar)
+        load = Load(sidecar, single_events())
+        uvloop.run(load.closed(plan.memory_seconds / 5, 0))
+        early = sidecar.resident_bytes
+        uvloop.run(load.closed(plan.memory_seconds * 4 / 5, 0))
+        late = sidecar.resident_bytes
+    sizes = f"{early / 2**20:.1f} MiB, then {late / 2**20:.1f} MiB"
+    shortened = "" if plan.memory_seconds == FULL.memory_seconds else f"SHORTENED to {plan.memory_seconds:g} s"
+    return Findings([_result("memory", [late / early], sizes, shortened)], [], [])
+
+
+MEASURES: Mapping[str, Measure] = {
+    "single": single_overload,
+    "single-stored": single_stored,
+    "batch": batch_overload,
+    "batch-stored": batch_stored,
+    "get": get,
+    "calls": calls,
+    "ack": ack,
+    "streams": streams,
+    "memory": memory,
+}

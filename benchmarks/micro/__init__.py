@@ -1,0 +1,1 @@
+"""Micro-benchmarks, one step of the insert and read paths each: `make bench-micro`."""

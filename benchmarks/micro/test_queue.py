@@ -1,0 +1,38 @@
+"""Between the parser and the storage: what a lease refuses, and what is put into the queue."""
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.events import page_views
+from eventscache.lane import Item
+from eventscache.lease import Lease
+from eventscache.ledger import Ledger
+from eventscache.queue import Queue
+from eventscache.storage.base import Quota
+from eventscache.storage.memory import MemoryStorage
+from eventscache.stream import Namespace, Status, Stream
+
+QUOTA = Quota(100, 60_000_000)
+STREAMS = [Stream(Namespace.TOKEN, f"key{number}") for number in range(100)]
+PUTS = 1000
+
+
+def test_lease_refuses(benchmark: BenchmarkFixture) -> None:
+    lease = Lease()
+    lease.renew(0, 1_000_000)
+    benchmark(lease.refuse, 500_000)
+
+
+def test_queue_takes_a_thousand(benchmark: BenchmarkFixture) -> None:
+    items = [Item(event, Status.SUCCESS, None) for event in page_views(PUTS, 1000)]
+
+    def empty_queue() -> tuple[tuple[Queue], dict[str, object]]:
+        queue = Queue(MemoryStorage(), Ledger(), QUOTA, pool_size=10, max_bytes=2**30, deadline_seconds=2)
+        return (queue,), {}
+
+    def put_all(queue: Queue) -> Queue:
+        for number, item in enumerate(items):
+            queue.put(STREAMS[number % len(STREAMS)], item, trusted=True)
+        return queue
+
+    filled = benchmark.pedantic(put_all, setup=empty_queue, rounds=200)  # type: ignore[no-untyped-call]
+    assert filled.bytes > PUTS * 1000

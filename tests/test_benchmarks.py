@@ -1,0 +1,129 @@
+"""The benchmarks' own arithmetic and papers. Nothing is measured here."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from benchmarks import chart
+from benchmarks.cases import CASES, Case, Contest, Findings, Latency, Result, Unit
+from benchmarks.events import page_views
+from benchmarks.load import Connection, Measured
+from benchmarks.measures import FULL, MEASURES, QUICK
+from benchmarks.report import Report, Surroundings, Yardstick
+from benchmarks.servers import Counts
+from eventscache.ingest.jitsu import parse_events
+from eventscache.ingest.limits import Limits
+
+ROOT = Path(__file__).parents[1]
+FINDINGS = Findings(
+    [
+        Result(CASES["single"], [0.93, 0.96, 0.97], "by processor time 0.95"),
+        Result(CASES["calls"], [0.6, 0.7, 0.01]),
+        Result(CASES["stream-memory"], [1013]),
+    ],
+    [Contest("POST <overload>", "events", {"bare aiohttp": [30_000.0, 31_000.0], "eventscache": [28_000.0, 29_500.0]})],
+    [Latency("ack", {"naive": [0.0004, 0.0005, 0.02], "eventscache": [0.0003, 0.0004, 0.01]})],
+)
+SURROUNDINGS = Surroundings([("machine", "a | b")])
+
+
+@pytest.mark.parametrize(
+    ("at_most", "values", "met"),
+    [(False, [0.5, 1.0, 9], True), (False, [0.9, 0.9, 9], False), (True, [1, 1, 9], True), (True, [0, 2, 2], False)],
+)
+def test_a_bar_is_met_by_the_median(at_most: bool, values: list[float], met: bool) -> None:
+    assert Result(Case("a", "b", 1.0, at_most), values).met is met
+
+
+def test_figures_are_shown_with_their_units() -> None:
+    assert [Unit.RATIO.show(0.9512), Unit.RATIO.show(31.26)] == ["0.951", "31.3"]
+    assert [Unit.PERCENT.show(0.5), Unit.BYTES.show(2048)] == ["0.5 %", "2,048 bytes"]
+    assert Result(CASES["single"], [0.9, 1.0]).spread == "0.900 to 1.000"
+
+
+def test_the_table_has_every_bar_and_quick_says_what_it_shortens() -> None:
+    assert len(CASES) == 11  # ten rows, of which one asks for two things
+    assert set(CASES) - set(MEASURES) == {"single-naive", "stream-memory"}
+    assert not FULL.shortened
+    assert "12 s instead of 300" in QUICK.shortened
+    assert "50,000 streams instead of 100,000" in QUICK.shortened
+    assert QUICK.rounds >= 5
+
+
+def test_a_report_tells_bars_rates_latencies_and_draws_them(tmp_path: Path) -> None:
+    path = tmp_path / "results" / "report.md"
+    Report(SURROUNDINGS, FINDINGS, [Yardstick("LPUSH", [5.0, 7.0])], ["**Shortened**: all."]).write(path)
+
+    text = path.read_text(encoding="utf-8")
+    assert "| 0.960 | 0.930 to 0.970 | at least 0.950 | yes | by processor time 0.95 |" in text
+    assert "| 0.6 % | 0.01 % to 0.7 % | at most 0.5 % | **NO** |" in text
+    assert "| 1,013 bytes | one round | at most 2,048 bytes | yes |" in text
+    assert "| eventscache | 28,750 events | 28,000, 29,500 |" in text
+    assert "| naive | 0.50 ms |" in text
+    assert "| LPUSH | 6 | 5 to 7 |" in text
+    assert r"| machine | a \| b |" in text
+    for image in ("report-throughput.svg", "report-latency.svg"):
+        assert f"({image})" in text
+        assert ET.parse(path.with_name(image)).getroot().tag.endswith("svg")
+
+
+def test_a_report_of_nothing_has_no_charts(tmp_path: Path) -> None:
+    Report(SURROUNDINGS, Findings.nothing()).write(tmp_path / "report.md")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+
+
+def test_a_chart_names_its_contenders_and_escapes() -> None:
+    drawn = chart.throughput(FINDINGS.contests)
+    assert "POST &lt;overload&gt;" in drawn
+    assert "28,750" in drawn
+    assert drawn.count("<rect") == 3
+    assert chart.latency(FINDINGS.latencies).count("<polyline") == 2
+
+
+def test_latencies_and_rates_are_read_off_a_measurement() -> None:
+    measured = Measured(100, 2.0, 1.0, 0.5, 0.1, 0, Counts(100, 60, 30, 10), latencies=[1.0, 2.0, 3.0, 4.0])
+    assert (measured.rate, measured.stored_rate, measured.judged_rate) == (50, 30, 45)
+    assert (measured.server_us, measured.server_busy) == (10_000, 0.5)
+    assert (measured.latency(0.5), measured.latency(1.0)) == (3.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + b'{"status":"ok"}',
+        b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n1\r\n0\r\n0\r\n\r\n",
+        b"HTTP/1.1 503 No\r\ncontent-length: 2\r\n\r\n{}",
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_the_end_of_an_answer_is_found_however_it_is_cut(answer: bytes, piece: int) -> None:
+    failures: list[bool] = []
+    connection = Connection(lambda ended: failures.append(bool(ended.failure)))
+    for count in (1, 2, 3):
+        for place in range(0, len(answer), piece):
+            assert len(failures) == count - 1
+            connection.data_received(answer[place : place + piece])
+        assert len(failures) == count
+    assert failures[0] is answer.startswith(b"HTTP/1.1 503")
+
+
+def test_events_have_their_size_and_are_the_same_ones_every_time() -> None:
+    events = page_views(5, 1000)
+    assert {len(event) for event in events} == {1000}
+    assert len(set(events)) == 5
+    assert events == page_views(5, 1000)
+    for event in events:
+        assert parse_events(event, Limits()) == [event]
+    with pytest.raises(ValueError, match="at least"):
+        page_views(1, 10)
+
+
+def test_every_make_target_of_the_benchmarks_is_in_their_readme() -> None:
+    papers = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("bench", "bench-quick", "bench-micro", "bench-storage", "freshness"):
+        assert f"make {target}" in papers
+        assert f"\n{target}:" in makefile
+    for module in (ROOT / "benchmarks").glob("[a-z]*.py"):
+        assert f"`{module.name}`" in papers, module
