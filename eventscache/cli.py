@@ -1,8 +1,10 @@
 """The `eventscache` command."""
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -205,6 +207,8 @@ def verify(url: str, prefix: str, timeout_ms: int, rounds: int) -> None:
     options = StorageOptions(prefix=prefix, timeout_seconds=timeout_ms / 1000)
     try:
         kept = asyncio.run(_verify(Verification(url, options), rounds))
+    except asyncio.CancelledError:
+        raise click.Abort from None
     except ConfigError as fault:
         _stop(fault)
     except StorageError as fault:
@@ -215,6 +219,7 @@ def verify(url: str, prefix: str, timeout_ms: int, rounds: int) -> None:
 
 async def _verify(verification: "Verification", rounds: int) -> bool:
     """Print what comes of it, and return whether every promise was kept."""
+    _cancel_at_sigterm()
     await verification.reach()
     broken = 0
     async for promise in verification.promises():
@@ -229,6 +234,19 @@ async def _verify(verification: "Verification", rounds: int) -> bool:
     async for timing in verification.timings(rounds):
         click.echo(f"{timing.operation:<36} p50 {timing.p50:8.3f} ms   p99 {timing.p99:8.3f} ms")
     return True
+
+
+def _cancel_at_sigterm() -> None:
+    """Let SIGTERM end this task as Ctrl-C does, so that it cleans up; a second one ends the process."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def cancel() -> None:
+        loop.remove_signal_handler(signal.SIGTERM)
+        if task:
+            task.cancel()
+
+    with contextlib.suppress(NotImplementedError):  # not on this platform
+        loop.add_signal_handler(signal.SIGTERM, cancel)
 
 
 def _load(path: Path | None, options: dict[str, Any]) -> config.Effective:

@@ -427,6 +427,14 @@ class Conformance:
             assert await storage.streams(Namespace.TOKEN, limit=9) == infos
             assert len(await storage.streams(Namespace.TOKEN, limit=2)) == 2
 
+    async def test_the_stream_that_was_written_last_comes_first_however_close_the_others_are(self) -> None:
+        async with self.storage(self.options()) as storage:
+            writers = [self.writer(storage, name) for name in ("a", "b", "c")]
+            for writer in (*writers, *writers[1:], writers[0], *writers[::-1], writers[1]):
+                self.clock.advance(1000)
+                await writer.insert(success(b"x"))
+                assert [info.stream for info in await storage.streams(Namespace.TOKEN, limit=1)] == [writer.stream]
+
     async def test_namespaces_and_odd_ids_stay_apart(self) -> None:
         async with self.storage(self.options()) as storage:
             ids = ["x", "x:error", "x:all", "x#y", "{x}", "}{", "%", "%25", "\n", "\0", "*", "?", "[x]", "../", ","]
@@ -573,6 +581,20 @@ class Conformance:
                 await self.writer(storage, name).insert(success(b"x"))
             assert {info.stream.id for info in await storage.streams(Namespace.TOKEN)} == {"a", "c", "d"}
             assert (await self.writer(storage, "b").fetch()).entries == []
+
+    async def test_a_stream_that_is_written_to_is_never_displaced_however_fast_new_ones_come(self) -> None:
+        async with self.storage(self.options(max_streams=3)) as storage:
+            busy = self.writer(storage, "busy")
+            admitted = (await self.judge(busy, 1)).admitted
+            for number in range(40):
+                self.clock.advance(1)
+                await self.writer(storage, f"new {number}").insert(success(b"x"))
+                self.clock.advance(1)
+                admitted += (await self.judge(busy, 1)).admitted
+            # All of it took place within a moment: whoever was displaced could begin a quota anew.
+            assert admitted == QUOTA.size
+            assert (await busy.fetch()).total == QUOTA.size
+            assert busy.stream in {info.stream for info in await storage.streams(Namespace.TOKEN)}
 
     async def test_a_new_stream_that_may_not_displace_is_refused(self) -> None:
         async with self.storage(self.options(max_streams=1)) as storage:

@@ -3,8 +3,8 @@
 import asyncio
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,8 @@ from eventscache.storage.base import MICROSECONDS, Quota, Storage, StorageOption
 from eventscache.stream import Namespace, Stream
 
 _SECONDS_A_PROMISE = 60
+_SCRATCH_TTL_SECONDS = 60  # what a killed process leaves behind does not stay for long
+_CLOSED_SECONDS = 600
 _EVENT = b'{"event_type":"pageview"}'.ljust(1000)
 _BATCH = 100
 
@@ -35,7 +37,7 @@ class Timing(NamedTuple):
 
 
 class Verification:
-    """Checks the storage at a URL, under scratch prefixes that are erased again.
+    """Checks the storage at a URL, under scratch prefixes that are erased again, when cancelled too.
 
     `prefix` is what those begin with, so that a user whose rights end at a prefix can be checked as well.
     """
@@ -68,32 +70,20 @@ class Verification:
         except Exception as fault:  # a backend may raise anything; that is what is reported
             return _explained(fault)
         finally:
-            await suite.erase()
+            await _to_its_end(suite.erase())
         return ""
 
     async def timings(self, rounds: int) -> AsyncIterator[Timing]:
         """Measure each operation that many times, one at a time."""
-        options = msgspec.structs.replace(self._options, prefix=f"{self._scratch}-timing")
-        async with storage_from_url(self._url, options) as storage:
-            open_quota, closed_quota = Quota(_BATCH, 1), Quota(_BATCH, 3600 * MICROSECONDS)
-            always = Writer(storage, Stream(Namespace.TOKEN, "admitting"), open_quota)
-            never = Writer(storage, Stream(Namespace.TOKEN, "refusing"), closed_quota)
-            full = success(*[_EVENT] * _BATCH)
-            await never.insert(full)
-            operations: dict[str, Callable[[], Awaitable[object]]] = {
-                "ping": storage.ping,
-                "insert of 1 event of 1 KB": lambda: always.insert(full[:1]),
-                "insert of 100 events of 1 KB": lambda: always.insert(full),
-                "insert of 100 events, all refused": lambda: never.insert(full),
-                "fetch of 100 events of 1 KB": never.fetch,
-                "fetch of the last event": lambda: never.fetch(limit=1),
-                "streams": lambda: storage.streams(Namespace.TOKEN),
-            }
-            try:
-                for name, operation in operations.items():
-                    yield await _timed(name, operation, rounds)
-            finally:
-                await storage.erase()
+        options = msgspec.structs.replace(
+            self._options, prefix=f"{self._scratch}-timing", ttl_seconds=_SCRATCH_TTL_SECONDS
+        )
+        try:
+            async with storage_from_url(self._url, options) as storage:
+                async for timing in _timings(storage, rounds):
+                    yield timing
+        finally:
+            await _to_its_end(_erase(self._url, options))
 
 
 class _LiveConformance(Conformance):
@@ -105,6 +95,9 @@ class _LiveConformance(Conformance):
         self._timeout_seconds = options.timeout_seconds
         self._used: dict[str, StorageOptions] = {}
 
+    def options(self, **changes: Any) -> StorageOptions:
+        return super().options(**{"ttl_seconds": _SCRATCH_TTL_SECONDS, **changes})
+
     def storage(self, options: StorageOptions) -> Storage:
         options = msgspec.structs.replace(options, timeout_seconds=self._timeout_seconds)
         self._used[options.prefix] = options
@@ -112,8 +105,7 @@ class _LiveConformance(Conformance):
 
     async def erase(self) -> None:
         for options in self._used.values():
-            async with storage_from_url(self._url, options) as storage:
-                await storage.erase()
+            await _erase(self._url, options)
 
 
 def _explained(fault: Exception) -> str:
@@ -121,6 +113,40 @@ def _explained(fault: Exception) -> str:
     frames = [frame for frame in traceback.extract_tb(fault.__traceback__) if frame.filename.endswith("conformance.py")]
     what = f"{type(fault).__name__}: {str(fault).splitlines()[0]}" if str(fault) else type(fault).__name__
     return f"{what} at: {frames[-1].line}" if frames else what
+
+
+async def _timings(storage: Storage, rounds: int) -> AsyncIterator[Timing]:
+    open_quota, closed_quota = Quota(_BATCH, 1), Quota(_BATCH, _CLOSED_SECONDS * MICROSECONDS)
+    always = Writer(storage, Stream(Namespace.TOKEN, "admitting"), open_quota)
+    never = Writer(storage, Stream(Namespace.TOKEN, "refusing"), closed_quota)
+    full = success(*[_EVENT] * _BATCH)
+    await never.insert(full)
+    operations: dict[str, Callable[[], Awaitable[object]]] = {
+        "ping": storage.ping,
+        "insert of 1 event of 1 KB": lambda: always.insert(full[:1]),
+        "insert of 100 events of 1 KB": lambda: always.insert(full),
+        "insert of 100 events, all refused": lambda: never.insert(full),
+        "fetch of 100 events of 1 KB": never.fetch,
+        "fetch of the last event": lambda: never.fetch(limit=1),
+        "streams": lambda: storage.streams(Namespace.TOKEN),
+    }
+    for name, operation in operations.items():
+        yield await _timed(name, operation, rounds)
+
+
+async def _erase(url: str, options: StorageOptions) -> None:
+    async with storage_from_url(url, options) as storage:
+        await storage.erase()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for some work, and do so even if cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 async def _timed(name: str, operation: Callable[[], Awaitable[object]], rounds: int) -> Timing:

@@ -1,7 +1,14 @@
 """`eventscache storage verify`: what it says of good backends and of bad ones, and what it leaves behind."""
 
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
 import msgspec
 import pytest
+import redis
 from click.testing import CliRunner, Result
 
 import eventscache.verify
@@ -11,7 +18,7 @@ from eventscache.storage.base import Admission, Batch, Page, Query, StorageOptio
 from eventscache.storage.memory import MemoryStorage
 from eventscache.stream import Stream
 from eventscache.testing import StorageConformance
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, wait_until
 
 PROMISES = [name for name in dir(StorageConformance) if name.startswith("test_")]
 
@@ -71,6 +78,55 @@ def test_a_backend_that_is_away_or_unknown_is_one_line() -> None:
     assert "no connection to Redis" in away.output
     unknown = verify("nothing://")
     assert (unknown.exit_code, unknown.output.count("\n")) == (2, 1)
+
+
+@contextlib.contextmanager
+def verifying(redis_server: RedisServer, admin: redis.Redis) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that verifies an otherwise empty server, frozen while its scratch data is there."""
+    admin.flushall()
+    command = [sys.executable, "-m", "eventscache", "storage", "verify", "--rounds", "1000000"]
+    with subprocess.Popen([*command, redis_server.storage_url], stdout=subprocess.DEVNULL) as process:
+        try:
+            while not admin.keys("eventscache:scratch*"):
+                process.send_signal(signal.SIGCONT)
+                wait_until(lambda: admin.keys("eventscache:scratch*"), "the process writes something")
+                process.send_signal(signal.SIGSTOP)
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            admin.flushall()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_whoever_stops_it_finds_nothing_left_behind(redis_server: RedisServer, number: signal.Signals) -> None:
+    with redis_server.client() as admin, verifying(redis_server, admin) as process:
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(20) == 1
+        assert admin.keys() == []
+
+
+def test_whoever_kills_it_finds_nothing_left_behind_after_a_while(redis_server: RedisServer) -> None:
+    with redis_server.client() as admin, verifying(redis_server, admin) as process:
+        process.kill()
+        process.wait()
+        left = [admin.ttl(key) for key in admin.scan_iter()]
+        assert left
+        assert all(0 <= seconds <= 30 * 60 for seconds in left)
+
+
+def test_all_scratch_data_is_short_lived(monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch: list[StorageOptions] = []
+
+    def opened(_: str, options: StorageOptions) -> MemoryStorage:
+        if options.prefix != StorageOptions().prefix:
+            scratch.append(options)
+        return MemoryStorage(options)
+
+    monkeypatch.setattr(eventscache.verify, "storage_from_url", opened)
+    assert verify("mine://").exit_code == 0
+    assert {options.ttl_seconds for options in scratch} == {60}
 
 
 def test_every_promise_of_the_suite_is_tried() -> None:

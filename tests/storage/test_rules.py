@@ -1,17 +1,20 @@
 """How a Redis is called: failing fast while it is away, never leaving a write half way, minding its memory."""
 
 import asyncio
+import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import fakeredis
 import pytest
 import redis
+import redis.asyncio as aioredis
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import exceptions as driver
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.crc import key_slot
 
 from eventscache.errors import StorageError, StorageUnavailable
@@ -100,6 +103,43 @@ FAULTS = [
     (driver.ConnectionError("max number of clients reached"), Sign.GONE, False),
     (driver.TimeoutError("Timeout connecting to server"), Sign.GONE, False),
     (driver.RedisClusterException("Redis Cluster cannot be connected. Please provide at least one"), Sign.GONE, False),
+    (driver.ConnectionError("Error connecting to h:1."), Sign.GONE, False),
+    (
+        driver.ConnectionError("Error Multiple exceptions: [Errno 111] a, [Errno 111] b connecting to h:1."),
+        Sign.GONE,
+        False,
+    ),
+    (driver.ConnectionError("Error 1 connecting to /a while b/sock. x."), Sign.GONE, False),
+    (driver.MaxConnectionsError("Too many connections"), Sign.GONE, False),
+    (MasterNotFoundError("No master found for 'WRONGPASS': h - network:ConnectionError"), Sign.GONE, False),
+    (ConnectionRefusedError(111, "Connection refused"), Sign.GONE, False),
+    (driver.ConnectionError("The previous master is now a slave"), Sign.ANSWERS, False),
+    *(
+        (driver.ResponseError(text), Sign.ANSWERS, False)
+        for text in (
+            "OOM command not allowed when used memory > 'maxmemory'. script: 62e6, on @user_script:1.",
+            "NOREPLICAS Not enough good replicas to write.",
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+            "UNKILLABLE Sorry the script already executed write commands against the dataset.",
+            "The user executing the script can't run this command or subcommand script: 62e6, on @user_script:1.",
+            "@user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.",
+            "@user_script: 57: OOM command not allowed when used memory > 'maxmemory'.",
+            "Error running script (call to f_62e6): @user_script:1: @user_script: 1: -READONLY You can't write",
+            "Error running script (call to f_62e6): @user_script:1: The user executing the script can't",
+            "Command # 1 (SET k x) of pipeline caused error: ('NOREPLICAS Not enough good replicas to write.',)",
+            'Command # 12 (SET k x) of pipeline caused error: ("MISCONF it\'s currently unable to persist",)',
+            "Command # 1 (SET k x) of pipeline caused error: BUSY Redis is busy running a script.",
+            'Command # 1 (x) of pipeline caused error: ("Error running script (call to f_6): @user_script:1: OOM ",)',
+        )
+    ),
+    # Names of hosts, users and streams say nothing.
+    (driver.ConnectionError("Error 111 connecting to ROOM-5:1. Connect call failed."), Sign.GONE, False),
+    (driver.ConnectionError("Error -2 connecting to REDIS-LOADING:1. Name or service not known."), Sign.GONE, False),
+    (driver.ConnectionError("Error 13 connecting to /NOAUTH WRONGPASS /sock. Permission denied."), Sign.GONE, False),
+    (driver.TimeoutError("Timeout reading from OOM READONLY connecting to:1"), Sign.SILENT, True),
+    (driver.ConnectionError("Error while reading from /a connecting to b/sock : (104, 'reset')"), Sign.BROKEN, True),
+    (driver.ConnectionError("Error 32 while writing to socket. NOPERM connecting to h."), Sign.BROKEN, True),
+    (driver.RedisClusterException("NOAUTH WRONGPASS Connection refused"), Sign.BROKEN, True),
     (driver.TimeoutError("Timeout reading from h:1"), Sign.SILENT, True),
     (driver.ConnectionError("Connection closed by server."), Sign.BROKEN, True),
     (driver.ClusterError("TTL exhausted."), Sign.BROKEN, True),
@@ -123,6 +163,80 @@ def test_a_reply_that_will_not_change_is_no_outage() -> None:
     error = understood(driver.ResponseError("WRONGTYPE Operation against a key"), ambiguous=True).error
     assert isinstance(error, StorageError)
     assert not isinstance(error, StorageUnavailable)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WRONGTYPE Operation against a key: OOM command not allowed",
+        "OOMPH",
+        "value is not an integer @user_script: 57: NOAUTH READONLY",
+        "Command # 1 (LTRIM eventscache:v1:{t.NOAUTH}:all 0 3) of pipeline caused error: ('WRONGTYPE Operation',)",
+        "Command # 1 (SET BUSY OOM READONLY ) of pipeline caused error: ('syntax error',)",
+    ],
+)
+def test_what_a_reply_quotes_says_nothing(text: str) -> None:
+    error, sign = understood(driver.ResponseError(text), ambiguous=True)
+    assert not isinstance(error, StorageUnavailable)
+    assert sign is Sign.ANSWERS
+
+
+def test_a_cluster_that_refuses_the_login_forbids() -> None:
+    fault = driver.RedisClusterException("Redis Cluster cannot be connected. Please provide at least one: invalid")
+    fault.__cause__ = driver.AuthenticationError("invalid username-password pair or user is disabled.")
+    assert understood(fault, ambiguous=True).sign is Sign.FORBIDS
+
+
+async def what_is_said(calls: Iterable[Callable[[], Awaitable[object]]]) -> list[Sign]:
+    signs = []
+    for call in calls:
+        with pytest.raises(driver.RedisError) as raised:
+            await call()
+        error, sign = understood(raised.value, ambiguous=True)
+        assert isinstance(error, StorageUnavailable), raised.value
+        assert not error.ambiguous
+        signs.append(sign)
+    return signs
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["CONFIG SET maxmemory 1"], ["CONFIG SET maxmemory 0"]),
+        (["CONFIG SET min-replicas-to-write 1"], ["CONFIG SET min-replicas-to-write 0"]),
+        (["REPLICAOF 127.0.0.1 1"], ["REPLICAOF NO ONE"]),
+        (
+            ["CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 1"],
+            ["REPLICAOF NO ONE", "CONFIG SET replica-serve-stale-data yes"],
+        ),
+        (["ACL SETUSER default -set"], ["ACL SETUSER default +set"]),
+    ],
+    ids=["full", "without replicas", "a replica", "a stale replica", "without the right"],
+)
+async def test_what_an_operator_can_mend_passes_however_it_is_met(
+    redis_server: RedisServer, before: list[str], after: list[str]
+) -> None:
+    async with aioredis.Redis(unix_socket_path=str(redis_server.socket)) as client:
+
+        def piped(*command: str | int) -> Callable[[], Awaitable[object]]:
+            pipeline: Any = client.pipeline(transaction=False)
+            pipeline.execute_command(*command)
+            execute: Callable[[], Awaitable[object]] = pipeline.execute
+            return execute
+
+        called = ("EVAL", "return redis.call('SET', KEYS[1], 'x')", 1, "k")
+        handed_on = ("EVAL", "return redis.pcall('SET', KEYS[1], 'x')", 1, "k")
+        ways = [("SET", "k", "x"), called, handed_on]
+        for command in before:
+            redis_server.ask(*command.split())
+        try:
+            signs = await what_is_said(
+                [*(functools.partial(client.execute_command, *way) for way in ways), *(piped(*way) for way in ways)]
+            )
+        finally:
+            for command in after:
+                redis_server.ask(*command.split())
+    assert set(signs) == {Sign.ANSWERS}
 
 
 async def test_connections_are_waited_for_as_long_as_one_try_may_take() -> None:

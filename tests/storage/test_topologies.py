@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.crc import key_slot
@@ -12,6 +13,7 @@ from eventscache.errors import ConfigError, StorageUnavailable
 from eventscache.event import Event
 from eventscache.storage import storage_from_url
 from eventscache.storage.base import MICROSECONDS, Query, Quota, Storage, StorageOptions
+from eventscache.storage.redis.client import client_from_url
 from eventscache.storage.redis.keys import Keys
 from eventscache.stream import Namespace, Stream
 from eventscache.testing import StorageConformance, Writer, payloads, success
@@ -74,16 +76,67 @@ BAD = [
     "redis://h:port",
     "redis://h/0?unknown=1",
     "redis://h/0?db=x",
+    "redis://h/0?db=-3",
+    "redis://h/0?db=%201",
+    "redis://",
+    "redis://:the-secret@/0",
+    "redis://h1,h2",
+    "redis://h/abc",
+    "redis://h/-1",
+    "redis://h/1/2",
+    "redis://h//1",
+    "redis://h/1/",
+    "redis://h/%31",
+    "redis://h/\N{ARABIC-INDIC DIGIT ONE}",
+    "redis://h/0#fragment",
+    "redis://user:12/the-secret@h:6379/1",
+    "redis://user:12?the-secret@h:6379/1",
+    "redis://user:12#the-secret@h:6379/1",
+    "redis://h:0",
+    "redis://h:",
+    "redis://h:65536",
+    "redis://::1",
+    "redis://::1:6379",
+    "redis://[h]:6379",
+    "redis://[::1]6379",
+    "redis://[::1]:0",
+    "redis://h?tls_skip_verify=true",
+    "redis://h?tls_skip_verify=false",
+    "redis://h?ssl_cert_reqs=none",
+    "rediss://h?ssl_cert_reqs=bogus",
+    "rediss://h/one",
+    "unix:///tmp/a.sock?db=-1",
+    "unix:///tmp/a.sock?tls_skip_verify=true",
+    "unix:///",
+    "unix://",
+    "unix://h/tmp/a.sock",
+    "unix://:12/the-secret@/tmp/a.sock",
     "rediss://h?ssl_ca_certs=/no/such/file.pem",
     "rediss://h?tls_skip_verify=maybe",
     "sentinel://h1,h2",
     "sentinel://master:the-secret@",
     "sentinel://master:the-secret@h:port",
     "sentinel://master:the-secret@h/one",
+    "sentinel://master:the-secret@h/1/2",
+    "sentinel://master:the-secret@h/-1",
+    "sentinel://master:12/the-secret@h/1",
+    "sentinel://master@::1",
+    "sentinel://master@h:99999",
+    "sentinel://master@h1:1,h2:0",
+    "sentinel://master@[::1]:1,::2",
+    "sentinel://master@h?tls_skip_verify=true",
+    "sentinel://master@h?ssl_cert_reqs=none",
+    "sentinels://master@h?ssl_cert_reqs=bogus",
     "sentinel://master:the-secret@h?passwort=x",
     "sentinels://master:the-secret@h?ssl_ca_certs=/no/such/file.pem",
     "redis+cluster://:the-secret@h/1",
+    "redis+cluster://:the-secret@",
     "redis+cluster://:the-secret@h:port",
+    "redis+cluster://:the-secret@h:99999",
+    "redis+cluster://:12/the-secret@h",
+    "redis+cluster://::1",
+    "redis+cluster://h?ssl_check_hostname=false",
+    "rediss+cluster://h?ssl_cert_reqs=bogus",
     "redis+cluster://:the-secret@h?x=the-secret",
     "rediss+cluster://h?ssl_ca_certs=/no/such/file.pem",
 ]
@@ -96,6 +149,52 @@ async def test_a_bad_address_is_refused_with_the_form_it_should_have(url: str) -
     scheme = url.partition(":")[0]
     assert f"{scheme}://" in str(fault.value)
     assert "the-secret" not in str(fault.value)
+
+
+GOOD: list[tuple[str, dict[str, Any]]] = [
+    ("redis://h", {"host": "h", "port": 6379, "db": 0, "username": None, "password": None}),
+    ("redis://h/", {"host": "h", "db": 0}),
+    ("redis://h:1/12", {"port": 1, "db": 12}),
+    ("redis://h:65535/0?db=3", {"port": 65535, "db": 3}),
+    ("redis://[::1]", {"host": "::1", "port": 6379}),
+    ("redis://:pw@[fe80::1%25eth0]:7000/1", {"host": "fe80::1%eth0", "port": 7000, "password": "pw", "db": 1}),
+    ("redis://u%40s%3Aer:p%2F%3F%23%25w@h", {"host": "h", "username": "u@s:er", "password": "p/?#%w"}),
+    ("redis://:p@s:s@h", {"host": "h", "username": None, "password": "p@s:s"}),
+    ("rediss://h?ssl_cert_reqs=optional", {"host": "h", "ssl_cert_reqs": "optional"}),
+    ("rediss://h?tls_skip_verify=1", {"ssl_cert_reqs": "none", "ssl_check_hostname": False}),
+    ("unix:///tmp/a%20b.sock", {"path": "/tmp/a b.sock", "db": 0, "username": None, "password": None}),
+    ("unix://u%2F:p%2F@/a.sock?db=4", {"path": "/a.sock", "username": "u/", "password": "p/", "db": 4}),
+    ("sentinel://m%40s:p%2Fw@h/2?username=u%40v", {"db": 2, "username": "u@v", "password": "p/w"}),
+    ("sentinels://m@h?ssl_cert_reqs=none", {"ssl_cert_reqs": "none"}),
+]
+
+
+@pytest.mark.parametrize(("url", "settings"), GOOD)
+async def test_an_address_is_understood_to_the_letter(url: str, settings: dict[str, Any]) -> None:
+    client: Any = client_from_url(url, StorageOptions(), 1)
+    used = client.connection_pool.connection_kwargs
+    assert {name: used.get(name) for name in settings} == settings
+
+
+@pytest.mark.parametrize(
+    ("hosts", "servers"),
+    [
+        ("h", [("h", None)]),
+        ("h1:1, h2,[::1]:3,[2001:db8::2],", [("h1", 1), ("h2", None), ("::1", 3), ("2001:db8::2", None)]),
+        ("[::1],[::2]:65535", [("::1", None), ("::2", 65535)]),
+    ],
+)
+async def test_lists_of_servers_may_hold_addresses_of_both_kinds(
+    hosts: str, servers: list[tuple[str, int | None]]
+) -> None:
+    behind: Any = client_from_url(f"sentinel://m:pw@{hosts}/1", StorageOptions(), 1)
+    manager = behind.connection_pool.sentinel_manager
+    asked = [one.connection_pool.connection_kwargs for one in manager.sentinels]
+    assert [(one["host"], one["port"]) for one in asked] == [(host, port or 26379) for host, port in servers]
+    cluster: Any = client_from_url(f"redis+cluster://u%40:p%2F@{hosts}/0", StorageOptions(), 1)
+    nodes = cluster.nodes_manager.startup_nodes.values()
+    assert {(node.host, node.port) for node in nodes} == {(host, port or 6379) for host, port in servers}
+    assert (cluster.connection_kwargs["username"], cluster.connection_kwargs["password"]) == ("u@", "p/")
 
 
 async def acknowledged(cache: EventsCache, streams: list[Stream], enough: asyncio.Event) -> dict[Stream, list[str]]:

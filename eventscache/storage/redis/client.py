@@ -1,14 +1,16 @@
 """From a URL to a client of redis-py: one server, a master that Sentinels know, or a Cluster."""
 
+import re
 from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import redis.asyncio
 from redis import exceptions as driver
 from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
@@ -26,6 +28,11 @@ FORMS = {
 }
 _TLS = {"rediss": "redis", "sentinels": "sentinel", "rediss+cluster": "redis+cluster"}
 _SENTINEL_PORT, _REDIS_PORT = 26379, 6379
+_PORTS = range(1, 65_536)
+# Not `urlsplit`: it knows one host only, and of a password with a / in it it makes another host and a path.
+_URL = re.compile(r"[^:]+://(?:(?P<login>[^/?#]*)@)?(?P<hosts>[^/?#@]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?")
+_SERVER = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|(?P<name>[^\[\]:\s]+))(?::(?P<port>[0-9]{1,5}))?")
+_DATABASE = re.compile(r"[0-9]{1,9}")
 
 
 def _file(path: str) -> str:
@@ -39,26 +46,48 @@ def _flag(text: str) -> bool:
     return text.lower() in {"true", "1"}
 
 
+def _cert_reqs(text: str) -> str:
+    if text not in {"none", "optional", "required"}:
+        raise ValueError
+    return text
+
+
+def _database(text: str) -> int:
+    if not _DATABASE.fullmatch(text):
+        raise ValueError
+    return int(text)
+
+
 _TLS_ARGUMENTS: Mapping[str, Callable[[str], Any]] = {
     "tls_skip_verify": _flag,
     "ssl_ca_certs": _file,
     "ssl_certfile": _file,
     "ssl_keyfile": _file,
-    "ssl_cert_reqs": str,
+    "ssl_cert_reqs": _cert_reqs,
     "ssl_check_hostname": _flag,
 }
-_SINGLE_ARGUMENTS = {"db": int}
+_SINGLE_ARGUMENTS = {"db": _database}
 _SENTINEL_ARGUMENTS = {"username": str, "sentinel_username": str, "sentinel_password": str}
 
 
 class _Address(NamedTuple):
-    """A URL that names several servers, taken apart."""
+    """A URL taken apart, nothing of it percent-encoded but the path."""
 
     user: str
     password: str
     servers: list[tuple[str, int]]
     path: str
     arguments: dict[str, Any]
+
+    @property
+    def database(self) -> int:
+        """The one that the path names."""
+        return _database(self.path.removeprefix("/") or "0")
+
+    @property
+    def login(self) -> dict[str, Any]:
+        """User and password as the driver wants them."""
+        return {"username": self.user or None, "password": self.password or None}
 
 
 def client_from_url(url: str, options: StorageOptions, connections: int) -> Client:
@@ -75,7 +104,7 @@ def client_from_url(url: str, options: StorageOptions, connections: int) -> Clie
         "max_connections": connections,
         "retry": Retry(NoBackoff(), 0),
     }
-    make = {"sentinel": _sentinel, "redis+cluster": _cluster}.get(form, _single)
+    make = {"sentinel": _sentinel, "redis+cluster": _cluster, "unix": _socket}.get(form, _single)
     try:
         return make(url, scheme in _TLS, common)
     except (ValueError, TypeError, OSError, driver.RedisError, driver.RedisClusterException) as fault:
@@ -86,17 +115,29 @@ def client_from_url(url: str, options: StorageOptions, connections: int) -> Clie
 
 
 def _single(url: str, tls: bool, common: dict[str, Any]) -> Client:
-    arguments = _arguments(urlsplit(url).query, _SINGLE_ARGUMENTS)
-    settings = _tls_settings(arguments) if tls else {}
-    database = {"db": arguments["db"]} if "db" in arguments else {}
-    kwargs: dict[str, Any] = {**parse_url(url.partition("?")[0]), **database, **settings, **common}
-    pool: Any = redis.asyncio.ConnectionPool(**kwargs)
+    address = _parse(url, tls, _REDIS_PORT, _SINGLE_ARGUMENTS)
+    [(host, port)] = address.servers
+    settings = {"connection_class": SSLConnection if tls else Connection, **_tls_settings(address.arguments)}
+    return _pooled(address, address.database, {"host": host, "port": port, **settings, **common})
+
+
+def _socket(url: str, tls: bool, common: dict[str, Any]) -> Client:
+    address = _parse(url, tls, _REDIS_PORT, _SINGLE_ARGUMENTS)
+    path = unquote(address.path)
+    if address.servers or not path or path.endswith("/") or "\0" in path:
+        raise ValueError
+    return _pooled(address, 0, {"path": path, "connection_class": UnixDomainSocketConnection, **common})
+
+
+def _pooled(address: _Address, database: int, settings: dict[str, Any]) -> Client:
+    database = address.arguments.get("db", database)
+    pool: Any = redis.asyncio.ConnectionPool(**settings, **address.login, db=database)
     return redis.asyncio.Redis(connection_pool=pool)
 
 
 def _sentinel(url: str, tls: bool, common: dict[str, Any]) -> Client:
-    address = _parse(url, _SENTINEL_PORT, _SENTINEL_ARGUMENTS)
-    if not address.user:
+    address = _parse(url, tls, _SENTINEL_PORT, _SENTINEL_ARGUMENTS)
+    if not address.user or not address.servers:
         raise ValueError
     arguments = address.arguments
     to_sentinels = {
@@ -107,7 +148,7 @@ def _sentinel(url: str, tls: bool, common: dict[str, Any]) -> Client:
     to_redis = {
         "username": arguments.get("username"),
         "password": address.password or None,
-        "db": int(address.path.strip("/") or 0),
+        "db": address.database,
     }
     sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
         address.servers, sentinel_kwargs={**shared, **to_sentinels}, **shared, **to_redis
@@ -117,13 +158,12 @@ def _sentinel(url: str, tls: bool, common: dict[str, Any]) -> Client:
 
 
 def _cluster(url: str, tls: bool, common: dict[str, Any]) -> Client:
-    address = _parse(url, _REDIS_PORT, {})
-    if address.path.strip("/") not in {"", "0"}:
+    address = _parse(url, tls, _REDIS_PORT, {})
+    if address.database or not address.servers:
         raise ValueError
     settings: dict[str, Any] = {
         **common,
-        "username": address.user or None,
-        "password": address.password or None,
+        **address.login,
         "ssl": tls,
         **_tls_settings(address.arguments),
         # A node that is away must not take the others' streams along.
@@ -136,30 +176,36 @@ def _cluster(url: str, tls: bool, common: dict[str, Any]) -> Client:
     )
 
 
-def _parse(url: str, port: int, more: Mapping[str, Callable[[str], Any]]) -> _Address:
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
-    user, _, password = credentials.partition(":")
-    arguments = _arguments(parts.query, more)
-    servers = [_server(host.strip(), port) for host in hosts.split(",") if host.strip()]
-    if not servers:
+def _parse(url: str, tls: bool, port: int, more: Mapping[str, Callable[[str], Any]]) -> _Address:
+    parts = _URL.fullmatch(url)
+    if not parts:
         raise ValueError
-    return _Address(unquote(user), unquote(password), servers, parts.path, arguments)
+    login, hosts, path, query = (part or "" for part in parts.group("login", "hosts", "path", "query"))
+    user, _, password = login.partition(":")
+    servers = [_server(host.strip(), port) for host in hosts.split(",") if host.strip()]
+    arguments = _arguments(query, {**more, **(_TLS_ARGUMENTS if tls else {})})
+    return _Address(unquote(user), unquote(password), servers, path, arguments)
 
 
-def _arguments(query: str, more: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
-    known = {**_TLS_ARGUMENTS, **more}
+def _arguments(query: str, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     given = dict(parse_qsl(query, strict_parsing=bool(query)))
     if given.keys() - known.keys():
         raise ValueError
     return {name: known[name](text) for name, text in given.items()}
 
 
-def _server(host: str, port: int) -> tuple[str, int]:
-    name, colon, given = host.rpartition(":")
-    if colon and not (host.startswith("[") and host.endswith("]")):
-        return unquote(name.strip("[]")), int(given)
-    return unquote(host.strip("[]")), port
+def _server(text: str, port: int) -> tuple[str, int]:
+    server = _SERVER.fullmatch(text)
+    if not server:
+        raise ValueError
+    host = unquote(server["ipv6"] or server["name"])
+    if server["ipv6"]:
+        IPv6Address(host)
+    if server["port"]:
+        port = int(server["port"])
+    if port not in _PORTS:
+        raise ValueError
+    return host, port
 
 
 def _tls_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """`SqliteStorage`: what the storage contract asks, in transactions on one file."""
 
 import math
+import re
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from eventscache.errors import ConfigError
 from eventscache.storage.base import (
@@ -26,6 +27,8 @@ from eventscache.stream import Namespace, Stream
 from eventscache_sqlite.database import Database
 from eventscache_sqlite.streams import Streams
 
+_URL = re.compile(r"[^:]+:///[^?#]+")  # nothing between the second slash and the third, which would be a host
+
 
 def _unix_us() -> int:
     return time.time_ns() // 1000
@@ -44,9 +47,8 @@ class SqliteStorage(Storage):
     @classmethod
     def from_url(cls, url: str, options: StorageOptions) -> Self:
         """Return a closed storage for `sqlite:///relative.db` or `sqlite:////absolute/path.db`, percent-encoded."""
-        parts = urlsplit(url)
-        path = unquote(parts.path[1:])
-        if parts.netloc or parts.query or parts.fragment or not path or "\0" in path:
+        path = unquote(url.partition(":///")[2])
+        if not _URL.fullmatch(url) or "\0" in path:
             raise ConfigError("a SQLite file is sqlite:///relative.db or sqlite:////absolute/path.db")
         return cls(Path(path).absolute(), options)
 
@@ -81,6 +83,8 @@ class SqliteStorage(Storage):
         ruling = judge.judge(batch, now_us)
         expires_us = now_us + expiry_seconds(options.ttl_seconds, batch.quota) * MICROSECONDS
         key = streams.save(batch.stream, judge, now_us, expires_us)
+        if not known:
+            streams.begin(key)
         streams.put(key, ruling, batch.quota.size)
         return ruling.admission
 

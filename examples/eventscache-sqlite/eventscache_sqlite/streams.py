@@ -1,6 +1,7 @@
 """The streams of one prefix in the file's two tables. Every method runs inside a transaction of its caller."""
 
 import sqlite3
+from contextlib import suppress
 from typing import NamedTuple
 
 from eventscache.errors import StreamsExhausted
@@ -10,6 +11,7 @@ from eventscache.stream import Namespace, Status, Stream
 
 _ALL, _ERROR = "all", "error"
 _MAX_INTEGER = 2**63 - 1
+_MAX_NUMBER = 2**53  # no sequence number or time that was ever written here is larger
 _AT_A_TIME = 50  # streams in one piece of trimming
 
 
@@ -32,7 +34,7 @@ class Streams:
         """Return a stream that is known and not expired."""
         row = self._sql(
             "SELECT key, state FROM streams WHERE prefix = ? AND namespace = ? AND id = ? AND expires_us > ?",
-            (self._prefix, *stream, now_us),
+            (self._prefix, stream.namespace, _stored(stream.id), now_us),
         ).fetchone()
         return Known(row[0], self._judge(*row)) if row else None
 
@@ -40,8 +42,9 @@ class Streams:
         try:
             return Judge.load(state)
         except ValueError:  # something else wrote over it: the numbers go on, and nobody is locked out
-            newest = "SELECT ifnull(max(sequence), 0), ifnull(max(admitted_us), 0) FROM events WHERE stream = ?"
-            return Judge(*self._sql(newest, (key,)).fetchone())
+            newest = "ifnull(max({0}) FILTER (WHERE typeof({0}) = 'integer' AND {0} BETWEEN 0 AND ?2), 0)".format
+            numbers = f"SELECT {newest('sequence')}, {newest('admitted_us')} FROM events WHERE stream = ?1"  # noqa: S608
+            return Judge(*self._sql(numbers, (key, _MAX_NUMBER)).fetchone())
 
     def save(self, stream: Stream, judge: Judge, active_us: int, expires_us: int) -> int:
         """Save a stream as the one that was active last, and return its key."""
@@ -50,9 +53,13 @@ class Streams:
             " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ifnull(max(turn), 0) + 1 FROM streams WHERE prefix = ?1 AND namespace = ?2"
             " ON CONFLICT (prefix, namespace, id) DO UPDATE SET turn = excluded.turn,"
             " active_us = excluded.active_us, expires_us = excluded.expires_us, state = excluded.state RETURNING key",
-            (self._prefix, *stream, active_us, expires_us, judge.dump()),
+            (self._prefix, stream.namespace, _stored(stream.id), active_us, expires_us, judge.dump()),
         ).fetchone()
         return int(key)
+
+    def begin(self, key: int) -> None:
+        """Drop events of the key's last stream, if something else dropped that one without them."""
+        self._sql("DELETE FROM events WHERE stream = ?", (key,))
 
     def make_room(self, stream: Stream, now_us: int, max_streams: int, *, may_displace: bool) -> None:
         """Drop what is in the way of a new stream: its expired self, and the least recently active ones.
@@ -60,7 +67,7 @@ class Streams:
         Raises `StreamsExhausted` if these are neither expired nor to be displaced.
         """
         where = (self._prefix, stream.namespace)
-        self._sql("DELETE FROM streams WHERE prefix = ? AND namespace = ? AND id = ?", (*where, stream.id))
+        self._sql("DELETE FROM streams WHERE prefix = ? AND namespace = ? AND id = ?", (*where, _stored(stream.id)))
         (count,) = self._sql("SELECT count(*) FROM streams WHERE prefix = ? AND namespace = ?", where).fetchone()
         idlest = self._sql(
             "SELECT key, expires_us FROM streams WHERE prefix = ? AND namespace = ? ORDER BY turn LIMIT ?",
@@ -114,7 +121,11 @@ class Streams:
             " WHERE prefix = ? AND namespace = ? AND expires_us > ? ORDER BY turn DESC LIMIT ?",
             (self._prefix, namespace, now_us, limit),
         )
-        return [StreamInfo(Stream(namespace, stream_id), *counts) for stream_id, *counts in rows]
+        infos = []
+        for stored, *counts in rows:
+            with suppress(UnicodeDecodeError):  # of something else
+                infos.append(StreamInfo(Stream(namespace, _id(stored)), *counts))
+        return infos
 
     def clear(self, known: Known) -> int:
         """Remove a stream's events, and save its judge as it is now; return how many events there were."""
@@ -145,6 +156,19 @@ class Streams:
         next_us: int | None
         (next_us,) = self._sql("SELECT min(expires_us) FROM streams WHERE prefix = ?", (self._prefix,)).fetchone()
         return next_us
+
+
+def _stored(stream_id: str) -> str | bytes:
+    """Return an id as a column can hold it: as a blob if it is no text that has an encoding."""
+    try:
+        stream_id.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return stream_id.encode("utf-8", "surrogatepass")
+    return stream_id
+
+
+def _id(stored: str | bytes) -> str:
+    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
 
 
 def _readable(row: tuple[object, ...]) -> bool:

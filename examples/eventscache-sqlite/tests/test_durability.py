@@ -172,3 +172,51 @@ def _rows(path: Path) -> tuple[int, int]:
     streams, events = connection.execute(counts).fetchone()
     connection.close()
     return streams, events
+
+
+async def test_a_stream_that_was_dropped_by_hand_leaves_nothing_to_the_next(
+    path: Path, options: StorageOptions
+) -> None:
+    async with SqliteStorage(path, options) as storage:
+        await Writer(storage, STREAM, QUOTA).insert([*success(*numbered(3)), *error(*numbered(2))])
+        by_hand = sqlite3.connect(path, isolation_level=None)  # without foreign keys, as everywhere else
+        by_hand.execute("DELETE FROM streams")
+        assert by_hand.execute("SELECT count(*) FROM events").fetchone()[0]
+        by_hand.close()
+        heir = Writer(storage, Stream(Namespace.DESTINATION, "heir"), QUOTA)
+        assert (await heir.insert(success(b"mine"))).all == Verdict(1, 0)
+        page = await heir.fetch()
+        assert payloads(page) == [b"mine"]
+        assert page.entries[0].sequence == 1
+        assert (await heir.fetch(status=Status.ERROR)).total == 0
+
+
+@pytest.mark.parametrize("number", ["'broken'", "x'ff'", "-7", "1.5", "9223372036854775807"])
+@pytest.mark.parametrize("column", ["sequence", "admitted_us"])
+async def test_a_lost_state_goes_on_after_the_newest_number_that_is_one(
+    path: Path, options: StorageOptions, clock: ManualClock, column: str, number: str
+) -> None:
+    async with SqliteStorage(path, options) as storage:
+        writer = Writer(storage, STREAM, QUOTA)
+        await writer.insert(success(*numbered(3)))
+        by_hand = sqlite3.connect(path, isolation_level=None)
+        by_hand.execute("UPDATE streams SET state = 'nonsense'")
+        by_hand.execute(f"UPDATE events SET {column} = {number} WHERE sequence = 2")
+        by_hand.close()
+        clock.advance(MINUTE_US)
+        answer = await writer.insert(success(b"after"))
+        assert answer.at_us == clock.now_us
+        page = await writer.fetch(before=5)
+        assert (page.entries[0].sequence, page.entries[0].event) == (4, b"after")
+
+
+async def test_an_id_of_half_a_letter_is_an_id_like_others(path: Path, options: StorageOptions) -> None:
+    async with SqliteStorage(path, options) as storage:
+        ids = ["\ud800", "\udfff", "a\ud83d", "\\ud800", "\ufffd", "plain"]
+        writers = [Writer(storage, Stream(Namespace.TOKEN, name), QUOTA) for name in ids]
+        for number, writer in enumerate(writers):
+            assert (await writer.fetch()).total == 0
+            await writer.insert(success(b"%d" % number))
+        assert [payloads(await writer.fetch()) for writer in writers] == [[b"%d" % n] for n in range(len(ids))]
+        assert await names(storage) == ids[::-1]
+        assert [await storage.clear(writer.stream) for writer in writers] == [1] * len(ids)

@@ -32,7 +32,19 @@ async def fault_of(path: Path) -> StorageError:
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:", "sqlite://", "sqlite:///", "sqlite://host/x.db", "sqlite:///x.db?mode=ro", "sqlite:///%00"]
+    "url",
+    [
+        "sqlite:",
+        "sqlite:/absolute/path.db",
+        "sqlite:relative.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite://host/x.db",
+        "sqlite://host:///x.db",
+        "sqlite:///x.db?mode=ro",
+        "sqlite:///x.db#1",
+        "sqlite:///%00",
+    ],
 )
 def test_a_url_that_names_no_file_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="absolute"):
