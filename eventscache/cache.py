@@ -2,9 +2,8 @@
 
 import asyncio
 import math
-import uuid
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
@@ -18,6 +17,7 @@ from eventscache.search import Search
 from eventscache.storage.base import MICROSECONDS, Page, Query, Quota, Storage, StreamInfo
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.timestamp import format_time
+from eventscache.uid import Uids
 
 _log = structlog.get_logger()
 
@@ -68,6 +68,7 @@ class EventsCache:
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
+        self._uids = Uids()
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
 
@@ -119,9 +120,9 @@ class EventsCache:
                     receipt.end(stored=False)
                 continue
             if not event.timestamp:
-                event.timestamp = format_time(datetime.now(UTC))
+                event.timestamp = format_time(time.time_ns() // 1000)
             if not event.uid:
-                event.uid = str(uuid.uuid4())
+                event.uid = self._uids.next()
             waiting.append((stream, Item(event.pack(), status, receipt)))
         if not waiting:
             return True

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from eventscache.errors import StreamsExhausted
+from eventscache.errors import StorageError, StreamsExhausted
 from eventscache.storage.base import (
     MICROSECONDS,
     Admission,
@@ -96,6 +96,13 @@ class Writer:
 def payloads(page: Page) -> list[bytes]:
     """Return the events of a page."""
     return [entry.event for entry in page.entries]
+
+
+def judged(answer: Admission | StorageError) -> Admission:
+    """Return an answer, or raise the fault that it is."""
+    if isinstance(answer, StorageError):
+        raise answer
+    return answer
 
 
 class Conformance:
@@ -341,6 +348,33 @@ class Conformance:
             # The stream's time stands where it was, until the clock goes on.
             assert (await writer.insert(success(b"b"))).at_us == judged_us
             assert [entry.admitted_us for entry in (await writer.fetch()).entries] == [judged_us, judged_us]
+
+    async def test_batches_of_several_streams_go_together_each_with_its_own_answer(self) -> None:
+        async with self.storage(self.options(max_streams=40)) as storage:
+            writers = [self.writer(storage, f"key {number}") for number in range(40)]
+            batches = [writer.batch(success(*numbered(number))) for number, writer in enumerate(writers)]
+            first = [judged(answer) for answer in await storage.insert_many(batches)]
+            admitted = [verdict.all.admitted if verdict.all else 0 for verdict in first]
+            assert admitted == [min(number, QUOTA.size) for number in range(40)]
+            assert [judged(answer) for answer in await storage.insert_many(batches)] == first
+            assert [(await writer.fetch()).total for writer in writers] == admitted
+
+    async def test_what_is_wrong_with_one_of_several_batches_spoils_no_other(self) -> None:
+        async with self.storage(self.options(max_streams=2)) as storage:
+            old, other, new = (self.writer(storage, name) for name in ("old", "other", "new"))
+            newer = other.batch(success(b"newer"))
+            older = old.batch(success(b"older"))
+            for answer in await storage.insert_many([older, newer]):
+                assert judged(answer).all == Verdict(1, 0)
+            refused, stored, again = await storage.insert_many(
+                [new.batch(success(b"x"), may_displace=False), old.batch(success(b"y")), newer]
+            )
+            assert isinstance(refused, StreamsExhausted)
+            assert judged(stored).all == Verdict(1, 0)
+            assert judged(again).all == Verdict(1, 0)
+            assert payloads(await old.fetch()) == [b"y", b"older"]
+            assert payloads(await other.fetch()) == [b"newer"]
+            assert await storage.insert_many([]) == []
 
     async def test_an_older_number_is_stale(self) -> None:
         async with self.storage(self.options()) as storage:

@@ -11,6 +11,7 @@ from eventscache.stream import Status, Stream
 
 MAX_BATCH_EVENTS = 1000
 MAX_BATCH_BYTES = 1024 * 1024
+MAX_CALL_LANES = 64  # whose batches travel together
 _ITEM_BYTES = 300  # what CPython spends on a waiting event beside its payload
 
 

@@ -5,14 +5,16 @@ import contextlib
 import itertools
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 
 from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
-from eventscache.lane import Item, Lane, Parcel
+from eventscache.lane import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_CALL_LANES, Item, Lane, Parcel
 from eventscache.ledger import Ledger
-from eventscache.storage.base import MICROSECONDS, Admission, Quota, Storage
+from eventscache.storage.base import MICROSECONDS, Admission, Batch, Quota, Storage
 from eventscache.stream import Status, Stream
 
 _log = structlog.get_logger()
@@ -28,6 +30,15 @@ Clock = Callable[[], int]
 def monotonic_us() -> int:
     """Return this process's own clock, in microseconds."""
     return time.monotonic_ns() // 1000
+
+
+class _Flight(NamedTuple):
+    """A parcel on its way, under a number that it keeps until it is given up."""
+
+    lane: Lane
+    parcel: Parcel
+    number: int
+    give_up_us: int
 
 
 class Queue:
@@ -61,17 +72,20 @@ class Queue:
         self._numbers = itertools.count(1)
         self._lanes: dict[Stream, Lane] = {}
         self._sweep_at = _FEWEST_LANES_TO_SWEEP
-        self._ready: asyncio.Queue[Lane] = asyncio.Queue()
+        self._ready: deque[Lane] = deque()
+        self._launching = False
+        self._asking = 0  # calls at their first try
         self._carrying: dict[Lane, int] = {}  # lanes with refusals to carry, and since when; longest first
         self._carry_begins = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._flying: set[asyncio.Task[None]] = set()
+        self._carrier: asyncio.Task[None] | None = None
         self._other_quotas: set[Quota] = set()
         self._refusal, self._say_again_us = "", 0  # what the storage said when it refused a batch
 
     def start(self) -> None:
         """Start flushing, on the running loop."""
-        self._tasks = [asyncio.create_task(self._flush_lanes()) for _ in range(self._pool_size)]
-        self._tasks.append(asyncio.create_task(self._carry_refusals()))
+        self._carrier = asyncio.create_task(self._carry_refusals())
+        self._launch_soon()
 
     async def drain(self, timeout_seconds: float) -> None:
         """Flush what waits, within the time there is; drop and count the rest. Nothing may be put any more."""
@@ -84,10 +98,11 @@ class Queue:
                     await self._flushed(lane)
         except TimeoutError:
             _log.warning("queue not drained in time", events=self._ledger.queued)
-        for task in self._tasks:
+        tasks = [*self._flying, *([self._carrier] if self._carrier else [])]
+        self._carrier = None
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await asyncio.gather(*tasks, return_exceptions=True)
         for lane in self._lanes.values():
             self._drop(list(lane.waiting), "shutdown")
             lane.waiting.clear()
@@ -158,7 +173,8 @@ class Queue:
     def _schedule(self, lane: Lane) -> None:
         if not lane.scheduled:
             lane.scheduled = True
-            self._ready.put_nowait(lane)
+            self._ready.append(lane)
+            self._launch_soon()
 
     def _note_carrying(self, lane: Lane) -> None:
         if lane not in self._carrying and lane.carries:
@@ -180,71 +196,138 @@ class Queue:
                 del self._carrying[lane]
                 self._hurry(lane)
 
-    async def _flush_lanes(self) -> None:
-        while True:
-            lane = await self._ready.get()
+    def _launch_soon(self) -> None:
+        """Flush on the next turn of the loop: whatever arrives in this one goes along."""
+        if not self._launching and self._carrier:
+            self._launching = True
+            asyncio.get_running_loop().call_soon(self._launch)
+
+    def _launch(self) -> None:
+        """Send what is ready.
+
+        While the storage is asked the next call waits for company, unless there is enough of it: that costs half a
+        round trip at times, and saves most of what calls cost. A call that is tried again holds up nobody.
+        """
+        self._launching = False
+        while self._ready and self._carrier and len(self._flying) < self._pool_size:
+            if self._asking and len(self._ready) < MAX_CALL_LANES:
+                return
+            if flights := self._take():
+                self._asking += 1
+                task = asyncio.create_task(self._deliver(flights))
+                self._flying.add(task)
+                task.add_done_callback(self._landed)
+
+    def _landed(self, task: "asyncio.Task[None]") -> None:
+        self._flying.discard(task)
+        self._launch_soon()
+
+    def _take(self) -> list[_Flight]:
+        """Return what goes along in one call: the next parcels of lanes that are ready, within bounds."""
+        flights: list[_Flight] = []
+        events = size = 0
+        while self._ready and len(flights) < MAX_CALL_LANES and events < MAX_BATCH_EVENTS and size < MAX_BATCH_BYTES:
+            lane = self._ready.popleft()
             parcel = lane.take(self._quota.size, self._now_us())
             if not lane.carries:
                 self._carrying.pop(lane, None)
             for item in parcel.refused:
                 self._end(item, admitted=False)
-            if not parcel.idle:
-                await self._deliver(lane, parcel)
-            lane.finish_flush(parcel)
-            self._note_carrying(lane)
-            if lane.waiting or lane.carry_due:
-                self._schedule(lane)
-
-    async def _deliver(self, lane: Lane, parcel: Parcel) -> None:
-        """Insert a parcel; whatever happens, every item ends up counted."""
-        try:
-            admission = await self._insert(lane, parcel)
-        except StorageUnavailable as fault:
-            self._drop(parcel.items, "unconfirmed" if fault.ambiguous else "storage_unavailable")
-            if not fault.ambiguous:
-                parcel.hand_back(lane)
-        except StreamsExhausted:
-            self._drop(parcel.items, "max_streams")
-        except StorageError as fault:
-            self._note_refusal(str(fault))
-            self._drop(parcel.items, "storage_error")
-        except asyncio.CancelledError:
-            self._drop(parcel.items, "shutdown")
-            raise
-        except Exception:  # a backend's bug must neither stop the flushing nor lose count
-            _log.exception("storage failed in an unexpected way")
-            self._drop(parcel.items, "storage_error")
-        else:
-            if admission.stale:  # another process writes under our name, or a batch came back from long ago
-                _log.error("storage calls a batch stale", writer=self._writer)
-                self._drop(parcel.items, "unconfirmed")
+            flight = _Flight(lane, parcel, next(self._numbers), self._now_us() + self._deadline_us)
+            if parcel.idle:
+                self._finish(flight)
             else:
-                self._settle(parcel, admission)
+                flights.append(flight)
+                events += parcel.payloads
+                size += parcel.payload_bytes
+        return flights
 
-    async def _insert(self, lane: Lane, parcel: Parcel) -> Admission:
+    def _finish(self, flight: _Flight) -> None:
+        lane = flight.lane
+        lane.finish_flush(flight.parcel)
+        self._note_carrying(lane)
+        if lane.waiting or lane.carry_due:
+            self._schedule(lane)
+
+    async def _deliver(self, flights: list[_Flight]) -> None:
+        """Insert parcels; whatever happens, every item ends up counted."""
+        sent_us = self._now_us()
+        try:
+            answers = await self._storage.insert_many([self._batch(flight, sent_us) for flight in flights])
+            answered: list[tuple[_Flight, Admission | Exception]] = [*zip(flights, answers, strict=True)]
+        except asyncio.CancelledError:
+            for flight in flights:
+                self._drop(flight.parcel.items, "shutdown")
+            raise
+        except Exception as fault:  # a backend's bug must neither stop the flushing nor lose count
+            answered = [(flight, fault) for flight in flights]
+        finally:
+            self._asking -= 1
+            self._launch_soon()
+        trying = []
+        for flight, answer in answered:
+            if isinstance(answer, StorageUnavailable):
+                trying.append(self._try_again(flight, answer))
+            else:
+                self._conclude(flight, answer, sent_us)
+        if trying:
+            await asyncio.gather(*trying)
+
+    def _batch(self, flight: _Flight, sent_us: int) -> Batch:
+        lane = flight.lane
+        return flight.parcel.batch(lane.stream, self._quota, self._writer, flight.number, sent_us, trusted=lane.trusted)
+
+    async def _try_again(self, flight: _Flight, fault: StorageUnavailable) -> None:
         """Try until the deadline, always under one number: no try can store an event twice."""
-        number = next(self._numbers)
-        give_up_us = self._now_us() + self._deadline_us
         pause_seconds = _FIRST_PAUSE_SECONDS
-        ambiguous = False
-        while True:
-            sent_us = self._now_us()
+        ambiguous = fault.ambiguous
+        answer: Admission | Exception = fault
+        sent_us = 0
+        while isinstance(answer, StorageUnavailable):
+            self._note_storage(str(answer))
+            if self._now_us() + pause_seconds * MICROSECONDS > flight.give_up_us:
+                answer = StorageUnavailable(str(answer), ambiguous=ambiguous)
+                break
             try:
-                admission = await self._storage.insert(
-                    parcel.batch(lane.stream, self._quota, self._writer, number, sent_us, trusted=lane.trusted)
-                )
-            except StorageUnavailable as fault:
-                ambiguous = ambiguous or fault.ambiguous
-                self._note_storage(str(fault))
-                if self._now_us() + pause_seconds * MICROSECONDS > give_up_us:
-                    raise StorageUnavailable(str(fault), ambiguous=ambiguous) from fault
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+                sent_us = self._now_us()
+                answer = await self._storage.insert(self._batch(flight, sent_us))
+            except StorageUnavailable as again:
+                answer = again
+                ambiguous = ambiguous or again.ambiguous
+            except asyncio.CancelledError:
+                self._drop(flight.parcel.items, "shutdown")
+                raise
+            except Exception as again:  # as in _deliver
+                answer = again
+        self._conclude(flight, answer, sent_us)
+
+    def _conclude(self, flight: _Flight, answer: Admission | Exception, sent_us: int) -> None:
+        """Count what became of a parcel."""
+        lane, parcel, items = flight.lane, flight.parcel, flight.parcel.items
+        if isinstance(answer, Admission):
+            self._note_storage(None)
+            self._note_quota(answer)
+            if answer.stale:  # another process writes under our name, or a batch came back from long ago
+                _log.error("storage calls a batch stale", writer=self._writer)
+                self._drop(items, "unconfirmed")
             else:
-                self._note_storage(None)
-                self._note_quota(admission)
-                lane.renew(admission, sent_us)
-                return admission
+                lane.renew(answer, sent_us)
+                self._settle(parcel, answer)
+        elif isinstance(answer, StorageUnavailable):
+            self._drop(items, "unconfirmed" if answer.ambiguous else "storage_unavailable")
+            if not answer.ambiguous:
+                parcel.hand_back(lane)
+        elif isinstance(answer, StreamsExhausted):
+            self._drop(items, "max_streams")
+        else:
+            if isinstance(answer, StorageError):
+                self._note_refusal(str(answer))
+            else:
+                _log.error("storage failed in an unexpected way", exc_info=answer)
+            self._drop(items, "storage_error")
+        self._finish(flight)
 
     def _settle(self, parcel: Parcel, admission: Admission) -> None:
         ledger = self._ledger

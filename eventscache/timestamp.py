@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from functools import lru_cache
 
 _MOST_DIGITS = 15  # of epoch milliseconds: until the year 33658
 _RFC_3339 = re.compile(
@@ -19,6 +20,12 @@ def parse_time(text: str) -> int:
     return (moment - dt.datetime.fromtimestamp(0, dt.UTC)) // dt.timedelta(microseconds=1)
 
 
-def format_time(moment: dt.datetime) -> str:
-    """Return a time in UTC as Jitsu writes it: always with six digits."""
-    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+def format_time(unix_us: int) -> str:
+    """Return a time in UTC as Jitsu writes it: always with six digits. Raises `ValueError` beyond the year 9999."""
+    seconds, microseconds = divmod(unix_us, 1_000_000)
+    return f"{_second(seconds)}.{microseconds:06}Z"
+
+
+@lru_cache(4)
+def _second(unix_seconds: int) -> str:
+    return dt.datetime.fromtimestamp(unix_seconds, dt.UTC).isoformat()[:-6]

@@ -212,12 +212,13 @@ class _Connection:
         if self._proxy.encrypted:
             return False
         self._replies.feed(chunk)
+        doomed = []
         while (reply := self._replies.gets(False)) is not INCOMPLETE:
             pushed = isinstance(reply, hiredis.PushNotification)
             if not pushed and self._doomed and (command := self._doomed.popleft()):
-                self._proxy.dropped.append(command)
-                return True
-        return False
+                doomed.append(command)
+        self._proxy.dropped += doomed  # of a pipeline, perhaps, and lost together
+        return bool(doomed)
 
 
 async def _connect(upstream: RedisServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

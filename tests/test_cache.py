@@ -11,6 +11,7 @@ import pytest
 from eventscache.cache import EventsCache
 from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable, StreamsExhausted
 from eventscache.event import Event
+from eventscache.lane import MAX_CALL_LANES
 from eventscache.search import Search
 from eventscache.storage.base import (
     MICROSECONDS,
@@ -41,6 +42,7 @@ class Recorded(MemoryStorage):
         self.batches: list[Batch] = []
         self.answers: list[Admission] = []
         self.faults: list[Exception | None] = []
+        self.away: Stream | None = None
         self.gate: asyncio.Event | None = None
         self.lose_reply = False
 
@@ -50,6 +52,8 @@ class Recorded(MemoryStorage):
             await self.gate.wait()
         if self.faults and (fault := self.faults.pop(0)):
             raise fault
+        if batch.stream == self.away:
+            raise StorageUnavailable("no connection", ambiguous=False)
         admission = await super().insert(batch)
         self.answers.append(admission)
         if self.lose_reply:
@@ -204,7 +208,7 @@ async def test_refusals_that_come_back_are_carried_though_the_stream_fell_silent
         bench.clock.advance(900_000)
         bench.offer()
         await until(lambda: len(bench.storage.batches) == 2)
-        await until(lambda: not bench.storage.faults)
+        await until(lambda: bench.cache.queue.lane(TOKEN).carries)
         bench.clock.advance(900_000)
         await until(lambda: len(bench.storage.answers) == 2)
         assert (await bench.storage.fetch(TOKEN, Query())).limited == 7
@@ -416,15 +420,44 @@ async def test_a_full_queue_drops_the_new_events_all_or_none() -> None:
 async def test_at_most_the_pool_size_is_under_way_and_one_call_per_stream() -> None:
     async with opened(pool_size=3) as bench:
         bench.storage.gate = asyncio.Event()
-        for number in range(10):
+        for number in range(3 * MAX_CALL_LANES + 1):  # the memory storage takes them one after the other
             bench.offer(1, Stream(Namespace.TOKEN, f"key {number}"))
         await until(lambda: len(bench.storage.batches) == 3)
         bench.offer(1, Stream(Namespace.TOKEN, "key 0"))
-        await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
         assert len(bench.storage.batches) == 3
         bench.storage.gate.set()
         await bench.settled()
-        assert bench.ledger.stored == 11
+        assert bench.ledger.stored == 3 * MAX_CALL_LANES + 2
+
+
+async def test_a_call_that_is_under_way_lets_the_next_one_wait_for_company() -> None:
+    async with opened(pool_size=3) as bench:
+        bench.storage.gate = asyncio.Event()
+        bench.offer(1, Stream(Namespace.TOKEN, "first"))
+        await until(lambda: len(bench.storage.batches) == 1)
+        for number in range(MAX_CALL_LANES - 1):
+            bench.offer(1, Stream(Namespace.TOKEN, f"key {number}"))
+            await asyncio.sleep(0)
+        assert len(bench.storage.batches) == 1
+        bench.offer(1, Stream(Namespace.TOKEN, "the last one makes it company enough"))
+        await until(lambda: len(bench.storage.batches) == 2)
+        bench.storage.gate.set()
+        await bench.settled()
+        assert bench.ledger.stored == MAX_CALL_LANES + 1
+
+
+async def test_a_call_that_is_tried_again_holds_up_nobody() -> None:
+    async with opened(pool_size=3) as bench:
+        bench.storage.away = Stream(Namespace.TOKEN, "of a server that is away")
+        bench.offer(1, bench.storage.away)
+        await until(lambda: len(bench.storage.batches) > 1)
+        bench.offer()
+        await until(lambda: bench.ledger.stored == 1)
+        bench.storage.away = None
+        await bench.settled()
+        assert bench.ledger.stored == 2
 
 
 async def test_store_tells_what_became_of_the_events() -> None:

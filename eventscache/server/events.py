@@ -1,7 +1,6 @@
 """`/api/v1/events/cache` and `/api/v1/streams`: Jitsu's reading side, and ours for writing and clearing."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -201,14 +200,9 @@ async def get_streams(context: Context, request: web.BaseRequest) -> web.Respons
                     "id": info.stream.id,
                     "total_events": info.total,
                     "error_events": info.errors,
-                    "last_active": _time(info.last_active_us),
+                    "last_active": format_time(info.last_active_us),
                 }
                 for info in await context.cache.streams(namespace)
             ]
         }
     )
-
-
-def _time(unix_us: int) -> str:
-    seconds, microseconds = divmod(unix_us, 1_000_000)
-    return format_time(datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds))

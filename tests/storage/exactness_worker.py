@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from eventscache.cache import EventsCache
-from eventscache.errors import StorageUnavailable
+from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.event import Event
 from eventscache.ledger import Ledger
 from eventscache.storage.base import MICROSECONDS, Admission, Batch, Offer, Quota, Refusal, Share, StorageOptions
@@ -56,20 +56,36 @@ class Report(NamedTuple):
 class RecordingStorage(RedisStorage):
     """Notes what came of each batch, however often it was tried."""
 
-    deeds: list[Deed]
+    deeds: dict[tuple[str, int], Deed]
     tries: dict[tuple[str, int], list[tuple[int, Batch]]]
 
     async def insert(self, batch: Batch) -> Admission:
-        tries = self.tries.setdefault((batch.stream.id, batch.number), [])
-        tries.append((now_us(), batch))
+        self._begin(batch)
         admission = await super().insert(batch)
+        self._end(batch, admission)
+        return admission
+
+    async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
+        for batch in batches:
+            self._begin(batch)
+        answers = await super().insert_many(batches)
+        for batch, answer in zip(batches, answers, strict=True):
+            if isinstance(answer, Admission):
+                self._end(batch, answer)
+        return answers
+
+    def _begin(self, batch: Batch) -> None:
+        self.tries.setdefault((batch.stream.id, batch.number), []).append((now_us(), batch))
+
+    def _end(self, batch: Batch, admission: Admission) -> None:
+        tries = self.tries[batch.stream.id, batch.number]
         # Carried refusals grow older from try to try. The servers share this machine's clock, and a broken connection
         # cannot be heard any more: it was the last of the tries that had been sent by then.
         done = max((nth for nth, (sent_us, _) in enumerate(tries) if sent_us <= admission.at_us), default=0)
         repeated = done < len(tries) - 1
         gone_us = (tries[-1][0] - admission.at_us, now_us() - admission.at_us) if repeated else (0, 0)
-        self.deeds.append(Deed(tries[done][1], admission, gone_us))
-        return admission
+        # Where many become one, or one of many is tried by itself, it ends twice.
+        self.deeds.setdefault((batch.stream.id, batch.number), Deed(tries[done][1], admission, gone_us))
 
 
 def now_us() -> int:
@@ -94,7 +110,7 @@ def offer_to_cache(job: Job) -> Report:
 
 def _recording(job: Job) -> RecordingStorage:
     storage = RecordingStorage.from_url(job.url, OPTIONS)
-    storage.deeds, storage.tries = [], {}
+    storage.deeds, storage.tries = {}, {}
     _barriers[0].wait(GENEROUS_SECONDS)
     return storage
 
@@ -103,12 +119,13 @@ async def _insert_raw(job: Job) -> Report:
     ledger = Ledger()
     async with _recording(job) as storage:
         await asyncio.gather(*(_insert_into(storage, job, stream, ledger) for stream in job.streams))
-    offers = [offer for deed in storage.deeds for offer in deed.batch.offers]
+    deeds = [*storage.deeds.values()]
+    offers = [offer for deed in deeds for offer in deed.batch.offers]
     return Report(
-        storage.deeds,
+        deeds,
         ledger,
-        sum(offer.to_all for offer in offers) + sum(_counted(deed.batch.all) for deed in storage.deeds),
-        sum(offer.to_error for offer in offers) + sum(_counted(deed.batch.error) for deed in storage.deeds),
+        sum(offer.to_all for offer in offers) + sum(_counted(deed.batch.all) for deed in deeds),
+        sum(offer.to_error for offer in offers) + sum(_counted(deed.batch.error) for deed in deeds),
     )
 
 
@@ -197,7 +214,7 @@ async def _offer_to_cache(job: Job) -> Report:
         await _pause(dice, job)
     await cache.close(GENEROUS_SECONDS)
     assert cache.ledger.received == offered
-    return Report(storage.deeds, cache.ledger, offered, errors)
+    return Report([*storage.deeds.values()], cache.ledger, offered, errors)
 
 
 def _random_event(dice: random.Random, uid: str) -> Event:

@@ -108,6 +108,17 @@ async def test_flushed_scripts_are_loaded_again(storage: RedisStorage, driver: r
     assert payloads(await writer.fetch()) == [b"3", b"2", b"1"]
 
 
+async def test_flushed_scripts_are_loaded_again_by_batches_that_go_together(
+    storage: RedisStorage, driver: redis.Redis
+) -> None:
+    writers = [Writer(storage, Stream(Namespace.TOKEN, f"key {number}")) for number in range(5)]
+    for event in (b"1", b"2"):
+        driver.script_flush()
+        await storage.insert_many([writer.batch(success(event)) for writer in writers])
+    for writer in writers:
+        assert payloads(await writer.fetch()) == [b"2", b"1"]
+
+
 async def test_a_state_that_is_lost_goes_on_at_its_stamps(redis_server: RedisServer, driver: redis.Redis) -> None:
     clock = ManualClock()
     async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(now=clock)) as storage:

@@ -40,18 +40,11 @@ class Registry:
 
         Raises `StreamsExhausted`. A stream that was registered before goes on while the set cannot be reached.
         """
-        now = self._options.now() / MICROSECONDS if self._options.now else asyncio.get_running_loop().time()
-        if now - self._registered.get(batch.stream, -math.inf) < _REGISTER_EVERY_SECONDS:
+        now = self._seconds()
+        if not self._due(batch.stream, now):
             return False
         key = self._keys.registry(batch.stream.namespace)
-        arguments = [
-            self._options.now() if self._options.now else "",
-            _member(batch.stream),
-            self._options.max_streams,
-            expiry_ms,
-            int(batch.may_displace),
-            _DISPLACED_AT_ONCE,
-        ]
+        arguments = self._arguments(batch.stream, expiry_ms, displace=batch.may_displace)
         try:
             surplus, *idlest = await self._run(self._register, key, [key], arguments)
         except StorageUnavailable:
@@ -60,13 +53,66 @@ class Registry:
             raise
         if surplus < 0:
             raise StreamsExhausted(f"there are {self._options.max_streams} streams, and no more are allowed")
-        self._registered[batch.stream] = now
-        self._registered.move_to_end(batch.stream)
-        while len(self._registered) > self._options.max_streams:
-            self._registered.popitem(last=False)
+        self._remember(batch.stream, now)
         if surplus:
             await self._make_room(batch.stream.namespace, surplus, dict(zip(idlest[::2], idlest[1::2], strict=True)))
         return True
+
+    async def note_together(self, streams: Iterable[Stream], expiry_ms: int) -> set[Stream]:
+        """Register in one go what is due, as far as there is room and the server obliges; return what that was.
+
+        The rest is for `note`, which makes room, and says what is wrong.
+        """
+        now = self._seconds()
+        noted = set()
+        for namespace in Namespace:
+            due = [stream for stream in streams if stream.namespace is namespace and self._due(stream, now)]
+            if len(due) > 1:
+                noted |= {
+                    stream for stream, reply in await self._register_together(namespace, due, expiry_ms) if reply == [0]
+                }
+        for stream in noted:
+            self._remember(stream, now)
+        return noted
+
+    async def _register_together(
+        self, namespace: Namespace, streams: list[Stream], expiry_ms: int
+    ) -> Iterable[tuple[Stream, Any]]:
+        key = self._keys.registry(namespace)
+
+        def ask() -> Any:
+            pipeline = self._deployment.client.pipeline(transaction=False)
+            for stream in streams:
+                self._register.enqueue(pipeline, [key], self._arguments(stream, expiry_ms, displace=False))
+            return pipeline.execute(raise_on_error=False)
+
+        try:
+            return zip(streams, await self._deployment.write(key, ask, ambiguous=False), strict=True)
+        except StorageUnavailable:
+            return ()
+
+    def _seconds(self) -> float:
+        return self._options.now() / MICROSECONDS if self._options.now else asyncio.get_running_loop().time()
+
+    def _due(self, stream: Stream, now: float) -> bool:
+        return now - self._registered.get(stream, -math.inf) >= _REGISTER_EVERY_SECONDS
+
+    def _remember(self, stream: Stream, now: float) -> None:
+        self._registered[stream] = now
+        self._registered.move_to_end(stream)
+        while len(self._registered) > self._options.max_streams:
+            self._registered.popitem(last=False)
+
+    def _arguments(self, stream: Stream, expiry_ms: int, *, displace: bool) -> list[Any]:
+        """Return what `lua/register.lua` is given, in its order."""
+        return [
+            self._options.now() if self._options.now else "",
+            _member(stream),
+            self._options.max_streams,
+            expiry_ms,
+            int(displace),
+            _DISPLACED_AT_ONCE,
+        ]
 
     async def _make_room(self, namespace: Namespace, surplus: int, named: dict[bytes, bytes]) -> None:
         """Let so many of the named streams leave: those that are the idlest by their own state.

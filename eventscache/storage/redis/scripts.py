@@ -33,3 +33,8 @@ class Script:
         except NoScriptError:
             # EVAL loads and runs in one step: nothing can flush the script in between.
             return await client.eval(self._text, len(keys), *keys, *args)
+
+    def enqueue(self, pipeline: Any, keys: list[str], args: list[Any]) -> None:
+        """Let a pipeline run it; the reply is a `NoScriptError` where the server does not know it."""
+        # By the bare command: a Cluster's pipeline knows no other way.
+        pipeline.execute_command("EVALSHA", self._digest, len(keys), *keys, *args)

@@ -1,13 +1,14 @@
 """The storage contract over Redis: each operation is one Lua script, or one command for each key."""
 
+import asyncio
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
 
-from eventscache.errors import ConfigError, StorageError
+from eventscache.errors import ConfigError, StorageError, StorageUnavailable
 from eventscache.storage.base import (
     Admission,
     Batch,
@@ -76,14 +77,69 @@ class RedisStorage(Storage):
 
     async def insert(self, batch: Batch) -> Admission:
         """See `Storage.insert`."""
-        expiry_ms = expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
-        noted = await self._registry.note(batch, expiry_ms)
-        keys = self._keys.all(batch.stream)
-        arguments = [
+        noted = await self._registry.note(batch, self._expiry_ms(batch))
+        keys, arguments = self._keys.all(batch.stream), self._arguments(batch)
+        reply = await self._deployment.write(keys[0], lambda: self._insert(self._client, keys, arguments))
+        return await self._admission(batch, reply, noted=noted)
+
+    async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
+        """See `Storage.insert_many`: one pipeline for each server."""
+        if len(batches) < 2:  # noqa: PLR2004
+            return [await self._answer(batch) for batch in batches]
+        answers: dict[Stream, Admission | StorageError] = {}
+        together = await self._registry.note_together([batch.stream for batch in batches], self._expiry_ms(batches[0]))
+        noted: dict[Stream, bool] = {}
+        for batch in batches:
+            try:
+                noted[batch.stream] = batch.stream in together or await self._registry.note(
+                    batch, self._expiry_ms(batch)
+                )
+            except StorageError as fault:
+                answers[batch.stream] = fault
+        registered = [batch for batch in batches if batch.stream in noted]
+        nodes = self._deployment.by_node(registered, lambda batch: self._keys.key(batch.stream, "state"))
+        for answered in await asyncio.gather(*(self._insert_at_node(of_node, noted) for of_node in nodes)):
+            answers.update(answered)
+        return [answers[batch.stream] for batch in batches]
+
+    async def _insert_at_node(
+        self, batches: Sequence[Batch], noted: Mapping[Stream, bool]
+    ) -> dict[Stream, Admission | StorageError]:
+        """Insert batches that one server keeps. `noted` says which streams have just been registered."""
+        try:
+            replies = await self._insert_together(batches)
+        except StorageUnavailable as fault:
+            return dict.fromkeys((batch.stream for batch in batches), fault)
+        answers: dict[Stream, Admission | StorageError] = {}
+        for batch, reply in zip(batches, replies, strict=True):
+            # What went wrong with one of them, by itself and under the same number, is found out or put right.
+            answers[batch.stream] = (
+                await self._answer(batch)
+                if isinstance(reply, Exception)
+                else await self._admission(batch, reply, noted=noted[batch.stream])
+            )
+        return answers
+
+    async def _insert_together(self, batches: Sequence[Batch]) -> list[Any]:
+        def send() -> Any:
+            pipeline = self._client.pipeline(transaction=False)
+            for batch in batches:
+                self._insert.enqueue(pipeline, self._keys.all(batch.stream), self._arguments(batch))
+            return pipeline.execute(raise_on_error=False)
+
+        replies: list[Any] = await self._deployment.write(self._keys.key(batches[0].stream, "state"), send)
+        return replies
+
+    def _expiry_ms(self, batch: Batch) -> int:
+        return expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
+
+    def _arguments(self, batch: Batch) -> list[Any]:
+        """Return what `lua/insert.lua` is given, in its order."""
+        return [
             self._now(),
             batch.quota.size,
             batch.quota.window_us,
-            expiry_ms,
+            self._expiry_ms(batch),
             batch.writer,
             batch.number,
             batch.all.surplus,
@@ -93,12 +149,13 @@ class RedisStorage(Storage):
             "".join(map(_letter, batch.offers)),
             *(offer.event for offer in batch.offers),
         ]
-        reply = await self._deployment.write(keys[0], lambda: self._insert(self._client, keys, arguments))
+
+    async def _admission(self, batch: Batch, reply: Sequence[Any], *, noted: bool) -> Admission:
         kind, at_us, all_admitted, all_retry, error_admitted, error_retry, other_quota, created = reply
         if created and not noted:  # it was displaced by another process since this one registered it
             self._registry.forget(batch.stream)
             with contextlib.suppress(StorageError):  # the events are stored; the next batch registers it
-                await self._registry.note(msgspec.structs.replace(batch, may_displace=True), expiry_ms)
+                await self._registry.note(msgspec.structs.replace(batch, may_displace=True), self._expiry_ms(batch))
         return Admission(
             at_us,
             Verdict(all_admitted, all_retry) if all_admitted >= 0 else None,
