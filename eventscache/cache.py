@@ -94,7 +94,7 @@ class EventsCache:
 
     def refuses(self, stream: Stream, status: Status, count: int) -> bool:
         """Tell whether events are refused without looking at them; if so, they are counted as limited."""
-        if not self._open or not self.queue.refuses(self.queue.lane(stream), status, count):
+        if not self._open or not self.queue.refuses(stream, status, count):
             return False
         self.ledger.received += count
         return True
@@ -111,10 +111,10 @@ class EventsCache:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
             return not self._enabled
         ledger, queue = self.ledger, self.queue
-        waiting = []
+        waiting, size = [], 0
         for stream, event in records:
             status = event.status
-            if queue.refuses(queue.lane(stream), status, 1):
+            if queue.refuses(stream, status):
                 ledger.received += 1
                 if receipt:
                     receipt.end(stored=False)
@@ -123,10 +123,12 @@ class EventsCache:
                 event.timestamp = format_time(time.time_ns() // 1000)
             if not event.uid:
                 event.uid = self._uids.next()
-            waiting.append((stream, Item(event.pack(), status, receipt)))
+            item = Item.of(event.pack(), status, receipt)
+            waiting.append((stream, item))
+            size += item.size
         if not waiting:
             return True
-        if not queue.has_room(sum(item.bytes for _, item in waiting)):
+        if not queue.has_room(size):
             self._drop(len(waiting), "queue_full", receipt)
             return False
         ledger.received += len(waiting)
@@ -191,7 +193,8 @@ class EventsCache:
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """Remove a stream's events and return how many there were; `reset` makes its limiter forget as well.
 
-        Other processes may go on refusing for as long as a lease, a second at most. Raises `StorageUnavailable`.
+        Other processes may go on refusing for as long as a lease: a second, or up to 20 with very many streams.
+        Raises `StorageUnavailable`.
         """
         if not self._enabled:
             return 0

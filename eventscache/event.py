@@ -8,8 +8,21 @@ import msgspec
 from eventscache.errors import InvalidEvent
 from eventscache.stream import Namespace, Status, Stream
 
-_PACKED_FIELDS = 9
 _encode = msgspec.json.encode
+_unpack = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, str, str, str, str, str, str]).decode
+_pack = msgpack.Packer().pack  # `packb` would make one each time
+
+
+class _Tail(msgspec.Struct, omit_defaults=True):
+    """The small fields of the wire, of which those without an empty default are always there."""
+
+    error: str = ""
+    skip: str = ""
+    timestamp: str = ""
+    uid: str = ""
+    destination_id: str | None = None
+    token_id: str | None = None
+    seq: int | None = None
 
 
 class Event(msgspec.Struct):
@@ -62,7 +75,7 @@ class Event(msgspec.Struct):
             self.token_id,
         )
         try:
-            packed: bytes = msgpack.packb(fields)
+            packed: bytes = _pack(fields)
         except UnicodeEncodeError as fault:
             raise InvalidEvent(f"a text is not valid Unicode: {fault.reason}") from None
         return packed
@@ -71,36 +84,22 @@ class Event(msgspec.Struct):
     def unpack(cls, packed: bytes) -> Self:
         """Return the event that `pack` made; raise `InvalidEvent` if the bytes are something else."""
         try:
-            fields = msgpack.unpackb(packed)
-        except (ValueError, msgpack.UnpackException) as fault:
-            raise InvalidEvent(f"not a packed event: {fault}") from fault
-        if not isinstance(fields, list) or len(fields) != _PACKED_FIELDS:
-            raise InvalidEvent("not a packed event: wrong shape")
-        for name, value in zip(cls.__struct_fields__, fields, strict=True):
-            if not isinstance(value, bytes if name in {"original", "success"} else str):
-                raise InvalidEvent(f"not a packed event: wrong type of {name}")
-        return cls(*fields)
+            return cls(*_unpack(packed))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+            raise InvalidEvent(f"not a packed event: {fault}") from None
 
     def to_json(self, sequence: int) -> bytes:
         """Return the JSON object of the wire: Jitsu's order, empty fields left out, `seq` added.
 
         `original` and `success` are spliced in as they are.
         """
-        parts: list[bytes] = []
+        parts = [b"{"]
         if self.malformed:
             parts += (b'"malformed":', _encode(self.malformed), b",")
         if self.original:
             parts += (b'"original":', self.original, b",")
         if self.success:
             parts += (b'"success":', self.success, b",")
-        for name in ("error", "skip", "timestamp", "uid"):
-            if value := getattr(self, name):
-                parts += (b'"%b":' % name.encode(), _encode(value), b",")
-        parts += (
-            b'"destination_id":',
-            _encode(self.destination_id),
-            b',"token_id":',
-            _encode(self.token_id),
-            b',"seq":%d}' % sequence,
-        )
-        return b"{" + b"".join(parts)
+        tail = _Tail(self.error, self.skip, self.timestamp, self.uid, self.destination_id, self.token_id, sequence)
+        parts.append(_encode(tail)[1:])
+        return b"".join(parts)

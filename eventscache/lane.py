@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from eventscache.lease import NOTHING_REFUSED, Lease, Refused
 from eventscache.storage.base import Admission, Batch, Offer, Quota, Share
@@ -50,16 +50,17 @@ class Receipt:
 
 
 class Item(NamedTuple):
-    """A waiting event."""
+    """A waiting event, and what it costs to let it wait."""
 
     payload: bytes
     status: Status
     receipt: Receipt | None
+    size: int
 
-    @property
-    def bytes(self) -> int:
-        """What it costs to let it wait."""
-        return _ITEM_BYTES + len(self.payload)
+    @classmethod
+    def of(cls, payload: bytes, status: Status, receipt: Receipt | None = None) -> Self:
+        """Return an event that is to wait."""
+        return cls(payload, status, receipt, _ITEM_BYTES + len(payload))
 
 
 class _Share:
@@ -90,7 +91,7 @@ class _Share:
 class Parcel:
     """What one storage call carries for a stream, the same however often it is tried."""
 
-    __slots__ = ("_all", "_error", "_offers", "_size", "items", "payload_bytes", "payloads", "refused")
+    __slots__ = ("_all", "_error", "_offers", "_size", "items", "payload_bytes", "payloads", "refused", "waited_bytes")
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -101,6 +102,7 @@ class Parcel:
         self.refused: list[Item] = []  # by leases that were closed after the items began to wait
         self.payloads = 0
         self.payload_bytes = 0
+        self.waited_bytes = 0  # of all items, these and the refused
 
     @property
     def full(self) -> bool:
@@ -184,6 +186,7 @@ class Lane:
         parcel = Parcel(size)
         while self.waiting and not parcel.full:
             item = self.waiting.popleft()
+            parcel.waited_bytes += item.size
             if self.refuses(item.status, now_us):
                 parcel.refused.append(item)
             else:
@@ -193,12 +196,12 @@ class Lane:
             self.carry_due = False
         return parcel
 
-    def renew(self, admission: Admission, sent_us: int) -> None:
-        """Learn from an answer when the collections open."""
+    def renew(self, admission: Admission, sent_us: int, longest_us: int) -> None:
+        """Learn from an answer when the collections open, or at least when to ask again."""
         if admission.all:
-            self.all.renew(sent_us, admission.all.retry_us)
+            self.all.renew(sent_us, admission.all.retry_us, longest_us)
         if admission.error:
-            self.error.renew(sent_us, admission.error.retry_us)
+            self.error.renew(sent_us, admission.error.retry_us, longest_us)
 
     def is_idle(self, now_us: int) -> bool:
         """Whether nothing would be lost if it were forgotten."""

@@ -2,8 +2,6 @@
 
 from eventscache.storage.base import MICROSECONDS, Refusal
 
-MAX_LEASE_US = MICROSECONDS
-
 
 class Lease:
     """Tells until when a collection is closed: what is refused locally until then, the storage would refuse as well.
@@ -18,9 +16,9 @@ class Lease:
         self.until_us = 0
         self._refused: dict[int, tuple[int, int]] | None = None  # second: latest moment, count
 
-    def renew(self, sent_us: int, retry_us: int) -> None:
+    def renew(self, sent_us: int, retry_us: int, longest_us: int) -> None:
         """Close until `retry_us` after the call was sent; a thousandth is left for clocks that drift."""
-        self.until_us = sent_us + min(retry_us * 999 // 1000, MAX_LEASE_US)
+        self.until_us = sent_us + min(retry_us * 999 // 1000, longest_us)
 
     def refuse(self, now_us: int, count: int = 1) -> None:
         """Count refusals, to be carried."""

@@ -19,10 +19,13 @@ from eventscache.stream import Status, Stream
 
 _log = structlog.get_logger()
 
-_CARRY_AFTER_US = 900_000  # refusals reach the storage within a second, even if their stream fell silent
+# So long a lease holds at most, and refusals wait to be carried although their stream fell silent: a second, until
+# there are so many streams that asking for each of them every second would take all the time there is.
+_PATIENCE_US, _PATIENCE_US_PER_LANE, _MOST_PATIENCE_US = MICROSECONDS, 200, 20 * MICROSECONDS
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
 _FEWEST_LANES_TO_SWEEP = 1024
 _SAY_AGAIN_US = 10_000_000
+_LONGEST_GATHERING_US = 25_000
 
 Clock = Callable[[], int]
 
@@ -74,6 +77,10 @@ class Queue:
         self._sweep_at = _FEWEST_LANES_TO_SWEEP
         self._ready: deque[Lane] = deque()
         self._launching = False
+        self._gathered = self._gathered_before = 0  # events since the last launch, and those of them until a turn ago
+        self._gathering_since_us = 0
+        self._hurried = False  # somebody waits for what is ready
+        self._waiting_bytes = 0  # of what is in no call yet
         self._asking = 0  # calls at their first try
         self._carrying: dict[Lane, int] = {}  # lanes with refusals to carry, and since when; longest first
         self._carry_begins = asyncio.Event()
@@ -106,18 +113,20 @@ class Queue:
         for lane in self._lanes.values():
             self._drop(list(lane.waiting), "shutdown")
             lane.waiting.clear()
+        self._waiting_bytes = 0
 
     def has_room(self, size: int) -> bool:
         """Whether that many bytes more may wait."""
         return self.bytes + size <= self._max_bytes
 
-    def lane(self, stream: Stream) -> Lane:
-        """Return the lane of a stream."""
-        lane = self._lanes.get(stream)
-        if lane is None:
-            if len(self._lanes) >= self._sweep_at:
-                self._sweep()
-            lane = self._lanes[stream] = Lane(stream)
+    def lane(self, stream: Stream) -> Lane | None:
+        """Return the lane of a stream that something was put into of late."""
+        return self._lanes.get(stream)
+
+    def _new_lane(self, stream: Stream) -> Lane:
+        if len(self._lanes) >= self._sweep_at:
+            self._sweep()
+        lane = self._lanes[stream] = Lane(stream)
         return lane
 
     def _sweep(self) -> None:
@@ -126,10 +135,10 @@ class Queue:
         self._lanes = {stream: lane for stream, lane in self._lanes.items() if not lane.is_idle(now_us)}
         self._sweep_at = max(_FEWEST_LANES_TO_SWEEP, 2 * len(self._lanes))
 
-    def refuses(self, lane: Lane, status: Status, count: int) -> bool:
+    def refuses(self, stream: Stream, status: Status, count: int = 1) -> bool:
         """Tell whether events are refused without asking the storage; if so, they are counted as limited."""
-        now_us = self._now_us()
-        if not lane.refuses(status, now_us, count):
+        lane = self._lanes.get(stream)
+        if lane is None or not lane.refuses(status, self._now_us(), count):
             return False
         self._ledger.limited += count
         self._note_carrying(lane)
@@ -137,12 +146,16 @@ class Queue:
 
     def put(self, stream: Stream, item: Item, *, trusted: bool) -> None:
         """Let an event wait for the next call of its lane."""
-        lane = self.lane(stream)  # looked up here: an idle lane may have been forgotten since it was asked
-        lane.trusted = lane.trusted or trusted
+        lane = self._lanes.get(stream) or self._new_lane(stream)
+        if trusted:
+            lane.trusted = True
         self._ledger.queued += 1
-        self.bytes += item.bytes
+        self.bytes += item.size
         lane.waiting.append(item)
         lane.put += 1
+        self._waiting_bytes += item.size
+        self._gathered += 1
+        self._hurried = self._hurried or item.receipt is not None
         self._schedule(lane)
 
     async def delivered(self, stream: Stream, timeout_seconds: float) -> None:
@@ -155,6 +168,7 @@ class Queue:
     async def _flushed(self, lane: Lane) -> None:
         """Return when all that is known of a lane now has been delivered; what comes later is not waited for."""
         put = lane.put
+        self._hurried = True
         self._hurry(lane)
         while lane.done < put or lane.carry_due:
             await lane.flushed()
@@ -164,6 +178,9 @@ class Queue:
         if lane.scheduled or lane.carries:
             lane.carry_due = True
             self._schedule(lane)
+
+    def _patience_us(self) -> int:
+        return min(max(_PATIENCE_US, _PATIENCE_US_PER_LANE * len(self._lanes)), _MOST_PATIENCE_US)
 
     def reopen(self, stream: Stream) -> None:
         """Ask the storage again about a stream: its limiter was reset."""
@@ -189,7 +206,7 @@ class Queue:
                 self._carry_begins.clear()
                 continue
             lane, since_us = next(iter(self._carrying.items()))
-            left_us = since_us + _CARRY_AFTER_US - self._now_us()
+            left_us = since_us + self._patience_us() * 9 // 10 - self._now_us()
             if left_us > 0:
                 await asyncio.sleep(left_us / MICROSECONDS)
             else:
@@ -209,14 +226,33 @@ class Queue:
         round trip at times, and saves most of what calls cost. A call that is tried again holds up nobody.
         """
         self._launching = False
+        if self._gathers():
+            self._launch_soon()
+            return
         while self._ready and self._carrier and len(self._flying) < self._pool_size:
-            if self._asking and len(self._ready) < MAX_CALL_LANES:
+            if self._asking and len(self._ready) < MAX_CALL_LANES and self._waiting_bytes < MAX_BATCH_BYTES:
                 return
             if flights := self._take():
                 self._asking += 1
                 task = asyncio.create_task(self._deliver(flights))
                 self._flying.add(task)
                 task.add_done_callback(self._landed)
+
+    def _gathers(self) -> bool:
+        """Tell whether a launch waits for another turn of the loop: events keep coming, and none has waited for long.
+
+        A loop that has nothing else to do flushes at once, and one that is busy in larger and so cheaper calls.
+        """
+        now_us = self._now_us()
+        if not self._gathered_before:
+            self._gathering_since_us = now_us
+        more, self._gathered_before = self._gathered > self._gathered_before, self._gathered
+        lasts = now_us - self._gathering_since_us < _LONGEST_GATHERING_US
+        if more and lasts and self._gathered < MAX_BATCH_EVENTS and not self._hurried:
+            return True
+        self._gathered = self._gathered_before = 0
+        self._hurried = False
+        return False
 
     def _landed(self, task: "asyncio.Task[None]") -> None:
         self._flying.discard(task)
@@ -229,6 +265,7 @@ class Queue:
         while self._ready and len(flights) < MAX_CALL_LANES and events < MAX_BATCH_EVENTS and size < MAX_BATCH_BYTES:
             lane = self._ready.popleft()
             parcel = lane.take(self._quota.size, self._now_us())
+            self._waiting_bytes -= parcel.waited_bytes
             if not lane.carries:
                 self._carrying.pop(lane, None)
             for item in parcel.refused:
@@ -313,7 +350,7 @@ class Queue:
                 _log.error("storage calls a batch stale", writer=self._writer)
                 self._drop(items, "unconfirmed")
             else:
-                lane.renew(answer, sent_us)
+                lane.renew(answer, sent_us, self._patience_us())
                 self._settle(parcel, answer)
         elif isinstance(answer, StorageUnavailable):
             self._drop(items, "unconfirmed" if answer.ambiguous else "storage_unavailable")
@@ -338,7 +375,7 @@ class Queue:
 
     def _end(self, item: Item, *, admitted: bool) -> None:
         """Count an item that has been judged."""
-        self.bytes -= item.bytes
+        self.bytes -= item.size
         self._ledger.queued -= 1
         if admitted:
             self._ledger.stored += 1
@@ -349,7 +386,7 @@ class Queue:
 
     def _drop(self, items: list[Item], reason: str) -> None:
         for item in items:
-            self.bytes -= item.bytes
+            self.bytes -= item.size
             self._ledger.queued -= 1
             self._ledger.dropped[reason] += 1
             if item.receipt:

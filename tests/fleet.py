@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 from eventscache.lane import Item, Lane, Parcel
 from eventscache.lease import Lease
-from eventscache.queue import _CARRY_AFTER_US
 from eventscache.storage.base import MICROSECONDS, Admission, Batch, Query, Quota, Share, StorageOptions, Verdict
 from eventscache.storage.limiter import Limiter
 from eventscache.storage.memory import MemoryStorage
@@ -31,6 +30,8 @@ DRIFT_PPM = 500  # the rate of two crystals differs by less
 SAMPLE_EVERY_US = 3_700_001  # of the count of refusals; a prime, so that it meets every part of a second
 
 Arrival = tuple[int, int]  # microseconds since the start, and how many events come then
+
+CARRY_AFTER_US = 900_000  # as a queue of few streams does
 
 
 class Latency(NamedTuple):
@@ -150,7 +151,7 @@ class Process:
             self.limited += 1
             self._note_carrying()
         else:
-            self.lane.waiting.append(Item(b"{}", status, None))
+            self.lane.waiting.append(Item.of(b"{}", status))
             self.lane.put += 1
             self._schedule()
 
@@ -178,7 +179,7 @@ class Process:
         self._fleet.after(self._fleet.transit_us(), lambda: self._learn(parcel, admission, sent_us))
 
     def _learn(self, parcel: Parcel, admission: Admission, sent_us: int) -> None:
-        self.lane.renew(admission, sent_us)
+        self.lane.renew(admission, sent_us, MICROSECONDS)
         for _, admitted in parcel.outcomes(admission):
             self.stored += admitted
             self.limited += not admitted
@@ -195,14 +196,14 @@ class Process:
             self._carrying_since_us = self.now_us()
             if not self._timer:
                 self._timer = True
-                self._fleet.after(_CARRY_AFTER_US, self._carry)
+                self._fleet.after(CARRY_AFTER_US, self._carry)
 
     def _carry(self) -> None:
         """Flush refusals that no event has taken along."""
         self._timer = self._carrying_since_us is not None
         if self._carrying_since_us is None:
             return
-        left_us = self._carrying_since_us + _CARRY_AFTER_US - self.now_us()
+        left_us = self._carrying_since_us + CARRY_AFTER_US - self.now_us()
         if left_us > 0:
             self._fleet.after(left_us, self._carry)
             return

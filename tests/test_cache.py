@@ -11,7 +11,7 @@ import pytest
 from eventscache.cache import EventsCache
 from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable, StreamsExhausted
 from eventscache.event import Event
-from eventscache.lane import MAX_CALL_LANES
+from eventscache.lane import MAX_CALL_LANES, Lane
 from eventscache.search import Search
 from eventscache.storage.base import (
     MICROSECONDS,
@@ -71,6 +71,11 @@ class Bench:
 
     def offer(self, count: int = 1, stream: Stream = TOKEN, **fields) -> bool:
         return self.cache.offer([(stream, Event.of(stream, original=b"{}", **fields)) for _ in range(count)])
+
+    def lane(self) -> Lane:
+        lane = self.cache.queue.lane(TOKEN)
+        assert lane
+        return lane
 
     async def settled(self) -> None:
         await until(lambda: self.ledger.queued == 0)
@@ -196,7 +201,7 @@ async def test_a_lease_runs_from_when_the_call_was_sent() -> None:
         bench.storage.gate.set()
         await bench.settled()
         assert bench.storage.answers[0].all == Verdict(10, MICROSECONDS)
-        assert bench.cache.queue.lane(TOKEN).all.until_us == sent_us + 999_000
+        assert bench.lane().all.until_us == sent_us + 999_000
 
 
 async def test_refusals_that_come_back_are_carried_though_the_stream_fell_silent() -> None:
@@ -208,7 +213,7 @@ async def test_refusals_that_come_back_are_carried_though_the_stream_fell_silent
         bench.clock.advance(900_000)
         bench.offer()
         await until(lambda: len(bench.storage.batches) == 2)
-        await until(lambda: bench.cache.queue.lane(TOKEN).carries)
+        await until(lambda: bench.lane().carries)
         bench.clock.advance(900_000)
         await until(lambda: len(bench.storage.answers) == 2)
         assert (await bench.storage.fetch(TOKEN, Query())).limited == 7
@@ -262,7 +267,7 @@ async def test_events_that_a_new_lease_refuses_cost_no_call() -> None:
 
 
 async def test_a_read_of_a_busy_stream_waits_for_what_was_there_and_no_longer() -> None:
-    async with opened(quota=Quota(1000, MICROSECONDS)) as bench:
+    async with opened(quota=Quota(100_000, MICROSECONDS)) as bench:
         busy = True
 
         async def keep_busy() -> None:
@@ -446,6 +451,52 @@ async def test_a_call_that_is_under_way_lets_the_next_one_wait_for_company() -> 
         bench.storage.gate.set()
         await bench.settled()
         assert bench.ledger.stored == MAX_CALL_LANES + 1
+
+
+async def test_a_call_gathers_what_keeps_coming_but_not_for_long() -> None:
+    async with opened(quota=Quota(100_000, MICROSECONDS)) as bench:
+        for _ in range(50):
+            bench.offer()
+            await asyncio.sleep(0)
+        assert bench.storage.batches == []
+        bench.clock.advance(25_000)
+        bench.offer()
+        await until(lambda: len(bench.storage.batches) == 1)
+        assert len(bench.storage.batches[0].offers) == 51
+        while len(bench.storage.batches) == 1:
+            bench.offer(100)
+            await asyncio.sleep(0)
+        assert 1000 <= bench.ledger.received - 51 <= 1200  # as many as one call takes, and what came meanwhile
+
+
+async def test_who_waits_for_an_answer_does_not_wait_for_others() -> None:
+    async with opened() as bench:
+        bench.offer()
+        await asyncio.sleep(0)
+        bench.offer()
+        stored = asyncio.create_task(bench.cache.store([(TOKEN, Event(original=b"{}"))]))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert [len(batch.offers) for batch in bench.storage.batches] == [3]
+        await stored
+
+
+async def test_a_flood_of_streams_is_asked_for_less_often() -> None:
+    async with opened(quota=Quota(1, 600 * MICROSECONDS)) as bench:
+        streams = [Stream(Namespace.TOKEN, f"key {number}") for number in range(10_000)]
+        for stream in streams:
+            bench.offer(2, stream)
+        await bench.settled()
+        asked = len(bench.storage.batches)
+        bench.clock.advance(2 * MICROSECONDS - 200)
+        bench.offer(1, streams[-1])
+        assert len(bench.storage.batches) == asked
+        assert bench.ledger.queued == 0
+        bench.clock.advance(200)
+        bench.offer(1, streams[-1])
+        await bench.settled()
+        assert len(bench.storage.batches) == asked + 1
+        assert bench.storage.batches[-1].all.carried == (Refusal(200, 1),)
 
 
 async def test_a_call_that_is_tried_again_holds_up_nobody() -> None:

@@ -18,12 +18,12 @@ PUTS = 1000
 
 def test_lease_refuses(benchmark: BenchmarkFixture) -> None:
     lease = Lease()
-    lease.renew(0, 1_000_000)
+    lease.renew(0, 1_000_000, 1_000_000)
     benchmark(lease.refuse, 500_000)
 
 
 def test_queue_takes_a_thousand(benchmark: BenchmarkFixture) -> None:
-    items = [Item(event, Status.SUCCESS, None) for event in page_views(PUTS, 1000)]
+    items = [Item.of(event, Status.SUCCESS) for event in page_views(PUTS, 1000)]
 
     def empty_queue() -> tuple[tuple[Queue], dict[str, object]]:
         queue = Queue(MemoryStorage(), Ledger(), QUOTA, pool_size=10, max_bytes=2**30, deadline_seconds=2)

@@ -14,10 +14,12 @@ from eventscache.ingest.limits import Limits
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import parse_time
 
+_NULL = msgspec.Raw(b"null")
+
 
 class _Record(msgspec.Struct):
-    original: msgspec.Raw = msgspec.Raw(b"null")
-    success: msgspec.Raw = msgspec.Raw(b"null")
+    original: msgspec.Raw = _NULL
+    success: msgspec.Raw = _NULL
     malformed: str | None = None
     error: str | None = None
     skip: str | None = None
@@ -127,7 +129,7 @@ def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[
     except msgspec.ValidationError as fault:
         raise InvalidEvent(str(fault)) from None
     event = Event(
-        malformed=malformed.cut((record.malformed or "").encode(), limits.max_malformed_bytes),
+        malformed=malformed.cut(record.malformed.encode(), limits.max_malformed_bytes) if record.malformed else "",
         original=_object("original", record.original, limits),
         success=_object("success", record.success, limits),
         error=record.error or "",
@@ -143,7 +145,7 @@ def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[
 
 
 def _object(name: str, raw: msgspec.Raw, limits: Limits) -> bytes:
-    data = bytes(raw).strip()
+    data = bytes(raw)
     if data == b"null":
         return b""
     if not data.startswith(b"{"):

@@ -104,15 +104,20 @@ def ok_answer(request: web.BaseRequest, headers: tuple[tuple[str, str], ...] = (
 async def streamed_answer(
     request: web.BaseRequest, content_type: str, pieces: AsyncIterator[bytes]
 ) -> web.StreamResponse:
-    """Answer 200 with pieces, written as they come.
+    """Answer 200 with pieces, written as they come; a single one is a plain answer.
 
-    What fails before the first piece is answered as an error; after it, the connection is cut, so that nobody takes
+    What fails before the second piece is answered as an error; after it, the connection is cut, so that nobody takes
     the part for the whole.
     """
     first = await anext(pieces, b"")
-    response = web.StreamResponse(headers={**_COMMON_HEADERS, "Content-Type": content_type})
+    second = await anext(pieces, None)
+    headers = {**_COMMON_HEADERS, "Content-Type": content_type}
+    if second is None:
+        return web.Response(body=first, headers=headers)
+    response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     await response.write(first)
+    await response.write(second)
     try:
         async for piece in pieces:
             await response.write(piece)

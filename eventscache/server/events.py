@@ -62,17 +62,22 @@ async def _object(context: Context, pages: AsyncIterator[Found]) -> AsyncIterato
     """Yield the events, then the totals, which are known only when the last stream has been read."""
     total = limited = count = 0
     opening = b'{"events":['
+    piece = [opening]
     async for found in pages:
         total += found.total
         limited += found.limited
         if found.events:
-            yield opening + b",".join(_rendered(found))
+            if count:
+                yield b",".join(piece)
+            piece = _rendered(found)
+            piece[0] = opening + piece[0]
             opening = b","
             count += len(found.events)
-    yield (b"" if count else opening) + (
+    piece[-1] += (
         b'],"total_events":%d,"last_minute_limited":%d,"cache_capacity_per_interval":%d,"interval_seconds":%d,'
         b'"response_events":%d}' % (total, limited, context.settings.size, context.settings.window_seconds, count)
     )
+    yield b",".join(piece)
 
 
 async def _lines(pages: AsyncIterator[Found]) -> AsyncIterator[bytes]:

@@ -1,10 +1,12 @@
 """The names of the keys."""
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from eventscache.stream import Namespace, Stream
 
 KINDS = ("state", "all", "all:at", "error", "error:at")
+_REMEMBERED_STREAMS = 4096
 
 
 class Keys:
@@ -15,14 +17,20 @@ class Keys:
 
     def key(self, stream: Stream, kind: str) -> str:
         """Return the key of one kind."""
-        # Injective, and without braces, which would move the slot.
-        quoted = quote(stream.id, safe="", errors="surrogatepass")
-        return f"{self._root}:{{{stream.namespace[0]}.{quoted}}}:{kind}"
+        return f"{self._root}:{_tag(stream)}:{kind}"
 
     def all(self, stream: Stream) -> list[str]:
         """Return the keys of a stream, in the order of `KINDS`."""
-        return [self.key(stream, kind) for kind in KINDS]
+        base = f"{self._root}:{_tag(stream)}:"
+        return [base + kind for kind in KINDS]
 
     def registry(self, namespace: Namespace) -> str:
         """Return the key of the sorted set of known streams."""
         return f"{self._root}:streams:{namespace[0]}"
+
+
+@lru_cache(_REMEMBERED_STREAMS)
+def _tag(stream: Stream) -> str:
+    """Return what alone decides the slot: injective, and without braces within, which would move it."""
+    quoted = quote(stream.id, safe="", errors="surrogatepass")
+    return f"{{{stream.namespace[0]}.{quoted}}}"
