@@ -136,6 +136,9 @@ class Settings:
     max_id_bytes: int = _setting("eventscache.max_id_bytes", parse=_whole(1, 4096), default=512)
     ack_timeout_ms: int = _setting("eventscache.ack_timeout_ms", parse=_whole(1), default=2_000)
     storage_timeout_ms: int = _setting("eventscache.storage_timeout_ms", parse=_whole(1), default=250)
+    max_connections: int = _setting("eventscache.max_connections", parse=_whole(1), default=1_000)
+    header_timeout_ms: int = _setting("eventscache.header_timeout_ms", parse=_whole(1), default=10_000)
+    body_timeout_ms: int = _setting("eventscache.body_timeout_ms", parse=_whole(1), default=30_000)
     keepalive_ms: int = _setting("eventscache.keepalive_ms", parse=_whole(1), default=75_000)
     shutdown_timeout_ms: int = _setting("eventscache.shutdown_timeout_ms", parse=_whole(1), default=5_000)
 

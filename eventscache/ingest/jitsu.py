@@ -28,6 +28,7 @@ def parse_events(body: bytes, limits: Limits) -> Sequence[bytes | msgspec.Raw]:
     template's keys win over the event's, and if an element is no object, the whole is one plain event. Raises
     `InvalidEvent` for what Jitsu refuses, and `BatchTooLarge`.
     """
+    limits.check_values(body)
     if body.startswith(b"{"):
         return _events_of_object(*_read(body, strict.decode), limits)
     if body.startswith(b"["):

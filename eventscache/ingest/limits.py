@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from eventscache.errors import InvalidEvent
 
+_VALUES_PER_EVENT = 50
+
 
 class BatchTooLarge(InvalidEvent):
     """A body holds more events than are allowed in one."""
@@ -17,10 +19,15 @@ class Limits(NamedTuple):
     max_batch: int = 10_000
     max_depth: int = 200
     max_body_bytes: int = 8 * 1024 * 1024
+    max_id_bytes: int = 512
 
     def check_count(self, count: int, what: str) -> None:
         """Raise `BatchTooLarge` if a body holds more of them than are allowed."""
         if count > self.max_batch:
             raise BatchTooLarge(f"{count} {what} in one body; at most {self.max_batch} are allowed")
 
-    max_id_bytes: int = 512
+    def check_values(self, body: bytes) -> None:
+        """Raise `BatchTooLarge` if JSON holds more values than events of any use do: it would be decoded for long."""
+        most = _VALUES_PER_EVENT * self.max_batch
+        if len(body) >= most and sum(map(body.count, (b",", b"[", b"{"))) > most:
+            raise BatchTooLarge(f"more than {most} values in one body")

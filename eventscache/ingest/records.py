@@ -46,6 +46,7 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
     """
     if not body.strip():
         raise InvalidEvent("the body is empty")
+    limits.check_values(body)
     if body.lstrip()[:1] == b"[":
         elements = strict.split_array(body)
         return _parse(map(bytes, elements), default, limits, len(elements))

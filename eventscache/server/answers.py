@@ -24,7 +24,10 @@ _JSON_HEADERS = {**_COMMON_HEADERS, "Content-Type": "application/json; charset=u
 
 
 class Refused(Exception):
-    """The request is answered with this status and message, and nothing else happens."""
+    """The request is answered with this status and message, and nothing else happens.
+
+    `closes` tells that nothing more can be understood on its connection.
+    """
 
     def __init__(
         self,
@@ -32,12 +35,22 @@ class Refused(Exception):
         message: str,
         headers: Mapping[str, str] | None = None,
         fields: Mapping[str, Any] | None = None,
+        *,
+        closes: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.headers = headers
         self.fields = fields
+        self.closes = closes
+
+    def answer(self) -> web.Response:
+        """Return the answer."""
+        answer = error_answer(self.status, self.message, self.headers, self.fields)
+        if self.closes:
+            answer.force_close()
+        return answer
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -19,6 +19,9 @@ from eventscache.metrics import Metrics
 from eventscache.server import events, health, ingestion
 from eventscache.server.answers import Refused, error_answer
 from eventscache.server.auth import Access
+from eventscache.server.body import Bodies
+from eventscache.server.complaints import Complaints
+from eventscache.server.connections import ConnectionLimits, Connections
 from eventscache.server.context import Context, Handler
 from eventscache.server.keyreader import KeyReader
 from eventscache.server.workers import Worker
@@ -91,19 +94,25 @@ class Sidecar:
                 max_id_bytes=settings.max_id_bytes,
             ),
             Metrics(self.figures),
+            Bodies(settings.max_body_bytes, settings.body_timeout_ms / 1000),
         )
         self._handlers: dict[str, dict[str, Handler]] = {}
         for method, path, handler in ROUTES:
             self._handlers.setdefault(path, {})[method] = handler
         self._loop = asyncio.get_running_loop()
-        self._runner = web.ServerRunner(
-            web.Server(
-                self._answer,
-                request_factory=self._request,
-                access_log=None,
-                auto_decompress=False,
-                keepalive_timeout=settings.keepalive_ms / 1000,
+        self._connections = Connections(
+            self._answer,
+            ConnectionLimits(
+                most=settings.max_connections,
+                header_seconds=settings.header_timeout_ms / 1000,
+                stall_seconds=settings.body_timeout_ms / 1000,
+                keepalive_seconds=settings.keepalive_ms / 1000,
             ),
+            Complaints(),
+            request_factory=self._request,
+        )
+        self._runner = web.ServerRunner(
+            self._connections,
             handle_signals=False,
             # Requests under way have the first half of the time, the queue has the rest. aiohttp takes it twice.
             shutdown_timeout=settings.shutdown_timeout_ms / 4000,
@@ -115,6 +124,7 @@ class Sidecar:
         if self._key_reader:
             await self._key_reader.start()
         await self._runner.setup()
+        self._connections.start()
         try:
             await web.TCPSite(self._runner, host, port, backlog=1024, reuse_port=bool(self._worker) or None).start()
         except OSError as fault:
@@ -129,9 +139,16 @@ class Sidecar:
         """Finish the requests under way, then flush and close the cache."""
         deadline = self._loop.time() + self._settings.shutdown_timeout_ms / 1000
         await self._runner.cleanup()
+        await self._connections.stop()
+        self._context.bodies.close()
         if self._key_reader:
             await self._key_reader.stop()
         await self.cache.close(max(0, deadline - self._loop.time()))
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._connections.connections)
 
     def figures(self) -> Figures:
         """Return the figures of all workers, with those of the others as they showed them last."""
@@ -161,7 +178,7 @@ class Sidecar:
                 return error_answer(405, "this path does not take that method", {"Allow": ", ".join(methods)})
             return await handler(self._context, request)
         except Refused as refusal:
-            return error_answer(refusal.status, refusal.message, refusal.headers, refusal.fields)
+            return refusal.answer()
         except StorageError as fault:
             _log.warning("request not served", path=request.path, reason=str(fault))
             return error_answer(503, "the storage does not answer", {"Retry-After": "1"})

@@ -1,32 +1,112 @@
-"""Bodies: read whole, within bounds, and unzipped by ourselves."""
+"""Bodies: read whole, within bounds of size and time, unzipped by ourselves, and parsed without holding up the rest."""
 
+import asyncio
 import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, StreamReader, web
 
+from eventscache.errors import InvalidEvent
+from eventscache.ingest.limits import BatchTooLarge
 from eventscache.server.answers import Refused
+
+T = TypeVar("T")
 
 _MAX_GZIP_MEMBERS = 16
 _GZIP = 31  # zlib's name for: a gzip header, and the largest window
+_LARGEST_AT_ONCE = 131_072  # bytes that are parsed or unzipped without a thread: a few milliseconds at worst
+_THREADS = 2
+_BODIES_IN_MEMORY = 16  # of the largest size, while they come in and are parsed
 
 
-async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
-    """Return the body, unzipped; refuse what is larger than `max_bytes` at either stage, or encoded otherwise."""
-    encoding = ", ".join(request.headers.getall("Content-Encoding")) if "Content-Encoding" in request.headers else ""
-    if encoding.lower() not in {"", "identity", "gzip"}:
-        raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
-    if "Expect" in request.headers:
-        await _expect(request, max_bytes)
-    if request.content.is_eof():  # it came with the head
-        body = request.content.read_nowait()
-        if len(body) > max_bytes:
-            raise _too_large(max_bytes)
-    else:
+class UnreadableBody(InvalidEvent):
+    """A body is not what it claims to be."""
+
+    def __init__(self, body: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.body = body
+
+
+class Bodies:
+    """Reads and parses the bodies of requests; those that come at the same time share a bound."""
+
+    def __init__(self, max_bytes: int, timeout_seconds: float) -> None:
+        self._max_bytes = max_bytes
+        self._timeout_seconds = timeout_seconds
+        self._held = 0  # bytes of bodies that came in pieces
+        self._threads = ThreadPoolExecutor(_THREADS, "body")
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def parsed(self, request: web.BaseRequest, parse: Callable[[bytes], T]) -> T:
+        """Return what `parse` makes of the body, unzipped.
+
+        Raises `Refused` for a body that is too large, too slow, broken or encoded otherwise, `BatchTooLarge` as
+        `parse` does, and `UnreadableBody` where that raises another `InvalidEvent`.
+        """
+        encoding = _encoding(request)
+        if "Expect" in request.headers:
+            await _expect(request, self._max_bytes)
+        content = request.content
+        if content.is_eof() and content.exception() is None:  # it came with the head
+            body = content.read_nowait()
+            if len(body) > self._max_bytes:
+                raise _too_large(self._max_bytes)
+            return await self._parse(body, encoding, parse)
+        pieces: list[bytes] = []
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise _too_large(max_bytes) from None
-    return _gunzip(body, max_bytes) if encoding.lower() == "gzip" else body
+            await self._collect(content, pieces)
+            return await self._parse(b"".join(pieces), encoding, parse)
+        finally:
+            self._held -= sum(map(len, pieces))
+
+    async def _collect(self, content: StreamReader, pieces: list[bytes]) -> None:
+        """Read what comes, into `pieces`, each of them counted."""
+        size = 0
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                while piece := await content.readany():
+                    pieces.append(piece)
+                    self._held += len(piece)
+                    size += len(piece)
+                    if size > self._max_bytes:
+                        raise _too_large(self._max_bytes)
+                    if self._held > _BODIES_IN_MEMORY * self._max_bytes:
+                        raise Refused(429, "too many large bodies come at once", {"Retry-After": "1"}, closes=True)
+        except TimeoutError:
+            raise Refused(408, "the body did not come in time", closes=True) from None
+        except web.RequestPayloadError:
+            raise Refused(400, "the body is not valid HTTP/1.1", closes=True) from None
+
+    async def _parse(self, body: bytes, encoding: str, parse: Callable[[bytes], T]) -> T:
+        if encoding == "gzip":
+            # In a thread whatever its size: a few bytes can become many.
+            body = await self._in_thread(_gunzip, body, self._max_bytes)
+        try:
+            if len(body) <= _LARGEST_AT_ONCE:
+                return parse(body)
+            return await self._in_thread(parse, body)
+        except BatchTooLarge:
+            raise
+        except InvalidEvent as fault:
+            raise UnreadableBody(body, str(fault)) from None
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def _encoding(request: web.BaseRequest) -> str:
+    """Return how the body is encoded: not at all, or by gzip."""
+    if "Content-Encoding" not in request.headers:
+        return ""
+    encoding = ", ".join(request.headers.getall("Content-Encoding")).lower()
+    if encoding not in {"", "identity", "gzip"}:
+        raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
+    return encoding
 
 
 async def _expect(request: web.BaseRequest, max_bytes: int) -> None:

@@ -11,6 +11,7 @@ from eventscache.config import Settings
 from eventscache.ingest.limits import Limits
 from eventscache.metrics import Metrics
 from eventscache.server.auth import Access
+from eventscache.server.body import Bodies
 
 
 class Context(NamedTuple):
@@ -22,6 +23,7 @@ class Context(NamedTuple):
     api_keys: ApiKeys
     limits: Limits
     metrics: Metrics
+    bodies: Bodies
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]

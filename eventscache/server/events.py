@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from eventscache.cache import EventsCache, Found
-from eventscache.errors import InvalidEvent, StorageUnavailable
+from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
 from eventscache.ingest import malformed, records
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.search import Search
 from eventscache.server.answers import Refused, json_answer, streamed_answer
-from eventscache.server.body import read_body
+from eventscache.server.body import UnreadableBody
 from eventscache.server.context import Context
 from eventscache.server.query import Parameters, parameters
 from eventscache.storage.base import Query
@@ -113,17 +113,12 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.Respons
         default = asked.stream(context.settings.max_id_bytes)
         wait = asked.choice("ack", "queued", "stored") == "stored"
         parse = _parser(request)
-        body = await read_body(request, context.settings.max_body_bytes)
-    except Refused:
+        parsed = await context.bodies.parsed(request, lambda body: parse(body, default, context.limits))
+    except (Refused, BatchTooLarge) as fault:
         context.cache.ledger.reject()
-        raise
-    try:
-        parsed = parse(body, default, context.limits)
-    except BatchTooLarge as fault:
-        context.cache.ledger.reject()
-        raise Refused(413, str(fault)) from None
-    except InvalidEvent as fault:
-        _keep_malformed(context, default, body, str(fault))
+        raise fault if isinstance(fault, Refused) else Refused(413, str(fault)) from None
+    except UnreadableBody as fault:
+        _keep_malformed(context, default, fault.body, str(fault))
         raise Refused(400, f"the body cannot be read: {fault}") from None
     context.cache.ledger.reject(len(parsed.errors))
     errors = {"errors": [{"index": index, "message": message} for index, message in parsed.errors]}

@@ -13,8 +13,8 @@ from eventscache.event import Event
 from eventscache.ingest import malformed
 from eventscache.ingest.jitsu import parse_events
 from eventscache.ingest.limits import BatchTooLarge
-from eventscache.server.answers import Refused, error_answer, ok_answer
-from eventscache.server.body import read_body
+from eventscache.server.answers import Refused, ok_answer
+from eventscache.server.body import UnreadableBody
 from eventscache.server.context import Context
 from eventscache.server.query import Parameters, raw_query
 from eventscache.stream import Namespace, Status, Stream, check_id
@@ -43,7 +43,7 @@ async def post_client_events(context: Context, request: web.BaseRequest) -> web.
     try:
         sender = await _ingest(context, request, from_server=False)
     except Refused as refusal:
-        answer = error_answer(refusal.status, refusal.message, refusal.headers)
+        answer = refusal.answer()
         answer.headers.update(_cors(context, request))
         return answer
     return ok_answer(request, _cors_headers(origin, sender.key) if origin is not None else ())
@@ -84,14 +84,14 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
     cache = context.cache
     try:
         sender = _find_sender(context, request, from_server=from_server)
-        body = await read_body(request, context.settings.max_body_bytes)
-        originals = parse_events(body, context.limits)
+        limits = context.limits
+        originals = await context.bodies.parsed(request, lambda body: parse_events(body, limits))
     except (Refused, BatchTooLarge) as fault:
         cache.ledger.reject()
         raise fault if isinstance(fault, Refused) else Refused(413, str(fault)) from None
-    except InvalidEvent as fault:
+    except UnreadableBody as fault:
         reason = f"Error parsing events body: {fault}"
-        _keep_malformed(context, sender, body, reason)
+        _keep_malformed(context, sender, fault.body, reason)
         raise Refused(400, reason) from None
     stream, token_id = sender.stream, sender.stream.id
     if not cache.refuses(stream, Status.SUCCESS, len(originals)):

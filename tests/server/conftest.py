@@ -8,7 +8,6 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from eventscache.cache import EventsCache
 from eventscache.config import Settings
 from eventscache.server import app
 from eventscache.storage import storage_from_url
@@ -31,8 +30,9 @@ class Answer(NamedTuple):
 class Sidecar:
     """A sidecar on a real socket, and a client for it."""
 
-    def __init__(self, cache: EventsCache, address: str, session: aiohttp.ClientSession) -> None:
-        self.cache = cache
+    def __init__(self, server: app.Sidecar, address: str, session: aiohttp.ClientSession) -> None:
+        self.server = server
+        self.cache = server.cache
         self.address = address
         self._session = session
 
@@ -94,7 +94,7 @@ async def start() -> AsyncIterator[Start]:
             address = await sidecar.start("127.0.0.1", 0)
             stack.push_async_callback(sidecar.stop)
             session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
-            return Sidecar(sidecar.cache, address, session)
+            return Sidecar(sidecar, address, session)
 
         yield start_sidecar
 

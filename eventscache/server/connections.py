@@ -1,0 +1,201 @@
+"""Connections: so many at most, none that stands still for long, and a plain answer to what is no HTTP.
+
+aiohttp limits neither number nor time. What it keeps of each connection is looked at once in a while: a timer for each
+would cost more than all else that is done here.
+"""
+
+import asyncio
+from typing import Any, NamedTuple, cast
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+from eventscache.server.answers import error_answer
+from eventscache.server.complaints import Complaints
+
+_LOOKS = 5  # in the shortest time limit
+_LONGEST_PAUSE_SECONDS = 1.0
+_LINGERING_SECONDS = 2.0  # for a client to notice that its body is not wanted, before the connection is closed
+
+
+class ConnectionLimits(NamedTuple):
+    """How many connections there may be, and how long each may take.
+
+    `header_seconds` is for the head of a request, from the connection's first moment or the head's first byte;
+    `stall_seconds` for a client that reads nothing more of its answer; `keepalive_seconds` for silence in between.
+    """
+
+    most: int
+    header_seconds: float
+    stall_seconds: float
+    keepalive_seconds: float
+
+
+class Connection(RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("_ended", "_head_since", "_heads", "_unsent", "_unsent_since", "silent")
+
+    def __init__(self, manager: "Connections", **settings: Any) -> None:
+        super().__init__(manager, **settings)
+        self.silent = True  # until the head of its first request is complete
+        self._heads = 0
+        self._head_since: float | None = None  # when the head began that is not complete
+        self._ended = False  # the client sends no more, but may read yet
+        self._unsent, self._unsent_since = 0, 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._head_since = self._loop.time()
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, and note whether they complete a head."""
+        super().data_received(data)
+        if self._request_count != self._heads:
+            self._heads = self._request_count
+            self._head_since = None
+            if self.silent:
+                self.silent = False
+                cast(Connections, self._manager).forget_silent(self)
+            if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+                self._break_bodies_off()
+        elif self._head_since is None and self.idle:
+            self._head_since = self._loop.time()
+
+    def _break_bodies_off(self) -> None:
+        """Let whoever reads a body know that it ends in what is no HTTP: aiohttp lets them wait for ever."""
+        for body in self._bodies():
+            if not body.is_eof():
+                body.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
+
+    def _bodies(self) -> list[Any]:
+        """Return the bodies of all requests that are not answered."""
+        current = [self._current_request.content] if self._current_request else []
+        return current + [body for _, body in self._messages]
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Go on if there is something to be answered: who sends no more may well read."""
+        bodies = self._bodies()
+        self._ended = bool(bodies) and all(body.is_eof() for body in bodies)
+        return self._ended
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request."""
+        return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def idle_since(self) -> float:
+        """When it began to wait, if it is idle, or when the head began that is not complete."""
+        if self._head_since is not None:
+            return self._head_since
+        return self._next_keepalive_close_time - self._keepalive_timeout
+
+    def look(self, now: float, limits: ConnectionLimits) -> None:
+        """Close it if it has taken too long."""
+        if self.transport is None:
+            return
+        if self.idle:
+            late = self._head_since is not None and now - self._head_since > limits.header_seconds
+            if late or self._ended:
+                self.force_close()
+                return
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        elif now - self._unsent_since > limits.stall_seconds:
+            self.transport.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 400,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, in fixed words: what aiohttp says of it repeats what came."""
+        cast(Connections, self._manager).complaints.note("not HTTP", peer=request.remote, reason=message or repr(exc))
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun already")
+        answer = error_answer(status, "the request is not valid HTTP/1.1")
+        answer.force_close()
+        return answer
+
+    def log_exception(self, *args: Any, **_: Any) -> None:
+        """Log in a line what aiohttp would log with a traceback, for each time that it happens."""
+        manager = cast(Connections | None, self._manager)
+        if manager:
+            manager.complaints.note("connection failed", reason=" ".join(map(str, args)))
+
+
+class Connections(web.Server):
+    """All connections. Of too many the silent ones are closed, the oldest first, and then the one idle longest."""
+
+    def __init__(self, handler: Any, limits: ConnectionLimits, complaints: Complaints, **settings: Any) -> None:
+        super().__init__(
+            handler,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=limits.keepalive_seconds,
+            lingering_time=_LINGERING_SECONDS,
+            **settings,
+        )
+        self.complaints = complaints
+        self._limits = limits
+        self._silent: dict[Connection, None] = {}  # oldest first
+        self._looking: asyncio.Task[None] | None = None
+
+    def __call__(self) -> Connection:
+        """Return what handles the next connection."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def start(self) -> None:
+        """Begin to look after the time limits."""
+        self._looking = asyncio.create_task(self._look())
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._looking:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        limits = self._limits
+        pause_seconds = min(limits.header_seconds / _LOOKS, limits.stall_seconds / _LOOKS, _LONGEST_PAUSE_SECONDS)
+        while True:
+            await asyncio.sleep(pause_seconds)
+            now = self._loop.time()
+            for connection in self.connections:
+                cast(Connection, connection).look(now, limits)
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Take a connection, at the cost of another if there are too many."""
+        super().connection_made(handler, transport)
+        self._silent[cast(Connection, handler)] = None
+        if len(self._connections) > self._limits.most:
+            self._make_room()
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """Forget a connection."""
+        super().connection_lost(handler, exc)
+        self.forget_silent(cast(Connection, handler))
+
+    def forget_silent(self, connection: Connection) -> None:
+        """Note that a connection has said something, or is gone."""
+        self._silent.pop(connection, None)
+
+    def _make_room(self) -> None:
+        """Close the connection that will be missed least: perhaps the newest, if all others are busy."""
+        victim = next(iter(self._silent))
+        if len(self._silent) == 1:
+            idle = [connection for connection in map(_ours, self._connections) if connection.idle]
+            victim = min(idle, key=lambda connection: connection.idle_since, default=victim)
+        self.forget_silent(victim)
+        self.complaints.note("too many connections", limit=self._limits.most)
+        if victim.transport:
+            victim.transport.abort()
+
+
+def _ours(connection: RequestHandler) -> Connection:
+    return cast(Connection, connection)
