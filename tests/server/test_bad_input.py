@@ -190,6 +190,24 @@ async def test_a_body_may_hold_as_many_events_as_allowed_and_no_more(start: Star
     assert sidecar.cache.ledger.rejected == 3
 
 
+@pytest.mark.parametrize("body", [b"[" + b"[]," * 300_000 + b"[]]", b'{"a":[' + b"5," * 500_000 + b"5]}"])
+async def test_a_body_of_too_many_values_is_not_even_decoded(sidecar: Sidecar, body: bytes) -> None:
+    for path in (INGEST, f"{CACHE}?id=dest"):
+        answer = await sidecar.post(path, body, Content_Type="application/json")
+        assert answer.status == 413
+        assert "500000 values" in answer.json["message"]
+    assert sidecar.cache.ledger.rejected == 2
+
+
+async def test_a_large_body_is_taken_and_a_large_bad_one_kept(sidecar: Sidecar) -> None:
+    body = b"[" + b",".join(b'{"number":%d,"text":"%b"}' % (number, b"x" * 900) for number in range(1000)) + b"]"
+    assert (await sidecar.post(INGEST, body)).status == 200
+    assert (await sidecar.post(INGEST, body[:-1])).status == 400
+    assert len(await sidecar.events("namespace=token&ids=key")) == 100
+    (event,) = await sidecar.events("namespace=token&ids=key&status=error")
+    assert event["malformed"] == body[:10_000].decode()
+
+
 async def test_a_template_cannot_make_much_of_little(sidecar: Sidecar) -> None:
     body = b'{"template":{"t":"' + b"y" * 51_000 + b'"},"events":[' + b",".join([b"{}"] * 9_999) + b"]}"
     assert (await sidecar.post(INGEST, body)).status == 413

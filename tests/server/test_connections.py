@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
@@ -226,3 +226,21 @@ async def test_what_is_no_http_costs_a_line_in_the_log_and_few_lines_in_all(side
         assert line["reason"].isprintable()
         assert len(line["reason"]) < 900
     assert (await sidecar.get("/livez")).status == 200
+
+
+async def test_bodies_that_come_at_the_same_time_share_a_bound(start: Start) -> None:
+    sidecar = await start(max_body_bytes=1000)
+    head = b"POST /api/v1/event?token=key HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n"
+    async with AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(connected(sidecar)) for _ in range(16)]
+        for client in slow:
+            client.send(head + b'{"a":"' + b"x" * 992)
+        await until(lambda: sidecar.server._context.bodies._held == 16 * 998)
+        async with connected(sidecar) as client:
+            client.send(head + b'{"a":"' + b"x" * 992)
+            assert (await client.rest()).startswith(b"HTTP/1.1 429 ")
+        assert (await sidecar.post("/api/v1/event?token=key", EVENT)).status == 200
+        for client in slow:
+            client.send(b'"}')
+            assert OK in await client.answer()
+    assert sidecar.server._context.bodies._held == 0
