@@ -56,11 +56,13 @@ class Bodies:
             body = content.read_nowait()
             if len(body) > self._max_bytes:
                 raise _too_large(self._max_bytes)
-            return await self._parse(body, encoding, parse)
+            if not encoding and len(body) <= _LARGEST_AT_ONCE:
+                return _parse(body, parse)
+            return await self._parse_beside(body, encoding, parse)
         pieces: list[bytes] = []
         try:
             await self._collect(content, pieces)
-            return await self._parse(b"".join(pieces), encoding, parse)
+            return await self._parse_beside(b"".join(pieces), encoding, parse)
         finally:
             self._held -= sum(map(len, pieces))
 
@@ -82,21 +84,25 @@ class Bodies:
         except web.RequestPayloadError:
             raise Refused(400, "the body is not valid HTTP/1.1", closes=True) from None
 
-    async def _parse(self, body: bytes, encoding: str, parse: Callable[[bytes], T]) -> T:
+    async def _parse_beside(self, body: bytes, encoding: str, parse: Callable[[bytes], T]) -> T:
         if encoding == "gzip":
             # In a thread whatever its size: a few bytes can become many.
             body = await self._in_thread(_gunzip, body, self._max_bytes)
-        try:
-            if len(body) <= _LARGEST_AT_ONCE:
-                return parse(body)
-            return await self._in_thread(parse, body)
-        except BatchTooLarge:
-            raise
-        except InvalidEvent as fault:
-            raise UnreadableBody(body, str(fault)) from None
+        if len(body) <= _LARGEST_AT_ONCE:
+            return _parse(body, parse)
+        return await self._in_thread(_parse, body, parse)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def _parse(body: bytes, parse: Callable[[bytes], T]) -> T:
+    try:
+        return parse(body)
+    except BatchTooLarge:
+        raise
+    except InvalidEvent as fault:
+        raise UnreadableBody(body, str(fault)) from None
 
 
 def _encoding(request: web.BaseRequest) -> str:
@@ -106,7 +112,7 @@ def _encoding(request: web.BaseRequest) -> str:
     encoding = ", ".join(request.headers.getall("Content-Encoding")).lower()
     if encoding not in {"", "identity", "gzip"}:
         raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
-    return encoding
+    return "gzip" if encoding == "gzip" else ""
 
 
 async def _expect(request: web.BaseRequest, max_bytes: int) -> None:
