@@ -5,6 +5,7 @@ would cost more than all else that is done here.
 """
 
 import asyncio
+import re
 from typing import Any, NamedTuple, cast
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from eventscache.server.answers import error_answer
 from eventscache.server.complaints import Complaints
 
+_QUOTED = re.compile(r"b?['\"]|\n")
 _LOOKS = 5  # in the shortest time limit
 _LONGEST_PAUSE_SECONDS = 1.0
 _LINGERING_SECONDS = 2.0  # for a client to notice that its body is not wanted, before the connection is closed
@@ -115,18 +117,18 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what is no HTTP, in fixed words: what aiohttp says of it repeats what came."""
-        cast(Connections, self._manager).complaints.note("not HTTP", peer=request.remote, reason=message or repr(exc))
+        cast(Connections, self._manager).complaints.note("not HTTP", peer=request.remote, reason=_reason(exc, message))
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
         answer = error_answer(status, "the request is not valid HTTP/1.1")
         answer.force_close()
         return answer
 
-    def log_exception(self, *args: Any, **_: Any) -> None:
+    def log_exception(self, *args: Any, exc_info: BaseException | None = None, **_: Any) -> None:
         """Log in a line what aiohttp would log with a traceback, for each time that it happens."""
         manager = cast(Connections | None, self._manager)
         if manager:
-            manager.complaints.note("connection failed", reason=" ".join(map(str, args)))
+            manager.complaints.note("connection failed", reason=f"{' '.join(map(str, args))} ({exc_info!r})")
 
 
 class Connections(web.Server):
@@ -195,6 +197,11 @@ class Connections(web.Server):
         self.complaints.note("too many connections", limit=self._limits.most)
         if victim.transport:
             victim.transport.abort()
+
+
+def _reason(fault: BaseException | None, message: str | None) -> str:
+    """Return what is wrong, without what came: there may be a token in it, and aiohttp quotes it."""
+    return f"{type(fault).__name__}: {_QUOTED.split(message or '')[0].strip()}"
 
 
 def _ours(connection: RequestHandler) -> Connection:

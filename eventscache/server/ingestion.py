@@ -74,8 +74,9 @@ def _cors(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str], 
 
 @lru_cache(_REMEMBERED_ORIGINS)
 def _cors_headers(origin: str, key: ApiKey | None) -> tuple[tuple[str, str], ...]:
-    """Return Jitsu's headers; the origin is allowed unless the key says otherwise."""
-    allowed = (("Access-Control-Allow-Origin", origin),) if key is None or key.allows(origin) else ()
+    """Return Jitsu's headers; the origin is allowed unless the key says otherwise, or it is none at all."""
+    known = origin.isascii() and origin.isprintable()
+    allowed = (("Access-Control-Allow-Origin", origin),) if known and (key is None or key.allows(origin)) else ()
     return (*_CORS.items(), *allowed, ("Vary", "Origin"))
 
 

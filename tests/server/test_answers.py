@@ -71,6 +71,14 @@ async def test_one_origins_answer_is_never_anothers(sidecar: Sidecar) -> None:
     assert len(answers) == len(origins) + 1
 
 
+@pytest.mark.parametrize("origin", [b"\xff\xfe", b"https://caf\xc3\xa9.example"])
+async def test_what_cannot_be_an_origin_is_not_allowed(sidecar: Sidecar, origin: bytes) -> None:
+    answers = split(await sidecar.raw(request().replace(b"Host: 127", b"Origin: %b\r\nHost: 127" % origin) * 2 + LAST))
+    assert len(answers) == 3
+    for answer in answers:
+        assert "Access-Control-Allow-Origin" not in parsed(answer)[1]
+
+
 def test_the_date_follows_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     dates = iter(["Mon, 23 Nov 2026 10:00:00 GMT", "Mon, 23 Nov 2026 10:00:01 GMT"])
     monkeypatch.setattr("eventscache.server.answers.rfc822_formatted_time", lambda: next(dates))
