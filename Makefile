@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run test lint format bench bench-quick bench-micro bench-storage freshness package clean
+.PHONY: help install run test lint format bench bench-quick bench-micro bench-storage freshness package lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,6 +53,12 @@ package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhe
 	build/smoke/bin/python -m pip install --quiet dist/*.whl
 	cd build/smoke && bin/eventscache config && bin/python -c "from eventscache.storage.redis.scripts import read_script; read_script('insert')"
 
+lock: .venv/installed-supply ## write requirements.lock: the newest runtime dependencies, with hashes
+	$(BIN)/uv pip compile setup.cfg --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --output-file requirements.lock
+
+audit: .venv/installed-supply ## look the locked dependencies up among the known vulnerabilities
+	PIP_AUDIT=$(BIN)/pip-audit .ci/audit $(ARGS)
+
 clean: ## remove what the other targets made
 	rm -rf .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .ruff_cache
 
@@ -68,4 +74,8 @@ clean: ## remove what the other targets made
 .venv/installed-dev: .venv/installed $(EXAMPLE)/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable $(EXAMPLE)
+	@touch $@
+
+.venv/installed-supply: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[supply]'
 	@touch $@

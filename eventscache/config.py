@@ -113,8 +113,10 @@ class Settings:
     pool_size: int = _jitsus("pool.size", _whole(1, 1000), 10)
     max_event_bytes: int = _setting("server.max_event_size", parse=_whole(1), default=51_200)
     admin_tokens: tuple[str, ...] = _setting("eventscache.admin_tokens", parse=_texts, default=(), secret=True)
+    admin_tokens_file: str = _setting("eventscache.admin_tokens_file", parse=_text, default="")
     jitsu_admin_token: str = _setting("server.admin_token", parse=_text, default="", secret=True)
     ingest_tokens: tuple[str, ...] = _setting("eventscache.ingest_tokens", parse=_texts, default=(), secret=True)
+    ingest_tokens_file: str = _setting("eventscache.ingest_tokens_file", parse=_text, default="")
     admin_token_in_query: bool = _setting("eventscache.admin_token_in_query", parse=_boolean, default=False)
     api_keys: KeyList = _setting("api_keys", parse=parse_setting, default=KeyList(), secret=True)  # noqa: RUF009
     api_keys_reload_seconds: int = _setting("server.api_keys_reload_sec", parse=_whole(1), default=1)
@@ -140,6 +142,7 @@ class Settings:
     header_timeout_ms: int = _setting("eventscache.header_timeout_ms", parse=_whole(1), default=10_000)
     body_timeout_ms: int = _setting("eventscache.body_timeout_ms", parse=_whole(1), default=30_000)
     keepalive_ms: int = _setting("eventscache.keepalive_ms", parse=_whole(1), default=75_000)
+    access_log: bool = _setting("eventscache.access_log", parse=_boolean, default=False)
     shutdown_timeout_ms: int = _setting("eventscache.shutdown_timeout_ms", parse=_whole(1), default=5_000)
 
     @property

@@ -235,3 +235,30 @@ def test_no_secret_is_logged(serve: Serve, tmp_path: Path) -> None:
     )
     assert process.stop() == 0
     assert "the-secret" not in json.dumps(process.log)
+
+
+async def test_a_file_of_tokens_is_followed_and_requests_are_logged(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "tokens"
+    path.write_text("the-secret-first\n")
+    process = serve(
+        "--host",
+        "0.0.0.0",
+        EVENTSCACHE_ADMIN_TOKENS_FILE=str(path),
+        EVENTSCACHE_ACCESS_LOG="true",
+        EVENTSCACHE_ADMIN_TOKEN_IN_QUERY="true",
+    )
+    address = process.address.replace("0.0.0.0", "127.0.0.1")
+    (tmp_path / "new").write_text("the-secret-second\n")
+    (tmp_path / "new").replace(path)
+    async with aiohttp.ClientSession() as session, asyncio.timeout(GENEROUS_SECONDS):
+        while True:
+            async with session.get(f"{address}{CACHE}?token=the-secret-second") as answer:
+                if answer.status == 200:
+                    break
+            await asyncio.sleep(0.05)  # nobody reads the log meanwhile
+    assert process.stop() == 0
+    assert [line["count"] for line in process.log if line["event"] == "admin tokens read"] == [1, 1]
+    requests = [line for line in process.log if line["event"] == "request"]
+    assert requests[-1]["path"] == CACHE
+    assert requests[-1]["status"] == 200
+    assert "the-secret" not in json.dumps(process.log)

@@ -108,6 +108,9 @@ def test_the_environment_overrides_the_file_and_the_command_line_both(tmp_path: 
         "API_KEYS": "k1,k2",
         "SOME_TOKEN": "from-environment",
         "EVENTSCACHE_OPEN_INGESTION": "true",
+        "EVENTSCACHE_ADMIN_TOKENS_FILE": "/run/secrets/admins",
+        "EVENTSCACHE_INGEST_TOKENS_FILE": "/run/secrets/ingesters",
+        "EVENTSCACHE_ACCESS_LOG": "true",
         "EVENTSCACHE_QUEUE_BYTES": "",
     }
     effective = load(tmp_path, JITSUS_FILE, environ, port=7001, host=None)
@@ -116,6 +119,11 @@ def test_the_environment_overrides_the_file_and_the_command_line_both(tmp_path: 
     assert settings.all_admin_tokens == ("a", "b", "from-environment")
     assert [key.client_secret for key in settings.api_keys.keys] == ["k1", "k2"]
     assert settings.open_ingestion
+    assert settings.access_log
+    assert (settings.admin_tokens_file, settings.ingest_tokens_file) == (
+        "/run/secrets/admins",
+        "/run/secrets/ingesters",
+    )
     assert effective.origins["size"] == "environment SERVER_CACHE_EVENTS_SIZE"
     assert effective.origins["port"] == "command line"
     assert effective.origins["queue_bytes"] == "default"
@@ -176,6 +184,9 @@ FAULTS = {
     "eventscache: {port: 70000}": "eventscache.port: must be a whole number from 0 to 65535, not 70000",
     "eventscache: {host: 5}": "eventscache.host: must be a text",
     "eventscache: {admin_tokens: 5}": "eventscache.admin_tokens: must be a list of texts",
+    "eventscache: {admin_tokens_file: [a]}": "eventscache.admin_tokens_file: must be a text",
+    "eventscache: {admin_token_file: a}": "eventscache.admin_token_file: unknown setting; did you mean",
+    "eventscache: {access_log: loud}": "eventscache.access_log: must be true or false",
     "eventscache: {admin_tokens: [12345]}": "eventscache.admin_tokens: must be a text",
     "eventscache: {prefix: 'a{b}'}": "eventscache.prefix: must be 1 to 64",
     "server: {admin_token: '${env.NOT_THERE}'}": "server.admin_token: ${env.NOT_THERE} is not set and has no default",

@@ -80,3 +80,13 @@ def test_no_drop_goes_by_a_reason_that_is_not_shown() -> None:
     used = set(re.findall(r'_drop\([^"]*"(\w+)"', sources)) | set(re.findall(r'else "(storage_\w+)"', sources))
     assert used <= set(DROP_REASONS)
     assert len(used) >= 5
+
+
+@pytest.mark.parametrize("paper", ["README.md", "SECURITY.md", "CHANGELOG.md"])
+def test_every_link_within_the_repository_leads_somewhere(paper: str) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / paper).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_leads_to_the_threat_model() -> None:
+    assert "](SECURITY.md)" in README

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from eventscache.server.auth import TOO_MANY_FAILURES
+
 _MAX_HEAD_BYTES = 65_536
 _NO_BODY = {204, 304}
 
@@ -12,6 +14,11 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     keeps: bool
+
+    @property
+    def too_many_failures(self) -> bool:
+        """Whether it is a 401 to somebody who got too many: a 429, as of a queue that is full."""
+        return self.status == 429 and TOO_MANY_FAILURES.encode() in self.body  # noqa: PLR2004
 
 
 class AnswerReader:

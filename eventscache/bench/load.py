@@ -74,7 +74,8 @@ class Load:
         now = self._alive_at = perf_counter()
         self._busy.discard(connection)
         self.tally.answer(sent.request, answer, now - sent.due)
-        if 300 <= answer.status < 500 and answer.status not in {400, 413, 429} and not self.tally.accepted:  # noqa: PLR2004
+        refused = 300 <= answer.status < 500 and answer.status not in {400, 413, 429}  # noqa: PLR2004
+        if (refused or answer.too_many_failures) and not self.tally.accepted:
             self._refuse(answer)
         all_busy = not self._free
         if answer.keeps:

@@ -85,7 +85,7 @@ def _received(events: int, answer: Answer) -> tuple[int, int]:
     if answer.status == 400:  # noqa: PLR2004
         each = events if b'"errors":[' in answer.body else 1  # each record was bad, or the whole body is no JSON
         return each, each
-    if answer.status in _WHOLE_BODY:
+    if answer.status in _WHOLE_BODY or answer.too_many_failures:
         return 1, 1
     if answer.status == 429 or b'"received":' in answer.body:  # noqa: PLR2004
         return events, events

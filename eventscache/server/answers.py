@@ -86,6 +86,11 @@ class ReadyAnswer(web.StreamResponse):
         """True: it answers only those who keep the connection."""
         return True
 
+    @property
+    def body_length(self) -> int:
+        """The bytes that are written, for the access log."""
+        return len(self._bytes)
+
     async def prepare(self, request: web.BaseRequest) -> None:
         """Write all there is."""
         transport = request.transport

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from typing import Any
@@ -17,13 +18,17 @@ from eventscache.figures import Figures
 from eventscache.ingest.limits import Limits
 from eventscache.metrics import Metrics
 from eventscache.server import events, health, ingestion
+from eventscache.server.accesslog import AccessLog
 from eventscache.server.answers import Refused, error_answer
 from eventscache.server.auth import Access
 from eventscache.server.body import Bodies
 from eventscache.server.complaints import Complaints
 from eventscache.server.connections import ConnectionLimits, Connections
 from eventscache.server.context import Context, Handler
+from eventscache.server.follower import Follower
 from eventscache.server.keyreader import KeyReader
+from eventscache.server.parser import require_c_parser
+from eventscache.server.tokenreader import TokenReader
 from eventscache.server.workers import Worker
 from eventscache.storage import storage_class, storage_from_url
 from eventscache.storage.base import Storage
@@ -77,13 +82,13 @@ class Sidecar:
         self._settings = settings
         self._worker = worker
         self._inherited = worker.board.read(worker.number) if worker else Figures()
-        api_keys = ApiKeys(settings.api_keys)
-        key_url = settings.api_keys.url
-        self._key_reader = KeyReader(key_url, api_keys, settings.api_keys_reload_seconds) if key_url else None
+        require_c_parser()
+        access, api_keys = Access(settings), ApiKeys(settings.api_keys)
+        self._followers = _followers(settings, access, api_keys)
         self._context = Context(
             self.cache,
             settings,
-            Access(settings),
+            access,
             api_keys,
             Limits(
                 max_event_bytes=settings.max_event_bytes,
@@ -110,6 +115,8 @@ class Sidecar:
             ),
             Complaints(),
             request_factory=self._request,
+            access_log=logging.getLogger(__name__) if settings.access_log else None,
+            access_log_class=AccessLog,
         )
         self._runner = web.ServerRunner(
             self._connections,
@@ -121,8 +128,8 @@ class Sidecar:
     async def start(self, host: str, port: int) -> str:
         """Open the cache, listen, and return the address. Raises `ConfigError`."""
         await self.cache.open()
-        if self._key_reader:
-            await self._key_reader.start()
+        for follower in self._followers:
+            await follower.start()
         await self._runner.setup()
         self._connections.start()
         try:
@@ -141,8 +148,8 @@ class Sidecar:
         await self._runner.cleanup()
         await self._connections.stop()
         self._context.bodies.close()
-        if self._key_reader:
-            await self._key_reader.stop()
+        for follower in self._followers:
+            await follower.stop()
         await self.cache.close(max(0, deadline - self._loop.time()))
 
     @property
@@ -187,6 +194,21 @@ class Sidecar:
         except Exception:
             _log.exception("a handler failed", path=request.path)
             return error_answer(500, "internal error")
+
+
+def _followers(settings: Settings, access: Access, api_keys: ApiKeys) -> list[Follower]:
+    """Return what follows the keys and tokens that are kept elsewhere."""
+    seconds = settings.api_keys_reload_seconds
+    followers: list[Follower] = []
+    if settings.api_keys.url:
+        followers.append(KeyReader(settings.api_keys.url, api_keys, seconds))
+    for what, path, tokens in (
+        ("admin tokens", settings.admin_tokens_file, access.admins),
+        ("ingest tokens", settings.ingest_tokens_file, access.ingesters),
+    ):
+        if path:
+            followers.append(TokenReader(what, path, tokens, seconds))
+    return followers
 
 
 def storage_url(settings: Settings) -> str:

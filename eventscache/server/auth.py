@@ -1,19 +1,24 @@
 """Who may: admin tokens, ingest tokens, and the open first minute on a loopback address."""
 
-import hashlib
-import hmac
 import ipaddress
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+import re
+from typing import Final
 
 from aiohttp import web
 
 from eventscache.config import Settings
 from eventscache.errors import ConfigError
 from eventscache.server.answers import Refused
+from eventscache.server.backoff import Backoff
 from eventscache.server.query import parameters
+from eventscache.tokens import Tokens
 
+TOO_MANY_FAILURES: Final = "wrong credentials, too often"
 _BEARER = "bearer "
+_HOST = re.compile(r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[0-9A-Za-z.-]+)(?::[0-9]{0,5})?")
+# What proxies add, and what clients of theirs may have asked for.
+_FORWARDING: Final = ("forwarded", "x-forwarded", "x-real-ip", "x-original-", "x-host", "via")
+_OWN_SITES: Final = frozenset({"same-origin", "none"})  # none: the operator typed the address
 
 
 def is_loopback(host: str) -> bool:
@@ -21,40 +26,47 @@ def is_loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
-
-
-def _digest(token: str) -> bytes:
-    # A header may hold bytes that are no text; they come as surrogates.
-    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 class Access:
     """Decides by the settings who may read and write; without an admin token only this machine's operator may."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._admins = [_digest(token) for token in settings.all_admin_tokens]
-        self._ingesters = [_digest(token) for token in settings.ingest_tokens]
+    def __init__(self, settings: Settings, backoff: Backoff | None = None) -> None:
+        self.admins = Tokens(settings.all_admin_tokens, settings.admin_tokens_file)
+        self.ingesters = Tokens(settings.ingest_tokens, settings.ingest_tokens_file)
         self._in_query = settings.admin_token_in_query
+        self._backoff = backoff or Backoff()
         self.on_loopback = is_loopback(settings.host)
-        if not self._admins and not self.on_loopback:
+        if not self.admins.configured and not self.on_loopback:
             raise ConfigError(f"eventscache.admin_tokens: needed to listen on {settings.host}, which others can reach")
 
     def require_admin(self, request: web.BaseRequest) -> None:
         """Return if the request may read and clear; else refuse it."""
-        if not self._admins:
-            self._require_operator(request)
+        if not self.admins.configured:
+            _require_operator(request)
         elif not self._is_admin(request):
-            raise Refused(401, "Admin token does not match", {"WWW-Authenticate": "Bearer"})
+            raise self.unknown(request, "Admin token does not match", {"WWW-Authenticate": "Bearer"})
 
     def require_writer(self, request: web.BaseRequest) -> None:
         """Return if the request may write records; else refuse it."""
-        if not self._admins:
-            self._require_operator(request)
-        elif not self._is_admin(request) and not _matches(request.headers.getall("X-Auth-Token", []), self._ingesters):
-            raise Refused(401, "neither an admin token nor an ingest token matches", {"WWW-Authenticate": "Bearer"})
+        if not self.admins.configured:
+            _require_operator(request)
+        elif not self._is_admin(request) and not self.ingesters.match(request.headers.getall("X-Auth-Token", [])):
+            raise self.unknown(
+                request, "neither an admin token nor an ingest token matches", {"WWW-Authenticate": "Bearer"}
+            )
+
+    def unknown(self, request: web.BaseRequest, message: str, headers: dict[str, str] | None = None) -> Refused:
+        """Return the refusal of wrong credentials: a 401, or a 429 for who offers them again and again."""
+        wait_seconds = self._backoff.fail(request.remote)
+        if wait_seconds:
+            return Refused(429, TOO_MANY_FAILURES, {"Retry-After": str(wait_seconds)})
+        return Refused(401, message, headers)
 
     def _is_admin(self, request: web.BaseRequest) -> bool:
         headers = request.headers
@@ -64,31 +76,19 @@ class Access:
             if value.lower().startswith(_BEARER)
         ]
         in_query = parameters(request).all("token") if self._in_query else []
-        return any(
-            _matches(tokens, self._admins) for tokens in (headers.getall("X-Admin-Token", []), bearers, in_query)
-        )
-
-    @staticmethod
-    def _require_operator(request: web.BaseRequest) -> None:
-        """Refuse what comes through a proxy or from a web page on this machine: neither is its operator."""
-        headers = request.headers
-        try:
-            host = urlsplit(f"//{headers.get('Host', '')}").hostname or ""
-        except ValueError:
-            host = ""
-        if not is_loopback(host) or "@" in headers["Host"]:
-            raise Refused(403, "without an admin token, the Host must be a loopback name")
-        if any(name.lower().startswith(("x-forwarded-", "forwarded", "x-real-ip")) for name in headers):
-            raise Refused(403, "without an admin token, no forwarded request is served")
-        origin = headers.get("Origin")
-        if origin is not None and origin.lower() != f"http://{headers['Host']}".lower():
-            raise Refused(403, "without an admin token, no page of another origin is served")
+        return any(self.admins.match(tokens) for tokens in (headers.getall("X-Admin-Token", []), bearers, in_query))
 
 
-def _matches(given: Iterable[str], known: list[bytes]) -> bool:
-    """Compare the one token given with all known ones, in the same time whatever it is."""
-    tokens = list(given)
-    if len(tokens) != 1:
-        return False
-    digest = _digest(tokens[0])
-    return sum(hmac.compare_digest(digest, other) for other in known) > 0
+def _require_operator(request: web.BaseRequest) -> None:
+    """Refuse what comes through a proxy or from a web page on this machine: neither is its operator."""
+    headers = request.headers
+    hosts = headers.getall("Host", [])
+    named = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if not named or not is_loopback(named[1]):
+        raise Refused(403, "without an admin token, the Host must be a loopback name")
+    if any(name.lower().replace("_", "-").startswith(_FORWARDING) for name in headers):
+        raise Refused(403, "without an admin token, no forwarded request is served")
+    own = f"http://{hosts[0]}".lower()
+    sites = headers.getall("Sec-Fetch-Site", [])  # tells of a page's plain GET, which has no Origin
+    if any(origin.lower() != own for origin in headers.getall("Origin", [])) or not _OWN_SITES.issuperset(sites):
+        raise Refused(403, "without an admin token, no page of another origin is served")

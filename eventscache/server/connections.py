@@ -137,7 +137,6 @@ class Connections(web.Server):
     def __init__(self, handler: Any, limits: ConnectionLimits, complaints: Complaints, **settings: Any) -> None:
         super().__init__(
             handler,
-            access_log=None,
             auto_decompress=False,
             keepalive_timeout=limits.keepalive_seconds,
             lingering_time=_LINGERING_SECONDS,

@@ -161,14 +161,15 @@ def _find_sender(context: Context, request: web.BaseRequest, *, from_server: boo
             key, other = other, key
         if key:
             return _Sender(Stream(Namespace.TOKEN, key.id), key)
+        message = "The token is not found"
         if other and from_server:
-            raise Refused(401, "The token isn't a server secret token. Please use an s2s integration token")
-        if other:
-            raise Refused(401, "The token isn't a client secret token. Please use a js integration token")
-        raise Refused(401, "The token is not found")
+            message = "The token isn't a server secret token. Please use an s2s integration token"
+        elif other:
+            message = "The token isn't a client secret token. Please use a js integration token"
+        raise context.access.unknown(request, message)
     if not context.access.on_loopback and not context.settings.open_ingestion:
-        raise Refused(401, "no api_keys are configured, and eventscache.open_ingestion is off")
+        raise context.access.unknown(request, "no api_keys are configured, and eventscache.open_ingestion is off")
     try:
         return _Sender(_stream_of_token(token, context.limits.max_id_bytes), None)
     except InvalidEvent as fault:
-        raise Refused(401, f"The token is not usable: {fault}") from None
+        raise context.access.unknown(request, f"The token is not usable: {fault}") from None

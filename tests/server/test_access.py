@@ -9,6 +9,9 @@ from eventscache.server import app
 from eventscache.storage.memory import MemoryStorage
 from tests.server.conftest import CACHE, Sidecar, Start
 
+OPEN = {"/livez", "/readyz", "/ping", "/metrics"}
+INGESTION = {"/api/v1/event", "/api/v1/events", "/api/v1/s2s/event", "/api/v1/s2s/event/", "/api/v1/s2s/events"}
+
 RECORD = b'{"destination_id":"d","original":{}}'
 READS = (("GET", CACHE), ("GET", "/api/v1/streams"), ("DELETE", f"{CACHE}?ids=d"))
 
@@ -88,11 +91,164 @@ async def test_without_admin_token_loopback_names_and_the_own_page_are_served(st
         assert (await sidecar.get(CACHE, Host=host)).status == 200, host
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com"])
+async def head_status(
+    sidecar: Sidecar, *lines: str, method: str = "GET", target: str = CACHE, version: str = "1.1"
+) -> int:
+    """Return how a request is answered whose head is as it is given."""
+    head = [f"{method} {target} HTTP/{version}", *lines, "Connection: close", "Content-Length: 0", "", ""]
+    answer = await sidecar.raw("\r\n".join(head).encode(errors="surrogateescape"))
+    return int(answer.split(b" ", 2)[1])
+
+
+LOOPBACK_HOSTS = [
+    "localhost", "LocalHost", "localhost:8095", "localhost:", "LOCALHOST:1",
+    "127.0.0.1", "127.0.0.1:8095", "127.255.255.254",
+    "[::1]", "[::1]:8095", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::FFFF:7f00:1]",
+]  # fmt: skip
+OTHER_HOSTS = [
+    "", "evil.example", "localhost.evil", "localhost.evil:8095", "evil.localhost", "evil-localhost", "localhostevil",
+    "127.0.0.1.evil.example", "127.0.0.1.nip.example", "localhost.", "localhost.:8095", "127.0.0.1.",
+    "user@localhost", "evil.example@localhost", "localhost@evil.example", "localhost:8095@evil.example",
+    "localhost:evil.example", "localhost:80:90", "localhost:123456", "localhost:-1", "localhost:+1",
+    "localhost/", "localhost/evil", "localhost?evil", "localhost#evil", "localhost\\evil", "localhost%00",
+    "localhost evil", "local\thost", "localhost,evil.example", "http://localhost",
+    "0.0.0.0", "0", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "127.0.0.01", "128.0.0.1", "10.0.0.1",
+    "::1", "[::1", "::1]", "[::]", "[::2]", "[::1%25lo]", "[::1%lo]", "[localhost]", "[127.0.0.1]", "[::1].evil",
+    "[::1]evil", "[fe80::1]", "[::ffff:10.0.0.1]", "[::127.0.0.1]", "[v1.localhost]",
+    "ⓛocalhost", "localhost\u3002evil", "\uff11\uff12\uff17.0.0.1", "\udcff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", LOOPBACK_HOSTS)
+async def test_without_admin_token_every_loopback_name_is_the_operators(start: Start, host: str) -> None:
+    sidecar = await start()
+    assert await head_status(sidecar, f"Host: {host}") == 200
+    for site in ("same-origin", "none"):
+        assert await head_status(sidecar, f"Host: {host}", f"Origin: HTTP://{host}", f"Sec-Fetch-Site: {site}") == 200
+
+
+async def test_without_admin_token_no_other_name_is(start: Start) -> None:
+    # A page whose name an attacker rebinds to 127.0.0.1 comes with that name.
+    sidecar = await start()
+    for host in OTHER_HOSTS:
+        assert await head_status(sidecar, f"Host: {host}") == 403, host
+        assert await head_status(sidecar, f"Host: {host}", f"Origin: http://{host}") == 403, host
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Forwarded: for=127.0.0.1"],
+        ["FORWARDED: "],
+        ["Forwarded-For: 127.0.0.1"],
+        ["X-Forwarded: a"],
+        ["x-forwarded-for: 127.0.0.1"],
+        ["X_Forwarded_For: 127.0.0.1"],
+        ["X-FORWARDED-HOST: localhost"],
+        ["X-Forwarded-Anything: a"],
+        ["X-Real-IP: 127.0.0.1"],
+        ["X-Original-Host: localhost"],
+        ["X-Original-URL: /livez"],
+        ["X-Host: localhost"],
+        ["Via: 1.1 proxy"],
+        ["Origin: null"],
+        ["Origin: "],
+        ["Origin: http://evil.example"],
+        ["Origin: http://localhost"],
+        ["Origin: http://localhost:1"],
+        ["Origin: https://localhost:8095"],
+        ["Origin: http://127.0.0.1:8095"],
+        ["Origin: http://localhost:8095.evil"],
+        ["Origin: http://localhost:8095/"],
+        ["Origin: http://localhost:8095 http://evil.example"],
+        ["Origin: http://localhost:8095", "Origin: http://evil.example"],
+        ["Origin: file://"],
+        ["Origin: chrome-extension://abcdef"],
+        ["Sec-Fetch-Site: cross-site"],
+        ["Sec-Fetch-Site: same-site"],
+        ["Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"],
+    ],
+)
+async def test_without_admin_token_neither_proxies_nor_foreign_pages_are_served(start: Start, lines: list[str]) -> None:
+    sidecar = await start()
+    for method, target in (*READS, ("POST", CACHE)):
+        assert await head_status(sidecar, "Host: localhost:8095", *lines, method=method, target=target) == 403
+    for path in OPEN:
+        assert await head_status(sidecar, "Host: evil.example", *lines, target=path) == 200
+
+
+async def test_a_target_that_is_a_whole_url_is_never_served(start: Start) -> None:
+    sidecar = await start()
+    for target_host in ("localhost", "evil.example", "user@localhost"):
+        for host in ("localhost", "evil.example"):
+            assert await head_status(sidecar, f"Host: {host}", target=f"http://{target_host}{CACHE}") in {400, 404}
+    for target in (f"//localhost{CACHE}", f"/./{CACHE}", "localhost:80", "*"):
+        assert await head_status(sidecar, "Host: localhost", target=target) in {400, 404}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Host: localhost", "Host: localhost"],
+        ["Host: localhost", "Host: evil.example"],
+        ["Host: evil.example", "Host: localhost"],
+        ["Host: localhost", "host : localhost"],
+        ["Host: localhost", "Host:", " evil.example"],
+        [],
+    ],
+)
+async def test_a_request_with_no_host_or_several_is_none(start: Start, lines: list[str]) -> None:
+    sidecar = await start()
+    assert await head_status(sidecar, *lines) == 400
+    assert await head_status(sidecar, *lines, version="1.0") in {400, 403}
+
+
+async def test_a_page_cannot_post_what_needs_no_preflight(start: Start) -> None:
+    sidecar = await start()
+    types = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a")
+    for content_type in types:
+        for origin in ("http://evil.example", "null"):
+            answer = await sidecar.post(CACHE, RECORD, Origin=origin, Content_Type=content_type)
+            assert answer.status == 403
+        # A client that sends no Origin is no browser; such a body is no record all the same.
+        assert (await sidecar.post(CACHE, RECORD, Content_Type=content_type)).status == 415
+    # And what needs one is not allowed.
+    preflight = await sidecar.ask("OPTIONS", CACHE, Origin="http://evil.example", Access_Control_Request_Method="POST")
+    assert preflight.status == 405
+    assert not [name for name in preflight.headers if name.lower().startswith("access-control")]
+    assert sidecar.cache.ledger.stored == 0
+
+
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in app.ROUTES])
+async def test_every_route_wants_a_token_unless_it_is_known_to_be_open(start: Start, method: str, path: str) -> None:
+    sidecar = await start(admin_tokens=("admin",), ingest_tokens=("ingest",), api_keys=KEYS)
+    answer = await sidecar.ask(method, path, Origin=sidecar.address)
+    if path in OPEN or method == "OPTIONS":
+        assert answer.status == 200
+    else:
+        assert answer.status == 401
+        assert ("WWW-Authenticate" in answer.headers) == (path not in INGESTION)
+    # Pages of other origins may do nothing but send events.
+    allowed = any(name.lower().startswith("access-control") for name in answer.headers)
+    assert allowed == (path in INGESTION and not path.startswith("/api/v1/s2s"))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1"])
+async def test_a_loopback_address_needs_no_admin_token(host: str) -> None:
+    assert app.Sidecar(Settings(host=host), MemoryStorage())
+
+
+@pytest.mark.parametrize(
+    "host", ["", "0.0.0.0", "::", "10.0.0.1", "example.com", "localhost.evil", "127.1", "::ffff:10.0.0.1"]
+)
 async def test_an_address_that_others_reach_needs_an_admin_token(host: str) -> None:
     with pytest.raises(ConfigError, match="admin_tokens"):
         app.Sidecar(Settings(host=host), MemoryStorage())
+    with pytest.raises(ConfigError, match="admin_tokens"):
+        app.Sidecar(Settings(host=host, admin_tokens=("",), ingest_tokens=("x",)), MemoryStorage())
     app.Sidecar(Settings(host=host, admin_tokens=("x",)), MemoryStorage())
+    app.Sidecar(Settings(host=host, jitsu_admin_token="x"), MemoryStorage())
+    app.Sidecar(Settings(host=host, admin_tokens_file="/not/there/yet"), MemoryStorage())
 
 
 async def test_probes_and_metrics_are_open_and_tell_no_ids(start: Start) -> None:
