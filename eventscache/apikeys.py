@@ -16,6 +16,9 @@ class ApiKey(NamedTuple):
     server_secret: str = ""
     origins: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"ApiKey(id={self.id!r}, origins={self.origins!r})"
+
     def allows(self, origin: str) -> bool:
         """Whether a page of that origin may send events; Jitsu's patterns are `*abc.com`, `abc*` and `*`."""
         host = origin.partition("://")[2] or origin
@@ -29,6 +32,9 @@ class KeyList(NamedTuple):
 
     keys: tuple[ApiKey, ...] = ()
     url: str = ""
+
+    def __repr__(self) -> str:
+        return f"KeyList(keys={self.keys!r}{', url=...' if self.url else ''})"
 
 
 class ApiKeys:

@@ -12,6 +12,7 @@ from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable
 from eventscache.event import Event
 from eventscache.lane import Item, Receipt
 from eventscache.ledger import Ledger
+from eventscache.mask import Mask
 from eventscache.queue import Clock, Queue, monotonic_us
 from eventscache.search import Search
 from eventscache.storage.base import MICROSECONDS, Page, Query, Quota, Storage, StreamInfo
@@ -49,6 +50,7 @@ class EventsCache:
         trim_interval_seconds: float = 0.5,
         ack_timeout_seconds: float = 2.0,
         storage_timeout_seconds: float = 0.25,
+        mask: Mask | None = None,
         now_us: Clock = monotonic_us,
     ) -> None:
         self.quota = quota
@@ -68,6 +70,7 @@ class EventsCache:
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
+        self._mask = mask
         self._uids = Uids()
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
@@ -105,7 +108,8 @@ class EventsCache:
         """Take events; if the queue has no room for all that are not limited, these are dropped and it returns False.
 
         An event without `timestamp` or `uid` is given one. `trusted` events may displace an idle stream when there
-        are too many. A `receipt` for all of them tells what became of each.
+        are too many. A `receipt` for all of them tells what became of each. Of an event that is not refused, only
+        what the mask leaves is kept.
         """
         if not self._open:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
@@ -123,7 +127,8 @@ class EventsCache:
                 event.timestamp = format_time(time.time_ns() // 1000)
             if not event.uid:
                 event.uid = self._uids.next()
-            item = Item.of(event.pack(), status, receipt)
+            kept = event if self._mask is None else self._mask.masked(event)
+            item = Item.of(kept.pack(), status, receipt)
             waiting.append((stream, item))
             size += item.size
         if not waiting:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
-import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import structlog
 
 from eventscache import __version__, config
 from eventscache.errors import ConfigError, EventsCacheError, StorageError
+from eventscache.logs import start_logging, visible
 from eventscache.server.app import check_workers
 from eventscache.server.app import serve as run_server
 from eventscache.server.workers import CONFIG_EXIT, Worker, Workers, free_port
@@ -69,7 +69,7 @@ def main() -> None:
 def serve(path: Path | None, **options: Any) -> None:
     """Run the server until it is told to stop."""
     effective = _load(path, options)
-    _start_logging()
+    start_logging()
     settings = effective.settings
     if settings.workers == 1:
         _run(effective)
@@ -208,7 +208,7 @@ def verify(url: str, prefix: str, timeout_ms: int, rounds: int) -> None:
     """Check that the storage at URL keeps its promises, and how fast it is. What it writes is erased again."""
     from eventscache.verify import Verification  # noqa: PLC0415 - the suite is nothing that a server should load
 
-    _start_logging()
+    start_logging()
     options = StorageOptions(prefix=prefix, timeout_seconds=timeout_ms / 1000)
     try:
         kept = asyncio.run(_verify(Verification(url, options), rounds))
@@ -262,36 +262,5 @@ def _load(path: Path | None, options: dict[str, Any]) -> config.Effective:
 
 
 def _stop(fault: EventsCacheError) -> NoReturn:
-    click.echo(f"eventscache: {fault}", err=True)
+    click.echo(f"eventscache: {visible(str(fault))}", err=True)
     sys.exit(CONFIG_EXIT)
-
-
-def _start_logging() -> None:
-    """Log to standard error: for people on a terminal, else one JSON object a line."""
-    # Tracebacks without the values of variables: those can be secrets.
-    for_people = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    for_machines = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *(for_people if sys.stderr.isatty() else for_machines),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )
-    # aiohttp logs each malformed request with a traceback; what a client sends is no fault of ours.
-    http = logging.getLogger("aiohttp.server")
-    http.propagate = False
-    http.addHandler(_OneLine())
-
-
-class _OneLine(logging.Handler):
-    """Logs what aiohttp has to say as one escaped line."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        fault = record.exc_info[1] if record.exc_info else None
-        if isinstance(fault, ConnectionError):
-            return  # a client went away
-        structlog.get_logger().warning("http", text=ascii(record.getMessage())[:200], fault=ascii(str(fault))[:200])

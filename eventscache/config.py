@@ -13,6 +13,8 @@ import yaml
 
 from eventscache.apikeys import KeyList, parse_setting
 from eventscache.errors import ConfigError
+from eventscache.fieldpath import parse_path
+from eventscache.mask import Mask
 from eventscache.storage.base import MICROSECONDS, Quota, StorageOptions
 
 Parser = Callable[[Any], Any]
@@ -33,6 +35,22 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(entries, list):
         raise ConfigError("must be a list of texts")
     return tuple(text for text in (_text(entry).strip() for entry in entries) if text)
+
+
+def _paths(value: Any) -> tuple[str, ...]:
+    texts = _texts(value)
+    for text in texts:
+        parse_path(text)
+    return texts
+
+
+def _paths_or_all(value: Any) -> tuple[str, ...] | bool:
+    try:
+        return _boolean(value)
+    except ConfigError:
+        if not isinstance(value, str | list):
+            raise ConfigError(f"must be true, false or a list of paths, not {value!r}") from None
+        return _paths(value)
 
 
 def _boolean(value: Any) -> bool:
@@ -86,7 +104,7 @@ class Source(NamedTuple):
 
 
 def _setting(*keys: str, parse: Parser, default: Any, secret: bool = False) -> Any:
-    return dataclasses.field(default=default, metadata={"source": Source(keys, parse, secret)})
+    return dataclasses.field(default=default, repr=not secret, metadata={"source": Source(keys, parse, secret)})
 
 
 def _jitsus(key: str, parse: Parser, default: Any) -> Any:
@@ -101,7 +119,7 @@ class Settings:
     host: str = _setting("eventscache.host", parse=_text, default="127.0.0.1")
     port: int = _setting("eventscache.port", parse=_whole(0, 65535), default=8095)
     workers: int = _setting("eventscache.workers", parse=_whole(1, 256), default=1)
-    storage: str = _setting("eventscache.storage", parse=_text, default="memory://")
+    storage: str = _setting("eventscache.storage", parse=_text, default="memory://", secret=True)
     prefix: str = _setting("eventscache.prefix", parse=_prefix, default="eventscache")
     enabled: bool = _setting(
         "eventscache.enabled", "eventscache.cache.enabled", "server.cache.enabled", parse=_boolean, default=True
@@ -121,6 +139,10 @@ class Settings:
     api_keys: KeyList = _setting("api_keys", parse=parse_setting, default=KeyList(), secret=True)  # noqa: RUF009
     api_keys_reload_seconds: int = _setting("server.api_keys_reload_sec", parse=_whole(1), default=1)
     open_ingestion: bool = _setting("eventscache.open_ingestion", parse=_boolean, default=False)
+    mask_drop: tuple[str, ...] = _setting("eventscache.mask.drop", parse=_paths, default=())
+    mask_hash: tuple[str, ...] = _setting("eventscache.mask.hash", parse=_paths, default=())
+    mask_ip: tuple[str, ...] | bool = _setting("eventscache.mask.ip", parse=_paths_or_all, default=False)
+    mask_key: str = _setting("eventscache.mask.key", parse=_text, default="", secret=True)
     ttl_minutes: int = _setting(
         "eventscache.ttl_minutes",
         "meta.storage.redis.ttl_minutes.events_cache",
@@ -149,6 +171,12 @@ class Settings:
     def quota(self) -> Quota:
         """What each collection keeps and admits."""
         return Quota(self.size, self.window_seconds * MICROSECONDS)
+
+    @property
+    def mask(self) -> Mask | None:
+        """What masks events, if anything is to be masked. Raises `ConfigError`."""
+        mask = Mask(drop=self.mask_drop, hash=self.mask_hash, ip=self.mask_ip, key=self.mask_key)
+        return mask or None
 
     @property
     def all_admin_tokens(self) -> tuple[str, ...]:
@@ -192,14 +220,14 @@ class Effective(NamedTuple):
             return str(value)
         if source.secret:
             return _HIDDEN if any(value) else ""
-        return str(value)
+        return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def hide_secrets(url: str) -> str:
     """Return a URL without anything that can be a secret: what stands before its last @, and its query."""
     scheme, separator, rest = url.partition("://")
-    if not separator:
-        return f"{url.partition(':')[0]}:"
+    if not separator:  # maybe a password, a colon and a host
+        return f"{url.partition(':')[0] if re.match('[A-Za-z][A-Za-z0-9+.-]*:', url) else _HIDDEN}:"
     _, at, shown = rest.rpartition("@")
     return f"{scheme}://{_HIDDEN + at if at else ''}{re.split('[?#]', shown, maxsplit=1)[0]}"
 
@@ -226,8 +254,7 @@ def load(
         try:
             values[name] = source.parse(raw)
         except ConfigError as fault:
-            hidden = re.sub(r", not .*", "", str(fault)) if source.secret else fault
-            raise ConfigError(f"{key}: {hidden} (from {origin})") from None
+            raise ConfigError(f"{key}: {_without_value(fault) if source.secret else fault} (from {origin})") from None
     if not values.get("storage"):
         values["storage"], origins["storage"] = _jitsus_storage(environ, content)
     settings = Settings(**values)
@@ -235,7 +262,16 @@ def load(
         _ = settings.quota
     except ConfigError as fault:
         raise ConfigError(f"server.cache.events.size: {fault}") from None
+    try:
+        _ = settings.mask
+    except ConfigError as fault:
+        raise ConfigError(f"eventscache.mask.key: {fault}") from None
     return Effective(settings, origins)
+
+
+def _without_value(fault: Exception) -> str:
+    """Return what is wrong with a secret, without the secret."""
+    return re.sub(r", not .*", "", str(fault), flags=re.DOTALL)
 
 
 def _find(
@@ -263,9 +299,12 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not UTF-8") from None
     except yaml.MarkedYAMLError as fault:
         line = f"line {fault.problem_mark.line + 1}: " if fault.problem_mark else ""
-        raise ConfigError(f"{path}: {line}not valid YAML: {fault.problem}") from None
+        # A word in quotes may be part of a secret that begins with a * or a !, which YAML takes for its own.
+        problem = re.sub(r"(['\"]).{2,}\1", _HIDDEN, fault.problem or "", flags=re.DOTALL)
+        raise ConfigError(f"{path}: {line}not valid YAML: {problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(fault).split())}") from None
+        reason = re.sub(r"(['\"]).{2,}\1", _HIDDEN, " ".join(str(fault).split()))
+        raise ConfigError(f"{path}: not valid YAML: {reason}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -336,7 +375,7 @@ def _jitsus_storage(environ: Mapping[str, str], content: dict[str, Any]) -> tupl
         try:
             return _redis_url(section), "file meta.storage.redis"
         except (ConfigError, ValueError) as fault:
-            raise ConfigError(f"meta.storage.redis: {fault}") from None
+            raise ConfigError(f"meta.storage.redis: {_without_value(fault)}") from None
     return "memory://", "default"
 
 

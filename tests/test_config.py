@@ -168,7 +168,15 @@ def test_jitsus_words_for_redis(tmp_path: Path, section: str, url: str) -> None:
 
 FAULTS = {
     "eventscache: {prot: 1}": "eventscache.prot: unknown setting; did you mean eventscache.port?",
-    "eventscache: {mask: [a]}": "eventscache.mask: unknown setting",
+    "eventscache: {mask: [a]}": "eventscache.mask: must be a section",
+    "eventscache: {mask: {drops: [a]}}": "eventscache.mask.drops: unknown setting; did you mean eventscache.mask.drop?",
+    "eventscache: {mask: {drop: 5}}": "eventscache.mask.drop: must be a list of texts",
+    "eventscache: {mask: {drop: [a..b]}}": "eventscache.mask.drop: 'a..b' is no path such as user.email",
+    "eventscache: {mask: {ip: 5}}": "eventscache.mask.ip: must be true, false or a list of paths, not 5",
+    "eventscache: {mask: {ip: ['a[0]']}}": "eventscache.mask.ip: 'a[0]' is no path",
+    "eventscache: {mask: {hash: [a]}}": "eventscache.mask.key: needed to hash fields",
+    "eventscache: {mask: {hash: [a], key: 12345}}": "eventscache.mask.key: must be a text",
+    "eventscache: {storage: 12345}": "eventscache.storage: must be a text",
     "server: {cache: {event: {size: 1}}}": "server.cache.event: unknown setting",
     "server: {cache: {events: {sise: 1}}}": "server.cache.events.sise: unknown setting; did you mean",
     "server: {cache: {events: 5}}": "server.cache.events: must be a section",
@@ -209,6 +217,20 @@ def test_a_fault_is_one_line_that_names_the_setting(tmp_path: Path, text: str, m
     assert message in str(fault.value)
     assert "\n" not in str(fault.value)
     assert "12345" not in str(fault.value)
+
+
+def test_a_mask_is_read_from_the_file_or_the_environment(tmp_path: Path) -> None:
+    ours = "eventscache: {mask: {drop: [user.email, '**.phone'], hash: id, ip: true, key: the-hidden-key}}"
+    effective = load(tmp_path, ours, {"EVENTSCACHE_MASK_DROP": "a, b.*"})
+    settings = effective.settings
+    assert (settings.mask_drop, settings.mask_hash, settings.mask_ip) == (("a", "b.*"), ("id",), True)
+    assert settings.mask
+    rows = {key: value for key, value, _ in effective.shown()}
+    assert rows["eventscache.mask.drop"] == "a, b.*"
+    assert (rows["eventscache.mask.ip"], rows["eventscache.mask.key"]) == ("true", "***")
+
+    assert load(tmp_path, ours, {"EVENTSCACHE_MASK_IP": "user.ip,**.addr"}).settings.mask_ip == ("user.ip", "**.addr")
+    assert load(tmp_path, "eventscache: {mask: {drop: [], ip: false, key: unused}}").settings.mask is None
 
 
 def test_a_fault_in_the_environment_names_the_variable() -> None:

@@ -78,6 +78,7 @@ class Sidecar:
             trim_interval_seconds=settings.trim_interval_ms / 1000,
             ack_timeout_seconds=settings.ack_timeout_ms / 1000,
             storage_timeout_seconds=settings.storage_timeout_ms / 1000,
+            mask=settings.mask,
         )
         self._settings = settings
         self._worker = worker

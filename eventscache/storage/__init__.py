@@ -1,6 +1,7 @@
 """Storages: the contract, the two that come with the package, and how one is found by its URL."""
 
 import importlib
+import re
 from importlib.metadata import entry_points
 
 from eventscache.errors import ConfigError
@@ -36,7 +37,9 @@ def storage_class(url: str) -> type[Storage]:
     found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=scheme)), None)
     if found is None and scheme not in _BUILT_IN:
         known = sorted({*_BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
-        raise ConfigError(f"no storage for {scheme}: URLs; there are {', '.join(known)}")
+        # What is no scheme may be a password.
+        kind = f"{scheme}: URLs" if re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme) and scheme != url else "that"
+        raise ConfigError(f"no storage for {kind}; there are {', '.join(known)}")
     try:
         if found is not None:
             loaded: type[Storage] = found.load()

@@ -1,0 +1,263 @@
+"""No secret is told: not in a log line, an answer, a metric, an error, nor where a developer prints a value."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from eventscache import config
+from eventscache.apikeys import ApiKey, ApiKeys, KeyList
+from eventscache.errors import ConfigError
+from eventscache.mask import Mask
+from eventscache.server.auth import Access
+from eventscache.storage import storage_class, storage_from_url
+from eventscache.storage.base import StorageOptions
+from tests.redis_server import RedisServer, free_port
+
+ROOT = Path(__file__).parents[1]
+GENEROUS_SECONDS = 30
+CACHE = "/api/v1/events/cache"
+
+MARK = "s3cr3t"
+ADMIN, JITSUS, INGEST, CLIENT, SERVER, REDIS, KEY = (
+    f"{MARK}-{name}" for name in ("admin", "jitsus", "ingest", "client", "server", "redis", "mask")
+)
+FILE = f"""
+server: {{admin_token: {JITSUS}}}
+api_keys: [{{id: site, client_secret: {CLIENT}, server_secret: {SERVER}}}]
+eventscache:
+  mask: {{hash: [email], key: {KEY}}}
+  ack_timeout_ms: 100
+"""
+ENVIRON = {"EVENTSCACHE_ADMIN_TOKENS": ADMIN, "EVENTSCACHE_INGEST_TOKENS": INGEST}
+
+
+def environment(**environ: str) -> dict[str, str]:
+    return {**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **ENVIRON, **environ}
+
+
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "eventscache", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment(**environ), timeout=60
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "eventnative.yaml"
+    path.write_text(FILE, encoding="utf-8")
+    return path
+
+
+# Requests that are not HTTP, with a token in the part that is wrong.
+BROKEN = [
+    f"GET /readyz HTTP/1.1\r\nHost: x\r\nX-Admin-Token: {ADMIN}\x01\r\n\r\n",
+    f"GET {CACHE}?token={ADMIN}\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
+    f"GET {CACHE}?token={ADMIN} HTTP/9.9\r\nHost: x\r\n\r\n",
+    f"GET / HTTP/1.1\r\nHost: x\r\nX-Admin-Token {ADMIN}\r\n\r\n",
+    f"GET / HTTP/1.1\r\nHost: x\r\nX-Admin-Token: {ADMIN}{'a' * 9000}\r\n\r\n",
+    f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {ADMIN}\r\n\r\n",
+    f"POST /api/v1/event?token={CLIENT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{ADMIN}\r\n",
+    f"{ADMIN}\r\n\r\n",
+]
+
+
+async def exchange(address: str, request: str) -> str:
+    url = URL(address)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(request.encode())
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer.decode(errors="replace")
+
+
+async def everything(address: str) -> list[str]:
+    """Do all that a client can do, right and wrong, and return every answer."""
+    answers: list[str] = []
+    admin, ingest = {"X-Admin-Token": ADMIN}, {"X-Auth-Token": INGEST}
+    record = json.dumps({"original": {"email": "a@b"}, "error": "x"})
+    requests: list[tuple[str, str, dict[str, str], str]] = [
+        ("GET", "/livez", {}, ""),
+        ("GET", "/readyz", {}, ""),
+        ("GET", "/metrics", {}, ""),
+        ("GET", CACHE, admin, ""),
+        ("GET", CACHE, {"Authorization": f"Bearer {JITSUS}"}, ""),
+        ("GET", f"{CACHE}?namespace=token&ids=site", admin, ""),
+        ("GET", f"{CACHE}?token={ADMIN}", {}, ""),
+        ("GET", CACHE, {"X-Admin-Token": f"{ADMIN}x"}, ""),
+        ("GET", CACHE, {"Authorization": f"Basic {ADMIN}"}, ""),
+        ("GET", f"{CACHE}?limit=x", admin, ""),
+        ("GET", f"/{ADMIN}", {}, ""),
+        ("PUT", f"{CACHE}?token={ADMIN}", {}, ""),
+        ("GET", "/api/v1/streams", admin, ""),
+        ("POST", f"{CACHE}?id=d&ack=stored", {**admin, "Content-Type": "application/json"}, record),
+        ("POST", f"{CACHE}?id=d", {**ingest, "Content-Type": "application/json"}, record),
+        ("POST", f"{CACHE}?id=d", {**ingest, "Content-Type": "application/json"}, "{"),
+        ("POST", f"{CACHE}?id=d", {**ingest, "Content-Encoding": "gzip", "Content-Type": "application/json"}, "x"),
+        ("POST", f"{CACHE}?id=d", {"X-Auth-Token": f"{INGEST}x", "Content-Type": "application/json"}, record),
+        ("POST", "/api/v1/event", {"X-Auth-Token": CLIENT, "Origin": "https://a"}, '{"email":"a@b"}'),
+        ("POST", f"/api/v1/event?token={CLIENT}", {}, "{"),
+        ("POST", f"/api/v1/event?token={SERVER}", {}, "{}"),
+        ("POST", f"/api/v1/event?token={CLIENT}x", {"Origin": "https://a"}, "{}"),
+        ("OPTIONS", f"/api/v1/event?token={CLIENT}", {"Origin": "https://a"}, ""),
+        ("POST", f"/api/v1/s2s/event?token={SERVER}", {}, "[{},{}]"),
+        ("POST", f"/api/v1/s2s/event?token={CLIENT}", {}, "{}"),
+        ("DELETE", f"{CACHE}?ids=nobody", admin, ""),
+        ("DELETE", CACHE, admin, ""),
+    ]
+    async with aiohttp.ClientSession() as session:
+        for method, path, headers, body in requests:
+            url = URL(address + path, encoded=True)
+            async with session.request(method, url, headers=headers, data=body.encode() or None) as answer:
+                answers.append(f"{method} {answer.status} {dict(answer.headers)} {await answer.text()}")
+    answers += [await exchange(address, request) for request in BROKEN]
+    return answers
+
+
+async def test_a_running_server_tells_no_secret(file: Path, tmp_path: Path, redis_server: RedisServer) -> None:
+    redis = RedisServer(redis_server.binary, tmp_path, port=free_port(), password=REDIS)
+    redis.start()
+    url = f"redis://:{REDIS}@127.0.0.1:{redis.port}/0"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "eventscache", "serve", "--port", "0", "--config", str(file)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment(EVENTSCACHE_STORAGE=url),
+    )
+    assert process.stdout
+    assert process.stderr
+    written: list[str] = []
+    try:
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            while "listening" not in (written or [""])[-1]:
+                line = await process.stderr.readline()
+                assert line, written
+                written.append(line.decode())
+        address = json.loads(written[-1])["url"]
+        answers = await everything(address)
+        redis.stop()
+        answers += await everything(address)
+        redis.password = "another"
+        redis.start()
+        answers += await everything(address)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            rest = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        redis.stop()
+
+    written += [part.decode() for part in rest if part]
+    assert process.returncode == 0
+    assert sum(" 200 " in answer for answer in answers) > 12
+    assert {int(answer.split()[1]) for answer in answers if " {" in answer} >= {200, 202, 400, 401, 404, 405, 503}
+    fixed = '{"message":"the request is not valid HTTP/1.1","error":""}'
+    assert sum(fixed in answer for answer in answers) == 3 * len(BROKEN)
+    assert '"event": "not HTTP"' in "".join(written)
+    assert "storage unavailable" in "".join(written)
+    assert MARK not in "".join(answers)
+    assert MARK not in "".join(written)
+
+
+def test_commands_and_faults_at_the_start_tell_no_secret(file: Path, tmp_path: Path) -> None:
+    bad = {
+        "alias.yaml": f"server: {{admin_token: *{MARK}}}",
+        "tag.yaml": f"server: {{admin_token: !{MARK}x y}}",
+        "list.yaml": f"eventscache: {{storage: ['redis://:{REDIS}@h']}}",
+        "token.yaml": f"eventscache: {{admin_tokens: {{{ADMIN}: 1}}}}",
+        "key.yaml": f"eventscache: {{mask: {{hash: [a], key: [{KEY}]}}}}",
+        "redis.yaml": f"meta: {{storage: {{redis: {{host: ['redis://:{REDIS}@h'], password: {REDIS}}}}}}}",
+        "port.yaml": f"meta: {{storage: {{redis: {{host: h, port: {REDIS}}}}}}}",
+        "keys.yaml": f"api_keys: [{CLIENT}, {CLIENT}]",
+        "deep.yaml": f"api_keys: [{{id: 5, client_secret: {CLIENT}}}]",
+    }
+    for name, text in bad.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    finished = [run("config", "--config", str(tmp_path / name), EVENTSCACHE_ADMIN_TOKENS="") for name in bad]
+    assert {command.returncode for command in finished} == {2}
+
+    good = f"redis://user:{REDIS}@h:1/0"
+    finished += [
+        run("--help"),
+        run("serve", "--help"),
+        run("bench", "--help", EVENTSCACHE_TOKEN=ADMIN),
+        run("config", "--config", str(file), "--storage", good),
+        run("config", "--config", str(file), REDIS_URL=f"{REDIS}@h:6379"),
+        run("serve", "--port", "0", "--storage", f"redis://:{REDIS}@h:x"),
+        run("serve", "--port", "0", EVENTSCACHE_STORAGE=f"{REDIS}@h:6379"),
+        run("serve", "--port", "0", EVENTSCACHE_STORAGE=REDIS),
+        run("serve", "--port", "0", EVENTSCACHE_STORAGE=f"mysql://:{REDIS}@h"),
+        run("serve", "--port", "x", "--config", str(file)),
+        run("serve", "--port", "0", "--workers", "2", "--config", str(file)),
+        run("bench", f"http://user:{ADMIN}@127.0.0.1:1"),
+        run("storage", "verify", f"redis://:{REDIS}@127.0.0.1:{free_port()}"),
+    ]
+
+    shown = "".join(command.stdout + command.stderr for command in finished)
+    assert "eventscache.mask.key: ***" in shown
+    assert "redis://***@h:1/0" in shown
+    assert "Traceback" not in shown
+    assert MARK not in shown
+
+
+def test_no_value_shows_its_secrets_when_it_is_printed() -> None:
+    keys = KeyList((ApiKey("site", CLIENT, SERVER),), f"http://h/?token={ADMIN}")
+    effective = config.load(
+        None,
+        {
+            **ENVIRON,
+            "SERVER_ADMIN_TOKEN": JITSUS,
+            "API_KEYS": f"{CLIENT},{SERVER}",
+            "EVENTSCACHE_STORAGE": f"redis://:{REDIS}@h/0?password={REDIS}",
+            "EVENTSCACHE_MASK_HASH": "email",
+            "EVENTSCACHE_MASK_KEY": KEY,
+        },
+        {},
+    )
+    settings = effective.settings
+    values: list[Any] = [effective, settings, keys, keys.keys[0], ApiKeys(keys), Access(settings), settings.mask]
+    values += [settings.storage_options, StorageOptions(), Mask(hash=["a"], key=KEY)]
+    for scheme in ("redis", "rediss", "redis+cluster"):
+        storage = storage_from_url(f"{scheme}://user:{REDIS}@h:1", StorageOptions())
+        values += [storage, storage._client]  # type: ignore[attr-defined]
+    storage = storage_from_url(f"sentinel://master:{REDIS}@h:1?sentinel_password={REDIS}", StorageOptions())
+    values += [storage, storage._client]  # type: ignore[attr-defined]
+    for value in values:
+        assert MARK not in f"{value!r} {value!s} {[value]}"
+    assert "email" in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        REDIS,
+        f"{REDIS}@h:6379",
+        f":{REDIS}@h:6379",
+        f"redis://:{REDIS}@h:x",
+        f"redis://h:1/{REDIS}",
+        f"redis://h:1/0?{REDIS}=1",
+        f"redis://h:1/0?db={REDIS}",
+        f"sentinel://m:{REDIS}@",
+        f"memory://{REDIS}@",
+        f"mysql://:{REDIS}@h",
+    ],
+)
+def test_no_fault_in_a_storages_address_quotes_it(url: str) -> None:
+    with pytest.raises(ConfigError) as fault:
+        storage_class(url).from_url(url, StorageOptions())
+    assert MARK not in str(fault.value)
+    assert MARK not in config.hide_secrets(url) or url == f"redis://h:1/{REDIS}"
