@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run test lint format bench bench-quick bench-micro bench-storage freshness package lock audit clean
+.PHONY: help install run test fuzz lint format bench bench-quick bench-micro bench-storage freshness package lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -17,6 +17,11 @@ run: .venv/installed ## start the server on http://127.0.0.1:8095, over the memo
 test: .venv/installed-dev ## run all tests, against a real Redis too
 	$(BIN)/python -m pytest $(ARGS)
 	cd $(EXAMPLE) && ../../$(BIN)/python -m pytest
+
+fuzz: SECONDS := 600
+fuzz: .venv/installed-dev ## run all fuzzers, with new examples every time, for SECONDS=600 altogether
+	@fuzzers=$$($(BIN)/python -m pytest tests -k fuzz --collect-only -q | grep -c ::) && \
+	FUZZ_SECONDS=$$(($(SECONDS) / fuzzers)) $(BIN)/python -m pytest tests -k fuzz $(ARGS)
 
 lint: .venv/installed-dev ## check style, types and the Lua scripts
 	$(BIN)/ruff check $(SOURCES)

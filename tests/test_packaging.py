@@ -1,4 +1,4 @@
-"""Wheel, sdist, editable install and a bare checkout all find the Lua files."""
+"""Wheel, sdist, editable install and a bare checkout all find the files that are no Python."""
 
 import subprocess
 import sys
@@ -14,6 +14,7 @@ from eventscache.storage.redis.scripts import read_script
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path.name for path in (ROOT / "lua").glob("*.lua"))
 READ_ALL = f"from eventscache.storage.redis.scripts import read_script; [read_script(n[:-4]) for n in {SCRIPTS}]"
+DESCRIBE = "from eventscache.server.openapi import document; document()"
 OPEN_MEMORY = (
     "from eventscache.storage import storage_from_url; from eventscache.storage.base import StorageOptions; "
     "print(type(storage_from_url('memory://', StorageOptions())).__name__)"
@@ -46,7 +47,7 @@ def test_the_wheel_holds_the_scripts_and_the_types(built: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"eventscache/lua/{name}" for name in SCRIPTS} <= names
-    assert "eventscache/py.typed" in names
+    assert {"eventscache/py.typed", "eventscache/server/openapi.json"} <= names
     assert not any(name.startswith(("tests/", "benchmarks/", "lua/")) for name in names)
 
 
@@ -69,7 +70,8 @@ def test_an_unpacked_wheel_works(built: Path, tmp_path: Path) -> None:
 
 def test_a_zipped_wheel_works(built: Path, tmp_path: Path) -> None:
     (wheel,) = built.glob("*.whl")
-    python("-c", READ_ALL, cwd=tmp_path, env={"PYTHONPATH": str(wheel)})
+    for code in (READ_ALL, DESCRIBE):
+        python("-c", code, cwd=tmp_path, env={"PYTHONPATH": str(wheel)})
 
 
 def test_a_bare_checkout_works(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def check_depth(data: bytes, max_depth: int) -> None:
     if data.count(b"[") + data.count(b"{") <= max_depth:
         return
     brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
-    if max(accumulate(map(_STEPS.__getitem__, brackets))) > max_depth:
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > max_depth:
         raise InvalidEvent(f"nested deeper than {max_depth} levels")
 
 

@@ -17,7 +17,7 @@ from eventscache.errors import ConfigError, StorageError
 from eventscache.figures import Figures
 from eventscache.ingest.limits import Limits
 from eventscache.metrics import Metrics
-from eventscache.server import events, health, ingestion
+from eventscache.server import events, health, ingestion, openapi
 from eventscache.server.accesslog import AccessLog
 from eventscache.server.answers import Refused, error_answer
 from eventscache.server.auth import Access
@@ -54,6 +54,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/readyz", health.get_readyz),
     ("GET", "/ping", health.get_ping),
     ("GET", "/metrics", health.get_metrics),
+    ("GET", "/openapi.json", openapi.get_openapi),
 )
 
 

@@ -87,7 +87,7 @@ class Bodies:
     async def _parse_beside(self, body: bytes, encoding: str, parse: Callable[[bytes], T]) -> T:
         if encoding == "gzip":
             # In a thread whatever its size: a few bytes can become many.
-            body = await self._in_thread(_gunzip, body, self._max_bytes)
+            body = await self._in_thread(gunzip, body, self._max_bytes)
         if len(body) <= _LARGEST_AT_ONCE:
             return _parse(body, parse)
         return await self._in_thread(_parse, body, parse)
@@ -126,7 +126,8 @@ async def _expect(request: web.BaseRequest, max_bytes: int) -> None:
         request.writer.output_size = 0  # what was written is no part of the answer
 
 
-def _gunzip(data: bytes, max_bytes: int) -> bytes:
+def gunzip(data: bytes, max_bytes: int) -> bytes:
+    """Return what was zipped, in up to sixteen members; raise `Refused` if it is no good, or more than `max_bytes`."""
     unzipped = b""
     for _ in range(_MAX_GZIP_MEMBERS):
         member = zlib.decompressobj(_GZIP)

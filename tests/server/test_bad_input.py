@@ -149,6 +149,17 @@ async def test_a_fault_inside_one_record_of_an_array_costs_that_record(sidecar: 
     assert (await sidecar.post(INGEST, body)).status == 400
 
 
+async def test_an_origin_that_no_page_has_is_answered_and_not_allowed(sidecar: Sidecar) -> None:
+    request = b"%b /api/v1/event?token=key HTTP/1.1\r\nHost: x\r\nOrigin: https://\xff.example\r\n"
+    request += b"Content-Length: 2\r\nConnection: %b\r\n\r\n{}"
+    for method, connection in ((b"POST", b"keep-alive"), (b"POST", b"close"), (b"OPTIONS", b"close")):
+        answer = await sidecar.raw(request % (method, connection), until=b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"Access-Control-Allow-Methods" in answer
+        assert b"Access-Control-Allow-Origin" not in answer
+    assert len(await sidecar.events("namespace=token&ids=key")) == 2
+
+
 async def test_a_record_without_a_stream_is_bad(sidecar: Sidecar) -> None:
     answer = await sidecar.record(b'{"original":{}}', "")
 

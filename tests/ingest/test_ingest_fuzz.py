@@ -1,0 +1,269 @@
+"""Whatever bytes come: they are refused in words, or taken as valid JSON that comes back byte for byte."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import msgpack
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from eventscache.errors import InvalidEvent
+from eventscache.event import Event
+from eventscache.ingest import malformed, strict
+from eventscache.ingest.jitsu import parse_events
+from eventscache.ingest.limits import Limits
+from eventscache.ingest.records import Parsed, parse_json, parse_msgpack, parse_ndjson
+from eventscache.stream import Namespace, Stream
+from tests.fuzz import fuzz
+
+LIMITS = Limits(max_event_bytes=500, max_malformed_bytes=50, max_batch=8, max_depth=6, max_body_bytes=2000)
+STREAM = Stream(Namespace.DESTINATION, "d")
+NAMES = st.sampled_from(["a", "original", "success", "events", "template", "malformed", "error", "timestamp", "seq"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(NAMES | st.text(max_size=3), VALUES, max_size=4)
+GOOD_RECORDS = st.fixed_dictionaries(
+    {"original": OBJECTS},
+    optional={
+        "success": OBJECTS,
+        "malformed": st.text(),
+        "error": st.text(),
+        "token_id": st.sampled_from(["", "a", "é"]),
+    },
+)
+RECORDS = GOOD_RECORDS | st.fixed_dictionaries(
+    {},
+    optional={
+        "original": OBJECTS | VALUES,
+        "success": OBJECTS,
+        "malformed": st.text() | VALUES,
+        "error": st.text(),
+        "skip": st.text(),
+        "timestamp": st.sampled_from(["2020-11-30T21:48:12Z", "0001-01-01T00:00:00+23:59", "9", "x"]) | st.text(),
+        "uid": st.text(),
+        "destination_id": st.text(max_size=4),
+        "token_id": st.text(max_size=4),
+    },
+)
+TEMPLATES = st.fixed_dictionaries({"template": OBJECTS, "events": st.lists(OBJECTS, max_size=4)})
+# What strict readers and lenient ones disagree about, and what tears a text apart.
+ODD = [b"NaN", b"-Infinity", b"1e400", b"-0", b"01", b"1.10", b"9" * 30, b"1" * 4301, b'"\\ud800"', b'"\xed\xa0\x80"']
+ODD += [b'"\xff"', b"\xef\xbb\xbf", b"\x00", b"[" * 9, b"]" * 9, b'{"a":', b"}", b",", b" ", b"\n", b"\\", b'"', b"//"]
+
+
+@st.composite
+def texts(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> bytes:
+    """JSON, as it should be or with something done to it."""
+    indent = draw(st.sampled_from([None, 1]))
+    body = bytearray(json.dumps(draw(values), ensure_ascii=draw(st.booleans()), indent=indent).encode())
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2, 3]))):
+        place = draw(st.integers(0, len(body)))
+        body[place : place + draw(st.integers(0, 2))] = draw(st.sampled_from(ODD) | st.binary(max_size=3))
+    return bytes(body)
+
+
+BODIES = texts(OBJECTS | TEMPLATES | st.lists(OBJECTS, max_size=9) | VALUES) | st.binary()
+RECORD_BODIES = texts(RECORDS | st.lists(RECORDS, max_size=9) | VALUES) | st.binary()
+
+
+def refuse(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def strictly(data: bytes) -> Any:
+    """Return the value of JSON as the standard library reads it, without what is no JSON."""
+    value = json.loads(data.decode(), parse_constant=refuse)
+    json.dumps(value, ensure_ascii=False).encode()  # no lone surrogates
+    return value
+
+
+def check_words(fault: InvalidEvent) -> None:
+    """What is refused is refused with a reason that can be written."""
+    assert str(fault).encode()
+
+
+def check_object(data: bytes) -> None:
+    value = strictly(data)
+    assert isinstance(value, dict)
+    assert depth(value) <= LIMITS.max_depth
+    assert all(map(math.isfinite, numbers(value)))
+
+
+def depth(value: Any) -> int:
+    inner: Sequence[Any] = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max(map(depth, inner), default=0) + isinstance(value, dict | list)
+
+
+def numbers(value: Any) -> list[float]:
+    if isinstance(value, dict | list):
+        return [number for inner in (value.values() if isinstance(value, dict) else value) for number in numbers(inner)]
+    return [value] if isinstance(value, float) else []
+
+
+@fuzz
+@given(BODIES)
+@example(b"[]")
+@example(b'{"template":{"a":1},"events":[{"a":2}]} what follows')
+@example(b'[{"a":"[[[[[[[[[["}]')
+def test_events_are_refused_or_valid_and_byte_for_byte(body: bytes) -> None:
+    try:
+        events = list(map(bytes, parse_events(body, LIMITS)))
+    except InvalidEvent as fault:
+        check_words(fault)
+        return
+    for event in events:
+        check_object(event)
+    if not (body.startswith(b"{") and "template" in strictly(strict.first_value(body))):
+        place = 0
+        for event in events:
+            place = body.index(event, place) + len(event)
+
+
+@fuzz
+@given(OBJECTS, st.lists(OBJECTS, max_size=4))
+def test_a_templates_fields_win(template: dict[str, Any], originals: list[dict[str, Any]]) -> None:
+    body = json.dumps({"template": template, "events": originals}).encode()
+    try:
+        events = parse_events(body, LIMITS)
+    except InvalidEvent:
+        return
+    assert list(map(json.loads, map(bytes, events))) == [{**original, **template} for original in originals]
+
+
+def check_records(parsed: Parsed, body: bytes = b"") -> None:
+    for index, reason in parsed.errors:
+        assert index >= 0
+        assert reason
+        reason.encode()
+    for stream, event in parsed.records:
+        for original in (event.original, event.success):
+            if original:
+                check_object(original)
+                assert original in body or not body
+        assert len(event.malformed.encode()) <= LIMITS.max_malformed_bytes
+        assert stream == STREAM or stream.id in {event.destination_id, event.token_id}
+        assert Event.unpack(event.pack()) == event
+        strictly(event.to_json(1))
+
+
+@fuzz
+@given(RECORD_BODIES, st.sampled_from([None, STREAM]))
+@pytest.mark.parametrize("parse", [parse_json, parse_ndjson])
+def test_records_are_refused_or_valid_and_byte_for_byte(
+    parse: Callable[[bytes, Stream | None, Limits], Parsed], body: bytes, stream: Stream | None
+) -> None:
+    try:
+        parsed = parse(body, stream, LIMITS)
+    except InvalidEvent as fault:
+        check_words(fault)
+        return
+    check_records(parsed, body)
+
+
+PACKED = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=9)
+    | st.builds(msgpack.ExtType, st.integers(0, 127), st.binary(max_size=9))
+    | st.just(msgpack.Timestamp(1, 2)),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.integers() | st.binary(max_size=2), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+JSON_INSIDE = st.fixed_dictionaries({"original": texts(OBJECTS) | PACKED})
+PACKED_RECORDS = RECORDS | JSON_INSIDE | st.dictionaries(NAMES, PACKED | texts(OBJECTS), max_size=4)
+
+
+def try_pack(value: Any) -> bytes:
+    try:
+        return bytes(msgpack.packb(value))
+    except (OverflowError, ValueError):
+        return b"\x80"
+
+
+@fuzz
+@given(
+    (PACKED | PACKED_RECORDS | st.lists(PACKED_RECORDS, max_size=9)).map(try_pack) | st.binary(),
+    st.binary(max_size=2),
+    st.integers(0),
+)
+def test_packed_records_are_refused_or_valid(body: bytes, noise: bytes, place: int) -> None:
+    place %= len(body) + 1
+    for packed in (body, body[:place] + noise + body[place + len(noise) :]):
+        try:
+            parsed = parse_msgpack(packed, STREAM, LIMITS)
+        except InvalidEvent as fault:
+            check_words(fault)
+        else:
+            check_records(parsed)
+
+
+@fuzz
+@given(st.binary() | st.text().map(str.encode), st.integers(0, 20))
+def test_what_is_malformed_is_cut_to_a_valid_prefix(data: bytes, most: int) -> None:
+    text = malformed.cut(data, most)
+    whole = data.decode(errors="backslashreplace")
+    assert len(text.encode()) <= most
+    assert whole.startswith(text)
+    left = whole[len(text) :]
+    assert not left or len(text.encode()) + len(left[0].encode()) > most
+
+
+def naive_depth(data: bytes) -> int:
+    """Count brackets one byte after the other, those in strings aside."""
+    deepest = now = 0
+    in_string = escaped = False
+    for byte in data.decode():
+        if in_string:
+            in_string, escaped = escaped or byte != '"', byte == "\\" and not escaped
+        elif byte == '"':
+            in_string = True
+        else:
+            now += (byte in "[{") - (byte in "]}")
+            deepest = max(deepest, now)
+    return deepest
+
+
+@fuzz
+@given(VALUES | st.text().map(lambda text: {text: [text + '\\"[{']}), st.integers(0, 8), st.booleans())
+@example("[" * 9, 1, False)  # no brackets but in a text
+def test_the_depth_is_what_a_scanner_counts(value: Any, most: int, ascii_only: bool) -> None:
+    data = json.dumps(value, ensure_ascii=ascii_only).encode()
+    assert naive_depth(data) == depth(value)
+    try:
+        strict.check_depth(data, most)
+    except InvalidEvent:
+        assert depth(value) > most
+    else:
+        assert depth(value) <= most
+
+
+@fuzz
+@given(BODIES)
+def test_what_is_strict_is_read_alike_by_every_reader(data: bytes) -> None:
+    try:
+        value = strict.decode(data)
+    except InvalidEvent:
+        assert not readable(data)
+    else:
+        assert readable(data)
+        assert value == msgspec.json.decode(msgspec.json.encode(value))
+
+
+def readable(data: bytes) -> bool:
+    """Whether the standard library reads it, and all its numbers fit."""
+    try:
+        return all(map(math.isfinite, numbers(strictly(data))))
+    except (ValueError, RecursionError):
+        return False

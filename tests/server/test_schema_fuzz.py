@@ -1,0 +1,164 @@
+"""The server against its own OpenAPI document: whatever is sent, the answer is one that the document knows."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import msgpack
+import pytest
+import requests
+import schemathesis
+from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
+from schemathesis.generation.modes import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection
+
+from eventscache.apikeys import ApiKey, KeyList
+from eventscache.server.openapi import document
+from tests.fuzz import fuzzed, in_rounds, settings
+from tests.server.conftest import CACHE
+from tests.server.served import served
+
+# A request is long, and to find the shortest one that fails takes longer than anybody waits.
+WITHOUT_SHRINKING = hypothesis.settings(settings(20), phases=[hypothesis.Phase.generate], stateful_step_count=8)
+FIELDS = st.fixed_dictionaries(
+    {"destination_id": st.sampled_from(["a", "b"]), "original": st.dictionaries(st.text(), st.none() | st.integers())},
+)
+LINES = st.lists(FIELDS, min_size=1).map(lambda records: "\n".join(map(json.dumps, records)).encode())
+
+schemathesis.openapi.media_type("application/x-ndjson", LINES)
+schemathesis.openapi.media_type("text/plain", FIELDS.map(lambda event: json.dumps(event).encode()))
+for kind in ("application/msgpack", "application/x-msgpack"):
+
+    @schemathesis.serializer(kind)
+    def pack(_: Any, value: Any) -> bytes:
+        try:
+            return bytes(msgpack.packb(value))
+        except OverflowError:  # it knows no integers beyond 64 bits
+            hypothesis.reject()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A sidecar with tokens of every kind, one that never tires of wrong ones, and all the rest by default."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        served(
+            admin_tokens=("admin",),
+            ingest_tokens=("ingest",),
+            admin_token_in_query=True,
+            api_keys=KeyList((ApiKey("id", "client", "server"),)),
+            storage_timeout_ms=60_000,
+            ack_timeout_ms=60_000,
+        ) as where,
+    ):
+        patch.setattr("eventscache.server.backoff._FREE_FAILURES", 1_000_000)
+        yield where
+
+
+class Zipping(requests.Session):
+    """Does to a body what its header says."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        # No longer line is read at all, whatever the route.
+        hypothesis.assume(max(map(len, [request.url or "", *map(str, request.headers.values())])) < 8000)
+        if request.headers.get("Content-Encoding") == "gzip":
+            body: Any = request.body or b""
+            request.body = gzip.compress(body.encode() if isinstance(body, str) else body)
+            request.headers["Content-Length"] = str(len(request.body))
+        return super().send(request, **options)
+
+
+def load(*modes: GenerationMode) -> Any:
+    described = schemathesis.openapi.from_dict(document())
+    described.config.generation.update(with_security_parameters=False, modes=list(modes))
+    described.config.checks.negative_data_rejection.expected_statuses = ["400", "401", "413", "415"]
+    described.config.checks.positive_data_acceptance.expected_statuses = ["2xx"]
+    return described
+
+
+OPERATIONS = {result.ok().label: result.ok() for result in load(*GenerationMode).get_all_operations()}
+
+
+def secrets(path: str) -> dict[str, str]:
+    if path.startswith("/api/v1/s2s"):
+        return {"X-Auth-Token": "server"}
+    return (
+        {"X-Auth-Token": "client"} if path.startswith("/api/v1/event") and path != CACHE else {"X-Admin-Token": "admin"}
+    )
+
+
+def complete(case: Any) -> None:
+    """Add what a schema cannot say: which parameters need each other."""
+    query = dict(case.query or {})
+    ids = query.get("ids") or ""
+    ids = [part for part in (ids if isinstance(ids, list) else ids.split(",")) if part]
+    if case.method == "POST" and case.path == CACHE:
+        case.query = {**query, "id": query.get("id") or "d"}
+    elif case.method == "DELETE":
+        case.query = {**query, "ids": ids or ["d"], "all": "false"}
+    elif ("before" in query or "after" in query) and len(set(ids)) != 1:
+        case.query = {**query, "ids": ["d"]}
+
+
+def is_taken_as_well(case: Any) -> bool:
+    """Whether what the schema does not want may be taken all the same: the document says in words when."""
+    if "ids" in (case.query or {}):
+        return True  # what is no text is sent as such, and as a text it is as good as any
+    if case.method != "POST" or case.path != CACHE:
+        return False
+    # The good records of an array are kept; and where a destination is named, the token does not matter.
+    return isinstance(case.body, list) or (isinstance(case.body, dict) and bool(case.body.get("destination_id")))
+
+
+def choices() -> Iterator[Any]:
+    for label, operation in OPERATIONS.items():
+        for mode in GenerationMode:
+            if mode.is_positive or list(operation.iter_parameters()) or operation.body:
+                yield pytest.param(operation, mode, id=f"{label}-{mode.value}")
+
+
+@pytest.mark.parametrize(("operation", "mode"), list(choices()))
+def test_every_answer_is_described(address: str, operation: Any, mode: GenerationMode) -> None:
+    @fuzzed(WITHOUT_SHRINKING)
+    @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+    def answered(case: Any) -> None:
+        if mode.is_positive:
+            complete(case)
+        with Zipping() as session:
+            case.call_and_validate(
+                base_url=address,
+                session=session,
+                headers=secrets(operation.path),
+                excluded_checks=[negative_data_rejection] if is_taken_as_well(case) else [],
+            )
+
+    answered()
+
+
+def test_links_lead_from_a_record_to_its_stream_and_to_its_end(address: str) -> None:
+    described = load(GenerationMode.POSITIVE).include(path=[CACHE, "/api/v1/streams"])
+    described.config.phases.stateful.inference.algorithms = []
+    machine: Any = described.as_state_machine()
+    followed: list[tuple[str, str]] = []
+    record: Any = {"destination_id": "d", "original": {}}
+    requests.post(f"{address}{CACHE}?ack=stored", json=record, headers=secrets(CACHE), timeout=60).raise_for_status()
+
+    class Session(machine):  # type: ignore[misc]
+        """Does what the links of the document lead to."""
+
+        def before_call(self, case: Any) -> None:
+            complete(case)
+
+        def call(self, case: Any, **options: Any) -> Any:
+            followed.append((case.method, case.path))
+            with Zipping() as session:
+                return super().call(case, session=session, **options)
+
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"base_url": address, "headers": secrets(case.path)}
+
+    in_rounds(lambda: run_state_machine_as_test(Session, settings=WITHOUT_SHRINKING))
+    assert {("POST", CACHE), ("GET", CACHE), ("DELETE", CACHE)} <= set(followed)
