@@ -103,7 +103,7 @@ class Sidecar:
             Metrics(self.figures),
             Bodies(settings.max_body_bytes, settings.body_timeout_ms / 1000),
         )
-        self._handlers: dict[str, dict[str, Handler]] = {}
+        self._handlers: dict[str, dict[str, Handler]] = {"*": {}}  # for OPTIONS, which is refused, and not unknown
         for method, path, handler in ROUTES:
             self._handlers.setdefault(path, {})[method] = handler
         self._loop = asyncio.get_running_loop()
@@ -185,6 +185,8 @@ class Sidecar:
             handler = methods.get(request.method)
             if handler is None:
                 return error_answer(405, "this path does not take that method", {"Allow": ", ".join(methods)})
+            if request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket":
+                raise Refused(400, "there is no WebSocket here")  # noqa: TRY301 - as a handler would
             return await handler(self._context, request)
         except Refused as refusal:
             return refusal.answer()

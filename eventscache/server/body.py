@@ -120,7 +120,7 @@ async def _expect(request: web.BaseRequest, max_bytes: int) -> None:
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
     if request.headers["Expect"].lower() != "100-continue":
-        raise Refused(417, "the only expectation that is known is 100-continue")
+        raise Refused(417, "the only expectation that is known is 100-continue", closes=True)
     if request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # what was written is no part of the answer
@@ -146,4 +146,4 @@ def gunzip(data: bytes, max_bytes: int) -> bytes:
 
 
 def _too_large(max_bytes: int) -> Refused:
-    return Refused(413, f"the body is too large; at most {max_bytes} bytes are allowed")
+    return Refused(413, f"the body is too large; at most {max_bytes} bytes are allowed", closes=True)

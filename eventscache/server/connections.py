@@ -8,7 +8,7 @@ import asyncio
 import re
 from typing import Any, NamedTuple, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from eventscache.server.answers import error_answer
@@ -36,12 +36,13 @@ class ConnectionLimits(NamedTuple):
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_ended", "_head_since", "_heads", "_unsent", "_unsent_since", "silent")
+    __slots__ = ("_body", "_ended", "_head_since", "_heads", "_unsent", "_unsent_since", "silent")
 
     def __init__(self, manager: "Connections", **settings: Any) -> None:
         super().__init__(manager, **settings)
         self.silent = True  # until the head of its first request is complete
         self._heads = 0
+        self._body: StreamReader | None = None  # of the last request that began
         self._head_since: float | None = None  # when the head began that is not complete
         self._ended = False  # the client sends no more, but may read yet
         self._unsent, self._unsent_since = 0, 0.0
@@ -60,26 +61,17 @@ class Connection(RequestHandler):
             if self.silent:
                 self.silent = False
                 cast(Connections, self._manager).forget_silent(self)
-            if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
-                self._break_bodies_off()
+            message, body = self._messages[-1]
+            if isinstance(message, _ErrInfo) and self._body is not None and not self._body.is_eof():
+                # Whoever reads it would wait for ever: aiohttp tells them nothing.
+                self._body.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
+            self._body = body
         elif self._head_since is None and self.idle:
             self._head_since = self._loop.time()
 
-    def _break_bodies_off(self) -> None:
-        """Let whoever reads a body know that it ends in what is no HTTP: aiohttp lets them wait for ever."""
-        for body in self._bodies():
-            if not body.is_eof():
-                body.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
-
-    def _bodies(self) -> list[Any]:
-        """Return the bodies of all requests that are not answered."""
-        current = [self._current_request.content] if self._current_request else []
-        return current + [body for _, body in self._messages]
-
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Go on if there is something to be answered: who sends no more may well read."""
-        bodies = self._bodies()
-        self._ended = bool(bodies) and all(body.is_eof() for body in bodies)
+        self._ended = not self.idle and self._body is not None and self._body.is_eof()
         return self._ended
 
     @property

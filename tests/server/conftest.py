@@ -1,11 +1,13 @@
 import asyncio
+import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
+import structlog
 from yarl import URL
 
 from eventscache.config import Settings
@@ -14,7 +16,12 @@ from eventscache.storage import storage_from_url
 from eventscache.storage.base import Storage
 from tests.redis_server import RedisServer
 
+_LARGE = 2**20
 CACHE = "/api/v1/events/cache"
+HONEST = (
+    b"POST /api/v1/event?token=honest HTTP/1.1\r\n"
+    b'Host: localhost\r\nConnection: close\r\nContent-Length: 7\r\n\r\n{"n":1}'
+)
 
 
 class Answer(NamedTuple):
@@ -38,6 +45,8 @@ class Sidecar:
 
     async def ask(self, method: str, path: str, data: Any = None, **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if isinstance(data, bytes) and len(data) >= _LARGE:
+            data = io.BytesIO(data)  # the client warns of more at once
         # Without a type of its own the client would invent one.
         async with self._session.request(
             method,
@@ -75,6 +84,43 @@ class Sidecar:
         writer.close()
         await writer.wait_closed()
         return answer
+
+    async def still_serves(self) -> None:
+        """Send an event on a connection of its own, as any client would."""
+        answer = await self.raw(HONEST)
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+        assert answer.endswith(b'{"status":"ok"}')
+
+
+class Log:
+    """What is logged meanwhile, ours and that of the libraries."""
+
+    def __init__(self, ours: list[MutableMapping[str, Any]], theirs: pytest.LogCaptureFixture) -> None:
+        self._ours = ours
+        self._theirs = theirs
+
+    @property
+    def lines(self) -> list[str]:
+        return [str(entry) for entry in self._ours] + [record.getMessage() for record in self._theirs.records]
+
+    @property
+    def faults(self) -> list[str]:
+        """What comes with a traceback, unless a client went away, or is an error of ours."""
+        ours = [str(entry) for entry in self._ours if entry.get("exc_info") or entry["log_level"] == "error"]
+        faults = [(record, record.exc_info[1]) for record in self._theirs.records if record.exc_info]
+        return ours + [
+            f"{record.getMessage()}: {fault!r}" for record, fault in faults if not isinstance(fault, ConnectionError)
+        ]
+
+    def clear(self) -> None:
+        self._ours.clear()
+        self._theirs.clear()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
+    with structlog.testing.capture_logs() as ours:
+        yield Log(ours, caplog)
 
 
 Start = Callable[..., Awaitable[Sidecar]]

@@ -1,0 +1,398 @@
+"""What a client should not send, and what it gets: never a 5xx, never a loss of anything else.
+
+Each of the tables is in `corpus.py`.
+"""
+
+import json
+from collections.abc import AsyncIterator
+
+import msgpack
+import pytest
+
+from eventscache.config import Settings
+from eventscache.errors import ConfigError
+from eventscache.server import app
+from eventscache.storage.memory import MemoryStorage
+from tests.server import corpus
+from tests.server.conftest import CACHE, Log, Sidecar, Start
+from tests.server.corpus import Case, covers, each
+
+INGEST = "/api/v1/event?token=key"
+JSON = "application/json"
+
+
+@pytest.fixture
+async def sidecar(sidecar: Sidecar, log: Log) -> AsyncIterator[Sidecar]:
+    """A sidecar over each backend, that serves others whatever one client sends."""
+    yield sidecar
+    await sidecar.still_serves()
+    assert log.faults == []
+
+
+@each(corpus.NO_JSON, corpus.NO_EVENT)
+async def test_malformed_input_is_refused_and_kept(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.post(INGEST, case.sent)
+
+    assert answer.status == 400
+    assert answer.json["message"].startswith("Error parsing events body: ")
+    assert answer.json["error"] == ""
+    for query in ("", "&status=error"):
+        (event,) = await sidecar.events(f"namespace=token&ids=key{query}")
+        assert event["error"] == answer.json["message"]
+        assert event["malformed"] == case.sent[:10_004].decode(errors="backslashreplace").encode()[:10_000].decode()
+        assert "original" not in event
+    assert (await sidecar.post(INGEST, b'{"next":1}')).status == 200
+
+
+@each(corpus.EXACT)
+async def test_originals_come_back_byte_for_byte(sidecar: Sidecar, case: Case) -> None:
+    event = case.sent
+    assert (await sidecar.post(INGEST, event)).json == {"status": "ok"}
+    assert (await sidecar.post(INGEST, b"[" + event + b" ]")).json == {"status": "ok"}
+    assert (await sidecar.record(b'{"token_id":"key","original":' + event + b"}")).json["stored"] == 1
+
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+
+    assert answer.body.count(b'{"original":' + event + b',"timestamp":"') == 3
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+
+
+@each(corpus.EXACT)
+async def test_answers_can_be_read_by_other_readers(sidecar: Sidecar, case: Case) -> None:
+    await sidecar.post(INGEST, case.sent)
+    (event,) = await sidecar.events("namespace=token&ids=key")
+    assert isinstance(event["original"], dict)
+
+
+@each(corpus.NOTHING)
+async def test_an_empty_body_is_refused_and_not_kept(sidecar: Sidecar, case: Case) -> None:
+    assert (await sidecar.post(INGEST, case.sent)).status == 400
+    assert (await sidecar.record(case.sent, "namespace=token&id=key")).status == 400
+    assert (await sidecar.record(case.sent, "id=d", Content_Type="application/x-ndjson")).status == 400
+    assert await sidecar.events("namespace=token&ids=key") == []
+    assert sidecar.cache.ledger.rejected == 3
+
+
+@each(corpus.NO_JSON)
+async def test_a_body_that_is_no_json_is_kept_with_the_stream_of_the_query(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.record(case.sent, "id=dest")
+
+    assert answer.status == 400
+    assert answer.json["error"] == ""
+    (event,) = await sidecar.events("ids=dest&status=error")
+    assert event["destination_id"] == "dest"
+    assert event["malformed"]
+    assert (await sidecar.record(case.sent, "")).status == 400
+    assert len(await sidecar.events("ids=dest")) == 1
+    assert sidecar.cache.ledger.rejected == 1
+
+
+@each(corpus.NO_EVENT)
+async def test_what_is_json_and_no_record_is_told_by_index(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.record(case.sent, "id=dest")
+
+    assert answer.status == 400
+    assert answer.json["errors"][0]["index"] == 0
+    assert await sidecar.events("ids=dest") == []
+
+
+@each(corpus.BAD_RECORDS)
+async def test_a_bad_record_is_told_by_index_and_the_rest_is_kept(sidecar: Sidecar, case: Case) -> None:
+    body = b'[{"original":{"n":0}},' + case.sent + b',{"original":{"n":2}}]'
+
+    answer = await sidecar.record(body, "id=dest&ack=stored")
+
+    assert answer.status == 200
+    assert (answer.json["received"], answer.json["stored"]) == (2, 2)
+    (error,) = answer.json["errors"]
+    assert error["index"] == 1
+    assert case.expected in error["message"]
+    assert [event["original"]["n"] for event in await sidecar.events("ids=dest")] == [2, 0]
+    assert sidecar.cache.ledger.rejected == 1
+
+
+@each(corpus.BAD_RECORDS)
+async def test_a_bad_line_is_told_by_index_and_the_rest_is_kept(sidecar: Sidecar, case: Case) -> None:
+    body = b'{"original":{"n":0}}\n' + case.sent + b'\n{"original":{"n":2}}'
+    answer = await sidecar.record(body, "id=dest&ack=stored", Content_Type="application/x-ndjson")
+    assert (answer.status, answer.json["stored"]) == (200, 2)
+    assert [error["index"] for error in answer.json["errors"]] == [1]
+    assert case.expected in answer.json["errors"][0]["message"]
+
+
+@covers(33)
+async def test_jitsus_ingestion_knows_no_part_of_a_body(sidecar: Sidecar) -> None:
+    for value in (b"1e400", b'"\xff"', b"01"):
+        assert (await sidecar.post(INGEST, b'[{"n":1},{"a":' + value + b"}]")).status == 400
+    events = await sidecar.events("namespace=token&ids=key")
+    assert [set(event) & {"malformed", "original"} for event in events] == [{"malformed"}] * 3
+
+
+@covers(15)
+@pytest.mark.parametrize(("errors", "status"), [(("x", ""), "success"), (("", "x"), "error")])
+async def test_of_a_field_that_stands_twice_the_last_counts(
+    sidecar: Sidecar, errors: tuple[str, str], status: str
+) -> None:
+    body = b'{"original":{},"error":"%b","error":"%b"}' % tuple(error.encode() for error in errors)
+    assert (await sidecar.record(body, "id=d&ack=stored")).json["stored"] == 1
+    for asked in ("success", "error"):
+        assert len(await sidecar.events(f"ids=d&status={asked}")) == (asked == status)
+
+
+@covers(34)
+async def test_an_empty_array_is_no_error(sidecar: Sidecar) -> None:
+    assert (await sidecar.post("/api/v1/events?token=key", b"[]")).json == {"status": "ok"}
+    answer = await sidecar.record(b"[]", "id=dest&ack=stored")
+    assert (answer.status, answer.json) == (200, {"status": "ok", "received": 0, "stored": 0, "limited": 0})
+    assert (await sidecar.record(b" [\n] ", "id=dest")).json == {"status": "ok", "received": 0}
+    assert await sidecar.events("ids=dest") == []
+
+
+@covers(35)
+async def test_a_body_may_hold_as_many_events_as_allowed_and_no_more(start: Start, log: Log) -> None:
+    sidecar = await start(max_batch=3)
+    record = b'{"original":{}}'
+
+    def bodies(count: int) -> dict[str, bytes]:
+        return {
+            JSON: b"[" + b",".join([record] * count) + b"]",
+            "application/x-ndjson": b"\n".join([record] * count),
+            "application/msgpack": msgpack.packb([{"original": {}}] * count),
+        }
+
+    def template(count: int) -> bytes:
+        return b'{"template":{},"events":[' + b",".join([b"{}"] * count) + b"]}"
+
+    for kind, body in bodies(4).items():
+        assert (await sidecar.record(body, "id=dest", Content_Type=kind)).status == 413, kind
+    for body in (bodies(4)[JSON], template(4)):
+        assert (await sidecar.post(INGEST, body)).status == 413
+    assert sidecar.cache.ledger.rejected == 5
+    for kind, body in bodies(3).items():
+        assert (await sidecar.record(body, "id=dest", Content_Type=kind)).status == 202, kind
+    for body in (bodies(3)[JSON], template(3)):
+        assert (await sidecar.post(INGEST, body)).status == 200
+    await sidecar.still_serves()
+    assert log.faults == []
+
+
+@covers(37)
+async def test_a_body_may_be_as_large_as_allowed_and_no_larger(start: Start, log: Log) -> None:
+    sidecar = await start(max_body_bytes=1000, max_event_bytes=2000)
+
+    def record(size: int) -> bytes:
+        return b'{"original":{"a":"' + b"x" * (size - 21) + b'"}}'
+
+    async def pieces(body: bytes) -> AsyncIterator[bytes]:
+        yield body[:10]
+        yield body[10:]
+
+    for path, good in ((INGEST, 200), (f"{CACHE}?id=dest&ack=stored", 200)):
+        for size, status in ((1000, good), (1001, 413)):
+            body = record(size)
+            assert len(body) == size
+            for data in (body, pieces(body)):
+                answer = await sidecar.ask("POST", path, data, Content_Type=JSON)
+                assert answer.status == status, (path, size)
+                assert (status == 413) == (b"1000 bytes" in answer.body)
+    assert len(await sidecar.events("ids=dest")) == 2
+    await sidecar.still_serves()
+    assert log.faults == []
+
+
+@covers(29, 30, 31)
+@pytest.mark.parametrize("event", [case.sent for case in corpus.NO_EVENT if case.row in {29, 30, 31}])
+async def test_where_large_events_are_allowed_they_may_hold_much(start: Start, log: Log, event: bytes) -> None:
+    sidecar = await start(max_event_bytes=2 * corpus.MEGABYTE)
+    assert (await sidecar.post(INGEST, event)).status == 200
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+    assert b'{"original":' + event + b',"timestamp"' in answer.body
+    await sidecar.still_serves()
+    assert log.faults == []
+
+
+@each(corpus.TOO_MANY)
+async def test_a_body_of_too_many_values_is_not_even_decoded(sidecar: Sidecar, case: Case) -> None:
+    for path in (INGEST, f"{CACHE}?id=dest"):
+        answer = await sidecar.post(path, case.sent, Content_Type=JSON)
+        assert (answer.status, answer.json["error"]) == (413, "")
+        assert case.expected in answer.json["message"]
+    assert sidecar.cache.ledger.rejected == 2
+
+
+@each(corpus.TYPES)
+async def test_records_say_what_they_are_and_events_are_taken_as_utf8(sidecar: Sidecar, case: Case) -> None:
+    headers = {"Content_Type": case.name} if case.name else {}
+    body = '{"a":"\u00e9"}'.encode(case.sent)
+
+    record = await sidecar.post(f"{CACHE}?id=d", body, **headers)
+    event = await sidecar.post(INGEST, body, **headers)
+
+    assert record.status == 415
+    assert "Accept" in record.headers or "charset" in record.json["message"]
+    assert event.status == (200 if case.expected else 400)
+    assert await sidecar.events("ids=d") == []
+    (kept,) = await sidecar.events("namespace=token&ids=key")
+    assert kept.get("original") == ({"a": case.expected} if case.expected else None)
+
+
+@each(corpus.GZIP)
+async def test_gzip_is_unzipped_within_bounds(start: Start, log: Log, case: Case) -> None:
+    sidecar = await start()
+    answer = await sidecar.record(case.sent, "id=d&ack=stored", Content_Encoding="gzip")
+    assert answer.status == case.expected
+    assert len(await sidecar.events("ids=d")) == (case.expected == 200)
+    ingested = await sidecar.post(INGEST, case.sent, Content_Encoding="gzip")
+    if b" " not in case.name.encode() or case.expected != 200:  # Jitsu takes no white space in front
+        assert ingested.status == case.expected
+    await sidecar.still_serves()
+    assert log.faults == []
+
+
+@each(corpus.ENCODINGS)
+async def test_other_encodings_are_415(sidecar: Sidecar, case: Case) -> None:
+    for path in (INGEST, f"{CACHE}?id=d"):
+        answer = await sidecar.post(path, b'{"original":{}}', Content_Type=JSON, Content_Encoding=case.sent)
+        assert (answer.status, answer.headers["Accept-Encoding"], answer.json["error"]) == (415, "gzip", "")
+    assert (await sidecar.get("/api/v1/streams")).json == {"streams": []}
+
+
+@each(corpus.BAD_QUERIES)
+async def test_bad_queries_are_refused_by_name(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.get(f"{CACHE}?{case.sent}")
+
+    assert answer.status == 400
+    assert case.expected in answer.json["message"]
+    assert answer.json["error"] == ""
+
+
+@each([case for case in corpus.BAD_QUERIES if case.sent.startswith("ids=") and "," not in case.sent])
+async def test_bad_ids_are_refused_wherever_they_stand(sidecar: Sidecar, case: Case) -> None:
+    text = case.sent.removeprefix("ids=")
+    assert (await sidecar.ask("DELETE", f"{CACHE}?ids={text}")).status == 400
+    assert (await sidecar.record(b'{"original":{}}', f"id={text}")).status == 400
+    token = await sidecar.post(f"/api/v1/event?token={text}", b"{}")
+    assert (token.status, token.json["error"]) == (401 if case.row in {63, 66} else 400, "")
+    assert (await sidecar.get("/api/v1/streams?namespace=token")).json == {"streams": []}
+
+
+@each(corpus.QUERIES)
+async def test_unusual_queries_are_understood(start: Start, log: Log, case: Case) -> None:
+    sidecar = await start()
+    for stream_id in "ab":
+        for number, error in ((1, "x"), (2, "")):
+            record = {"original": {"name": f"{stream_id}{number}"}, "error": error}
+            await sidecar.record(json.dumps(record).encode(), f"id={stream_id}&ack=stored")
+
+    answer = await sidecar.get(f"{CACHE}?{case.sent}")
+
+    assert answer.status == 200
+    assert [event["original"]["name"] for event in answer.json["events"]] == case.expected
+    assert (answer.json["cache_capacity_per_interval"], answer.json["interval_seconds"]) == (100, 60)
+    await sidecar.still_serves()
+    assert log.faults == []
+
+
+@covers(60)
+async def test_too_many_ids_are_refused(start: Start, log: Log) -> None:
+    sidecar = await start(max_ids=3)
+    assert (await sidecar.get(f"{CACHE}?ids=a,b,c,d")).status == 400
+    assert (await sidecar.get(f"{CACHE}?ids=a,b&ids=c,d")).status == 400
+    assert (await sidecar.ask("DELETE", f"{CACHE}?ids=a,b,c,d")).status == 400
+    assert (await sidecar.get(f"{CACHE}?ids=a,b,c,a,b")).status == 200
+    many = await (await start()).get(f"{CACHE}?ids={','.join(map(str, range(1001)))}")
+    assert (many.status, many.json["error"]) == (400, "")
+    await sidecar.still_serves()
+    assert log.faults == []
+
+
+@each(corpus.IDS)
+async def test_an_id_is_what_it_says_and_nothing_else(sidecar: Sidecar, case: Case) -> None:
+    for other in corpus.IDS:
+        body = json.dumps({"original": {"name": other.expected}}).encode()
+        assert (await sidecar.record(body, f"id={other.sent}&ack=stored")).json["stored"] == 1
+
+    (event,) = await sidecar.events(f"ids={case.sent}")
+    assert (event["original"]["name"], event["destination_id"]) == (case.expected, case.expected)
+
+    assert (await sidecar.ask("DELETE", f"{CACHE}?ids={case.sent}")).json["cleared"] == 1
+    streams = (await sidecar.get("/api/v1/streams")).json["streams"]
+    assert sum(stream["total_events"] for stream in streams) == len(corpus.IDS) - 1
+
+
+@each(corpus.CREDENTIALS)
+@pytest.mark.parametrize("request_line", corpus.GUARDED)
+async def test_without_the_admin_token_nothing_is_shown(start: Start, log: Log, case: Case, request_line: str) -> None:
+    sidecar = await start(admin_tokens=("secret", "other"), ingest_tokens=("ingest",))
+    request = request_line.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + case.sent + b"\r\n"
+
+    answer = await sidecar.raw(request)
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b'{"message":"Admin token does not match","error":""}' in answer
+    await sidecar.still_serves()
+    assert log.lines == []
+
+
+@covers(75)
+async def test_a_token_in_the_query_counts_only_where_it_is_allowed(start: Start, log: Log) -> None:
+    careful = await start(admin_tokens=("admin-secret",))
+    assert (await careful.get(f"{CACHE}?token=admin-secret")).status == 401
+    like_jitsu = await start(admin_tokens=("admin-secret",), admin_token_in_query=True)
+    assert (await like_jitsu.get(f"{CACHE}?token=admin-secret")).status == 200
+    for query in ("token=wrong", "token=", "token", "token=admin-secret&token=admin-secret"):
+        assert (await like_jitsu.get(f"{CACHE}?{query}")).status == 401, query
+    assert not any("secret" in line for line in log.lines)
+    await careful.still_serves()
+
+
+@covers(76)
+async def test_only_a_loopback_address_needs_no_admin_token() -> None:
+    app.Sidecar(Settings(), MemoryStorage())
+    for host in ("0.0.0.0", "::", ""):
+        with pytest.raises(ConfigError, match="admin_tokens"):
+            app.Sidecar(Settings(host=host), MemoryStorage())
+
+
+@covers(77)
+async def test_no_page_of_another_origin_may_read(start: Start, log: Log) -> None:
+    asked = {"Origin": "https://evil.example", "Access_Control_Request_Method": "GET"}
+    for sidecar in (await start(), await start(admin_tokens=("admin",))):
+        for path in (CACHE, "/api/v1/streams", "/livez", "/metrics", "/"):
+            for method in ("OPTIONS", "GET", "DELETE"):
+                answer = await sidecar.ask(method, path, X_Admin_Token="admin", **asked)
+                assert not any(name.startswith("Access-Control") for name in answer.headers), (method, path)
+                assert answer.status < 500
+        await sidecar.still_serves()
+    assert log.faults == []
+
+
+@covers(78)
+async def test_answers_are_never_taken_for_pages(sidecar: Sidecar) -> None:
+    await sidecar.post(INGEST, b'{"a":"<script>alert(1)</script>"}')
+    for path in (f"{CACHE}?namespace=token&ids=key", f"{CACHE}?namespace=<script>", "/<script>"):
+        answer = await sidecar.get(path, Accept="text/html")
+        assert answer.headers["Content-Type"].startswith("application/json")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@covers(79)
+async def test_nothing_of_a_client_is_written_into_the_log(sidecar: Sidecar, log: Log) -> None:
+    text = 'no\x1b[31m\r\nforged " 200 0 "'
+    record = json.dumps({"original": {}, "error": text, "destination_id": "d"}).encode()
+    assert (await sidecar.record(record, User_Agent='a" 200 0 "forged')).json["stored"] == 1
+    assert (await sidecar.get("/%1b[31m%0d%0aforged", Referer="forged")).status == 404
+    (event,) = await sidecar.events("ids=d")
+    assert event["error"] == text
+    assert not any("forged" in line or "\x1b" in line for line in log.lines)
+
+
+@each(corpus.IGNORED_HEADERS)
+async def test_headers_of_other_uses_are_ignored(sidecar: Sidecar, case: Case) -> None:
+    headers = {name.replace("-", "_"): value for name, value in case.sent.items()}
+    assert (await sidecar.record(b'{"original":{}}', "id=d&ack=stored", **headers)).json["stored"] == 1
+    answer = await sidecar.get(f"{CACHE}?ids=d", **headers)
+    assert answer.status == 200
+    assert len(answer.json["events"]) == 1
+    assert (await sidecar.post(INGEST, b"{}", **headers)).json == {"status": "ok"}
+    assert len(await sidecar.events("ids=d")) == 1
