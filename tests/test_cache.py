@@ -267,7 +267,7 @@ async def test_events_that_a_new_lease_refuses_cost_no_call() -> None:
 
 
 async def test_a_read_of_a_busy_stream_waits_for_what_was_there_and_no_longer() -> None:
-    async with opened(quota=Quota(100_000, MICROSECONDS)) as bench:
+    async with opened(quota=Quota(100_000, MICROSECONDS), storage_timeout_seconds=GENEROUS_SECONDS) as bench:
         busy = True
 
         async def keep_busy() -> None:
@@ -284,7 +284,7 @@ async def test_a_read_of_a_busy_stream_waits_for_what_was_there_and_no_longer() 
 
 
 async def test_a_read_sees_all_of_a_large_backlog() -> None:
-    async with opened(quota=Quota(20_000, MICROSECONDS)) as bench:
+    async with opened(quota=Quota(20_000, MICROSECONDS), storage_timeout_seconds=GENEROUS_SECONDS) as bench:
         bench.offer(4_500)
         assert (await bench.cache.fetch(TOKEN, Query(limit=1))).total == 4_500
 
