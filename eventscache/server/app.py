@@ -87,21 +87,22 @@ class Sidecar:
         require_c_parser()
         access, api_keys = Access(settings), ApiKeys(settings.api_keys)
         self._followers = _followers(settings, access, api_keys)
+        limits = Limits(
+            max_event_bytes=settings.max_event_bytes,
+            max_malformed_bytes=settings.max_malformed_bytes,
+            max_batch=settings.max_batch,
+            max_depth=settings.max_depth,
+            max_body_bytes=settings.max_body_bytes,
+            max_id_bytes=settings.max_id_bytes,
+        )
         self._context = Context(
             self.cache,
             settings,
             access,
             api_keys,
-            Limits(
-                max_event_bytes=settings.max_event_bytes,
-                max_malformed_bytes=settings.max_malformed_bytes,
-                max_batch=settings.max_batch,
-                max_depth=settings.max_depth,
-                max_body_bytes=settings.max_body_bytes,
-                max_id_bytes=settings.max_id_bytes,
-            ),
+            limits,
             Metrics(self.figures),
-            Bodies(settings.max_body_bytes, settings.body_timeout_ms / 1000),
+            Bodies(limits, settings.body_timeout_ms / 1000),
         )
         self._handlers: dict[str, dict[str, Handler]] = {"*": {}}  # for OPTIONS, which is refused, and not unknown
         for method, path, handler in ROUTES:

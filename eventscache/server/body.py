@@ -9,7 +9,7 @@ from typing import TypeVar
 from aiohttp import HttpVersion11, StreamReader, web
 
 from eventscache.errors import InvalidEvent
-from eventscache.ingest.limits import BatchTooLarge
+from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.server.answers import Refused
 
 T = TypeVar("T")
@@ -32,8 +32,9 @@ class UnreadableBody(InvalidEvent):
 class Bodies:
     """Reads and parses the bodies of requests; those that come at the same time share a bound."""
 
-    def __init__(self, max_bytes: int, timeout_seconds: float) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, limits: Limits, timeout_seconds: float) -> None:
+        self._limits = limits
+        self._max_bytes = limits.max_body_bytes
         self._timeout_seconds = timeout_seconds
         self._held = 0  # bytes of bodies that came in pieces
         self._threads = ThreadPoolExecutor(_THREADS, "body")
@@ -42,22 +43,22 @@ class Bodies:
         """Let go of the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def parsed(self, request: web.BaseRequest, parse: Callable[[bytes], T]) -> T:
+    async def parsed(self, request: web.BaseRequest, parse: Callable[[bytes, Limits], T]) -> T:
         """Return what `parse` makes of the body, unzipped.
 
         Raises `Refused` for a body that is too large, too slow, broken or encoded otherwise, `BatchTooLarge` as
         `parse` does, and `UnreadableBody` where that raises another `InvalidEvent`.
         """
-        encoding = _encoding(request)
-        if "Expect" in request.headers:
+        headers, content = request.headers, request.content
+        encoding = _encoding(request) if "Content-Encoding" in headers else ""
+        if "Expect" in headers:
             await _expect(request, self._max_bytes)
-        content = request.content
-        if content.is_eof() and content.exception() is None:  # it came with the head
+        if content.is_eof():  # it came with the head
             body = content.read_nowait()
             if len(body) > self._max_bytes:
                 raise _too_large(self._max_bytes)
             if not encoding and len(body) <= _LARGEST_AT_ONCE:
-                return _parse(body, parse)
+                return _parse(body, parse, self._limits)
             return await self._parse_beside(body, encoding, parse)
         pieces: list[bytes] = []
         try:
@@ -84,21 +85,21 @@ class Bodies:
         except web.RequestPayloadError:
             raise Refused(400, "the body is not valid HTTP/1.1", closes=True) from None
 
-    async def _parse_beside(self, body: bytes, encoding: str, parse: Callable[[bytes], T]) -> T:
+    async def _parse_beside(self, body: bytes, encoding: str, parse: Callable[[bytes, Limits], T]) -> T:
         if encoding == "gzip":
             # In a thread whatever its size: a few bytes can become many.
             body = await self._in_thread(gunzip, body, self._max_bytes)
         if len(body) <= _LARGEST_AT_ONCE:
-            return _parse(body, parse)
-        return await self._in_thread(_parse, body, parse)
+            return _parse(body, parse, self._limits)
+        return await self._in_thread(_parse, body, parse, self._limits)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
 
-def _parse(body: bytes, parse: Callable[[bytes], T]) -> T:
+def _parse(body: bytes, parse: Callable[[bytes, Limits], T], limits: Limits) -> T:
     try:
-        return parse(body)
+        return parse(body, limits)
     except BatchTooLarge:
         raise
     except InvalidEvent as fault:
@@ -107,8 +108,6 @@ def _parse(body: bytes, parse: Callable[[bytes], T]) -> T:
 
 def _encoding(request: web.BaseRequest) -> str:
     """Return how the body is encoded: not at all, or by gzip."""
-    if "Content-Encoding" not in request.headers:
-        return ""
     encoding = ", ".join(request.headers.getall("Content-Encoding")).lower()
     if encoding not in {"", "identity", "gzip"}:
         raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})

@@ -113,7 +113,7 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.Respons
         default = asked.stream(context.settings.max_id_bytes)
         wait = asked.choice("ack", "queued", "stored") == "stored"
         parse = _parser(request)
-        parsed = await context.bodies.parsed(request, lambda body: parse(body, default, context.limits))
+        parsed = await context.bodies.parsed(request, lambda body, limits: parse(body, default, limits))
     except (Refused, BatchTooLarge) as fault:
         context.cache.ledger.reject()
         raise fault if isinstance(fault, Refused) else Refused(413, str(fault)) from None

@@ -85,8 +85,7 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
     cache = context.cache
     try:
         sender = _find_sender(context, request, from_server=from_server)
-        limits = context.limits
-        originals = await context.bodies.parsed(request, lambda body: parse_events(body, limits))
+        originals = await context.bodies.parsed(request, parse_events)
     except (Refused, BatchTooLarge) as fault:
         cache.ledger.reject()
         raise fault if isinstance(fault, Refused) else Refused(413, str(fault)) from None
