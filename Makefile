@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run test fuzz lint format bench bench-quick bench-micro bench-storage freshness package lock audit clean
+.PHONY: help install run demo test fuzz lint format bench bench-quick bench-micro bench-storage freshness package lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -13,6 +13,9 @@ install: .venv/installed ## make .venv with the eventscache command in it
 
 run: .venv/installed ## start the server on http://127.0.0.1:8095, over the memory storage
 	$(BIN)/eventscache serve $(ARGS)
+
+demo: .venv/installed ## start a server on http://127.0.0.1:8095 with made-up traffic, to look around
+	$(BIN)/eventscache demo $(ARGS)
 
 test: .venv/installed-dev ## run all tests, against a real Redis too
 	$(BIN)/python -m pytest $(ARGS)

@@ -97,6 +97,24 @@ def _run(effective: config.Effective, worker: Worker | None = None) -> None:
         _stop(fault)
 
 
+@main.command()
+@click.option("--host", metavar="H", help="The address to listen on.")
+@click.option("--port", type=int, metavar="P", help="The port to listen on; 0 takes a free one.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same traffic.")
+def demo(seed: int, **options: Any) -> None:
+    """Run a server in memory with made-up traffic, to look around. Nothing is kept."""
+    from eventscache.demo.run import run  # noqa: PLC0415 - nothing that a server should load
+
+    # A storage that is configured holds real events.
+    settings = _load(None, {**options, "storage": "memory://"}).settings
+    start_logging()
+    try:
+        with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
+            runner.run(run(settings, seed, lambda address: click.echo(f"Open {address}/ and press Ctrl-C to end.")))
+    except ConfigError as fault:
+        _stop(fault)
+
+
 @main.command(name="config")
 @_overriding
 def show_config(path: Path | None, **options: Any) -> None:

@@ -20,13 +20,13 @@ DROP_REASONS = (
 
 
 _COUNTS = ("received", "stored", "limited", "rejected", "unreadable", "admitted_all", "admitted_error")
-_STATES = ("queued", "queue_bytes", "storages_down")
+_STATES = ("queued", "queue_bytes", "storages_down", "watchers")
 _NAMES = (*_COUNTS, *(f"dropped_{reason}" for reason in DROP_REASONS), *_STATES)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What `/metrics` tells: the ledger, the state of the queue, and how many processes miss their storage.
+    """What `/metrics` tells: the ledger, the state of the queue, how many processes miss their storage, how many watch.
 
     Figures of several processes add up.
     """
@@ -34,13 +34,14 @@ class Figures:
     values: tuple[int, ...] = (0,) * len(_NAMES)
 
     @classmethod
-    def of(cls, cache: EventsCache) -> Self:
-        """Return a cache's figures at this moment."""
+    def of(cls, cache: EventsCache, watchers: int = 0) -> Self:
+        """Return a cache's figures at this moment, and how many watch it."""
         ledger, queue = cache.ledger, cache.queue
         counts = (ledger.received, ledger.stored, ledger.limited, ledger.rejected, cache.unreadable)
         admissions = (ledger.admitted_all, ledger.admitted_error)
         dropped = (ledger.dropped[reason] for reason in DROP_REASONS)
-        return cls((*counts, *admissions, *dropped, ledger.queued, queue.bytes, int(not queue.storage_answers)))
+        states = (ledger.queued, queue.bytes, int(not queue.storage_answers), watchers)
+        return cls((*counts, *admissions, *dropped, *states))
 
     def __getitem__(self, name: str) -> int:
         return self.values[_NAMES.index(name)]

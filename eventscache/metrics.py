@@ -42,6 +42,7 @@ class _FiguresCollector(Collector):
         yield GaugeMetricFamily(
             "eventscache_storage_up", "1 if the last storage call was answered", value=int(not figures["storages_down"])
         )
+        yield GaugeMetricFamily("eventscache_watchers", "Who watches or waits for events", value=figures["watchers"])
 
     def describe(self) -> list[Metric]:
         return []

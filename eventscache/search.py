@@ -1,5 +1,6 @@
 """Which cached events a reader means, by what is inside them."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -23,12 +24,15 @@ class Search(NamedTuple):
     event_type: str = ""
     text: str = ""
 
-    def finds(self, event: Event) -> bool:
-        """Tell whether an event is meant; the text is compared without regard to case."""
+    def finds(self, event: Event, text: Callable[[], str] | None = None) -> bool:
+        """Tell whether an event is meant; the text is compared without regard to case.
+
+        `text` returns what `folded` makes of the event, for those who have it.
+        """
         return (
             self._in_time(event)
             and (not self.event_type or self._type(event) == self.event_type)
-            and (not self.text or self.text.casefold() in event.to_json(0).decode().casefold())
+            and (not self.text or self.text.casefold() in (text() if text else folded(event)))
         )
 
     def _in_time(self, event: Event) -> bool:
@@ -46,3 +50,8 @@ class Search(NamedTuple):
             return _typed.decode(event.original).event_type
         except msgspec.MsgspecError:  # no original, or an event_type that is no text
             return ""
+
+
+def folded(event: Event) -> str:
+    """Return the JSON text of an event as it is searched."""
+    return event.to_json(0).decode().casefold()

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import signal
+from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
@@ -16,8 +17,10 @@ from eventscache.config import Effective, Settings, hide_secrets
 from eventscache.errors import ConfigError, StorageError
 from eventscache.figures import Figures
 from eventscache.ingest.limits import Limits
+from eventscache.live import Hub
 from eventscache.metrics import Metrics
-from eventscache.server import events, health, ingestion, openapi
+from eventscache.pace import Pace
+from eventscache.server import events, health, ingestion, openapi, push
 from eventscache.server.accesslog import AccessLog
 from eventscache.server.answers import Refused, error_answer
 from eventscache.server.auth import Access
@@ -42,6 +45,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _CACHE, events.get_events),
     ("POST", _CACHE, events.post_events),
     ("DELETE", _CACHE, events.delete_events),
+    ("GET", "/api/v1/events/stream", push.get_stream),
     ("GET", "/api/v1/streams", events.get_streams),
     ("POST", "/api/v1/event", ingestion.post_client_events),
     ("OPTIONS", "/api/v1/event", ingestion.preflight),
@@ -65,10 +69,12 @@ class Sidecar:
     third of what aiohttp costs altogether, and all our paths are plain.
     """
 
-    def __init__(self, settings: Settings, storage: Storage, worker: Worker | None = None) -> None:
+    def __init__(
+        self, settings: Settings, storage: Storage, worker: Worker | None = None, *, pace: Pace | None = None
+    ) -> None:
         """Set up on the running loop, over a storage that is opened and closed with it. Raises `ConfigError`.
 
-        As a `worker` it shares its port, and its figures with the others.
+        As a `worker` it shares its port, and its figures with the others. `pace` is that of the live view.
         """
         self.cache = EventsCache(
             storage,
@@ -81,6 +87,7 @@ class Sidecar:
             storage_timeout_seconds=settings.storage_timeout_ms / 1000,
             mask=settings.mask,
         )
+        self.live = Hub(self.cache, pace)
         self._settings = settings
         self._worker = worker
         self._inherited = worker.board.read(worker.number) if worker else Figures()
@@ -97,6 +104,7 @@ class Sidecar:
         )
         self._context = Context(
             self.cache,
+            self.live,
             settings,
             access,
             api_keys,
@@ -148,6 +156,7 @@ class Sidecar:
     async def stop(self) -> None:
         """Finish the requests under way, then flush and close the cache."""
         deadline = self._loop.time() + self._settings.shutdown_timeout_ms / 1000
+        self.live.close()
         await self._runner.cleanup()
         await self._connections.stop()
         self._context.bodies.close()
@@ -167,7 +176,7 @@ class Sidecar:
 
     def show_figures(self) -> Figures:
         """Show the other workers our figures, which go on from our predecessor's, and return them."""
-        own = self._inherited + Figures.of(self.cache)
+        own = self._inherited + Figures.of(self.cache, self.live.watchers)
         if self._worker:
             self._worker.board.show(self._worker.number, own)
         return own
@@ -237,13 +246,20 @@ async def serve(effective: Effective, worker: Worker | None = None) -> None:
     url = storage_url(settings)
     sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
     _log.info("storage", url=hide_secrets(url), source=effective.origins["storage"])
+    async with running(sidecar, settings) as (_, stopped):
+        await _ended(stopped, sidecar, worker)
+
+
+@contextlib.asynccontextmanager
+async def running(sidecar: Sidecar, settings: Settings) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Run a sidecar; yield its address, and what is set at SIGTERM or SIGINT. Raises `ConfigError`."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     address = await sidecar.start(settings.host, settings.port)
     try:
         _log.info("listening", url=address)
-        await _ended(stopped, sidecar, worker)
+        yield address, stopped
         _log.info("stopping")
     finally:
         await sidecar.stop()

@@ -75,6 +75,11 @@ class Connection(RequestHandler):
         return self._ended
 
     @property
+    def ended(self) -> bool:
+        """Whether the client sends no more: it has left, or still reads the answer to what it sent."""
+        return self._ended
+
+    @property
     def idle(self) -> bool:
         """Whether it waits for a request."""
         return self._waiter is not None and not self._waiter.done()
@@ -109,6 +114,8 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what is no HTTP, in fixed words: what aiohttp says of it repeats what came."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client went away
         cast(Connections, self._manager).complaints.note("not HTTP", peer=request.remote, reason=_reason(exc, message))
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")

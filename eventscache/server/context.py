@@ -9,6 +9,7 @@ from eventscache.apikeys import ApiKeys
 from eventscache.cache import EventsCache
 from eventscache.config import Settings
 from eventscache.ingest.limits import Limits
+from eventscache.live import Hub
 from eventscache.metrics import Metrics
 from eventscache.server.auth import Access
 from eventscache.server.body import Bodies
@@ -18,6 +19,7 @@ class Context(NamedTuple):
     """The cache, the settings, and what is derived from them once."""
 
     cache: EventsCache
+    live: Hub
     settings: Settings
     access: Access
     api_keys: ApiKeys

@@ -1,6 +1,6 @@
 """`/api/v1/events/cache` and `/api/v1/streams`: Jitsu's reading side, and ours for writing and clearing."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from aiohttp import web
 
@@ -9,17 +9,18 @@ from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
 from eventscache.ingest import malformed, records
 from eventscache.ingest.limits import BatchTooLarge, Limits
+from eventscache.news import Wanted
 from eventscache.search import Search
 from eventscache.server.answers import Refused, json_answer, streamed_answer
 from eventscache.server.body import UnreadableBody
 from eventscache.server.context import Context
+from eventscache.server.push import wait_for_events
 from eventscache.server.query import Parameters, parameters
 from eventscache.storage.base import Query
 from eventscache.stream import Stream
 from eventscache.timestamp import format_time
 
 _DEFAULT_LIMIT = 100
-_MOST_STREAMS = 100
 _LARGEST_LIMIT = 2**31
 _NDJSON = "application/x-ndjson"
 _PARSERS = {
@@ -38,13 +39,12 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     asked = parameters(request)
     ids = asked.ids(context.settings.max_ids, context.settings.max_id_bytes)
     namespace = asked.namespace()
-    query, search = _query(asked), _search(asked)
+    query, search = _query(asked), asked.search()
     if (query.before is not None or query.after is not None) and (ids is None or len(ids) != 1):
         raise Refused(400, "before and after need exactly one id")
-    if ids is None:
-        streams = [info.stream for info in await context.cache.streams(namespace, _MOST_STREAMS)]
-    else:
-        streams = [Stream(namespace, stream_id) for stream_id in ids]
+    named = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
+    await wait_for_events(context, request, asked, Wanted(namespace, named, query.status, search), query)
+    streams = await context.live.streams(namespace) if named is None else named
     found = _found(context.cache, streams, query, search)
     if _NDJSON in request.headers.get("Accept", ""):
         return await streamed_answer(request, _NDJSON, _lines(found))
@@ -52,7 +52,7 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
 
 
 async def _found(
-    cache: EventsCache, streams: list[Stream], query: Query, search: Search | None
+    cache: EventsCache, streams: Iterable[Stream], query: Query, search: Search | None
 ) -> AsyncIterator[Found]:
     for stream in streams:
         yield await cache.fetch(stream, query, search)
@@ -94,11 +94,6 @@ def _query(asked: Parameters) -> Query:
         after=asked.whole_number("after"),
         limit=_DEFAULT_LIMIT if limit is None else min(limit, _LARGEST_LIMIT),
     )
-
-
-def _search(asked: Parameters) -> Search | None:
-    search = Search(asked.time("start"), asked.time("end"), asked.one("type") or "", asked.one("q") or "")
-    return None if search == Search() else search
 
 
 def _rendered(found: Found) -> list[bytes]:

@@ -6,12 +6,14 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 from eventscache.errors import InvalidEvent
+from eventscache.search import Search
 from eventscache.server.answers import Refused
 from eventscache.stream import Namespace, Status, Stream, check_id
 from eventscache.timestamp import parse_time
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
+_DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 
 class Parameters:
@@ -54,14 +56,27 @@ class Parameters:
             raise Refused(400, f"status query parameter can be only {known} or not specified. Current value: {value}")
         return Status(value)
 
-    def whole_number(self, name: str, least: int = 0) -> int | None:
+    def search(self) -> Search | None:
+        """Return what is looked for inside events, if anything is."""
+        search = Search(self.time("start"), self.time("end"), self.one("type") or "", self.one("q") or "")
+        return None if search == Search() else search
+
+    def whole_number(self, name: str, least: int = 0, most: int | None = None) -> int | None:
         """Return a parameter that is a plain decimal number, or None if it is absent or empty."""
         value = self.one(name)
         if not value:
             return None
-        if not _WHOLE_NUMBER.fullmatch(value) or int(value) < least:
-            raise Refused(400, f"{name} must be a whole number from {least}")
+        if not _WHOLE_NUMBER.fullmatch(value) or int(value) < least or (most is not None and int(value) > most):
+            bound = "" if most is None else f" to {most}"
+            raise Refused(400, f"{name} must be a whole number from {least}{bound}")
         return int(value)
+
+    def seconds(self, name: str, most: int) -> float:
+        """Return a parameter that is a decimal number of seconds, 0 if it is absent or empty."""
+        value = self.one(name) or "0"
+        if not _DECIMAL.fullmatch(value) or float(value) > most:
+            raise Refused(400, f"{name} must be a number of seconds from 0 to {most}, such as 2.5")
+        return float(value)
 
     def time(self, name: str) -> int | None:
         """Return a time in Unix microseconds, or None if it is absent or empty."""

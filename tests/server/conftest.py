@@ -11,6 +11,7 @@ import structlog
 from yarl import URL
 
 from eventscache.config import Settings
+from eventscache.pace import Pace
 from eventscache.server import app
 from eventscache.storage import storage_from_url
 from eventscache.storage.base import Storage
@@ -131,12 +132,14 @@ async def start() -> AsyncIterator[Start]:
     """Start sidecars; they listen on loopback, whatever the settings say."""
     async with AsyncExitStack() as stack:
 
-        async def start_sidecar(storage: Storage | str = "memory://", **changes: Any) -> Sidecar:
+        async def start_sidecar(
+            storage: Storage | str = "memory://", pace: Pace | None = None, **changes: Any
+        ) -> Sidecar:
             # Patient with a slow machine, unless the test is about patience.
             settings = Settings(**{"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, **changes})
             if isinstance(storage, str):
                 storage = storage_from_url(storage, settings.storage_options)
-            sidecar = app.Sidecar(settings, storage)
+            sidecar = app.Sidecar(settings, storage, pace=pace)
             address = await sidecar.start("127.0.0.1", 0)
             stack.push_async_callback(sidecar.stop)
             session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))

@@ -27,6 +27,13 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield method.upper(), path, operation
 
 
+def answered_operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the operations whose answer has an end."""
+    for method, path, operation in operations():
+        if "text/event-stream" not in resolved(operation["responses"].get("200", {})).get("content", {}):
+            yield method, path, operation
+
+
 def check_value(schema: dict[str, Any], value: Any) -> None:
     """Raise what is wrong with a value."""
     Draft202012Validator({**schema, "components": document()["components"]}).validate(value)

@@ -181,7 +181,7 @@ ODD = st.text("application/json;charset*0=utf-8'\"%, Basic:@[]htps", max_size=40
 
 
 @fuzz
-@given(st.sampled_from(NAMES), ODD, st.sampled_from(ROUTES))
+@given(st.sampled_from(NAMES), ODD, st.sampled_from([route for route in ROUTES if not route[1].endswith("/stream")]))
 @example("Origin", b"https://\xff.example", ("POST", "/api/v1/event", None))
 @example("Origin", b"https://\xff.example", ("OPTIONS", "/api/v1/event", None))
 def test_odd_headers_never_make_a_route_fail(
