@@ -10,8 +10,6 @@ import os
 import time
 from random import Random
 
-import pytest
-
 from tests.server.conftest import CACHE, HONEST, Log, Sidecar, Start
 from tests.server.test_wire import Client
 from tests.server.wire import CHUNKED, CLOSE, HOST, LENGTH, chunked, chunks, get, post, replies
@@ -124,7 +122,6 @@ async def fuzz(sidecar: Sidecar, log: Log, seed: int) -> None:
     log.clear()
 
 
-@pytest.mark.timeout(SECONDS + 60)
 async def test_no_bytes_harm_others(start: Start, log: Log) -> None:
     sidecar = await start(max_body_bytes=2000)
     ends = time.monotonic() + SECONDS
