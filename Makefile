@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run demo test fuzz lint format bench bench-quick bench-micro bench-storage freshness package lock audit clean
+.PHONY: help install run demo test fuzz lint format bench bench-quick bench-micro bench-storage freshness screenshots package lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,6 +53,9 @@ bench-storage: .venv/installed-dev ## measure batches into Redis against what th
 
 freshness: .venv/installed-dev ## simulate how fresh streams under overload are
 	$(BIN)/python -m benchmarks.freshness $(ARGS)
+
+screenshots: .venv/installed-dev ## make the README's pictures of the live view, with Debian's chromium
+	$(BIN)/python -m tests.ui.screenshots
 
 package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhere and try it
 	rm -rf dist build

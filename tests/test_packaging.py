@@ -12,6 +12,10 @@ import eventscache
 from eventscache.storage.redis.scripts import read_script
 
 ROOT = Path(__file__).parents[1]
+PAGES = sorted(path.name for path in (ROOT / "eventscache" / "ui").iterdir())
+READ_PAGES = (
+    f"from eventscache.server.pages import page_routes; assert len(list(page_routes())) == 4 + 2 * {len(PAGES)}"
+)
 SCRIPTS = sorted(path.name for path in (ROOT / "lua").glob("*.lua"))
 READ_ALL = f"from eventscache.storage.redis.scripts import read_script; [read_script(n[:-4]) for n in {SCRIPTS}]"
 DESCRIBE = "from eventscache.server.openapi import document; document()"
@@ -48,6 +52,7 @@ def test_the_wheel_holds_the_scripts_and_the_types(built: Path) -> None:
         names = set(archive.namelist())
     assert {f"eventscache/lua/{name}" for name in SCRIPTS} <= names
     assert {"eventscache/py.typed", "eventscache/server/openapi.json"} <= names
+    assert {f"eventscache/ui/{name}" for name in PAGES} <= names
     assert not any(name.startswith(("tests/", "benchmarks/", "lua/")) for name in names)
 
 
@@ -56,6 +61,7 @@ def test_the_sdist_holds_the_scripts(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {f"lua/{name}" for name in SCRIPTS} <= names
+    assert {f"eventscache/ui/{name}" for name in PAGES} <= names
 
 
 def test_an_unpacked_wheel_works(built: Path, tmp_path: Path) -> None:
@@ -70,7 +76,7 @@ def test_an_unpacked_wheel_works(built: Path, tmp_path: Path) -> None:
 
 def test_a_zipped_wheel_works(built: Path, tmp_path: Path) -> None:
     (wheel,) = built.glob("*.whl")
-    for code in (READ_ALL, DESCRIBE):
+    for code in (READ_ALL, READ_PAGES, DESCRIBE):
         python("-c", code, cwd=tmp_path, env={"PYTHONPATH": str(wheel)})
 
 

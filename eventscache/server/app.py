@@ -30,6 +30,7 @@ from eventscache.server.connections import ConnectionLimits, Connections
 from eventscache.server.context import Context, Handler
 from eventscache.server.follower import Follower
 from eventscache.server.keyreader import KeyReader
+from eventscache.server.pages import page_routes
 from eventscache.server.parser import require_c_parser
 from eventscache.server.tokenreader import TokenReader
 from eventscache.server.workers import Worker
@@ -113,7 +114,7 @@ class Sidecar:
             Bodies(limits, settings.body_timeout_ms / 1000),
         )
         self._handlers: dict[str, dict[str, Handler]] = {"*": {}}  # for OPTIONS, which is refused, and not unknown
-        for method, path, handler in ROUTES:
+        for method, path, handler in (*ROUTES, *page_routes()):
             self._handlers.setdefault(path, {})[method] = handler
         self._loop = asyncio.get_running_loop()
         self._connections = Connections(

@@ -1,0 +1,81 @@
+"""The live view at `/ui/`: a few files, read once at start, under headers that let nothing foreign run in it."""
+
+import hashlib
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import NamedTuple
+
+from aiohttp import web
+
+from eventscache.server.context import Context, Handler
+
+_ROOT = "/ui/"
+_INDEX = "index.html"
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_POLICY = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    "img-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+)
+_UNUSED = ("accelerometer", "camera", "geolocation", "gyroscope", "magnetometer", "microphone", "payment", "usb")
+HEADERS = {
+    "Content-Security-Policy": "; ".join(_POLICY),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _UNUSED),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    # Kept, but asked for each time: after an upgrade no page is made of old and new modules.
+    "Cache-Control": "no-cache",
+}
+
+
+class Page(NamedTuple):
+    """A file of the live view, and its headers."""
+
+    content: bytes
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, content: bytes, content_type: str) -> "Page":
+        """Return a file whose tag tells its content."""
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        return cls(content, {**HEADERS, "Content-Type": content_type, "ETag": tag})
+
+    async def get(self, _: Context, request: web.BaseRequest) -> web.Response:
+        """Answer with the file, or that it has not changed."""
+        asked = request.headers.get("If-None-Match", "")
+        if self.headers["ETag"] in {tag.strip().removeprefix("W/") for tag in asked.split(",")}:
+            return web.Response(status=304, headers={k: v for k, v in self.headers.items() if k != "Content-Type"})
+        return web.Response(body=self.content, headers=self.headers)
+
+
+async def get_root(_: Context, __: web.BaseRequest) -> web.Response:
+    """Lead to the live view; relatively, as a proxy may serve all of this below a path of its own."""
+    return web.Response(status=302, headers={**HEADERS, "Location": _ROOT[1:]})
+
+
+def page_routes() -> Iterator[tuple[str, str, Handler]]:
+    """Read the files of the live view, and yield a route for each."""
+    for entry in files("eventscache").joinpath("ui").iterdir():
+        suffix = entry.name[entry.name.rfind(".") :]
+        if suffix in _TYPES:
+            page = Page.of(entry.read_bytes(), _TYPES[suffix])
+            path = _ROOT if entry.name == _INDEX else _ROOT + entry.name
+            yield "GET", path, page.get
+            yield "HEAD", path, page.get
+    for path in ("/", _ROOT.rstrip("/")):
+        yield "GET", path, get_root
+        yield "HEAD", path, get_root

@@ -1,0 +1,54 @@
+/** Questions that need an answer: the token, and whether to clear. */
+
+import { byId, el, show, write } from "./dom.js";
+import { count } from "./text.js";
+
+/** Ask for a token; resolves to "" if none is given. */
+export function askToken(fault) {
+  const dialog = byId("token-dialog");
+  if (dialog.open) return Promise.resolve("");
+  byId("token").value = "";
+  write(byId("token-fault"), fault);
+  show(byId("token-fault"), Boolean(fault));
+  return new Promise((resolve) => {
+    dialog.returnValue = "";
+    dialog.querySelector("form").onsubmit = () => {
+      dialog.returnValue = "given";
+    };
+    dialog.onclose = () => {
+      // Leaving it in the field would leave it in the page.
+      const token = dialog.returnValue === "given" ? byId("token").value.trim() : "";
+      byId("token").value = "";
+      resolve(token);
+    };
+    dialog.showModal();
+  });
+}
+
+/**
+ * Ask which of some choices is to be cleared; resolves to it, or null.
+ * @param {{label: string, events: number, parameters: URLSearchParams}[]} choices
+ */
+export function askClear(choices) {
+  const dialog = byId("clear-dialog");
+  const radios = choices.map(({ label, events }, index) =>
+    el(
+      "label.choice",
+      {},
+      el("input", { type: "radio", name: "clear", value: String(index), checked: index === 0 }),
+      el("span", {}, label),
+      el("span.hint", {}, count(events, "event")),
+    ),
+  );
+  byId("clear-choices").replaceChildren(byId("clear-choices").firstElementChild, ...radios);
+  return new Promise((resolve) => {
+    dialog.returnValue = "";
+    dialog.onclose = () => {
+      const chosen = dialog.querySelector("input:checked");
+      resolve(dialog.returnValue === "clear" && chosen ? choices[Number(chosen.value)] : null);
+    };
+    dialog.showModal();
+  });
+}
+
+export const showHelp = () => byId("help-dialog").showModal();

@@ -1,0 +1,136 @@
+/** An event as a row shows it, read from the text that came. */
+
+import { oneLine } from "./text.js";
+
+export const STATUSES = {
+  success: "Success",
+  error: "Error",
+  skip: "Skipped",
+  malformed: "Malformed",
+  pending: "Pending",
+  received: "Received",
+};
+
+/** What tells nothing in one line: it is the same in every event, or has a column of its own. */
+const DULL = new Set([
+  "api_key",
+  "apiKey",
+  "event_type",
+  "event_id",
+  "messageId",
+  "src",
+  "user_agent",
+  "utc_time",
+  "local_tz_offset",
+  "type",
+  "doc_encoding",
+  "_timestamp",
+  "sdk_version",
+  "screen_resolution",
+  "vp_size",
+  "user_language",
+  "source_ip",
+  "timestamp",
+  "sentAt",
+  "receivedAt",
+  "originalTimestamp",
+  "channel",
+  "version",
+  "projectId",
+  "app_build_id",
+  "doc_host",
+  "eventn_ctx_event_id",
+]);
+const TELLING = [
+  "event",
+  "url",
+  "doc_path",
+  "page_title",
+  "email",
+  "internal_id",
+  "user",
+  "properties",
+  "anonymous_id",
+];
+const PREVIEWED = 6;
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const text = (value) => (typeof value === "string" ? value : "");
+
+/** Jitsu's own rule, but told apart more finely: what is only received, or not delivered yet, is no success. */
+function statusOf(event) {
+  if (event.malformed) return "malformed";
+  if (event.error) return "error";
+  if (event.skip) return "skip";
+  if (event.success) return "success";
+  return event.destination_id ? "pending" : "received";
+}
+
+function eventId(original) {
+  const found =
+    original.event_id || original.eventn_ctx_event_id || original.eventn_ctx?.event_id || original.messageId;
+  return typeof found === "number" ? String(found) : text(found);
+}
+
+/** A few `key=value` pairs of an original, the telling ones first. */
+function summary(original) {
+  const pairs = [];
+  const visit = (object, depth) => {
+    const keys = Object.keys(object).filter((key) => !DULL.has(key));
+    const rank = (key) => TELLING.indexOf(key) + 1 || TELLING.length + 1;
+    for (const key of keys.sort((a, b) => rank(a) - rank(b))) {
+      if (pairs.length >= PREVIEWED) return;
+      const value = object[key];
+      if (isObject(value)) {
+        if (depth < 2) visit(value, depth + 1);
+      } else if (value !== "" && value !== null && !Array.isArray(value)) {
+        pairs.push(`${key}=${oneLine(String(value), 80)}`);
+      }
+    }
+  };
+  visit(original, 0);
+  return pairs.join("  ");
+}
+
+function previewOf(event, original) {
+  if (event.error) return event.error;
+  if (event.malformed || event.skip) return event.malformed || event.skip;
+  return summary(original);
+}
+
+/**
+ * Return the row of an event and the event itself, parsed; null if the text is none.
+ * @returns {{row: object, event: object} | null}
+ */
+export function readEvent(source) {
+  let event;
+  try {
+    event = JSON.parse(source);
+  } catch {
+    return null;
+  }
+  if (!isObject(event)) return null;
+  const original = isObject(event.original) ? event.original : {};
+  const stream = text(event.destination_id) || text(event.token_id);
+  const row = {
+    // A storage that was lost numbers anew: the number alone would take new events for old ones.
+    key: `${stream}\n${event.seq}\n${event.uid}`,
+    uid: text(event.uid),
+    seq: Number(event.seq) || 0,
+    stream,
+    status: statusOf(event),
+    time: Date.parse(text(event.timestamp)),
+    timestamp: text(event.timestamp),
+    type: oneLine(text(original.event_type) || text(original.type) || text(original.event), 120),
+    id: oneLine(eventId(original), 120),
+    preview: oneLine(previewOf(event, original)),
+    source,
+  };
+  return { row, event };
+}
+
+/** Which of the server's three statuses an event has. */
+export function serverStatus(status) {
+  if (status === "error" || status === "malformed") return "error";
+  return status === "skip" ? "skip" : "success";
+}

@@ -1,0 +1,118 @@
+/** What is looked at: tab, streams and filters. It lives in the URL, and tells which events match. */
+
+import { lookUp, splitPath } from "./path.js";
+
+export const RANGES = {
+  "5m": ["last 5 min", 5 * 60_000],
+  "1h": ["last hour", 3_600_000],
+  "24h": ["last 24 h", 86_400_000],
+};
+const TABS = { processed: "destination", incoming: "token" };
+const SERVER_STATUSES = ["error", "success", "skip"];
+const OPERATORS = ["!=", "=", "~", ">", "<"];
+const EXPRESSION = /^\s*((?:[\w$.-]|\[\d+\]|\["(?:[^"\\]|\\.)*"\])+)\s*(!=|=|~|>|<)\s*(.+?)\s*$/s;
+
+export const EMPTY = Object.freeze({
+  tab: "processed",
+  ids: [],
+  status: "",
+  type: "",
+  q: "",
+  range: "",
+  start: NaN,
+  end: NaN,
+  fields: [],
+  uid: "",
+});
+
+/** Whether anything but tab and streams narrows the view. */
+export const narrows = (filter) =>
+  Boolean(filter.status || filter.type || filter.q || hasTime(filter) || filter.fields.length);
+
+export const hasTime = (filter) =>
+  Boolean(filter.range) || Number.isFinite(filter.start) || Number.isFinite(filter.end);
+
+export const namespace = (filter) => TABS[filter.tab];
+
+/** Everything that the minutes of the last hour are counted by: the time filter picks from them. */
+export const scope = ({ tab, ids, status, type, q, fields }) => JSON.stringify([tab, ids, status, type, q, fields]);
+
+/** Return a field filter such as `user.email ~ jitsu.com`, or null if a text is none. */
+export function parseField(text) {
+  const found = EXPRESSION.exec(text);
+  return found && splitPath(found[1]) ? { path: found[1], op: found[2], value: found[3] } : null;
+}
+
+/** In the fragment, so that what somebody searches for is in no server's log. */
+export function toHash(filter) {
+  const parameters = new URLSearchParams();
+  if (filter.tab !== EMPTY.tab) parameters.set("tab", filter.tab);
+  for (const id of filter.ids) parameters.append("id", id);
+  for (const name of ["status", "type", "q", "range", "uid"]) {
+    if (filter[name]) parameters.set(name, filter[name]);
+  }
+  for (const name of ["start", "end"]) {
+    if (Number.isFinite(filter[name])) parameters.set(name, new Date(filter[name]).toISOString());
+  }
+  for (const { path, op, value } of filter.fields) parameters.append("field", `${path} ${op} ${value}`);
+  const text = parameters.toString();
+  return text ? `#${text}` : "";
+}
+
+/** Anything may stand in a URL: what is not understood is left out. */
+export function fromHash(hash) {
+  const parameters = new URLSearchParams(hash.replace(/^#/, ""));
+  const one = (name, known) => {
+    const value = parameters.get(name) ?? "";
+    return !known || known.includes(value) ? value : "";
+  };
+  return {
+    ...EMPTY,
+    tab: one("tab", Object.keys(TABS)) || EMPTY.tab,
+    ids: [...new Set(parameters.getAll("id").filter(Boolean))],
+    status: one("status", SERVER_STATUSES),
+    type: one("type"),
+    q: one("q"),
+    range: one("range", Object.keys(RANGES)),
+    start: Date.parse(one("start")),
+    end: Date.parse(one("end")),
+    fields: parameters.getAll("field").map(parseField).filter(Boolean),
+    uid: one("uid"),
+  };
+}
+
+/** The parameters by which the server filters, for history and for the stream. */
+export function serverParameters(filter, now = Date.now()) {
+  const parameters = new URLSearchParams({ namespace: namespace(filter) });
+  if (filter.ids.length) parameters.set("ids", filter.ids.join(","));
+  for (const name of ["status", "type", "q"]) if (filter[name]) parameters.set(name, filter[name]);
+  const start = filter.range ? now - RANGES[filter.range][1] : filter.start;
+  if (Number.isFinite(start)) parameters.set("start", String(start));
+  if (!filter.range && Number.isFinite(filter.end)) parameters.set("end", String(filter.end));
+  return parameters;
+}
+
+/** Where the time filter begins now, or NaN. */
+export const rangeStart = (filter, now = Date.now()) => (filter.range ? now - RANGES[filter.range][1] : filter.start);
+
+/** A field is looked for in the original, then among the columns that the destination wrote. */
+function fieldValue(event, path) {
+  const found = lookUp(event.original, splitPath(path));
+  if (found !== undefined) return found;
+  const record = event.success?.record;
+  return Array.isArray(record) ? record.find((column) => column?.field === path)?.value : undefined;
+}
+
+const plain = (value) => (typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
+
+const TESTS = {
+  "=": (value, wanted) => value !== undefined && plain(value) === wanted,
+  "!=": (value, wanted) => value === undefined || plain(value) !== wanted,
+  "~": (value, wanted) => value !== undefined && plain(value).toLowerCase().includes(wanted.toLowerCase()),
+  ">": (value, wanted) => value !== undefined && value !== null && Number(value) > Number(wanted),
+  "<": (value, wanted) => value !== undefined && value !== null && Number(value) < Number(wanted),
+};
+
+/** Whether a parsed event has the fields asked for: the one filter that the server does not know. */
+export const matchesFields = (event, fields) =>
+  fields.every(({ path, op, value }) => OPERATORS.includes(op) && TESTS[op](fieldValue(event, path), value));

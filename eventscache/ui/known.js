@@ -1,0 +1,45 @@
+/** The streams that the server knows, of both tabs, with their counts. */
+
+import { streams } from "./api.js";
+import { namespace } from "./filter.js";
+
+const sum = (list, name) => list.reduce((total, stream) => total + stream[name], 0);
+
+export class Known {
+  #tabs = { processed: [], incoming: [] };
+  #ids = { processed: new Set(), incoming: new Set() };
+
+  async refresh() {
+    for (const tab of Object.keys(this.#tabs)) {
+      this.#tabs[tab] = await streams(namespace({ tab }));
+      this.#ids[tab] = new Set(this.#tabs[tab].map(({ id }) => id));
+    }
+  }
+
+  of(tab) {
+    return this.#tabs[tab];
+  }
+
+  has(tab, id) {
+    return this.#ids[tab].has(id);
+  }
+
+  get count() {
+    return this.#tabs.processed.length + this.#tabs.incoming.length;
+  }
+
+  /** How many events all streams of a tab hold. */
+  total(tab) {
+    return sum(this.#tabs[tab], "total_events");
+  }
+
+  /** The streams that a filter shows. */
+  inView({ tab, ids }) {
+    return ids.length ? this.#tabs[tab].filter(({ id }) => ids.includes(id)) : this.#tabs[tab];
+  }
+
+  /** How many events they hold, among which it looks. */
+  cached(filter) {
+    return sum(this.inView(filter), filter.status === "error" ? "error_events" : "total_events");
+  }
+}

@@ -1,0 +1,35 @@
+/** Paths into an event: `user.email`, `items[0].sku`, `["odd key"].x`. */
+
+const PLAIN = /^[A-Za-z_$][\w$-]*$/;
+const STEP = /\.?([A-Za-z_$][\w$-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/sy;
+
+export function joinPath(keys) {
+  return keys.reduce((path, key) => {
+    if (typeof key === "number") return `${path}[${key}]`;
+    if (!PLAIN.test(key)) return `${path}[${JSON.stringify(key)}]`;
+    return path ? `${path}.${key}` : key;
+  }, "");
+}
+
+/** Return the keys of a path, or null if it is none. */
+export function splitPath(path) {
+  const keys = [];
+  let at = 0;
+  while (at < path.length) {
+    STEP.lastIndex = at;
+    const found = STEP.exec(path);
+    if (!found) return null;
+    keys.push(found[1] ?? (found[2] === undefined ? JSON.parse(found[3]) : Number(found[2])));
+    at = STEP.lastIndex;
+  }
+  return keys.length ? keys : null;
+}
+
+/** Return what is at a path in a parsed value; only own properties count. */
+export function lookUp(value, keys) {
+  for (const key of keys) {
+    if (value === null || typeof value !== "object" || !Object.hasOwn(value, key)) return undefined;
+    value = value[key];
+  }
+  return value;
+}

@@ -1,0 +1,251 @@
+"""One event in full, whatever is in it."""
+
+import json
+import re
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.ui.conftest import Server, View, done, failed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def tab(view: View, name: str) -> Locator:
+    return view.detail.get_by_role("tab", name=name)
+
+
+async def test_an_original_is_shown_byte_for_byte(server: Server, view: View):
+    original = '{"z":1.10,"big":12345678901234567890,"twice":1,"twice":2,"__proto__":{"polluted":true},"a":[]}'
+    await server.record(f'{{"destination_id":"d","original":{original}}}')
+    await view.open()
+
+    await view.rows.first.click()
+
+    await expect(view.detail.locator(".tree > *")).to_have_count(6)
+    for text in ("1.10", "12345678901234567890", "twice2", "__proto__"):
+        await expect(view.detail.locator(".tree")).to_contain_text(text)
+    await view.button("Copy JSON").click()
+    assert await view.copied() == original
+    assert await view.page.evaluate("({}).polluted === undefined")
+
+
+async def test_a_table_is_sorted_by_field(server: Server, view: View):
+    record = done("one")
+    record["success"]["record"] = [
+        {"field": "zeta", "type": "bigint", "value": 7},
+        {"field": "alpha", "type": "text", "value": "x"},
+    ]
+    await server.record(record)
+    await view.open()
+    await view.rows.first.click()
+
+    await tab(view, "Result").click()
+
+    await expect(view.detail.locator("tbody tr")).to_have_text(['alphatext"x"', "zetabigint7"])
+    await expect(view.detail.locator(".facts")).to_contain_text("events")
+
+
+async def test_an_http_request_is_shown_as_one(server: Server, view: View):
+    record = done("one")
+    record["success"] = {
+        "destination_id": "hook",
+        "url": "https://crm.example.com/in",
+        "method": "POST",
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps({"event_id": "one", "extra": True}),
+    }
+    await server.record(record)
+    await view.open()
+    await view.rows.first.click()
+
+    await tab(view, "Result").click()
+    await expect(view.detail.locator(".request")).to_have_text("POST https://crm.example.com/in")
+    await expect(view.detail.locator("tbody")).to_contain_text("content-type")
+    await expect(view.detail.locator(".tree")).to_contain_text("extratrue")
+    await expect(view.detail.locator("a")).to_have_count(0)
+
+    await tab(view, "Diff").click()
+    await expect(view.detail.locator(".added")).to_contain_text("extra")
+    await expect(view.detail.locator(".left")).to_contain_text("user.email")
+
+
+async def test_an_error_and_a_skip_say_why(server: Server, view: View):
+    await server.record(
+        failed("bad", error="cannot cast\n'x' to INT64"),
+        {"destination_id": "d", "original": {"event_id": "out"}, "skip": "no table for it"},
+    )
+    await view.open()
+
+    await view.row("bad").click()
+    await expect(view.detail.locator(".story.error")).to_contain_text("cannot cast\n'x' to INT64", use_inner_text=True)
+    await tab(view, "Result").click()
+    await expect(view.detail).to_contain_text("The destination took nothing")
+    await tab(view, "Diff").click()
+    await expect(view.detail).to_contain_text("nothing to compare")
+
+    await view.row("no table").click()
+    await expect(view.detail.locator(".story.skip")).to_contain_text("no table for it")
+
+
+async def test_a_malformed_body_is_shown_as_it_came(server: Server, view: View):
+    await server.record({"destination_id": "d", "malformed": '{abc: "123"}', "error": "no JSON"})
+    await view.open()
+
+    await view.rows.first.click()
+
+    await expect(view.detail.locator("pre")).to_have_text('{abc: "123"}')
+
+
+async def test_original_and_result_are_compared(server: Server, view: View):
+    record = done("one")
+    record["original"] = {"user": {"id": 7, "name": "Ann Lee"}, "same": "kept as is", "gone": "left behind"}
+    record["success"]["record"] = [
+        {"field": "user_id", "type": "text", "value": "7"},
+        {"field": "full_name", "type": "text", "value": "Ann Lee"},
+        {"field": "same", "type": "text", "value": "kept as is"},
+        {"field": "_timestamp", "type": "timestamp", "value": "2026-01-01"},
+    ]
+    await server.record(record)
+    await view.open()
+    await view.rows.first.click()
+
+    await tab(view, "Diff").click()
+
+    for kind, text in {
+        "changed": 'user_id7"7"',
+        "renamed": 'user_namefull_name"Ann Lee"',
+        "added": '_timestamp"2026-01-01"',
+        "left": 'gone"left behind"',
+        "same": 'same"kept as is"',
+    }.items():
+        await expect(view.detail.locator(f".{kind} tbody tr")).to_have_text([text])
+
+
+async def test_raw_is_the_record_of_the_api(server: Server, view: View):
+    await server.record(done("one"))
+    await view.open()
+    await view.rows.first.click()
+
+    await tab(view, "Raw").click()
+
+    shown = await view.detail.locator("pre.raw").text_content()
+    _, _, line = await server.get("/api/v1/events/cache", Accept="application/x-ndjson")
+    assert shown == line.decode().strip()
+
+
+async def test_branches_open_and_close_and_values_and_paths_are_copied(server: Server, view: View):
+    record = done("one")
+    record["original"] = {
+        "a": {"b c": [{"deep": "treasure"}]},
+        "filler": {f"k{number}": number for number in range(80)},
+    }
+    await server.record(record)
+    await view.open()
+    await view.rows.first.click()
+    treasure = view.detail.get_by_role("button", name='"treasure"')
+
+    await view.button("Collapse all").click()
+    await expect(treasure).to_be_hidden()
+    await view.button("Expand all").click()
+    await treasure.click()
+    await view.page.get_by_role("menuitem", name="Copy path").click()
+    assert await view.copied() == 'a["b c"][0].deep'
+    await treasure.click()
+    await view.page.get_by_role("menuitem", name="Copy value").click()
+    assert await view.copied() == "treasure"
+    await view.detail.get_by_role("button", name=re.compile("^a")).click()
+    await expect(treasure).to_be_hidden()
+
+
+async def test_a_curl_command_holds_placeholders_for_secrets(server: Server, view: View):
+    await server.send({"event_type": "page", "api_key": "s2s.secret", "text": "it's"}, "js.secret")
+    await view.open("#tab=incoming")
+    await view.rows.first.click()
+
+    await view.button("Copy cURL").click()
+
+    command = await view.copied()
+    assert f"'{server.address}/api/v1/event?token=YOUR_TOKEN'" in command
+    assert "it'\\''s" in command
+    assert "secret" not in command
+
+
+async def test_a_big_event_is_there_at_once_and_in_parts(server: Server, view: View):
+    deep: object = "the bottom"
+    for _ in range(190):
+        deep = {"d": deep}
+    wide = {f"k{number}": 0 for number in range(5000)}
+    await server.record(
+        {"destination_id": "d", "original": {"event_id": "deep", "deep": deep}},
+        {"destination_id": "d", "original": wide | {"event_id": "wide"}},
+        {"destination_id": "d", "original": {"event_id": "long", "text": "x" * 49_000}},
+    )
+    await view.open()
+
+    await view.row("deep").click()
+    await view.button("Expand all").click()
+    await expect(view.detail.get_by_text("the bottom")).to_be_visible()
+
+    await view.row("wide").click()
+    await expect(view.detail.locator(".tree .line")).to_have_count(200)
+    await view.button("Show 200 more of 5,001").click()
+    await expect(view.detail.locator(".tree .line")).to_have_count(400)
+    await tab(view, "Raw").click()
+    await expect(view.detail.locator("pre.raw")).to_contain_text("k4999")
+
+    await tab(view, "Original").click()
+    await view.row("long").click()
+    await expect(view.detail.get_by_text("x" * 500)).to_have_count(0)
+    await view.button("Show all 49,002 characters").click()
+    await expect(view.detail.get_by_text("x" * 500)).to_have_count(1)
+
+
+HOSTILE = {
+    "script": "<script>window.hit = 1</script>",
+    "handler": '<img src=x onerror="window.hit = 1"><svg onload="window.hit = 1">',
+    "link": "javascript:window.hit=1",
+    "data": "data:text/html,<script>parent.hit = 1</script>",
+    "breakout": "\"'></button></td></pre></textarea></script><script>window.hit = 1</script>",
+    "template": "{{constructor.constructor('window.hit = 1')()}} ${window.hit = 1}",
+    "lines": "before\u2028after\u2029end",
+    "bidi": "invoice\u202egnp.exe",
+    "nul": "a\u0000b\u0007",
+    "surrogates": "\U0001f600 ok",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_hostile_text_is_text_wherever_it_stands(server: Server, view: View, name: str):
+    text = HOSTILE[name]
+    shown = "".join(f"\\u{ord(c):04x}" if c in "\u2028\u2029\u202e\u0000\u0007" else c for c in text)
+    stream = text if name in {"script", "handler", "link", "template"} and "," not in text else "d"
+    original = {
+        "event_type": text, "event_id": text, "__proto__": {"hit": text}, "constructor": text, text: text, "url": text
+    }  # fmt: skip
+    record = [{"field": text, "type": text, "value": text}]
+    success = {"destination_id": text, "table": text, "url": text, "record": record}
+    await server.record({"destination_id": stream, "original": original, "success": success, "uid": text})
+    await server.record({"destination_id": stream, "original": original, "error": text})
+    await server.record({"destination_id": stream, "original": original, "skip": text})
+    await server.record({"destination_id": stream, "malformed": text, "error": text})
+    body = {"url": text, "method": text, "headers": {text: text}, "body": text}
+    await server.record({"destination_id": stream, "original": original, "success": body})
+
+    await view.open()
+    await expect(view.rows).to_have_count(5)
+    await expect(view.rows.last.locator(".type")).to_have_text(shown)
+    for position in range(5):
+        await view.rows.nth(position).click()
+        for part in ("Original", "Result", "Diff", "Raw"):
+            await tab(view, part).click()
+        await expect(view.detail.locator("pre.raw")).to_contain_text("destination_id")
+    await tab(view, "Original").click()
+    await view["#search"].fill(text.replace("\u0000", "")[:40])
+    await view["#search"].press("Enter")
+    await expect(view["#chips .chip"]).to_have_count(1)
+
+    assert await view.page.evaluate("window.hit") is None
+    assert await view.page.evaluate("({}).hit") is None
+    for tag in ("script:not([src])", "img:not([src='icon.svg'])", "a:not(#skip)", "iframe", "[onerror]", "[onload]"):
+        await expect(view["body " + tag]).to_have_count(0)

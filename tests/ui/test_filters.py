@@ -1,0 +1,258 @@
+"""Filters: for what is cached and what comes, in the URL, and one by one to be taken away."""
+
+import datetime as dt
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.ui.conftest import Look, Server, View, done, failed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def minutes_ago(minutes: float) -> str:
+    moment = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+async def test_a_status_holds_for_what_is_cached_and_what_comes(server: Server, view: View):
+    await server.record(done("ok1"), failed("bad1"))
+    await view.open()
+    await expect(view.rows).to_have_count(2)
+
+    await view.page.get_by_label("Status").select_option("error")
+    await expect(view.rows).to_have_count(1)
+    await server.record(done("ok2"), failed("bad2"))
+
+    await expect(view.rows).to_have_count(2)
+    assert await view.ids() == ["bad2", "bad1"]
+
+
+async def test_a_type_holds_for_what_is_cached_and_what_comes(server: Server, view: View):
+    await server.record(done("page1"), failed("sign1"))
+    await view.open()
+
+    await view["#type"].fill("signup")
+    await view.press("Enter")
+    await expect(view.rows).to_have_count(1)
+    await server.record(done("page2"), failed("sign2"))
+
+    await expect(view.rows).to_have_count(2)
+    assert await view.ids() == ["sign2", "sign1"]
+
+
+async def test_a_text_is_found_in_any_case_in_what_is_cached_and_what_comes(server: Server, view: View):
+    await server.record(done("needle1"), done("hay1"))
+    await view.open()
+
+    await view["#search"].fill("NEEDLE")
+    await expect(view.rows).to_have_count(1)
+    await server.record(done("needle2"), done("hay2"))
+
+    await expect(view.rows).to_have_count(2)
+    assert await view.ids() == ["needle2", "needle1"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("user.email ~ ANN", ["ann"]),
+        ("user.email = bob@jitsu.com", ["bob"]),
+        ("user.email != bob@jitsu.com", ["cleo", "ann"]),
+        ("price > 9.5", ["cleo", "bob"]),
+        ("price < 10", ["ann"]),
+        ('items[0]["odd key"] = x', ["ann"]),
+    ],
+)
+async def test_a_field_is_compared(server: Server, view: View, expression: str, found: list[str]):
+    for name, price in (("ann", 2), ("bob", 10), ("cleo", 100)):
+        record = done(name)
+        record["original"] |= {"price": price, "items": [{"odd key": "x" if name == "ann" else "y"}]}
+        await server.record(record)
+    await view.open()
+    await expect(view.rows).to_have_count(3)
+
+    await view["#search"].fill(expression)
+    await view.press("Enter")
+
+    await expect(view.rows).to_have_count(len(found))
+    assert await view.ids() == found
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("5m", ["now"]), ("1h", ["now", "half"]), ("24h", ["now", "half", "day"])]
+)
+async def test_a_time_range_holds(server: Server, view: View, value: str, found: list[str]):
+    await server.record(
+        done("old", timestamp=minutes_ago(3000)),
+        done("day", timestamp=minutes_ago(600)),
+        done("half", timestamp=minutes_ago(30)),
+        done("now"),
+    )
+    await view.open()
+    await expect(view.rows).to_have_count(4)
+
+    await view.page.get_by_label("Time range").select_option(value)
+
+    await expect(view.rows).to_have_count(len(found))
+    assert await view.ids() == found
+
+
+async def test_a_range_of_ones_own_is_in_utc(server: Server, look: Look):
+    view = await look(server, timezone_id="America/New_York")
+    await server.record(
+        done("before", timestamp="2026-03-01T09:59:59.000000Z"), done("inside", timestamp="2026-03-01T10:00:00.000000Z")
+    )
+    await view.open()
+
+    await view.page.get_by_label("Time range").select_option("custom")
+    await view["#custom-start"].fill("2026-03-01T10:00")
+    await view["#custom-end"].fill("2026-03-01T11:00")
+    await view.button("Apply").click()
+
+    await expect(view.rows).to_have_count(1)
+    assert await view.ids() == ["inside"]
+    await expect(view["#chips"]).to_contain_text("from 2026-03-01 10:00 to 2026-03-01 11:00 UTC")
+
+
+async def test_chips_take_filters_away_one_by_one_or_all(server: Server, view: View):
+    await server.record(done("ok"), failed("bad"))
+    await view.open("#status=error&type=signup&q=bad&field=event_id+%3D+bad")
+    await expect(view.rows).to_have_count(1)
+    await expect(view["#chips .chip"]).to_have_count(4)
+
+    await view.button("Remove the filter type = signup").click()
+    await expect(view["#chips .chip"]).to_have_count(3)
+    await view["#chips"].get_by_role("button", name="Clear all filters").click()
+
+    await expect(view.rows).to_have_count(2)
+    await expect(view["#chips"]).to_be_hidden()
+    assert "#" not in view.page.url
+
+
+async def test_no_match_and_no_events_are_told_apart(server: Server, view: View):
+    await server.record(done("one"), done("two"))
+    await view.open()
+
+    await view["#search"].fill("nothing has this")
+    await expect(view["#nothing"]).to_contain_text("No match among 2 cached events")
+    await view["#nothing"].get_by_role("button", name="Clear all filters").click()
+    await expect(view.rows).to_have_count(2)
+
+    await view.open("#id=never_seen")
+    await expect(view["#nothing"]).to_contain_text("No events yet")
+
+
+async def test_the_url_brings_back_the_same_view(server: Server, view: View, look: Look):
+    await server.record(failed("one", "alpha"), failed("two", "alpha"), done("three", "alpha"), failed("four", "beta"))
+    await view.open()
+    await view["#streams-list"].get_by_role("button", name="alpha").click()
+    await view.page.get_by_label("Status").select_option("error")
+    await expect(view.rows).to_have_count(2)
+    await view.row("one").click()
+    await expect(view.detail).to_be_visible()
+
+    await view["#link"].or_(view["#more"]).locator("visible=true").first.click()
+    if await view["#menu"].is_visible():
+        await view.page.get_by_role("menuitem", name="Copy link").click()
+    await expect(view["#toast"]).to_have_text("Link copied")
+    other = await look(server)
+    await other.page.goto(await view.copied())
+
+    await expect(other.detail).to_contain_text("one")
+    await expect(other.rows).to_have_count(2)
+    await expect(other["#status"]).to_have_value("error")
+    await view.page.reload()
+    await expect(view.detail).to_contain_text("one")
+
+
+async def test_going_back_brings_back_the_view_before(server: Server, view: View):
+    await server.record(done("ok"), failed("bad"))
+    await view.open()
+    await view.press("e")
+    await expect(view.rows).to_have_count(1)
+
+    await view.page.go_back()
+    await expect(view.rows).to_have_count(2)
+    await view.page.go_forward()
+    await expect(view.rows).to_have_count(1)
+
+
+async def test_a_linked_event_that_the_list_does_not_show_opens_all_the_same(server: Server, view: View):
+    await server.record(done("hidden", uid="the-uid"), failed("bad"))
+
+    await view.open("#status=error&uid=the-uid")
+
+    await expect(view.detail).to_contain_text("hidden@jitsu.com")
+
+
+async def test_a_linked_event_that_is_gone_is_said_to_be(server: Server, view: View):
+    await server.record(done("there"))
+
+    await view.open("#uid=gone")
+
+    await expect(view["#toast"]).to_contain_text("no longer cached")
+
+
+async def test_a_value_becomes_a_filter_or_is_excluded(server: Server, view: View):
+    await server.record(done("ann"), done("bob"))
+    await view.open()
+    await view.row("ann@").click()
+
+    await view.detail.get_by_role("button", name='"ann@jitsu.com"').click()
+    await view.page.get_by_role("menuitem", name="Exclude this").click()
+    await expect(view.rows).to_have_count(1)
+    assert await view.ids() == ["bob"]
+    await view["#chips .chip"].click()
+    await expect(view.rows).to_have_count(2)
+
+    await view.detail.get_by_role("button", name='"ann@jitsu.com"').click()
+    await view.page.get_by_role("menuitem", name="Filter by this").click()
+    await expect(view.rows).to_have_count(1)
+    assert await view.ids() == ["ann"]
+
+
+async def test_a_bar_of_the_last_hour_becomes_a_time_filter(server: Server, view: View):
+    stamp = minutes_ago(20)
+    await server.record(done("then", timestamp=stamp), failed("also", timestamp=stamp), done("now"))
+    await view.open()
+    bar = view["#bars"].get_by_role("button", name=f"{stamp[11:16]}: 2 events, 1 error")
+    await expect(bar.locator(".error")).to_have_css("height", re.compile(r"[1-9]\d*px"))
+
+    await bar.click()
+    await expect(view.rows).to_have_count(2)
+    await expect(bar).to_have_attribute("aria-pressed", "true")
+    await bar.click()
+
+    await expect(view.rows).to_have_count(3)
+
+
+async def test_the_last_error_is_told_and_shown(server: Server, view: View):
+    await server.record(failed("bad", timestamp=minutes_ago(4.5)), done("ok"))
+    await view.open()
+    await expect(view["#last-error"]).to_contain_text("Last error 4 min ago")
+
+    await view["#last-error"].get_by_role("button", name="Show").click()
+
+    await expect(view.rows).to_have_count(1)
+    await expect(view["#last-error"]).to_be_hidden()
+
+
+async def test_going_back_opens_the_event_that_was_open(server: Server, view: View):
+    await server.record(done("ok"), failed("bad"))
+    await view.open()
+    await view.row("ok@").click()
+    await expect(view.detail).to_contain_text("ok@jitsu.com")
+    await view.press("e")
+    await expect(view.rows).to_have_count(1)
+    await view.press("Escape")
+    await view.button("Remove the filter errors").click()
+    await expect(view.rows).to_have_count(2)
+
+    await view.page.go_back()
+    await expect(view.rows).to_have_count(1)
+    await view.page.go_back()
+
+    await expect(view.rows).to_have_count(2)
+    await expect(view.detail).to_contain_text("ok@jitsu.com")

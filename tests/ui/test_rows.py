@@ -1,0 +1,219 @@
+"""What the live view lists, and how it follows what comes."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.ui.conftest import Look, Server, StartServer, View, done, failed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SUCCESS = re.compile("Success")
+
+
+async def test_it_opens_on_its_own_and_asks_nobody_else(view: View):
+    await view.open()
+
+    assert {request.url.partition("?")[0].rpartition("/")[2] for request in view.requests} >= {"app.js", "page.css"}
+    await expect(view.page).to_have_title("eventscache")
+
+
+async def test_a_row_tells_status_time_type_id_and_a_line(server: Server, view: View):
+    stamp = "2024-02-29T10:20:30.123456Z"
+    await server.record(
+        done("ok", timestamp=stamp),
+        failed("bad", error="no such\ncolumn"),
+        {"destination_id": "my_destination", "original": {"event_id": "out"}, "skip": "left out by a rule"},
+        {"destination_id": "my_destination", "original": {"event_id": "soon", "event_type": "page"}},
+        {"destination_id": "my_destination", "malformed": "{abc: 1}", "error": ""},
+    )
+
+    await view.open()
+
+    await expect(view.row("ok@jitsu.com")).to_contain_text(SUCCESS)
+    await expect(view.row("ok@jitsu.com").locator(".time")).to_have_text("02-29 10:20:30.123")
+    await expect(view.row("ok@jitsu.com").locator(".time")).to_have_attribute("title", stamp)
+    await expect(view.row("ok@jitsu.com").locator(".ago")).to_have_text(re.compile(r"\d+ d ago"))
+    await expect(view.row("ok@jitsu.com").locator(".type")).to_have_text("pageview")
+    await expect(view.row("ok@jitsu.com").locator(".id")).to_have_text("ok")
+    await expect(view.row("no such column").locator(".status")).to_have_text("Error")
+    await expect(view.row("left out by a rule").locator(".status")).to_have_text("Skipped")
+    await expect(view.row("soon").locator(".status")).to_have_text("Pending")
+    await expect(view.row("{abc: 1}").locator(".status")).to_have_text("Malformed")
+    for row in await view.rows.all():
+        await expect(row.locator("svg.icon")).to_have_count(1)
+
+
+async def test_the_newest_event_is_on_top(server: Server, view: View):
+    await server.record(done("first"))
+    await server.record(done("second", "other_destination"))
+    await server.record(done("third"))
+
+    await view.open()
+
+    await expect(view.rows).to_have_count(3)
+    assert await view.ids() == ["third", "second", "first"]
+
+
+async def test_a_new_event_appears_by_itself(server: Server, view: View):
+    await server.record(done("old"))
+    await view.open()
+    await expect(view.rows).to_have_count(1)
+
+    await server.record(done("new"))
+
+    await expect(view.rows.first).to_be_visible()
+    await expect(view.rows).to_have_count(2)
+    assert await view.ids() == ["new", "old"]
+
+
+async def test_incoming_events_have_a_tab_of_their_own(server: Server, view: View):
+    await server.record(done("processed"))
+    await server.send({"event_type": "login", "event_id": "incoming"})
+    await view.open()
+    await expect(view.rows).to_have_count(1)
+
+    await view.page.get_by_role("tab", name="Incoming").click()
+
+    await expect(view.row("login").locator(".status")).to_have_text("Received")
+    await expect(view.rows).to_have_count(1)
+    await expect(view["#streams-list"]).to_contain_text("key")
+
+
+async def test_streams_are_picked_one_or_several_or_all(server: Server, view: View):
+    await server.record(done("a1", "alpha"), done("a2", "alpha"), failed("b1", "beta"), done("c1", "gamma"))
+    await view.open()
+    streams = view["#streams-list"]
+    await expect(streams.locator("li").filter(has_text="alpha").locator(".total")).to_have_text("2")
+    await expect(streams.locator("li").filter(has_text="beta").locator(".errors")).to_have_text("1")
+
+    await streams.get_by_role("button", name="alpha").click()
+    await expect(view.rows).to_have_count(2)
+    await view.page.get_by_label("Show beta too").check()
+    await expect(view.rows).to_have_count(3)
+    assert sorted(await view.ids()) == ["a1", "a2", "b1"]
+    await streams.get_by_role("button", name="All streams").click()
+    await expect(view.rows).to_have_count(4)
+
+    await view["#streams-search"].fill("GAM")
+    await expect(streams.locator("li")).to_have_count(1)
+    await expect(streams).to_contain_text("gamma")
+    await view["#streams-search"].fill("nothing like it")
+    await expect(view["#streams-more"]).to_have_text("No stream has that in its name")
+
+
+async def test_a_paused_list_stands_still_and_counts(server: Server, view: View):
+    await server.record(done("before"))
+    await view.open()
+    await expect(view.rows).to_have_count(1)
+
+    await view.press("p")
+    await expect(view["#state"]).to_contain_text("Paused")
+    await server.record(done("one"), done("two"))
+
+    await expect(view.button("Go on, 2 new")).to_be_visible()
+    await expect(view["#jump"]).to_have_text("2 new, jump to latest")
+    assert await view.ids() == ["before"]
+    await view.press(" ")
+    await expect(view.rows).to_have_count(3)
+    assert await view.ids() == ["two", "one", "before"]
+    await expect(view["#pause"]).to_have_text("Pause")
+
+
+async def test_scrolling_down_holds_the_list_until_one_jumps_back(server: Server, view: View):
+    await server.record(*(done(f"e{number}") for number in range(90)))
+    await view.open()
+    await expect(view.row("e89@").first).to_be_visible()
+
+    await view["#list"].hover()
+    await view.page.mouse.wheel(0, 900)
+    await expect(view["#jump"]).to_have_text("Jump to latest")
+    await server.record(done("late"))
+    await expect(view["#jump"]).to_have_text("1 new, jump to latest")
+    await expect(view.row("late@")).to_have_count(0)
+    await view["#jump"].click()
+
+    await expect(view.row("late@")).to_be_visible()
+    await expect(view["#jump"]).to_be_hidden()
+
+
+async def test_an_open_event_holds_the_list_until_it_is_closed(server: Server, view: View):
+    await server.record(done("read"))
+    await view.open()
+
+    await view.row("read@").click()
+    await server.record(done("late"))
+    await expect(view["#jump"]).to_have_text("1 new, jump to latest")
+    await view.press("Escape")
+
+    await expect(view.rows).to_have_count(2)
+    await expect(view.detail).to_be_hidden()
+
+
+async def test_a_gap_is_told_where_it_is(server: Server, view: View):
+    body = (
+        'event: ready\ndata: {}\n\nevent: gap\ndata: {"namespace":"destination","id":"my_destination","at_most":40}\n\n'
+        'event: away\ndata: {"message":"timeout"}\n\n'
+    )
+    await server.record(done("kept"))
+    view.away = True  # what is made up ends at once
+    await view.page.route(
+        "**/events/stream?*", lambda route: route.fulfill(body=body, content_type="text/event-stream")
+    )
+
+    await view.open()
+
+    await expect(view.rows.first).to_contain_text("up to 40 events of my_destination came and went unseen here")
+    await expect(view.notice("The storage does not answer (timeout)")).to_be_visible()
+
+
+async def test_counts_are_told_to_screen_readers(server: Server, view: View):
+    await server.record(done("one"), done("two"))
+    await view.open()
+
+    await expect(view["#counts"]).to_have_text("2 events")
+    await expect(view["#counts-live"]).to_have_attribute("aria-live", "polite")
+
+
+async def test_a_busy_stream_leaves_the_page_usable(start: StartServer, look: Look):
+    server = await start(size=5000, window_seconds=1)
+    view = await look(server)
+    await server.record(done("first"))
+    await view.open()
+    await view.page.evaluate("document.querySelector('#canvas').dataset.most = 0")
+    await view.page.evaluate(
+        "new MutationObserver(() => { const c = document.querySelector('#canvas');"
+        " c.dataset.most = Math.max(c.dataset.most, c.children.length) }).observe("
+        "document.querySelector('#canvas'), {childList: true})"
+    )
+
+    for batch in range(8):
+        await server.record(*(done(f"e{batch}-{number}") for number in range(500)))
+        # Each key is handled while events pour in.
+        await view.press("t")
+        await expect(view["html"]).to_have_attribute("data-theme", "light" if batch % 2 else "dark")
+
+    await expect(view.row("e7-499@")).to_be_visible()
+    await expect(view["#counts"]).to_contain_text("Newest 1,000")
+    await expect(view["#rate"]).to_contain_text("/s")
+    assert int(await view["#canvas"].get_attribute("data-most") or 0) < 60
+    await view.row("e7-499@").click()
+    await expect(view.detail).to_contain_text("e7-499")
+
+
+async def test_older_events_are_loaded_on_demand(start: StartServer, look: Look):
+    server = await start(size=400)
+    view = await look(server)
+    await server.record(*(done(f"e{number}", "busy") for number in range(400)))
+    await server.record(*(done("only", f"quiet{number}") for number in range(19)))
+    await view.open()
+    await expect(view["#counts"]).to_have_text("119 of 419 cached events")
+
+    await view.button("Load older").click()
+
+    await expect(view["#counts"]).to_have_text("419 events")
+    await expect(view["#older"]).to_be_hidden()
+    await view["#list"].evaluate("list => list.scrollTop = list.scrollHeight")
+    await expect(view.row("e0@")).to_be_visible()
+    assert (await view.ids())[-3:] == ["e2", "e1", "e0"]
