@@ -179,7 +179,7 @@ ROUTED = (
     Case(56, "CONNECT", get(b"a.example:443", method=b"CONNECT"), {404, 405}),
     Case(56, "CONNECT to a path", get(b"/livez", method=b"CONNECT"), {404, 405}),
     Case(56, "TRACE", get(b"/livez", method=b"TRACE"), {405}),
-    Case(56, "TRACE of nothing", get(b"/", method=b"TRACE"), {404}),
+    Case(56, "TRACE of nothing", get(b"/nothing", method=b"TRACE"), {404}),
     Case(56, "PUT", get(CACHE.encode(), method=b"PUT"), {405}),
     *(
         Case(57, target.decode(), get(target), {404})
