@@ -48,7 +48,7 @@ _file = click.option(
 def _overriding(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that override the file and the environment."""
     for option in (
-        click.option("--storage", metavar="URL", help="memory:// or redis://HOST:PORT/DB."),
+        click.option("--storage", metavar="URL", help="memory://, redis://HOST:PORT/DB, or another of docs/redis.md."),
         click.option("--port", type=int, metavar="P", help="The port to listen on; 0 takes a free one."),
         click.option("--host", metavar="H", help="The address to listen on."),
         _file,
@@ -64,7 +64,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--workers", type=int, metavar="N", help="Processes that share the port; more than 1 need a Redis.")
+@click.option(
+    "--workers",
+    type=int,
+    metavar="N",
+    help="Processes that share the port; more need a storage such as Redis.",
+)
 @_overriding
 def serve(path: Path | None, **options: Any) -> None:
     """Run the server until it is told to stop."""

@@ -269,7 +269,12 @@ export class App {
     write(byId("counts"), shown ? words : "");
     this.status.announce(shown ? words : "No events shown");
     const older =
-      shown > 0 && shown < cached && !full && !this.#exhausted && this.arrivals.ready && !filters.narrows(this.filter);
+      shown > 0 &&
+      shown + this.feed.waiting.length < cached &&
+      !full &&
+      !this.#exhausted &&
+      this.arrivals.ready &&
+      !filters.narrows(this.filter);
     show(byId("older"), older);
   }
 

@@ -52,9 +52,15 @@ document.querySelector(".top .tabs").addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+/** Go to another event; the list takes the focus, so that Enter opens it and presses no button. */
+function move(step) {
+  app.list.focus();
+  app.reader.move(step);
+}
+
 listenForKeys({
-  j: () => app.reader.move(1),
-  k: () => app.reader.move(-1),
+  j: () => move(1),
+  k: () => move(-1),
   ArrowDown: () => app.reader.move(1),
   ArrowUp: () => app.reader.move(-1),
   Enter: () => app.reader.open(app.list.active),

@@ -121,6 +121,15 @@ async def test_the_theme_is_the_systems_until_one_chooses(server: Server, look: 
     await expect(view["body"]).to_have_css("background-color", light)
 
 
+async def test_enter_opens_an_event_whatever_was_pressed_before(server: Server, view: View):
+    await server.record(done("one"))
+    await view.open()
+    await expect(view.rows).to_have_count(1)
+    await view.button("Copy link").click()
+    await view.press("j", "Enter")
+    await expect(view.detail).to_contain_text("one@jitsu.com")
+
+
 async def test_every_control_is_reached_with_the_keyboard_and_shows_it(server: Server, view: View):
     await server.record(done("one"))
     await view.open()
