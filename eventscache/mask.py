@@ -20,6 +20,7 @@ _DROPPED = "***"
 _HASH_LENGTH = 32
 _SHORT = 3  # characters: what is no longer is looked for as a word of its own
 _MOST_QUOTED = 200
+_MOST_COMPARED = 1_000_000  # values times characters
 _ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|[bfnrt])")
 _NOT_TEXT = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]|\\x[89A-Fa-f][0-9A-Fa-f]")
 _NO_PATHS = FieldPaths({})
@@ -137,14 +138,20 @@ class _Seen:
     def _hash(self, data: bytes) -> str:
         return hmac.new(self._key, canonical(data), hashlib.sha256).hexdigest()[:_HASH_LENGTH]
 
+    def _replace_or_note(self, text: str) -> str:
+        """Replace a text that is a value itself, and any other by a note."""
+        return self._replacements.get(text) or (_note(text) if text else text)
+
     def replacer(self, texts: Iterable[str]) -> Replace:
         """Return what replaces these values in any of the texts."""
         everything = "\0".join(texts)
+        if len(self._replacements) * len(everything) > _MOST_COMPARED:
+            return self._replace_or_note
         quoted = sorted((value for value in self._replacements if value in everything), key=len, reverse=True)
         if not quoted:
             return str
         if len(quoted) > _MOST_QUOTED:  # it would take long to find them all
-            return lambda text: self._replacements.get(text) or (_note(text) if text else text)
+            return self._replace_or_note
         pattern = re.compile(
             "|".join(
                 re.escape(value) if len(value) > _SHORT else rf"(?<!\w){re.escape(value)}(?!\w)" for value in quoted

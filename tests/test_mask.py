@@ -370,3 +370,11 @@ async def test_an_event_that_is_refused_is_not_masked() -> None:
     assert found.limited == 50
     assert {event.original for _, event in found.events} == {b"{}"}
     assert event.original == b'{"email":1}'
+
+
+def test_values_that_would_take_long_to_find_make_a_note_of_the_text() -> None:
+    values = ["a" * 100 + str(number) for number in range(190)]
+    error = "a" * 24_000
+    masked = Mask(drop=["**.email"]).masked(Event(original=json.dumps({"email": values}).encode(), error=error))
+    assert masked.error == "[masked: 24000 bytes]"
+    assert masked.original == b"{}"

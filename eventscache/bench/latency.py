@@ -5,9 +5,7 @@ from eventscache.errors import ConfigError
 try:
     from hdrh.histogram import HdrHistogram
 except ImportError:
-    raise ConfigError(
-        "bench needs more packages: install eventscache[bench]"
-    ) from None
+    raise ConfigError("bench needs more packages: install eventscache[bench]") from None
 
 _MOST_US = 3600 * 1_000_000
 _DIGITS = 3

@@ -12,9 +12,7 @@ try:
     from rich.table import Table
     from rich.text import Text
 except ImportError:
-    raise ConfigError(
-        "bench needs more packages: install eventscache[bench]"
-    ) from None
+    raise ConfigError("bench needs more packages: install eventscache[bench]") from None
 
 
 class Screen:

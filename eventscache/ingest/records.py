@@ -1,7 +1,7 @@
 """Native records: what a GET of the cache gives, taken back as JSON, newline-delimited JSON or MessagePack."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgpack
@@ -14,6 +14,8 @@ from eventscache.ingest.limits import Limits
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import parse_time
 
+_MSGPACK_BYTES_PER_BYTE = 9  # a number of nine bytes can be a digit in JSON
+_ARRAYS = {bytes([first]) for first in (*range(0x90, 0xA0), 0xDC, 0xDD)}
 _NULL = msgspec.Raw(b"null")
 
 
@@ -67,15 +69,36 @@ def parse_msgpack(body: bytes, default: Stream | None, limits: Limits) -> Parsed
 
     Raises `InvalidEvent` if the body is not one MessagePack value.
     """
+    most = max(limits.max_batch, limits.max_event_bytes)  # no event that fits could hold more
     try:
-        most = max(limits.max_batch, limits.max_event_bytes)  # no event that fits could hold more
-        value = msgpack.unpackb(
-            body, strict_map_key=False, object_pairs_hook=_map, max_array_len=most, max_map_len=most
-        )
+        records = [*_unpack(body, most, limits)]
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as fault:
         raise InvalidEvent(f"not MessagePack: {str(fault) or type(fault).__name__}") from None
-    records = value if isinstance(value, list) else [value]
-    return _parse(map(_to_json, records), default, limits, len(records))
+    return _parse(records, default, limits, len(records))
+
+
+def _unpack(body: bytes, most: int, limits: Limits) -> Iterator[bytes | InvalidEvent]:
+    """Yield the JSON of each record, one after the other.
+
+    None is unpacked that is too large to fit: small as they are, all the values of a body would take much memory.
+    """
+    options = {"strict_map_key": False, "object_pairs_hook": _map, "max_array_len": most, "max_map_len": most}
+    unpacker = msgpack.Unpacker(max_buffer_size=0, **options)
+    unpacker.feed(body)
+    count = 1
+    if body[:1] in _ARRAYS:
+        count = unpacker.read_array_header()
+        limits.check_count(count, "records")
+    for _ in range(count):
+        start = unpacker.tell()
+        unpacker.skip()
+        size = unpacker.tell() - start
+        if size > _MSGPACK_BYTES_PER_BYTE * limits.max_event_bytes:
+            yield InvalidEvent(f"too_large: the record has {size} bytes of MessagePack")
+        else:
+            yield _to_json(msgpack.unpackb(body[start : start + size], **options))
+    if unpacker.tell() != len(body):
+        raise ValueError("unpack(b) received extra data.")
 
 
 def _map(pairs: list[tuple[object, object]]) -> object:

@@ -87,8 +87,9 @@ class Bodies:
 
     async def _parse_beside(self, body: bytes, encoding: str, parse: Callable[[bytes, Limits], T]) -> T:
         if encoding == "gzip":
-            # In a thread whatever its size: a few bytes can become many.
-            body = await self._in_thread(gunzip, body, self._max_bytes)
+            # In a thread whatever its size, as a few bytes can become many; and parsed there, so that no more lies
+            # unzipped in memory than there are threads.
+            return await self._in_thread(_parse_zipped, body, parse, self._limits)
         if len(body) <= _LARGEST_AT_ONCE:
             return _parse(body, parse, self._limits)
         return await self._in_thread(_parse, body, parse, self._limits)
@@ -104,6 +105,10 @@ def _parse(body: bytes, parse: Callable[[bytes, Limits], T], limits: Limits) -> 
         raise
     except InvalidEvent as fault:
         raise UnreadableBody(body, str(fault)) from None
+
+
+def _parse_zipped(body: bytes, parse: Callable[[bytes, Limits], T], limits: Limits) -> T:
+    return _parse(gunzip(body, limits.max_body_bytes), parse, limits)
 
 
 def _encoding(request: web.BaseRequest) -> str:

@@ -69,6 +69,11 @@ class Connection(RequestHandler):
         elif self._head_since is None and self.idle:
             self._head_since = self._loop.time()
 
+    async def start(self) -> None:
+        """Serve, unless it was closed in its first moment to make room."""
+        if self._manager is not None:
+            await super().start()
+
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Go on if there is something to be answered: who sends no more may well read."""
         self._ended = not self.idle and self._body is not None and self._body.is_eof()

@@ -1,6 +1,7 @@
 """`/api/v1/events/stream`, what comes into streams as server-sent events; and waiting for it to come."""
 
 import asyncio
+import math
 from contextlib import aclosing
 from typing import cast
 
@@ -8,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from eventscache.cursor import Cursor
-from eventscache.live import MOST_STREAMS, TooManyWatchers
+from eventscache.live import MOST_STREAMS, TICK_SECONDS, TooManyWatchers
 from eventscache.news import Cleared, Counters, Gap, Item, Peer, Signal, Wanted
 from eventscache.server.answers import Refused
 from eventscache.server.connections import Connection
@@ -161,13 +162,16 @@ async def wait_for_events(
         return
     query = query._replace(limit=max(query.limit, least))
     subscription = _subscribe(context, _Reader(request), wanted, seconds=seconds)
-    count = 0
+    count, looked = 0, -math.inf
     try:
         async with aclosing(subscription.news()) as news:
             async for item in news:
                 count += isinstance(item, Seen)
-                # What is told may have been counted before: that there are enough is looked up.
-                if item is Signal.READY or (isinstance(item, Seen) and count >= least):
+                # What is told may have been counted before: that there are enough is looked up, though not for each
+                # of the events that came in one tick.
+                now = context.live.pace.now()
+                if item is Signal.READY or (count >= least and now - looked >= TICK_SECONDS):
+                    looked = now
                     count = await _count(context, wanted, query)
                     if count >= least:
                         return

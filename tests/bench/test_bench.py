@@ -216,7 +216,4 @@ def test_missing_packages_are_named() -> None:
     code = "import sys; sys.modules['hdrh'] = None; from eventscache.cli import main; main(['bench', 'http://[::1]:1'])"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert finished.returncode == 2
-    assert (
-        finished.stderr
-        == "eventscache: bench needs more packages: install eventscache[bench]\n"
-    )
+    assert finished.stderr == "eventscache: bench needs more packages: install eventscache[bench]\n"

@@ -48,6 +48,15 @@ async def test_a_template_that_stands_twice_is_malformed(sidecar: Sidecar) -> No
     assert len(await sidecar.events("namespace=token&ids=key&status=error")) == 1
 
 
+async def test_a_msgpack_record_that_cannot_fit_is_not_even_unpacked(sidecar: Sidecar) -> None:
+    many = b"\x81\xa8original\x81\xa1a\xdd" + (50_000).to_bytes(4) + (b"\x92" + b"\xcb" + bytes(8) + b"\xc0") * 50_000
+    body = b"\x93\x81\xa8original\x80" + many + b"\x81\xa8original\x80"
+    answer = await sidecar.record(body, "id=d&ack=stored", Content_Type="application/msgpack")
+    assert (answer.status, answer.json["stored"]) == (200, 2)
+    (error,) = answer.json["errors"]
+    assert (error["index"], "too_large" in error["message"]) == (1, True)
+
+
 @pytest.mark.parametrize("body", [b"\xc1", b"\xdd\x00\x01\x00\x00" + b"\x80" * 65_536, b"\x91" * 100_000, b""])
 async def test_bad_msgpack_is_refused_with_a_reason(sidecar: Sidecar, body: bytes) -> None:
     answer = await sidecar.record(body, "id=d", Content_Type="application/msgpack")
