@@ -96,6 +96,12 @@ class Connection(RequestHandler):
             return self._head_since
         return self._next_keepalive_close_time - self._keepalive_timeout
 
+    def drags(self, now: float, limits: ConnectionLimits) -> bool:
+        """Whether its client has been sending a body, or not reading its answer, for longer than a head may take."""
+        if self.transport is None or self.idle or now - self.idle_since <= limits.header_seconds:
+            return False
+        return (self._body is not None and not self._body.is_eof()) or self.transport.get_write_buffer_size() > 0
+
     def look(self, now: float, limits: ConnectionLimits) -> None:
         """Close it if it has taken too long."""
         if self.transport is None:
@@ -136,7 +142,10 @@ class Connection(RequestHandler):
 
 
 class Connections(web.Server):
-    """All connections. Of too many the silent ones are closed, the oldest first, and then the one idle longest."""
+    """All connections.
+
+    Of too many the silent ones are closed, the oldest first; then the one idle longest, then the one that drags most.
+    """
 
     def __init__(self, handler: Any, limits: ConnectionLimits, complaints: Complaints, **settings: Any) -> None:
         super().__init__(
@@ -194,8 +203,11 @@ class Connections(web.Server):
         """Close the connection that will be missed least: perhaps the newest, if all others are busy."""
         victim = next(iter(self._silent))
         if len(self._silent) == 1:
-            idle = [connection for connection in map(_ours, self._connections) if connection.idle]
-            victim = min(idle, key=lambda connection: connection.idle_since, default=victim)
+            now = self._loop.time()
+            others = [*map(_ours, self._connections)]
+            idle = [connection for connection in others if connection.idle]
+            dragging = [connection for connection in others if connection.drags(now, self._limits)]
+            victim = min(idle or dragging, key=lambda connection: connection.idle_since, default=victim)
         self.forget_silent(victim)
         self.complaints.note("too many connections", limit=self._limits.most)
         if victim.transport:

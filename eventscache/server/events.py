@@ -1,5 +1,6 @@
 """`/api/v1/events/cache` and `/api/v1/streams`: Jitsu's reading side, and ours for writing and clearing."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from aiohttp import web
@@ -56,6 +57,7 @@ async def _found(
 ) -> AsyncIterator[Found]:
     for stream in streams:
         yield await cache.fetch(stream, query, search)
+        await asyncio.sleep(0)  # a storage in memory lets nobody else have a turn
 
 
 async def _object(context: Context, pages: AsyncIterator[Found]) -> AsyncIterator[bytes]:

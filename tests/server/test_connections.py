@@ -172,6 +172,19 @@ async def test_who_is_being_served_never_gives_way(start: Start) -> None:
     assert faults == []
 
 
+async def test_who_drags_gives_way(start: Start) -> None:
+    sidecar = await start(max_connections=2, header_timeout_ms=50, body_timeout_ms=3_600_000)
+    async with connected(sidecar) as first, connected(sidecar) as second:
+        for client in (first, second):
+            client.send(WHOLE[:-5])
+        answer = b""
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            while OK not in answer:
+                async with connected(sidecar) as client:
+                    client.send(WHOLE.replace(b"Host:", b"Connection: close\r\nHost:"))
+                    answer = await client.rest()
+
+
 async def test_who_sends_no_more_is_answered_and_then_closed(sidecar: Sidecar) -> None:
     async with connected(sidecar) as client:
         client.send(WHOLE * 3)
