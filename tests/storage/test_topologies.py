@@ -199,9 +199,11 @@ async def test_lists_of_servers_may_hold_addresses_of_both_kinds(
     assert (cluster.connection_kwargs["username"], cluster.connection_kwargs["password"]) == ("u@", "p/")
 
 
-async def acknowledged(cache: EventsCache, streams: list[Stream], enough: asyncio.Event) -> dict[Stream, list[str]]:
-    """Store events one after the other until there is enough, and return those that were acknowledged."""
+@contextlib.asynccontextmanager
+async def producing(cache: EventsCache, streams: list[Stream]) -> AsyncIterator[dict[Stream, list[str]]]:
+    """Store events in each stream, one after the other, meanwhile; what it yields gets those that were acknowledged."""
     done: dict[Stream, list[str]] = {stream: [] for stream in streams}
+    enough = asyncio.Event()
 
     async def produce(stream: Stream) -> None:
         number = 0
@@ -209,11 +211,19 @@ async def acknowledged(cache: EventsCache, streams: list[Stream], enough: asynci
             number += 1
             uid = f"{stream.id}-{number}"
             with contextlib.suppress(StorageUnavailable):
-                await cache.store([(stream, Event(original=b"{}", uid=uid, token_id=stream.id))])
+                receipt = await cache.store([(stream, Event(original=b"{}", uid=uid, token_id=stream.id))])
+                assert receipt, "the queue has no room"
                 done[stream].append(uid)
 
-    await asyncio.gather(*map(produce, streams))
-    return done
+    tasks = [asyncio.create_task(produce(stream)) for stream in streams]
+    try:
+        yield done
+        enough.set()
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 @contextlib.asynccontextmanager
@@ -238,7 +248,7 @@ async def until_acknowledged(cache: EventsCache, streams: list[Stream]) -> None:
     for stream in streams:
         while True:
             with contextlib.suppress(StorageUnavailable):
-                await cache.store([(stream, Event(original=b"{}", uid="sentry", token_id=stream.id))])
+                assert await cache.store([(stream, Event(original=b"{}", uid="sentry", token_id=stream.id))])
                 break
 
 
@@ -246,19 +256,16 @@ async def until_acknowledged(cache: EventsCache, streams: list[Stream]) -> None:
 async def test_a_failover_is_survived_without_a_duplicate(sentinel_trio: SentinelTrio, fault: str) -> None:
     run = secrets.token_hex(3)  # the servers are shared with other tests: nothing of theirs may pass for ours
     streams = [Stream(Namespace.TOKEN, f"s{number} of {run}") for number in range(4)]
-    enough = asyncio.Event()
     async with cache_over(sentinel_trio.storage_url) as cache:
-        producing = asyncio.create_task(acknowledged(cache, streams, enough))
-        await until_acknowledged(cache, streams)
-        break_master = sentinel_trio.kill_master if fault == "kill" else sentinel_trio.freeze_master
-        old = await asyncio.to_thread(break_master)
-        await asyncio.to_thread(sentinel_trio.wait_for_failover, old)
-        await until_acknowledged(cache, streams)
-        if fault == "freeze":
-            old.thaw()  # and what was the master comes back, and must not be written to
+        async with producing(cache, streams) as done:
             await until_acknowledged(cache, streams)
-        enough.set()
-        done = await producing
+            break_master = sentinel_trio.kill_master if fault == "kill" else sentinel_trio.freeze_master
+            old = await asyncio.to_thread(break_master)
+            await asyncio.to_thread(sentinel_trio.wait_for_failover, old)
+            await until_acknowledged(cache, streams)
+            if fault == "freeze":
+                old.thaw()  # and what was the master comes back, and must not be written to
+                await until_acknowledged(cache, streams)
         for stream in streams:
             there = [uid for uid in await stored(cache, stream) if uid != "sentry"]
             assert [uid for uid, times in Counter(there).items() if times > 1] == []
@@ -318,16 +325,13 @@ async def test_a_slot_that_moves_loses_and_doubles_nothing(redis_cluster: Cluste
     moving, resident = stream_on(redis_cluster, home), stream_on(redis_cluster, target)
     streams = [moving, resident]
     slot = key_slot(Keys("eventscache").key(moving, "state").encode())
-    enough = asyncio.Event()
     async with cache_over(redis_cluster.storage_url) as cache:
-        producing = asyncio.create_task(acknowledged(cache, streams, enough))
-        await until_acknowledged(cache, streams)
-        steps = redis_cluster.migrate_slot(slot, target, batch=1)
-        while await asyncio.to_thread(next, steps, None):
-            await until_acknowledged(cache, [resident])
-        await until_acknowledged(cache, streams)
-        enough.set()
-        done = await producing
+        async with producing(cache, streams) as done:
+            await until_acknowledged(cache, streams)
+            steps = redis_cluster.migrate_slot(slot, target, batch=1)
+            while await asyncio.to_thread(next, steps, None):
+                await until_acknowledged(cache, [resident])
+            await until_acknowledged(cache, streams)
         assert redis_cluster.owner(slot) is target
         for stream in streams:
             there = [uid for uid in await stored(cache, stream) if uid != "sentry"]
