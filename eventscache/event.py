@@ -9,8 +9,8 @@ from eventscache.errors import InvalidEvent
 from eventscache.stream import Namespace, Status, Stream
 
 _encode = msgspec.json.encode
-_unpack = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, str, str, str, str, str, str]).decode
 _pack = msgpack.Packer().pack  # `packb` would make one each time
+_FIRST_BYTES = (b"\x99", b"\x9a")  # an array of nine fields, or of all ten
 
 
 class _Tail(msgspec.Struct, omit_defaults=True):
@@ -22,13 +22,15 @@ class _Tail(msgspec.Struct, omit_defaults=True):
     uid: str = ""
     destination_id: str | None = None
     token_id: str | None = None
+    masked: bool = False
     seq: int | None = None
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, array_like=True):
     """An event with Jitsu's own fields; texts are empty where Jitsu leaves them out.
 
-    `original` and `success` are the bytes of valid JSON objects, exactly as they came in.
+    `original` and `success` are the bytes of valid JSON objects, exactly as they came in unless `masked` says that
+    something was taken out of the event.
     """
 
     malformed: str = ""
@@ -40,6 +42,7 @@ class Event(msgspec.Struct):
     uid: str = ""
     destination_id: str = ""
     token_id: str = ""
+    masked: bool = False
 
     @classmethod
     def of(cls, stream: Stream, **fields: Any) -> Self:
@@ -59,7 +62,7 @@ class Event(msgspec.Struct):
         return Status.SKIP if self.skip else Status.SUCCESS
 
     def pack(self) -> bytes:
-        """Return the MessagePack array of all fields in the order of the class.
+        """Return the MessagePack array of all fields in the order of the class, without `masked` where it is not.
 
         Raises `InvalidEvent` if a text is no valid Unicode: such an event could never be shown.
         """
@@ -75,18 +78,20 @@ class Event(msgspec.Struct):
             self.token_id,
         )
         try:
-            packed: bytes = _pack(fields)
+            packed: bytes = _pack((*fields, True) if self.masked else fields)
         except UnicodeEncodeError as fault:
             raise InvalidEvent(f"a text is not valid Unicode: {fault.reason}") from None
         return packed
 
-    @classmethod
-    def unpack(cls, packed: bytes) -> Self:
+    @staticmethod
+    def unpack(packed: bytes) -> "Event":
         """Return the event that `pack` made; raise `InvalidEvent` if the bytes are something else."""
         try:
-            return cls(*_unpack(packed))
+            if packed[:1] in _FIRST_BYTES:
+                return _unpack(packed)
         except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
             raise InvalidEvent(f"not a packed event: {fault}") from None
+        raise InvalidEvent("not a packed event")
 
     def to_json(self, sequence: int) -> bytes:
         """Return the JSON object of the wire: Jitsu's order, empty fields left out, `seq` added.
@@ -100,6 +105,11 @@ class Event(msgspec.Struct):
             parts += (b'"original":', self.original, b",")
         if self.success:
             parts += (b'"success":', self.success, b",")
-        tail = _Tail(self.error, self.skip, self.timestamp, self.uid, self.destination_id, self.token_id, sequence)
+        tail = _Tail(
+            self.error, self.skip, self.timestamp, self.uid, self.destination_id, self.token_id, self.masked, sequence
+        )
         parts.append(_encode(tail)[1:])
         return b"".join(parts)
+
+
+_unpack = msgspec.msgpack.Decoder(Event).decode

@@ -58,7 +58,7 @@ class Mask:
         return bool(self._paths) or self._everywhere
 
     def masked(self, event: Event) -> Event:
-        """Return the event as it may be stored: the same object if there is nothing to mask."""
+        """Return the event as it may be stored, and says so; the same object if there is nothing to mask."""
         seen = _Seen(self._key)
         fields = {
             "original": self._json(event.original, seen),
@@ -77,7 +77,7 @@ class Mask:
             "skip": self._text(event.skip, replace),
         }
         changes = {name: value for name, value in {**fields, **texts}.items() if value != getattr(event, name)}
-        return msgspec.structs.replace(event, **changes) if changes else event
+        return msgspec.structs.replace(event, masked=True, **changes) if changes else event
 
     def _json(self, data: bytes, seen: "_Seen", *, columns: bool = False) -> bytes:
         """Return JSON with the fields masked; a text that can hold none of them is not looked at closely."""

@@ -578,12 +578,20 @@ async def test_a_disabled_cache_takes_everything_and_keeps_nothing() -> None:
 
 async def test_unreadable_entries_are_left_out_and_counted() -> None:
     async with opened() as bench:
-        garbage = (b"garbage", b"\x90", b"\x99" + b"\xc0" * 9)
-        offers = [Offer(payload, Status.SUCCESS) for payload in (*garbage, Event(original=b"{}").pack())]
+        good = Event(original=b"{}").pack()
+        garbage = (
+            b"",
+            b"garbage",
+            b"\x90",
+            b"\x99" + b"\xc0" * 9,
+            b"\x98" + good[1:-1],
+            b"\x9b" + good[1:] + b"\xc3\xc3",
+        )
+        offers = [Offer(payload, Status.SUCCESS) for payload in (*garbage, good)]
         await bench.storage.insert(Batch(TOKEN, QUOTA, "someone", 1, offers))
         found = await bench.cache.fetch(TOKEN, Query())
         assert len(found.events) == 1
-        assert bench.cache.unreadable == 3
+        assert bench.cache.unreadable == len(garbage)
 
 
 async def test_a_search_looks_into_events_and_counts_what_it_finds() -> None:

@@ -205,9 +205,19 @@ def test_malformed_text_that_may_hold_a_masked_field_is_replaced_by_its_length(t
 
 def test_an_error_of_malformed_text_is_treated_as_the_text_is() -> None:
     event = Event(malformed="{", error='near "email": "ann@x"')
-    assert masked(event, drop=["user.email"]) == Event(malformed="{", error="[masked: 21 bytes]")
+    assert masked(event, drop=["user.email"]) == Event(malformed="{", error="[masked: 21 bytes]", masked=True)
     event = Event(malformed='{"a":', original=b'{"email":"ann@x"}', error="of ann@x")
     assert masked(event, drop=["email"]).error == "of ***"
+
+
+def test_an_event_says_that_it_was_masked_and_only_then() -> None:
+    event = Event(original=b'{"email":"ann@x"}', skip="late")
+    hidden = masked(event, drop=["email"])
+    assert (event.masked, hidden.masked, masked(event, drop=["phone"]).masked) == (False, True, False)
+    assert masked(hidden, drop=["phone"]).masked
+    assert Event.unpack(hidden.pack()) == hidden
+    assert hidden.to_json(1).endswith(b'"masked":true,"seq":1}')
+    assert b"masked" not in event.to_json(1)
 
 
 def test_malformed_text_that_names_no_masked_field_is_kept() -> None:

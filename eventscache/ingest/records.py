@@ -29,6 +29,7 @@ class _Record(msgspec.Struct):
     uid: str | None = None
     destination_id: str | None = None
     token_id: str | None = None
+    masked: bool | None = None
 
 
 class Parsed(NamedTuple):
@@ -162,6 +163,7 @@ def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[
         uid=record.uid or "",
         destination_id=record.destination_id or "",
         token_id=record.token_id or "",
+        masked=record.masked or False,
     )
     if not (event.original or event.success or event.malformed or event.error or event.skip):
         raise InvalidEvent("the record has none of original, success, malformed, error and skip")

@@ -70,6 +70,7 @@ async def test_fields_that_are_given_are_kept(sidecar: Sidecar) -> None:
         "uid": "u",
         "destination_id": "d",
         "token_id": "t",
+        "masked": True,
     }
     await sidecar.record(json.dumps({**record, "seq": 99, "unknown": 1}).encode())
 
