@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := eventscache tests benchmarks examples
+SOURCES := setup.py eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
 .PHONY: help install run demo test fuzz lint format bench bench-quick bench-micro bench-storage freshness screenshots package lock audit clean
@@ -26,11 +26,13 @@ fuzz: .venv/installed-dev ## run all fuzzers, with new examples every time, for 
 	@fuzzers=$$($(BIN)/python -m pytest tests -k fuzz --collect-only -q | grep -c ::) && \
 	FUZZ_SECONDS=$$(($(SECONDS) / fuzzers)) $(BIN)/python -m pytest tests -k fuzz $(ARGS)
 
-lint: .venv/installed-dev ## check style, types and the Lua scripts
+lint: .venv/installed-dev ## check style, types, the Lua scripts and the module in C
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	cd $(EXAMPLE) && ../../$(BIN)/mypy
+	$(BIN)/python -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))' | \
+	xargs $(CC) -std=c11 -O2 -fsyntax-only -Wall -Wextra -Werror eventscache/ingest/_scan.c
 	@if command -v luacheck >/dev/null; then luacheck -q lua; \
 	elif [ -n "$$CI" ]; then echo "luacheck is not installed" >&2; exit 1; \
 	else echo "luacheck is not installed: the Lua scripts were not checked" >&2; fi
@@ -78,7 +80,7 @@ clean: ## remove what the other targets made
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/installed: .venv/created setup.cfg pyproject.toml
+.venv/installed: .venv/created setup.cfg setup.py pyproject.toml eventscache/ingest/_scan.c
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

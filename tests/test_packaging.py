@@ -23,6 +23,10 @@ OPEN_MEMORY = (
     "from eventscache.storage import storage_from_url; from eventscache.storage.base import StorageOptions; "
     "print(type(storage_from_url('memory://', StorageOptions())).__name__)"
 )
+PARSE_WITHOUT_C = (
+    "from eventscache.ingest import jitsu, limits, scan; assert not scan.COMPILED; "
+    "assert [*jitsu.parse_events(b'[{}, {\"a\":1}]', limits.Limits())] == [b'{}', b'{\"a\":1}']"
+)
 
 
 def python(*arguments: str, **options: object) -> str:
@@ -53,6 +57,7 @@ def test_the_wheel_holds_the_scripts_and_the_types(built: Path) -> None:
     assert {f"eventscache/lua/{name}" for name in SCRIPTS} <= names
     assert {"eventscache/py.typed", "eventscache/server/openapi.json"} <= names
     assert {f"eventscache/ui/{name}" for name in PAGES} <= names
+    assert any(name.startswith("eventscache/ingest/_scan.") and name.endswith(".so") for name in names)
     assert not any(name.startswith(("tests/", "benchmarks/", "lua/")) for name in names)
 
 
@@ -61,6 +66,7 @@ def test_the_sdist_holds_the_scripts(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {f"lua/{name}" for name in SCRIPTS} <= names
+    assert "eventscache/ingest/_scan.c" in names
     assert {f"eventscache/ui/{name}" for name in PAGES} <= names
 
 
@@ -88,6 +94,7 @@ def test_a_bare_checkout_works(tmp_path: Path) -> None:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(path.read_bytes())
     python("-c", READ_ALL, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    python("-c", PARSE_WITHOUT_C, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
     assert python("-c", OPEN_MEMORY, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}) == "MemoryStorage\n"
 
 

@@ -1,16 +1,23 @@
 """Jitsu's own ingestion bodies: one event, an array of events, or a template with events."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from eventscache.errors import InvalidEvent
-from eventscache.ingest import strict
+from eventscache.ingest import scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 
 _WHITE_SPACE = b" \t\r\n"
 T = TypeVar("T")
+
+
+class Originals(Iterable[bytes], Protocol):
+    """Events of a body, counted before they are taken out of it."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
 
 
 class _Templated(msgspec.Struct):
@@ -21,7 +28,7 @@ class _Templated(msgspec.Struct):
 _split_templated = msgspec.json.Decoder(_Templated).decode
 
 
-def parse_events(body: bytes, limits: Limits) -> Sequence[bytes | msgspec.Raw]:
+def parse_events(body: bytes, limits: Limits) -> Originals:
     """Return the events of a body, byte for byte, as Jitsu would take them; some are yet to be taken out of it.
 
     The first byte decides; what follows the first value is ignored. In `{"template": {}, "events": [{}]}` the
@@ -29,6 +36,8 @@ def parse_events(body: bytes, limits: Limits) -> Sequence[bytes | msgspec.Raw]:
     `InvalidEvent` for what Jitsu refuses, and `BatchTooLarge`.
     """
     limits.check_values(body)
+    if (vouched := _vouched_events(body, limits)) is not None:
+        return vouched
     if body.startswith(b"{"):
         return _events_of_object(*_read(body, strict.decode), limits)
     if body.startswith(b"["):
@@ -37,6 +46,17 @@ def parse_events(body: bytes, limits: Limits) -> Sequence[bytes | msgspec.Raw]:
         raise InvalidEvent("empty JSON body")
     start = body[:1].decode(errors="backslashreplace")
     raise InvalidEvent(f'malformed JSON body begins with: "{start}"')
+
+
+def _vouched_events(body: bytes, limits: Limits) -> Originals | None:
+    """Return the events of a body that needs no closer look; None if it does."""
+    if body.startswith(b"["):
+        elements = scan.vouched_elements(body, limits.max_depth)
+        if elements is not None:
+            _check_sizes(body, len(elements), limits)
+        return elements
+    end = scan.object_end(body, limits.max_depth, b"template")
+    return None if end < 0 or len(body) > limits.max_event_bytes else [body[:end]]
 
 
 def _read(body: bytes, read: Callable[[bytes], T]) -> tuple[bytes, T]:
@@ -59,19 +79,24 @@ def _first_value(body: bytes, fault: InvalidEvent) -> bytes:
     return shorter
 
 
-def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> Sequence[bytes | msgspec.Raw]:
-    limits.check_count(len(elements), "events")
-    if len(body) > limits.max_event_bytes * len(elements) and elements:
+def _check_sizes(body: bytes, count: int, limits: Limits) -> None:
+    limits.check_count(count, "events")
+    if len(body) > limits.max_event_bytes * count and count:
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
+
+
+def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> Originals:
+    _check_sizes(body, len(elements), limits)
     other = strict.find_other(elements)
     if other is not None:
         raise InvalidEvent(f"event {other} is not an object")
-    for event in map(bytes, elements):
+    events = [*map(bytes, elements)]
+    for event in events:
         strict.check_depth(event, limits.max_depth)
-    return elements
+    return events
 
 
-def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> Sequence[bytes | msgspec.Raw]:
+def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> Originals:
     if "template" in value:
         template, events = value["template"], value.get("events")
         if isinstance(template, dict) and isinstance(events, list) and all(isinstance(event, dict) for event in events):

@@ -9,7 +9,7 @@ import msgspec
 
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
-from eventscache.ingest import malformed, strict
+from eventscache.ingest import malformed, scan, strict
 from eventscache.ingest.limits import Limits
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import parse_time
@@ -50,11 +50,20 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
     if not body.strip():
         raise InvalidEvent("the body is empty")
     limits.check_values(body)
-    if body.lstrip()[:1] == b"[":
-        elements = strict.split_array(body)
-        return _parse(map(bytes, elements), default, limits, len(elements))
-    strict.decode(body)
-    return _parse([body], default, limits, 1)
+    if body.lstrip()[:1] != b"[":
+        if scan.object_end(body, _levels(limits)) < 0:
+            strict.decode(body)
+        return _parse([body], default, limits, 1)
+    vouched = scan.vouched_elements(body, _levels(limits))
+    if vouched is not None:
+        return _parse(vouched, default, limits, len(vouched), vouched=True)
+    elements = strict.split_array(body)
+    return _parse(map(bytes, elements), default, limits, len(elements))
+
+
+def _levels(limits: Limits) -> int:
+    """Return how deep a record may be for all its fields to be no deeper than allowed."""
+    return limits.max_depth + 1
 
 
 def parse_ndjson(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
@@ -130,24 +139,31 @@ def _field_to_json(name: str, value: object) -> bytes:
     return json.dumps(name).encode() + b":" + text
 
 
-def _parse(records: Iterable[bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int) -> Parsed:
+def _parse(
+    records: Iterable[bytes | InvalidEvent],
+    default: Stream | None,
+    limits: Limits,
+    count: int,
+    *,
+    vouched: bool = False,
+) -> Parsed:
     limits.check_count(count, "records")
     parsed = Parsed([], [])
     for index, record in enumerate(records):
         try:
             if isinstance(record, InvalidEvent):
                 raise record
-            parsed.records.append(_parse_record(record, default, limits))
+            parsed.records.append(_parse_record(record, default, limits, vouched=vouched))
         except InvalidEvent as fault:
             parsed.errors.append((index, str(fault)))
     return parsed
 
 
-def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
+def _parse_record(data: bytes, default: Stream | None, limits: Limits, *, vouched: bool) -> tuple[Stream, Event]:
     if len(data) > limits.max_event_bytes:
         raise InvalidEvent(f"too_large: the record has {len(data)} bytes; at most {limits.max_event_bytes} are allowed")
-    value = strict.decode(data)
-    if not isinstance(value, dict):
+    vouched = vouched or scan.object_end(data, _levels(limits)) >= 0
+    if not (vouched or isinstance(strict.decode(data), dict)):
         raise InvalidEvent("the record is not an object")
     try:
         record = _read(data)
@@ -155,8 +171,8 @@ def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[
         raise InvalidEvent(str(fault)) from None
     event = Event(
         malformed=malformed.cut(record.malformed.encode(), limits.max_malformed_bytes) if record.malformed else "",
-        original=_object("original", record.original, limits),
-        success=_object("success", record.success, limits),
+        original=_object("original", record.original, limits, vouched=vouched),
+        success=_object("success", record.success, limits, vouched=vouched),
         error=record.error or "",
         skip=record.skip or "",
         timestamp=_timestamp(record.timestamp or ""),
@@ -170,13 +186,15 @@ def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[
     return _stream(event, default, limits), event
 
 
-def _object(name: str, raw: msgspec.Raw, limits: Limits) -> bytes:
+def _object(name: str, raw: msgspec.Raw, limits: Limits, *, vouched: bool) -> bytes:
+    """Return a JSON object as it is written, or nothing for null; `vouched` says that it is no deeper than allowed."""
     data = bytes(raw)
     if data == b"null":
         return b""
     if not data.startswith(b"{"):
         raise InvalidEvent(f"{name} is not an object")
-    strict.check_depth(data, limits.max_depth)
+    if not vouched:
+        strict.check_depth(data, limits.max_depth)
     return data
 
 

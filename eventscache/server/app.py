@@ -16,6 +16,7 @@ from eventscache.cache import EventsCache
 from eventscache.config import Effective, Settings, hide_secrets
 from eventscache.errors import ConfigError, StorageError
 from eventscache.figures import Figures
+from eventscache.ingest import scan
 from eventscache.ingest.limits import Limits
 from eventscache.live import Hub
 from eventscache.metrics import Metrics
@@ -246,6 +247,8 @@ async def serve(effective: Effective, worker: Worker | None = None) -> None:
     settings = effective.settings
     url = storage_url(settings)
     sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
+    if not scan.COMPILED:
+        _log.warning("bodies are parsed without the module in C: install a compiler and Python's headers, then again")
     _log.info("storage", url=hide_secrets(url), source=effective.origins["storage"])
     async with running(sidecar, settings) as (_, stopped):
         await _ended(stopped, sidecar, worker)

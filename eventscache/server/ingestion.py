@@ -96,7 +96,7 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
     stream, token_id = sender.stream, sender.stream.id
     if not cache.refuses(stream, Status.SUCCESS, len(originals)):
         # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
-        records = [(stream, Event(original=bytes(original), token_id=token_id)) for original in originals]
+        records = [(stream, Event(original=original, token_id=token_id)) for original in originals]
         cache.offer(records, trusted=sender.key is not None)
     return sender
 
