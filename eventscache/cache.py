@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -97,7 +97,7 @@ class EventsCache:
 
     def refuses(self, stream: Stream, status: Status, count: int) -> bool:
         """Tell whether events are refused without looking at them; if so, they are counted as limited."""
-        if not self._open or not self.queue.refuses(stream, status, count):
+        if not self._open or not self.queue.refuses(stream, count, failed=status is Status.ERROR):
             return False
         self.ledger.received += count
         return True
@@ -115,37 +115,43 @@ class EventsCache:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
             return not self._enabled
         ledger, queue = self.ledger, self.queue
-        waiting, size = [], 0
-        for stream, event in records:
-            status = event.status
-            if queue.refuses(stream, status):
-                ledger.received += 1
+        waiting: list[tuple[Stream, Item]] = []
+        count = size = 0
+        for stream, failed, events in _runs(records):
+            if queue.refuses(stream, len(events), failed=failed):
+                ledger.received += len(events)
                 if receipt:
-                    receipt.end(stored=False)
+                    receipt.end(limited=len(events))
                 continue
-            if not event.timestamp:
-                event.timestamp = format_time(time.time_ns() // 1000)
-            if not event.uid:
-                event.uid = self._uids.next()
-            kept = event if self._mask is None else self._mask.masked(event)
-            item = Item.of(kept.pack(), status, receipt)
-            waiting.append((stream, item))
-            size += item.size
+            for item in Item.of([*map(self._packed, events)], receipt):
+                waiting.append((stream, item))
+                count += len(item.offers)
+                size += item.size
         if not waiting:
             return True
         if not queue.has_room(size):
-            self._drop(len(waiting), "queue_full", receipt)
+            self._drop(count, "queue_full", receipt)
             return False
-        ledger.received += len(waiting)
+        ledger.received += count
         for stream, item in waiting:
             queue.put(stream, item, trusted=trusted)
         return True
 
+    def _packed(self, event: Event) -> tuple[bytes, Status]:
+        """Return what is kept of an event, with a time and an id."""
+        status = event.status
+        if not event.timestamp:
+            event.timestamp = format_time(time.time_ns() // 1000)
+        if not event.uid:
+            event.uid = self._uids.next()
+        kept = event if self._mask is None else self._mask.masked(event)
+        return kept.pack(), status
+
     def _drop(self, count: int, reason: str, receipt: Receipt | None) -> None:
         self.ledger.received += count
         self.ledger.dropped[reason] += count
-        for _ in range(count if receipt else 0):
-            receipt.drop()  # type: ignore[union-attr]
+        if receipt:
+            receipt.drop(count)
 
     async def store(self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True) -> Receipt | None:
         """Take events and wait until each is stored or limited; None if the queue has no room.
@@ -226,3 +232,18 @@ class EventsCache:
             except StorageError:
                 idle_seconds = 0  # tried again at the next tick; the queue says that the storage is away
             pause_seconds = max(self._trim_interval_seconds, idle_seconds)
+
+
+def _runs(records: Sequence[tuple[Stream, Event]]) -> Iterator[tuple[Stream, bool, Sequence[Event]]]:
+    """Yield consecutive events of one stream that belong to the same collections, and whether they are errors."""
+    run: list[Event] = []
+    run_stream, run_failed = None, False
+    for stream, event in records:
+        failed = bool(event.error or event.malformed)
+        if (stream is not run_stream and stream != run_stream) or failed is not run_failed:
+            if run_stream:
+                yield run_stream, run_failed, run
+            run, run_stream, run_failed = [], stream, failed
+        run.append(event)
+    if run_stream:
+        yield run_stream, run_failed, run

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 from eventscache.lease import NOTHING_REFUSED, Lease, Refused
@@ -12,7 +12,9 @@ from eventscache.stream import Status, Stream
 MAX_BATCH_EVENTS = 1000
 MAX_BATCH_BYTES = 1024 * 1024
 MAX_CALL_LANES = 64  # whose batches travel together
-_ITEM_BYTES = 300  # what CPython spends on a waiting event beside its payload
+# What waits together is never torn apart; a call holds less than two of its largest.
+_MAX_ITEM_EVENTS, _MAX_ITEM_BYTES = MAX_BATCH_EVENTS // 2, MAX_BATCH_BYTES // 2
+_ITEM_BYTES, _EVENT_BYTES = 200, 200  # what CPython spends on an item, and on each event in it beside its payload
 
 
 class Receipt:
@@ -27,19 +29,19 @@ class Receipt:
         self._outstanding = count
         self._settled = asyncio.Event()
 
-    def end(self, *, stored: bool) -> None:
-        """Count one that the storage has judged, or a lease."""
+    def end(self, *, stored: int = 0, limited: int = 0) -> None:
+        """Count events that the storage has judged, or a lease."""
         self.stored += stored
-        self.limited += not stored
-        self._count()
+        self.limited += limited
+        self._count(stored + limited)
 
-    def drop(self) -> None:
-        """Count one that was lost."""
-        self.dropped += 1
-        self._count()
+    def drop(self, count: int) -> None:
+        """Count events that were lost."""
+        self.dropped += count
+        self._count(count)
 
-    def _count(self) -> None:
-        self._outstanding -= 1
+    def _count(self, count: int) -> None:
+        self._outstanding -= count
         if not self._outstanding:
             self._settled.set()
 
@@ -50,17 +52,33 @@ class Receipt:
 
 
 class Item(NamedTuple):
-    """A waiting event, and what it costs to let it wait."""
+    """Events of one stream that wait together, errors or none of them: what they are, and what it costs.
 
-    payload: bytes
-    status: Status
+    Each is offered to all the collections that it belongs to.
+    """
+
+    offers: Sequence[Offer]
+    failed: bool
     receipt: Receipt | None
     size: int
 
+    @property
+    def events(self) -> int:
+        """How many there are."""
+        return len(self.offers)
+
     @classmethod
-    def of(cls, payload: bytes, status: Status, receipt: Receipt | None = None) -> Self:
-        """Return an event that is to wait."""
-        return cls(payload, status, receipt, _ITEM_BYTES + len(payload))
+    def of(cls, events: Sequence[tuple[bytes, Status]], receipt: Receipt | None = None) -> Iterator[Self]:
+        """Yield packed events, in one item or as many as bounds ask for. The first one's status is for all."""
+        failed = events[0][1] is Status.ERROR
+        offers = [Offer(event, status, True, failed) for event, status in events]
+        first = size = 0
+        for place, offer in enumerate(offers):
+            if place - first == _MAX_ITEM_EVENTS or size >= _MAX_ITEM_BYTES:
+                yield cls(offers[first:place], failed, receipt, _ITEM_BYTES + size)
+                first, size = place, 0
+            size += _EVENT_BYTES + len(offer.event)
+        yield cls(offers[first:] if first else offers, failed, receipt, _ITEM_BYTES + size)
 
 
 class _Share:
@@ -73,51 +91,67 @@ class _Share:
         self.surplus = 0
         self.carried: Refused = NOTHING_REFUSED
 
-    def place(self, lease: Lease, size: int, now_us: int) -> bool:
-        """Tell whether one more event goes along as a payload; else it is counted, as surplus or as refused."""
+    def place(self, lease: Lease, count: int, size: int, now_us: int) -> int:
+        """Return how many of some more events go along as payloads; the others are surplus, or refused."""
         if now_us < lease.until_us:
-            lease.refuse(now_us)
-        elif self.offered < size:
-            self.offered += 1
-            return True
-        else:  # no storage could admit it after `size` others
-            self.surplus += 1
-        return False
+            lease.refuse(now_us, count)
+            return 0
+        placed = min(count, size - self.offered)
+        self.offered += placed
+        self.surplus += count - placed  # no storage could admit them after `size` others
+        return placed
 
     def at(self, now_us: int) -> Share:
-        return Share(self.surplus, self.carried.aged(now_us))
+        if self.surplus or self.carried.moments:
+            return Share(self.surplus, self.carried.aged(now_us))
+        return _NO_SHARE
+
+
+_NO_SHARE = Share()
 
 
 class Parcel:
     """What one storage call carries for a stream, the same however often it is tried."""
 
-    __slots__ = ("_all", "_error", "_offers", "_size", "items", "payload_bytes", "payloads", "refused", "waited_bytes")
+    __slots__ = ("_all", "_error", "_offers", "_placed", "_size", "items", "payload_bytes", "refused", "waited_bytes")
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._all = _Share()
         self._error = _Share()
         self._offers: list[Offer] = []
+        self._placed: list[tuple[int, int]] = []  # of each item, how many of its first events go where
         self.items: list[Item] = []
         self.refused: list[Item] = []  # by leases that were closed after the items began to wait
-        self.payloads = 0
         self.payload_bytes = 0
         self.waited_bytes = 0  # of all items, these and the refused
 
     @property
+    def payloads(self) -> int:
+        """How many events are sent."""
+        return len(self._offers)
+
+    @property
     def full(self) -> bool:
-        """Whether another payload would make the call too long for its time."""
-        return self.payloads >= MAX_BATCH_EVENTS or self.payload_bytes >= MAX_BATCH_BYTES
+        """Whether another item would make the call too long for its time."""
+        return len(self._offers) >= MAX_BATCH_EVENTS or self.payload_bytes >= MAX_BATCH_BYTES
 
     def add(self, item: Item, lane: "Lane", now_us: int) -> None:
         """Offer an item to the collections that are open; there is at least one."""
-        to_all = self._all.place(lane.all, self._size, now_us)
-        to_error = item.status is Status.ERROR and self._error.place(lane.error, self._size, now_us)
+        offers = item.offers
+        count = len(offers)
+        to_all = self._all.place(lane.all, count, self._size, now_us)
+        to_error = self._error.place(lane.error, count, self._size, now_us) if item.failed else 0
         self.items.append(item)
-        self._offers.append(Offer(item.payload, item.status, to_all, to_error))
-        if to_all or to_error:
-            self.payloads += 1
-            self.payload_bytes += len(item.payload)
+        self._placed.append((to_all, to_error))
+        if to_all < count or (item.failed and to_error < count):
+            offers = [
+                offer._replace(to_all=place < to_all, to_error=place < to_error)
+                for place, offer in enumerate(offers[: max(to_all, to_error)])
+            ]
+        if offers:
+            self._offers += offers
+            self.payload_bytes += item.size
 
     def carry(self, lane: "Lane") -> None:
         """Take along what the leases refused, now that all items are in."""
@@ -136,13 +170,17 @@ class Parcel:
 
     def batch(self, stream: Stream, quota: Quota, writer: str, number: int, now_us: int, *, trusted: bool) -> Batch:
         """Return the call as it is to be sent at `now_us`."""
-        offers = [offer for offer in self._offers if offer.to_all or offer.to_error]
-        return Batch(stream, quota, writer, number, offers, self._all.at(now_us), self._error.at(now_us), trusted)
+        return Batch(stream, quota, writer, number, self._offers, self._all.at(now_us), self._error.at(now_us), trusted)
 
-    def outcomes(self, admission: Admission) -> Iterator[tuple[Item, bool]]:
-        """Yield each item and whether a collection admitted it."""
-        for item, placed in zip(self.items, admission.placed(self._offers), strict=True):
-            yield item, any(placed)
+    def outcomes(self, admission: Admission) -> Iterator[tuple[Item, int]]:
+        """Yield each item and how many of its events were admitted by a collection: each admits the first ones."""
+        all_left = admission.all.admitted if admission.all else 0
+        error_left = admission.error.admitted if admission.error else 0
+        for item, (to_all, to_error) in zip(self.items, self._placed, strict=True):
+            by_all, by_error = min(to_all, all_left), min(to_error, error_left)
+            all_left -= by_all
+            error_left -= by_error
+            yield item, max(by_all, by_error)
 
 
 class Lane:
@@ -162,11 +200,11 @@ class Lane:
         self.trusted = False
         self._flushed: asyncio.Event | None = None
 
-    def refuses(self, status: Status, now_us: int, count: int = 1) -> bool:
-        """Tell, and count, whether events are refused without asking: all their collections are closed."""
+    def refuses(self, count: int, now_us: int, *, failed: bool) -> bool:
+        """Tell, and count, whether events, errors or not, are refused without asking: their collections are closed."""
         if now_us >= self.all.until_us:
             return False
-        if status is Status.ERROR:
+        if failed:
             if now_us >= self.error.until_us:
                 return False
             self.error.refuse(now_us, count)
@@ -187,7 +225,7 @@ class Lane:
         while self.waiting and not parcel.full:
             item = self.waiting.popleft()
             parcel.waited_bytes += item.size
-            if self.refuses(item.status, now_us):
+            if self.refuses(item.events, now_us, failed=item.failed):
                 parcel.refused.append(item)
             else:
                 parcel.add(item, self, now_us)

@@ -15,7 +15,7 @@ from eventscache.errors import StorageError, StorageUnavailable, StreamsExhauste
 from eventscache.lane import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_CALL_LANES, Item, Lane, Parcel
 from eventscache.ledger import Ledger
 from eventscache.storage.base import MICROSECONDS, Admission, Batch, Quota, Storage
-from eventscache.stream import Status, Stream
+from eventscache.stream import Stream
 
 _log = structlog.get_logger()
 
@@ -135,26 +135,27 @@ class Queue:
         self._lanes = {stream: lane for stream, lane in self._lanes.items() if not lane.is_idle(now_us)}
         self._sweep_at = max(_FEWEST_LANES_TO_SWEEP, 2 * len(self._lanes))
 
-    def refuses(self, stream: Stream, status: Status, count: int = 1) -> bool:
-        """Tell whether events are refused without asking the storage; if so, they are counted as limited."""
+    def refuses(self, stream: Stream, count: int, *, failed: bool) -> bool:
+        """Tell whether events, errors or not, are refused without asking the storage; if so, they count as limited."""
         lane = self._lanes.get(stream)
-        if lane is None or not lane.refuses(status, self._now_us(), count):
+        if lane is None or not lane.refuses(count, self._now_us(), failed=failed):
             return False
         self._ledger.limited += count
         self._note_carrying(lane)
         return True
 
     def put(self, stream: Stream, item: Item, *, trusted: bool) -> None:
-        """Let an event wait for the next call of its lane."""
+        """Let events wait for the next call of their lane."""
         lane = self._lanes.get(stream) or self._new_lane(stream)
         if trusted:
             lane.trusted = True
-        self._ledger.queued += 1
+        count = len(item.offers)
+        self._ledger.queued += count
         self.bytes += item.size
         lane.waiting.append(item)
         lane.put += 1
         self._waiting_bytes += item.size
-        self._gathered += 1
+        self._gathered += count
         self._hurried = self._hurried or item.receipt is not None
         self._schedule(lane)
 
@@ -262,15 +263,16 @@ class Queue:
         """Return what goes along in one call: the next parcels of lanes that are ready, within bounds."""
         flights: list[_Flight] = []
         events = size = 0
+        now_us = self._now_us()
         while self._ready and len(flights) < MAX_CALL_LANES and events < MAX_BATCH_EVENTS and size < MAX_BATCH_BYTES:
             lane = self._ready.popleft()
-            parcel = lane.take(self._quota.size, self._now_us())
+            parcel = lane.take(self._quota.size, now_us)
             self._waiting_bytes -= parcel.waited_bytes
             if not lane.carries:
                 self._carrying.pop(lane, None)
             for item in parcel.refused:
-                self._end(item, admitted=False)
-            flight = _Flight(lane, parcel, next(self._numbers), self._now_us() + self._deadline_us)
+                self._end(item, stored=0)
+            flight = _Flight(lane, parcel, next(self._numbers), now_us + self._deadline_us)
             if parcel.idle:
                 self._finish(flight)
             else:
@@ -370,27 +372,26 @@ class Queue:
         ledger = self._ledger
         ledger.admitted_all += admission.all.admitted if admission.all else 0
         ledger.admitted_error += admission.error.admitted if admission.error else 0
-        for item, admitted in parcel.outcomes(admission):
-            self._end(item, admitted=admitted)
+        for item, stored in parcel.outcomes(admission):
+            self._end(item, stored=stored)
 
-    def _end(self, item: Item, *, admitted: bool) -> None:
-        """Count an item that has been judged."""
+    def _end(self, item: Item, *, stored: int) -> None:
+        """Count the events of an item that has been judged."""
+        count, ledger = len(item.offers), self._ledger
         self.bytes -= item.size
-        self._ledger.queued -= 1
-        if admitted:
-            self._ledger.stored += 1
-        else:
-            self._ledger.limited += 1
+        ledger.queued -= count
+        ledger.stored += stored
+        ledger.limited += count - stored
         if item.receipt:
-            item.receipt.end(stored=admitted)
+            item.receipt.end(stored=stored, limited=count - stored)
 
     def _drop(self, items: list[Item], reason: str) -> None:
         for item in items:
             self.bytes -= item.size
-            self._ledger.queued -= 1
-            self._ledger.dropped[reason] += 1
+            self._ledger.queued -= item.events
+            self._ledger.dropped[reason] += item.events
             if item.receipt:
-                item.receipt.drop()
+                item.receipt.drop(item.events)
 
     def _note_storage(self, fault: str | None) -> None:
         """Say once that the storage went away, and once that it is back."""

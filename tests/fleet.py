@@ -147,11 +147,11 @@ class Process:
 
     def offer(self, status: Status) -> None:
         self.received += 1
-        if self.lane.refuses(status, self.now_us()):
+        if self.lane.refuses(1, self.now_us(), failed=status is Status.ERROR):
             self.limited += 1
             self._note_carrying()
         else:
-            self.lane.waiting.append(Item.of(b"{}", status))
+            self.lane.waiting += Item.of([(b"{}", status)])
             self.lane.put += 1
             self._schedule()
 
@@ -180,9 +180,9 @@ class Process:
 
     def _learn(self, parcel: Parcel, admission: Admission, sent_us: int) -> None:
         self.lane.renew(admission, sent_us, MICROSECONDS)
-        for _, admitted in parcel.outcomes(admission):
-            self.stored += admitted
-            self.limited += not admitted
+        for _, stored in parcel.outcomes(admission):
+            self.stored += stored
+            self.limited += not stored
         self._finish(parcel)
 
     def _finish(self, parcel: Parcel) -> None:

@@ -23,7 +23,7 @@ def test_lease_refuses(benchmark: BenchmarkFixture) -> None:
 
 
 def test_queue_takes_a_thousand(benchmark: BenchmarkFixture) -> None:
-    items = [Item.of(event, Status.SUCCESS) for event in page_views(PUTS, 1000)]
+    items = [item for event in page_views(PUTS, 1000) for item in Item.of([(event, Status.SUCCESS)])]
 
     def empty_queue() -> tuple[tuple[Queue], dict[str, object]]:
         queue = Queue(MemoryStorage(), Ledger(), QUOTA, pool_size=10, max_bytes=2**30, deadline_seconds=2)

@@ -30,7 +30,8 @@ def insert(client, letters: str, *payloads: bytes, now: object = NOW, number: in
         "size": 3, "window": WINDOW, "expiry": 600_000, "writer": "w", "number": number,
         "all_surplus": 0, "error_surplus": 0, "all_carried": "", "error_carried": "",
     } | changes  # fmt: skip
-    return client.eval(read_script("insert"), 5, *KEYS, now, *arguments.values(), letters, *payloads)
+    [reply] = client.eval(read_script("insert"), 5, *KEYS, now, *arguments.values(), letters, *payloads)
+    return reply
 
 
 def fetch(client, collection: str = "a", status: str = "", before="", after="", limit=100, now: object = NOW) -> Any:
@@ -68,6 +69,38 @@ def test_insert_counts_refusals_by_second_in_a_ring(client) -> None:
     assert client.hget(KEYS[0], f"r{(second + 59) % 60}") == b"%d 100 0" % (second + 59)
     insert(client, "", number=3, now=NOW + 60_000_000, all_carried="0:1")
     assert client.hget(KEYS[0], f"r{second % 60}") == b"%d 1 0" % (second + 60)
+
+
+def test_insert_judges_several_streams_each_by_itself(client) -> None:
+    def insert_all(number: int, now: int = NOW) -> Any:
+        keys = [key.replace("t.x", f"t.{name}") for name in "abc" for key in KEYS]
+        batches = [
+            (number, 0, 0, "", "", "ss", b"a1", b"a2"),
+            (number, 2, 0, "5:1", "", ""),
+            (number, 0, 0, "", "", "ee", b"c1", b"c2"),
+        ]
+        arguments = [now, 3, WINDOW, 600_000, "w", *(part for batch in batches for part in batch)]
+        return client.eval(read_script("insert"), len(keys), *keys, *arguments)
+
+    assert insert_all(1) == [
+        [0, NOW, 2, 0, -1, 0, b"", 1],
+        [0, NOW, 1, 20_000_000 - 5, -1, 0, b"", 1],
+        [0, NOW, 2, 0, 2, 0, b"", 1],
+    ]
+    assert client.lrange("{t.a}:all", 0, -1) == [b"a2", b"a1"]
+    assert client.exists("{t.b}:all") == 0
+    assert client.lrange("{t.c}:error", 0, -1) == [b"c2", b"c1"]
+    assert [reply[0] for reply in insert_all(1)] == [1, 1, 1]
+    assert client.llen("{t.a}:all") == 2
+
+    # One that something else wrote over is told, left alone, and holds up none.
+    client.delete("{t.b}:state")
+    client.set("{t.b}:state", "not ours")
+    before = client.get("{t.b}:state")
+    first, second, third = insert_all(2, NOW + WINDOW)
+    assert second == 0
+    assert first[2] == third[2] == third[4] == 2
+    assert client.get("{t.b}:state") == before
 
 
 def test_insert_takes_the_servers_time_if_it_is_given_none(client) -> None:
@@ -150,7 +183,8 @@ def test_clear_counts_each_event_once_and_leaves_the_stamps(client) -> None:
 
 def test_register_names_those_that_are_to_make_room(client) -> None:
     def register(name: str, now: int, displace: int = 1) -> Any:
-        return client.eval(read_script("register"), 1, "streams", now, name, 2, 10_000, displace, 5)
+        [reply] = client.eval(read_script("register"), 1, "streams", now, 2, 10_000, displace, 5, name)
+        return reply
 
     def forget(name: str, score: int, active: int = 0) -> Any:
         return client.eval(read_script("forget"), 1, "streams", name, score, active)
@@ -176,6 +210,16 @@ def test_register_names_those_that_are_to_make_room(client) -> None:
     # What has expired makes room by itself.
     assert register("d", NOW + 10_000_010, displace=0) == [0]
     assert client.zrange("streams", 0, -1) == [b"d"]
+
+
+def test_register_takes_several_streams_at_once(client) -> None:
+    def register(*names: str, now: int = NOW) -> Any:
+        return client.eval(read_script("register"), 1, "streams", now, 2, 10_000, 0, 5, *names)
+
+    assert register("a", "b", "c", "a") == [[0], [0], [-1], [0]]
+    assert client.zrange("streams", 0, -1) == [b"a", b"b"]
+    assert register("c", "b", now=NOW + 1) == [[-1], [0]]
+    assert client.zscore("streams", "b") == NOW + 1
 
 
 def test_displace_deletes_a_stream_unless_it_was_active_since(client) -> None:

@@ -18,7 +18,12 @@ Call = Callable[[], Awaitable[T]]
 
 
 class Deployment(abc.ABC):
-    """Calls servers by the rules: bounded, failing fast, and never leaving a write half way."""
+    """Calls servers by the rules: bounded, failing fast, and never leaving a write half way.
+
+    Where it is `slotless`, one script may use keys of several streams.
+    """
+
+    slotless = True
 
     def __init__(self, client: Client, calls: int, timeout_seconds: float) -> None:
         self.client: Any = client
@@ -134,6 +139,8 @@ class SingleServer(Deployment):
 
 class Cluster(Deployment):
     """The primaries of a Redis Cluster, each with its own slots."""
+
+    slotless = False
 
     def node_of(self, key: str) -> Node:
         """See `Deployment.node_of`."""

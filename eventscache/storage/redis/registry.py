@@ -44,9 +44,9 @@ class Registry:
         if not self._due(batch.stream, now):
             return False
         key = self._keys.registry(batch.stream.namespace)
-        arguments = self._arguments(batch.stream, expiry_ms, displace=batch.may_displace)
+        arguments = self._arguments([batch.stream], expiry_ms, displace=batch.may_displace)
         try:
-            surplus, *idlest = await self._run(self._register, key, [key], arguments)
+            [(surplus, *idlest)] = await self._run(self._register, key, [key], arguments)
         except StorageUnavailable:
             if batch.stream in self._registered:
                 return False
@@ -79,17 +79,11 @@ class Registry:
         self, namespace: Namespace, streams: list[Stream], expiry_ms: int
     ) -> Iterable[tuple[Stream, Any]]:
         key = self._keys.registry(namespace)
-
-        def ask() -> Any:
-            pipeline = self._deployment.client.pipeline(transaction=False)
-            for stream in streams:
-                self._register.enqueue(pipeline, [key], self._arguments(stream, expiry_ms, displace=False))
-            return pipeline.execute(raise_on_error=False)
-
         try:
-            return zip(streams, await self._deployment.write(key, ask, ambiguous=False), strict=True)
-        except StorageUnavailable:
+            replies = await self._run(self._register, key, [key], self._arguments(streams, expiry_ms, displace=False))
+        except StorageError:
             return ()
+        return zip(streams, replies, strict=True)
 
     def _seconds(self) -> float:
         return self._options.now() / MICROSECONDS if self._options.now else asyncio.get_running_loop().time()
@@ -103,15 +97,15 @@ class Registry:
         while len(self._registered) > self._options.max_streams:
             self._registered.popitem(last=False)
 
-    def _arguments(self, stream: Stream, expiry_ms: int, *, displace: bool) -> list[Any]:
+    def _arguments(self, streams: Iterable[Stream], expiry_ms: int, *, displace: bool) -> list[Any]:
         """Return what `lua/register.lua` is given, in its order."""
         return [
             self._options.now() if self._options.now else "",
-            _member(stream),
             self._options.max_streams,
             expiry_ms,
             int(displace),
             _DISPLACED_AT_ONCE,
+            *map(_member, streams),
         ]
 
     async def _make_room(self, namespace: Namespace, surplus: int, named: dict[bytes, bytes]) -> None:

@@ -13,7 +13,6 @@ from eventscache.storage.base import (
     Admission,
     Batch,
     Entry,
-    Offer,
     Page,
     Query,
     Quota,
@@ -33,8 +32,16 @@ from eventscache.storage.redis.scripts import Script
 from eventscache.storage.redis.watch import Watch
 from eventscache.stream import Namespace, Status, Stream
 
-_LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
-_STATUSES = {letter.encode(): status for status, letter in _LETTERS.items()}
+_STATUS_LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
+_STATUSES = {letter.encode(): status for status, letter in _STATUS_LETTERS.items()}
+# By an offer's status, and whether it is for all events and for errors.
+_LETTERS: Mapping[tuple[Any, ...], str] = {
+    (Status.SUCCESS, True, False): "s",
+    (Status.SKIP, True, False): "k",
+    (Status.ERROR, True, True): "e",
+    (Status.ERROR, True, False): "a",
+    (Status.ERROR, False, True): "x",
+}
 _STALE = 2
 _STREAMS_AT_ONCE = 500
 
@@ -78,12 +85,12 @@ class RedisStorage(Storage):
     async def insert(self, batch: Batch) -> Admission:
         """See `Storage.insert`."""
         noted = await self._registry.note(batch, self._expiry_ms(batch))
-        keys, arguments = self._keys.all(batch.stream), self._arguments(batch)
-        reply = await self._deployment.write(keys[0], lambda: self._insert(self._client, keys, arguments))
+        keys, arguments = self._keys.all(batch.stream), self._arguments([batch])
+        [reply] = await self._deployment.write(keys[0], lambda: self._insert(self._client, keys, arguments))
         return await self._admission(batch, reply, noted=noted)
 
     async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
-        """See `Storage.insert_many`: one pipeline for each server."""
+        """See `Storage.insert_many`: one call for each server, or of a Cluster one pipeline."""
         if len(batches) < 2:  # noqa: PLR2004
             return [await self._answer(batch) for batch in batches]
         answers: dict[Stream, Admission | StorageError] = {}
@@ -115,40 +122,54 @@ class RedisStorage(Storage):
             # What went wrong with one of them, by itself and under the same number, is found out or put right.
             answers[batch.stream] = (
                 await self._answer(batch)
-                if isinstance(reply, Exception)
+                if not isinstance(reply, list)
                 else await self._admission(batch, reply, noted=noted[batch.stream])
             )
         return answers
 
     async def _insert_together(self, batches: Sequence[Batch]) -> list[Any]:
-        def send() -> Any:
-            pipeline = self._client.pipeline(transaction=False)
-            for batch in batches:
-                self._insert.enqueue(pipeline, self._keys.all(batch.stream), self._arguments(batch))
-            return pipeline.execute(raise_on_error=False)
+        """Return a reply to each batch, or something that is no list where it met an error."""
+        alike = len({(batch.quota, batch.writer) for batch in batches}) == 1
 
+        def send_one_call() -> Any:
+            keys = [key for batch in batches for key in self._keys.all(batch.stream)]
+            return self._insert(self._client, keys, self._arguments(batches))
+
+        async def send_pipeline() -> list[Any]:
+            pipeline: Any = self._client.pipeline(transaction=False)
+            for batch in batches:
+                self._insert.enqueue(pipeline, self._keys.all(batch.stream), self._arguments([batch]))
+            replies = await pipeline.execute(raise_on_error=False)
+            return [reply[0] if isinstance(reply, list) else reply for reply in replies]
+
+        send = send_one_call if alike and self._deployment.slotless else send_pipeline
         replies: list[Any] = await self._deployment.write(self._keys.key(batches[0].stream, "state"), send)
         return replies
 
     def _expiry_ms(self, batch: Batch) -> int:
         return expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
 
-    def _arguments(self, batch: Batch) -> list[Any]:
-        """Return what `lua/insert.lua` is given, in its order."""
-        return [
+    def _arguments(self, batches: Sequence[Batch]) -> list[Any]:
+        """Return what `lua/insert.lua` is given, in its order; all batches have the quota and writer of the first."""
+        quota = batches[0].quota
+        arguments: list[Any] = [
             self._now(),
-            batch.quota.size,
-            batch.quota.window_us,
-            self._expiry_ms(batch),
-            batch.writer,
-            batch.number,
-            batch.all.surplus,
-            batch.error.surplus,
-            _carried(batch.all.carried),
-            _carried(batch.error.carried),
-            "".join(map(_letter, batch.offers)),
-            *(offer.event for offer in batch.offers),
+            quota.size,
+            quota.window_us,
+            self._expiry_ms(batches[0]),
+            batches[0].writer,
         ]
+        for batch in batches:
+            arguments += [
+                batch.number,
+                batch.all.surplus,
+                batch.error.surplus,
+                _carried(batch.all.carried),
+                _carried(batch.error.carried),
+                "".join([_LETTERS[offer[1:]] for offer in batch.offers]),
+                *[offer.event for offer in batch.offers],
+            ]
+        return arguments
 
     async def _admission(self, batch: Batch, reply: Sequence[Any], *, noted: bool) -> Admission:
         kind, at_us, all_admitted, all_retry, error_admitted, error_retry, other_quota, created = reply
@@ -172,7 +193,7 @@ class RedisStorage(Storage):
         arguments = [
             self._now(),
             "e" if errors else "a",
-            "" if errors or query.status is None else _LETTERS[query.status],
+            "" if errors or query.status is None else _STATUS_LETTERS[query.status],
             "" if query.before is None else query.before,
             "" if query.after is None else query.after,
             query.limit,
@@ -256,14 +277,6 @@ def _calls(options: StorageOptions) -> int:
 
 def _carried(refusals: Sequence[Refusal]) -> str:
     return " ".join(f"{age_us}:{events}" for age_us, events in refusals if events)
-
-
-def _letter(offer: Offer) -> str:
-    if offer.status is not Status.ERROR:
-        return _LETTERS[offer.status]
-    if not offer.to_error:
-        return "a"
-    return "e" if offer.to_all else "x"
 
 
 def _entry(stamp: bytes, event: bytes) -> Entry:
