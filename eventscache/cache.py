@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -15,7 +15,7 @@ from eventscache.ledger import Ledger
 from eventscache.mask import Mask
 from eventscache.queue import Clock, Queue, monotonic_us
 from eventscache.search import Search
-from eventscache.storage.base import MICROSECONDS, Page, Query, Quota, Storage, StreamInfo
+from eventscache.storage.base import MICROSECONDS, Offer, Page, Query, Quota, Storage, StreamInfo
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.timestamp import format_time
 from eventscache.uid import Uids
@@ -95,12 +95,20 @@ class EventsCache:
             await self.queue.drain(timeout_seconds)
             await self._storage.close()
 
-    def refuses(self, stream: Stream, status: Status, count: int) -> bool:
-        """Tell whether events are refused without looking at them; if so, they are counted as limited."""
-        if not self._open or not self.queue.refuses(stream, count, failed=status is Status.ERROR):
-            return False
-        self.ledger.received += count
-        return True
+    def take_originals(self, stream: Stream, originals: Sequence[bytes], *, trusted: bool = True) -> bool:
+        """Take events of which only the originals are known, as `offer` does; refused ones cost nothing but a count."""
+        count = len(originals)
+        if not self._open:
+            self._drop(count, "shutdown" if self._enabled else "disabled", None)
+            return not self._enabled
+        queue = self.queue
+        if queue.refuses(stream, count, failed=False):
+            self.ledger.received += count
+            return True
+        if not count:
+            return True
+        events = Event.of_originals(stream, originals)
+        return self._wait([(stream, item) for item in Item.of(self._offers(events, failed=False))], trusted=trusted)
 
     def offer(
         self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
@@ -114,38 +122,44 @@ class EventsCache:
         if not self._open:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
             return not self._enabled
-        ledger, queue = self.ledger, self.queue
         waiting: list[tuple[Stream, Item]] = []
-        count = size = 0
         for stream, failed, events in _runs(records):
-            if queue.refuses(stream, len(events), failed=failed):
-                ledger.received += len(events)
+            if self.queue.refuses(stream, len(events), failed=failed):
+                self.ledger.received += len(events)
                 if receipt:
                     receipt.end(limited=len(events))
-                continue
-            for item in Item.of([*map(self._packed, events)], receipt):
-                waiting.append((stream, item))
-                count += len(item.offers)
-                size += item.size
-        if not waiting:
-            return True
-        if not queue.has_room(size):
+            else:
+                items = Item.of(self._offers(events, failed=failed), receipt, failed=failed)
+                waiting += [(stream, item) for item in items]
+        return self._wait(waiting, trusted=trusted, receipt=receipt)
+
+    def _wait(self, waiting: Sequence[tuple[Stream, Item]], *, trusted: bool, receipt: Receipt | None = None) -> bool:
+        """Let all items wait, or none of them; return whether there was room."""
+        count = size = 0
+        for _, item in waiting:
+            count += len(item.offers)
+            size += item.size
+        if not self.queue.has_room(size):
             self._drop(count, "queue_full", receipt)
             return False
-        ledger.received += count
+        self.ledger.received += count
         for stream, item in waiting:
-            queue.put(stream, item, trusted=trusted)
+            self.queue.put(stream, item, trusted=trusted)
         return True
 
-    def _packed(self, event: Event) -> tuple[bytes, Status]:
-        """Return what is kept of an event, with a time and an id."""
-        status = event.status
-        if not event.timestamp:
-            event.timestamp = format_time(time.time_ns() // 1000)
-        if not event.uid:
-            event.uid = self._uids.next()
-        kept = event if self._mask is None else self._mask.masked(event)
-        return kept.pack(), status
+    def _offers(self, events: Sequence[Event], *, failed: bool) -> list[Offer]:
+        """Return what is kept of events, each with a time and an id, for the collections that they belong to."""
+        now = ""
+        offers = []
+        for event in events:
+            if not event.timestamp:
+                event.timestamp = now = now or format_time(time.time_ns() // 1000)
+            if not event.uid:
+                event.uid = self._uids.next()
+            status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
+            kept = event if self._mask is None else self._mask.masked(event)
+            offers.append(Offer(kept.pack(), status, True, failed))
+        return offers
 
     def _drop(self, count: int, reason: str, receipt: Receipt | None) -> None:
         self.ledger.received += count
@@ -234,16 +248,15 @@ class EventsCache:
             pause_seconds = max(self._trim_interval_seconds, idle_seconds)
 
 
-def _runs(records: Sequence[tuple[Stream, Event]]) -> Iterator[tuple[Stream, bool, Sequence[Event]]]:
-    """Yield consecutive events of one stream that belong to the same collections, and whether they are errors."""
+def _runs(records: Sequence[tuple[Stream, Event]]) -> list[tuple[Stream, bool, list[Event]]]:
+    """Return consecutive events of one stream that belong to the same collections, and whether they are errors."""
+    runs: list[tuple[Stream, bool, list[Event]]] = []
     run: list[Event] = []
     run_stream, run_failed = None, False
     for stream, event in records:
         failed = bool(event.error or event.malformed)
-        if (stream is not run_stream and stream != run_stream) or failed is not run_failed:
-            if run_stream:
-                yield run_stream, run_failed, run
+        if failed is not run_failed or (stream is not run_stream and stream != run_stream):
             run, run_stream, run_failed = [], stream, failed
+            runs.append((stream, failed, run))
         run.append(event)
-    if run_stream:
-        yield run_stream, run_failed, run
+    return runs

@@ -228,8 +228,9 @@ class Conformance:
                 self.clock.advance(retry_us - 1)
                 assert await self.judge(writer, 1) == Verdict(0, 1)
                 self.clock.advance(1)
-                admitted, retry_us = await self.judge(writer, 2)
-                assert admitted == 1
+                verdict = await self.judge(writer, 2)
+                assert verdict.admitted == 1
+                retry_us = verdict.retry_us
 
     async def test_a_flood_of_successes_pushes_no_error_out(self) -> None:
         async with self.storage(self.options()) as storage:

@@ -1,5 +1,6 @@
 """One record of the cache, its packed form in a storage and its JSON form on the wire."""
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import msgpack
@@ -53,6 +54,13 @@ class Event(msgspec.Struct, array_like=True):
         else:
             event.destination_id = stream.id
         return event
+
+    @classmethod
+    def of_originals(cls, stream: Stream, originals: Iterable[bytes]) -> list[Self]:
+        """Return events of a stream of which nothing but the originals is known."""
+        if stream.namespace is Namespace.TOKEN:
+            return [cls(original=original, token_id=stream.id) for original in originals]
+        return [cls(original=original, destination_id=stream.id) for original in originals]
 
     @property
     def status(self) -> Status:

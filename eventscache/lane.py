@@ -3,11 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Self
+from typing import Self
+
+import msgspec
 
 from eventscache.lease import NOTHING_REFUSED, Lease, Refused
 from eventscache.storage.base import Admission, Batch, Offer, Quota, Share
-from eventscache.stream import Status, Stream
+from eventscache.stream import Stream
 
 MAX_BATCH_EVENTS = 1000
 MAX_BATCH_BYTES = 1024 * 1024
@@ -51,7 +53,7 @@ class Receipt:
             await self._settled.wait()
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True):
     """Events of one stream that wait together, errors or none of them: what they are, and what it costs.
 
     Each is offered to all the collections that it belongs to.
@@ -68,17 +70,19 @@ class Item(NamedTuple):
         return len(self.offers)
 
     @classmethod
-    def of(cls, events: Sequence[tuple[bytes, Status]], receipt: Receipt | None = None) -> Iterator[Self]:
-        """Yield packed events, in one item or as many as bounds ask for. The first one's status is for all."""
-        failed = events[0][1] is Status.ERROR
-        offers = [Offer(event, status, True, failed) for event, status in events]
+    def of(cls, offers: Sequence[Offer], receipt: Receipt | None = None, *, failed: bool = False) -> list[Self]:
+        """Return offers of one stream, in one item or in as many as bounds ask for."""
+        if len(offers) == 1:
+            return [cls(offers, failed, receipt, _ITEM_BYTES + _EVENT_BYTES + len(offers[0].event))]
+        items = []
         first = size = 0
         for place, offer in enumerate(offers):
             if place - first == _MAX_ITEM_EVENTS or size >= _MAX_ITEM_BYTES:
-                yield cls(offers[first:place], failed, receipt, _ITEM_BYTES + size)
+                items.append(cls(offers[first:place], failed, receipt, _ITEM_BYTES + size))
                 first, size = place, 0
             size += _EVENT_BYTES + len(offer.event)
-        yield cls(offers[first:] if first else offers, failed, receipt, _ITEM_BYTES + size)
+        items.append(cls(offers[first:] if first else offers, failed, receipt, _ITEM_BYTES + size))
+        return items
 
 
 class _Share:
@@ -107,7 +111,7 @@ class _Share:
         return _NO_SHARE
 
 
-_NO_SHARE = Share()
+_NO_SHARE, _UNTOUCHED = Share(), _Share()
 
 
 class Parcel:
@@ -118,7 +122,7 @@ class Parcel:
     def __init__(self, size: int) -> None:
         self._size = size
         self._all = _Share()
-        self._error = _Share()
+        self._error = _UNTOUCHED  # as mostly
         self._offers: list[Offer] = []
         self._placed: list[tuple[int, int]] = []  # of each item, how many of its first events go where
         self.items: list[Item] = []
@@ -141,12 +145,16 @@ class Parcel:
         offers = item.offers
         count = len(offers)
         to_all = self._all.place(lane.all, count, self._size, now_us)
-        to_error = self._error.place(lane.error, count, self._size, now_us) if item.failed else 0
+        to_error = 0
+        if item.failed:
+            if self._error is _UNTOUCHED:
+                self._error = _Share()
+            to_error = self._error.place(lane.error, count, self._size, now_us)
         self.items.append(item)
         self._placed.append((to_all, to_error))
         if to_all < count or (item.failed and to_error < count):
             offers = [
-                offer._replace(to_all=place < to_all, to_error=place < to_error)
+                Offer(offer.event, offer.status, place < to_all, place < to_error)
                 for place, offer in enumerate(offers[: max(to_all, to_error)])
             ]
         if offers:
@@ -155,8 +163,12 @@ class Parcel:
 
     def carry(self, lane: "Lane") -> None:
         """Take along what the leases refused, now that all items are in."""
-        self._all.carried = lane.all.hand_over()
-        self._error.carried = lane.error.hand_over()
+        if lane.all.refused:
+            self._all.carried = lane.all.hand_over()
+        if lane.error.refused:
+            if self._error is _UNTOUCHED:
+                self._error = _Share()
+            self._error.carried = lane.error.hand_over()
 
     def hand_back(self, lane: "Lane") -> None:
         """Return the carried refusals, which the storage has surely not booked."""
@@ -177,6 +189,11 @@ class Parcel:
         all_left = admission.all.admitted if admission.all else 0
         error_left = admission.error.admitted if admission.error else 0
         for item, (to_all, to_error) in zip(self.items, self._placed, strict=True):
+            if not to_error:
+                stored = min(all_left, to_all)
+                all_left -= stored
+                yield item, stored
+                continue
             by_all, by_error = min(to_all, all_left), min(to_error, error_left)
             all_left -= by_all
             error_left -= by_error
@@ -214,7 +231,7 @@ class Lane:
     @property
     def carries(self) -> bool:
         """Whether there are refusals that the storage does not know of."""
-        return self.all.carries or self.error.carries
+        return bool(self.all.refused or self.error.refused)
 
     def take(self, size: int, now_us: int) -> Parcel:
         """Return the next call's content: what waits, as far as one call goes, and all refusals.

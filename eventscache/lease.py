@@ -10,11 +10,11 @@ class Lease:
     moment in it, until a batch carries it to the storage.
     """
 
-    __slots__ = ("_refused", "until_us")
+    __slots__ = ("refused", "until_us")
 
     def __init__(self) -> None:
         self.until_us = 0
-        self._refused: dict[int, tuple[int, int]] | None = None  # second: latest moment, count
+        self.refused: dict[int, tuple[int, int]] | None = None  # second: latest moment, count
 
     def renew(self, sent_us: int, retry_us: int, longest_us: int) -> None:
         """Close until `retry_us` after the call was sent; a thousandth is left for clocks that drift."""
@@ -22,27 +22,22 @@ class Lease:
 
     def refuse(self, now_us: int, count: int = 1) -> None:
         """Count refusals, to be carried."""
-        if self._refused is None:
-            self._refused = {}
+        if self.refused is None:
+            self.refused = {}
         second = now_us // MICROSECONDS
-        self._refused[second] = (now_us, self._refused[second][1] + count if second in self._refused else count)
-
-    @property
-    def carries(self) -> bool:
-        """Whether there are refusals to carry."""
-        return self._refused is not None
+        self.refused[second] = (now_us, self.refused[second][1] + count if second in self.refused else count)
 
     def hand_over(self) -> "Refused":
         """Return what is to be carried, and forget it."""
-        refused, self._refused = self._refused, None
+        refused, self.refused = self.refused, None
         return Refused(tuple(refused.values())) if refused else NOTHING_REFUSED
 
     def take_back(self, refused: "Refused") -> None:
         """Remember again what a batch could not deliver."""
         for moment_us, count in refused.moments:
-            self._refused = self._refused or {}
-            latest_us, before = self._refused.get(moment_us // MICROSECONDS, (moment_us, 0))
-            self._refused[moment_us // MICROSECONDS] = (max(latest_us, moment_us), before + count)
+            self.refused = self.refused or {}
+            latest_us, before = self.refused.get(moment_us // MICROSECONDS, (moment_us, 0))
+            self.refused[moment_us // MICROSECONDS] = (max(latest_us, moment_us), before + count)
 
 
 class Refused:

@@ -7,8 +7,8 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
@@ -35,7 +35,7 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1000
 
 
-class _Flight(NamedTuple):
+class _Flight(msgspec.Struct, frozen=True):
     """A parcel on its way, under a number that it keeps until it is given up."""
 
     lane: Lane
@@ -195,7 +195,7 @@ class Queue:
             self._launch_soon()
 
     def _note_carrying(self, lane: Lane) -> None:
-        if lane not in self._carrying and lane.carries:
+        if lane.carries and lane not in self._carrying:
             self._carrying[lane] = self._now_us()
             self._carry_begins.set()
 
@@ -268,7 +268,7 @@ class Queue:
             lane = self._ready.popleft()
             parcel = lane.take(self._quota.size, now_us)
             self._waiting_bytes -= parcel.waited_bytes
-            if not lane.carries:
+            if self._carrying and not lane.carries:
                 self._carrying.pop(lane, None)
             for item in parcel.refused:
                 self._end(item, stored=0)
@@ -346,8 +346,10 @@ class Queue:
         """Count what became of a parcel."""
         lane, parcel, items = flight.lane, flight.parcel, flight.parcel.items
         if isinstance(answer, Admission):
-            self._note_storage(None)
-            self._note_quota(answer)
+            if not self.storage_answers:
+                self._note_storage(None)
+            if answer.other_quota:
+                self._note_quota(answer.other_quota)
             if answer.stale:  # another process writes under our name, or a batch came back from long ago
                 _log.error("storage calls a batch stale", writer=self._writer)
                 self._drop(items, "unconfirmed")
@@ -410,9 +412,8 @@ class Queue:
             self._refusal, self._say_again_us = reason, now_us + _SAY_AGAIN_US
             _log.error("storage refused a batch", reason=reason)
 
-    def _note_quota(self, admission: Admission) -> None:
-        other = admission.other_quota
-        if other and other not in self._other_quotas and len(self._other_quotas) < 10:  # noqa: PLR2004
+    def _note_quota(self, other: Quota) -> None:
+        if other not in self._other_quotas and len(self._other_quotas) < 10:  # noqa: PLR2004
             self._other_quotas.add(other)
             _log.warning(
                 "another sidecar uses other settings for the same streams",

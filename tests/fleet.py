@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from eventscache.lane import Item, Lane, Parcel
 from eventscache.lease import Lease
-from eventscache.storage.base import MICROSECONDS, Admission, Batch, Query, Quota, Share, StorageOptions, Verdict
+from eventscache.storage.base import MICROSECONDS, Admission, Batch, Offer, Query, Quota, Share, StorageOptions, Verdict
 from eventscache.storage.limiter import Limiter
 from eventscache.storage.memory import MemoryStorage
 from eventscache.stream import Namespace, Status, Stream
@@ -147,11 +147,12 @@ class Process:
 
     def offer(self, status: Status) -> None:
         self.received += 1
-        if self.lane.refuses(1, self.now_us(), failed=status is Status.ERROR):
+        failed = status is Status.ERROR
+        if self.lane.refuses(1, self.now_us(), failed=failed):
             self.limited += 1
             self._note_carrying()
         else:
-            self.lane.waiting += Item.of([(b"{}", status)])
+            self.lane.waiting += Item.of([Offer(b"{}", status, True, failed)], failed=failed)
             self.lane.put += 1
             self._schedule()
 

@@ -7,7 +7,7 @@ from eventscache.lane import Item
 from eventscache.lease import Lease
 from eventscache.ledger import Ledger
 from eventscache.queue import Queue
-from eventscache.storage.base import Quota
+from eventscache.storage.base import Offer, Quota
 from eventscache.storage.memory import MemoryStorage
 from eventscache.stream import Namespace, Status, Stream
 
@@ -23,7 +23,7 @@ def test_lease_refuses(benchmark: BenchmarkFixture) -> None:
 
 
 def test_queue_takes_a_thousand(benchmark: BenchmarkFixture) -> None:
-    items = [item for event in page_views(PUTS, 1000) for item in Item.of([(event, Status.SUCCESS)])]
+    items = [item for event in page_views(PUTS, 1000) for item in Item.of([Offer(event, Status.SUCCESS)])]
 
     def empty_queue() -> tuple[tuple[Queue], dict[str, object]]:
         queue = Queue(MemoryStorage(), Ledger(), QUOTA, pool_size=10, max_bytes=2**30, deadline_seconds=2)

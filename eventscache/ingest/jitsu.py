@@ -1,7 +1,7 @@
 """Jitsu's own ingestion bodies: one event, an array of events, or a template with events."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,13 +13,6 @@ _WHITE_SPACE = b" \t\r\n"
 T = TypeVar("T")
 
 
-class Originals(Iterable[bytes], Protocol):
-    """Events of a body, counted before they are taken out of it."""
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-
-
 class _Templated(msgspec.Struct):
     template: dict[str, msgspec.Raw]
     events: list[dict[str, msgspec.Raw]]
@@ -28,7 +21,7 @@ class _Templated(msgspec.Struct):
 _split_templated = msgspec.json.Decoder(_Templated).decode
 
 
-def parse_events(body: bytes, limits: Limits) -> Originals:
+def parse_events(body: bytes, limits: Limits) -> Sequence[bytes]:
     """Return the events of a body, byte for byte, as Jitsu would take them; some are yet to be taken out of it.
 
     The first byte decides; what follows the first value is ignored. In `{"template": {}, "events": [{}]}` the
@@ -48,7 +41,7 @@ def parse_events(body: bytes, limits: Limits) -> Originals:
     raise InvalidEvent(f'malformed JSON body begins with: "{start}"')
 
 
-def _vouched_events(body: bytes, limits: Limits) -> Originals | None:
+def _vouched_events(body: bytes, limits: Limits) -> Sequence[bytes] | None:
     """Return the events of a body that needs no closer look; None if it does."""
     if body.startswith(b"["):
         elements = scan.vouched_elements(body, limits.max_depth)
@@ -85,7 +78,7 @@ def _check_sizes(body: bytes, count: int, limits: Limits) -> None:
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
 
 
-def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> Originals:
+def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> Sequence[bytes]:
     _check_sizes(body, len(elements), limits)
     other = strict.find_other(elements)
     if other is not None:
@@ -96,7 +89,7 @@ def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -
     return events
 
 
-def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> Originals:
+def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> Sequence[bytes]:
     if "template" in value:
         template, events = value["template"], value.get("events")
         if isinstance(template, dict) and isinstance(events, list) and all(isinstance(event, dict) for event in events):

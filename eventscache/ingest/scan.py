@@ -4,7 +4,8 @@ It vouches for valid syntax, UTF-8, numbers and surrogates, as `strict` does for
 nothing. Where the extension was not built it vouches for nothing, and all that is slower: `COMPILED` tells.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import overload
 
 __all__ = ["COMPILED", "Elements", "object_end", "object_spans", "vouched_elements"]
 
@@ -24,7 +25,7 @@ except ImportError:
         return None
 
 
-class Elements:
+class Elements(Sequence[bytes]):
     """The objects in the JSON array of a body; they are cut out as they are asked for."""
 
     __slots__ = ("_body", "_spans")
@@ -35,6 +36,13 @@ class Elements:
 
     def __len__(self) -> int:
         return len(self._spans) // 2
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, place: int | slice) -> bytes | Sequence[bytes]:
+        return [*self][place]
 
     def __iter__(self) -> Iterator[bytes]:
         body = self._body

@@ -17,7 +17,7 @@ from eventscache.server.answers import Refused, ok_answer
 from eventscache.server.body import UnreadableBody
 from eventscache.server.context import Context
 from eventscache.server.query import Parameters, raw_query
-from eventscache.stream import Namespace, Status, Stream, check_id
+from eventscache.stream import Namespace, Stream, check_id
 
 _CORS = {
     "Access-Control-Max-Age": "86400",
@@ -93,11 +93,8 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
         reason = f"Error parsing events body: {fault}"
         _keep_malformed(context, sender, fault.body, reason)
         raise Refused(400, reason) from None
-    stream, token_id = sender.stream, sender.stream.id
-    if not cache.refuses(stream, Status.SUCCESS, len(originals)):
-        # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
-        records = [(stream, Event(original=original, token_id=token_id)) for original in originals]
-        cache.offer(records, trusted=sender.key is not None)
+    # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
+    cache.take_originals(sender.stream, originals, trusted=sender.key is not None)
     return sender
 
 

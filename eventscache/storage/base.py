@@ -59,7 +59,7 @@ class Share(msgspec.Struct, frozen=True):
     carried: tuple[Refusal, ...] = ()
 
 
-class Offer(NamedTuple):
+class Offer(msgspec.Struct, frozen=True, gc=False):
     """A packed event, opaque to the storage, its status, and the collections that it is offered to."""
 
     event: bytes
@@ -85,7 +85,7 @@ class Batch(msgspec.Struct, frozen=True):
     may_displace: bool = True
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The first `admitted` of the events offered to a collection were admitted; more may be in `retry_us`."""
 
     admitted: int

@@ -32,7 +32,7 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
         gone_us = time_us - self.admission.at_us
 
         def later(verdict: Verdict | None) -> Verdict | None:
-            return verdict and verdict._replace(retry_us=max(0, verdict.retry_us - gone_us))
+            return verdict and Verdict(verdict.admitted, max(0, verdict.retry_us - gone_us))
 
         return Admission(self.admission.at_us, later(self.admission.all), later(self.admission.error))
 

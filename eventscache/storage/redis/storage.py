@@ -166,7 +166,7 @@ class RedisStorage(Storage):
                 batch.error.surplus,
                 _carried(batch.all.carried),
                 _carried(batch.error.carried),
-                "".join([_LETTERS[offer[1:]] for offer in batch.offers]),
+                "".join([_LETTERS[offer.status, offer.to_all, offer.to_error] for offer in batch.offers]),
                 *[offer.event for offer in batch.offers],
             ]
         return arguments
