@@ -1,13 +1,11 @@
 """What is Redis's own: keys, expiry, scripts that are flushed, a server that is full or in the way."""
 
 import asyncio
-from typing import Any
 
 import msgspec
 import pytest
 import redis
 from redis.asyncio import Redis
-from redis.asyncio.connection import Connection
 
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.base import MICROSECONDS, Query, Quota, Share, StorageOptions
@@ -108,17 +106,6 @@ async def test_flushed_scripts_are_loaded_again(storage: RedisStorage, driver: r
         driver.script_flush()
         await writer.fetch()
     assert payloads(await writer.fetch()) == [b"3", b"2", b"1"]
-
-
-@pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///s", "sentinel://m@h", "sentinels://m@h"])
-def test_scripts_are_packed_as_the_driver_would(url: str) -> None:
-    client: Any = RedisStorage.from_url(url, StorageOptions())._client
-    connection = client.connection_pool.make_connection()
-    command = ("EVALSHA", "digest", 2, "kéy", b"\xff\0", "", 10**16, b"x" * 100_000)
-    packed = connection.pack_command(*command)
-    assert packed[0].startswith(b"*8\r\n")
-    assert b"".join(packed) == b"".join(Connection.pack_command(connection, *command))
-    assert type(connection).pack_command is not Connection.pack_command
 
 
 async def test_flushed_scripts_are_loaded_again_by_batches_that_go_together(

@@ -1,5 +1,6 @@
 """From a URL to a client of redis-py: one server, a master that Sentinels know, or a Cluster."""
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
@@ -7,11 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-import hiredis
 import redis.asyncio
 from redis import exceptions as driver
 from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 from redis.backoff import NoBackoff
@@ -20,33 +20,34 @@ from eventscache.errors import ConfigError
 from eventscache.storage.base import StorageOptions
 
 
-class _Packing:
-    """Packs the command of the insert path in C; the driver's own loop over its parts costs six times as much."""
+class HandingOver(AbstractConnection):
+    """A connection of the driver's that somebody else goes on with once it is made."""
 
-    def pack_command(self, *args: Any) -> list[bytes]:
-        """Return the bytes of a command."""
-        if args[0] == "EVALSHA":
-            return [hiredis.pack_command(args)]
-        return super().pack_command(*args)  # type: ignore[misc, no-any-return]
+    def hand_over(self) -> asyncio.StreamWriter:
+        """Return what writes to the connection, and forget it."""
+        writer, self._reader, self._writer = self._writer, None, None
+        if writer is None:
+            raise driver.ConnectionError("Connection closed")
+        return writer
 
 
-class _Connection(_Packing, Connection):
+class _Connection(HandingOver, Connection):
     pass
 
 
-class _TlsConnection(_Packing, SSLConnection):
+class _TlsConnection(HandingOver, SSLConnection):
     pass
 
 
-class _SocketConnection(_Packing, UnixDomainSocketConnection):
+class _SocketConnection(HandingOver, UnixDomainSocketConnection):
     pass
 
 
-class _SentinelConnection(_Packing, SentinelManagedConnection):
+class _SentinelConnection(HandingOver, SentinelManagedConnection):
     pass
 
 
-class _SentinelTlsConnection(_Packing, SentinelManagedSSLConnection):
+class _SentinelTlsConnection(HandingOver, SentinelManagedSSLConnection):
     pass
 
 

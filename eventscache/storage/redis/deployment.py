@@ -10,8 +10,9 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from eventscache.errors import StorageUnavailable
-from eventscache.storage.redis.client import Client
+from eventscache.storage.redis.client import Client, HandingOver
 from eventscache.storage.redis.node import Node
+from eventscache.storage.redis.pipe import Pipe
 
 T = TypeVar("T")
 Call = Callable[[], Awaitable[T]]
@@ -27,6 +28,7 @@ class Deployment(abc.ABC):
 
     def __init__(self, client: Client, calls: int, timeout_seconds: float) -> None:
         self.client: Any = client
+        self.pipe: Pipe | None = None  # that inserts go through
         self._calls = calls
         self._timeout_seconds = timeout_seconds
         self._nodes: dict[str, Node] = {}
@@ -78,13 +80,22 @@ class Deployment(abc.ABC):
         welcome on a server that is too full.
         """
         node = self.node_of(key)
-        if node.full and not frees:
-            raise StorageUnavailable(node.full, ambiguous=False)
+        if not frees:
+            node.require_room()
         running: Coroutine[Any, Any, T] = self._run(node, call, ambiguous=ambiguous)
         task = asyncio.ensure_future(running)
         self._writes.add(task)
         task.add_done_callback(self._written)
         return await asyncio.shield(task)
+
+    async def insert(self, key: str, call: Callable[[Any], Awaitable[T]]) -> T:
+        """Run a call that writes, as `write` does, on the client or the pipe that it is given."""
+        pipe = self.pipe
+        if pipe is None:
+            return await self.write(key, lambda: call(self.client))
+        node = self.node_of(key)
+        node.require_room()
+        return await self._run(node, lambda: call(pipe), ambiguous=True)
 
     def _written(self, task: "asyncio.Task[Any]") -> None:
         self._writes.discard(task)
@@ -116,6 +127,12 @@ class Deployment(abc.ABC):
 class SingleServer(Deployment):
     """One server, or the one that Sentinels call master."""
 
+    def __init__(self, client: Client, calls: int, timeout_seconds: float) -> None:
+        super().__init__(client, calls, timeout_seconds)
+        pool = self.client.connection_pool
+        if issubclass(pool.connection_class, HandingOver):  # a client of somebody else's has others
+            self.pipe = Pipe(pool, timeout_seconds)
+
     def node_of(self, key: str) -> Node:  # noqa: ARG002
         """See `Deployment.node_of`."""
         return self._node("Redis")
@@ -126,10 +143,14 @@ class SingleServer(Deployment):
 
     async def renew(self) -> None:
         """See `Deployment.renew`."""
+        if self.pipe:
+            await self.pipe.renew()
         await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def close(self) -> None:
         """See `Deployment.close`."""
+        if self.pipe:
+            await self.pipe.close()
         await super().close()
         pool = self.client.connection_pool
         await pool.disconnect()

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from eventscache.errors import StorageUnavailable
 from eventscache.storage.redis.faults import Sign, understood
@@ -66,39 +65,66 @@ class Node:
         self._breaker = Breaker()
         self._free = asyncio.Semaphore(calls)
 
-    @asynccontextmanager
-    async def call(self, *, ambiguous: bool) -> AsyncIterator[None]:
-        """Run the driver's part of a call; whatever that raises comes out as an error of this package."""
-        probe = self._breaker.enter(self._now())
-        task = asyncio.current_task()
-        cancels = task.cancelling() if task else 0
-        try:
-            async with self._admitted():
-                try:
-                    yield
-                except Exception as fault:
-                    error, sign = understood(fault, ambiguous=ambiguous)
-                    self._breaker.note(sign, str(error), self._now(), probe=probe)
-                    raise error from (None if sign is Sign.FORBIDS else fault)
-                self._breaker.note(Sign.ANSWERS, "", 0, probe=probe)
-            # Before Python 3.12, the driver's `asyncio.wait_for` can swallow a cancellation.
-            if task and task.cancelling() > cancels:
-                raise asyncio.CancelledError
-        finally:
-            self._breaker.leave(probe=probe)
+    def require_room(self) -> None:
+        """Raise `StorageUnavailable` if the server is too full to be written to."""
+        if self.full:
+            raise StorageUnavailable(self.full, ambiguous=False)
 
-    @asynccontextmanager
-    async def _admitted(self) -> AsyncIterator[None]:
-        """Wait for a free connection, as long as one try may take."""
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(self._timeout_seconds):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise StorageUnavailable(f"all connections to {self.name} are busy", ambiguous=False) from None
-        else:
+    def call(self, *, ambiguous: bool) -> "_Call":
+        """Run the driver's part of a call; whatever that raises comes out as an error of this package."""
+        return _Call(self, ambiguous=ambiguous)
+
+    async def enter(self) -> bool:
+        """Wait for a free connection, as long as one try may take; return whether this call finds out if it answers."""
+        probe = self._breaker.enter(self._now())
+        if not self._free.locked():
             await self._free.acquire()
+            return probe
         try:
-            yield
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._free.acquire()
+        except BaseException as fault:
+            self._breaker.leave(probe=probe)
+            if isinstance(fault, TimeoutError):
+                raise StorageUnavailable(f"all connections to {self.name} are busy", ambiguous=False) from None
+            raise
+        return probe
+
+    def note(self, sign: Sign, reason: str, *, probe: bool) -> None:
+        """Learn from what became of a call."""
+        self._breaker.note(sign, reason, self._now(), probe=probe)
+
+    def leave(self, *, probe: bool) -> None:
+        """Let the next call in."""
+        self._free.release()
+        self._breaker.leave(probe=probe)
+
+
+class _Call:
+    """One call of a node; no generator, since there is one for each insert."""
+
+    __slots__ = ("_ambiguous", "_cancels", "_node", "_probe", "_task")
+
+    def __init__(self, node: Node, *, ambiguous: bool) -> None:
+        self._node = node
+        self._ambiguous = ambiguous
+        self._task = asyncio.current_task()
+        self._cancels = self._task.cancelling() if self._task else 0
+        self._probe = False
+
+    async def __aenter__(self) -> None:
+        self._probe = await self._node.enter()
+
+    async def __aexit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        try:
+            if isinstance(fault, Exception):
+                error, sign = understood(fault, ambiguous=self._ambiguous)
+                self._node.note(sign, str(error), probe=self._probe)
+                raise error from (None if sign is Sign.FORBIDS else fault)
+            if fault is None:
+                self._node.note(Sign.ANSWERS, "", probe=self._probe)
         finally:
-            self._free.release()
+            self._node.leave(probe=self._probe)
+        # Before Python 3.12, the driver's `asyncio.wait_for` can swallow a cancellation.
+        if self._task and self._task.cancelling() > self._cancels and fault is None:
+            raise asyncio.CancelledError

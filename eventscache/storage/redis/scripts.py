@@ -7,8 +7,6 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-from eventscache.storage.redis.client import Client
-
 _CHECKOUT = Path(__file__).parents[3] / "lua"
 
 
@@ -26,8 +24,8 @@ class Script:
         self._text = read_script(name)
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, client: Client, keys: list[str], args: list[Any]) -> Any:
-        """Run it and return its raw reply."""
+    async def __call__(self, client: Any, keys: list[str], args: list[Any]) -> Any:
+        """Run it, on a client or whatever has its two ways to run one, and return the raw reply."""
         try:
             return await client.evalsha(self._digest, len(keys), *keys, *args)
         except NoScriptError:

@@ -86,7 +86,7 @@ class RedisStorage(Storage):
         """See `Storage.insert`."""
         noted = await self._registry.note(batch, self._expiry_ms(batch))
         keys, arguments = self._keys.all(batch.stream), self._arguments([batch])
-        [reply] = await self._deployment.write(keys[0], lambda: self._insert(self._client, keys, arguments))
+        [reply] = await self._deployment.insert(keys[0], lambda pipe: self._insert(pipe, keys, arguments))
         return await self._admission(batch, reply, noted=noted)
 
     async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
@@ -129,22 +129,22 @@ class RedisStorage(Storage):
 
     async def _insert_together(self, batches: Sequence[Batch]) -> list[Any]:
         """Return a reply to each batch, or something that is no list where it met an error."""
+        key = self._keys.key(batches[0].stream, "state")
         alike = len({(batch.quota, batch.writer) for batch in batches}) == 1
-
-        def send_one_call() -> Any:
+        if alike and self._deployment.slotless:
             keys = [key for batch in batches for key in self._keys.all(batch.stream)]
-            return self._insert(self._client, keys, self._arguments(batches))
+            arguments = self._arguments(batches)
+            replies: list[Any] = await self._deployment.insert(key, lambda pipe: self._insert(pipe, keys, arguments))
+            return replies
 
-        async def send_pipeline() -> list[Any]:
-            pipeline: Any = self._client.pipeline(transaction=False)
+        def send() -> Any:
+            pipeline = self._client.pipeline(transaction=False)
             for batch in batches:
                 self._insert.enqueue(pipeline, self._keys.all(batch.stream), self._arguments([batch]))
-            replies = await pipeline.execute(raise_on_error=False)
-            return [reply[0] if isinstance(reply, list) else reply for reply in replies]
+            return pipeline.execute(raise_on_error=False)
 
-        send = send_one_call if alike and self._deployment.slotless else send_pipeline
-        replies: list[Any] = await self._deployment.write(self._keys.key(batches[0].stream, "state"), send)
-        return replies
+        replies = await self._deployment.write(key, send)
+        return [reply[0] if isinstance(reply, list) else reply for reply in replies]
 
     def _expiry_ms(self, batch: Batch) -> int:
         return expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
