@@ -175,6 +175,7 @@ class EventsCache:
         receipt = Receipt(len(records))
         if not self.offer(records, trusted=trusted, receipt=receipt):
             return None
+        self.queue.launch()
         try:
             async with asyncio.timeout(self._ack_timeout_seconds):
                 await receipt.settled()

@@ -159,6 +159,11 @@ class Queue:
         self._hurried = self._hurried or item.receipt is not None
         self._schedule(lane)
 
+    def launch(self) -> None:
+        """Send what is ready at once, unless the storage is asked already: somebody waits for it."""
+        if self._carrier and not self._asking:
+            self._launch()
+
     async def delivered(self, stream: Stream, timeout_seconds: float) -> None:
         """Flush what is known of a stream, events and refusals, and return when that is done or time is up."""
         if lane := self._lanes.get(stream):

@@ -43,9 +43,9 @@ local MINUTE, WRITER_HORIZON, MAX_WRITERS, CHUNK, MAX_DIGITS = 60, 300000000, 10
 local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
 local format, sub = string.format, string.sub
 
--- Lua writes a large number with 14 digits; microseconds have 16.
+-- Lua writes a large number with 14 digits; microseconds have 16. This costs, so it is done for what is new only.
 local function text(n)
-  return string.format('%.0f', n)
+  return n == 0 and '0' or format('%.0f', n)
 end
 
 -- The number in a text; nil if it is none that was ever written here.
@@ -64,26 +64,25 @@ local function age_of(stamp, t)
 end
 
 -- Judges `offered` events of one collection at the stream's time t. Returns how many are admitted, the bucket after it,
--- when it opens, and the refusals to count by second; nil if nothing was offered and nothing carried.
-local function judge(t, key, at_key, bucket, offered, carried)
-  local refused, youngest = {}, nil
+-- when it opens, and the refusals to count by second, if any; nil if nothing was offered and nothing carried.
+local function judge(t, t_text, at_key, bucket, offered, carried)
+  if offered == 0 and carried == '' then
+    return nil
+  end
+  local refused, youngest = nil, nil
   local oldest_second = floor(t / 1000000) - MINUTE
   for age, count in string.gmatch(carried, '(%d+):(%d+)') do
     age, count = tonumber(age), tonumber(count)
     youngest = min(youngest or age, age)
     local second = floor((t - age) / 1000000)
     if second > oldest_second then
+      refused = refused or {}
       refused[second] = (refused[second] or 0) + count
     end
   end
-  if offered == 0 and not youngest then
-    return nil
-  end
 
-  -- A key of another type fails the script: here, where nothing has been written yet.
-  redis.call('LLEN', key)
   local tokens, changed, last_refusal = string.match(bucket or '', '^(%d+) (%d+) (%d+)$')
-  tokens, changed, last_refusal = whole(tokens), whole(changed), whole(last_refusal) or 0
+  tokens, changed = whole(tokens), whole(changed)
   if tokens and changed then
     tokens = min(size * window, tokens + min(max(0, t - changed), window) * size)
   else
@@ -112,6 +111,7 @@ local function judge(t, key, at_key, bucket, offered, carried)
   if admitted < offered then
     tokens = min(tokens, window)
     local second = floor(t / 1000000)
+    refused = refused or {}
     refused[second] = (refused[second] or 0) + offered - admitted
   end
 
@@ -125,10 +125,14 @@ local function judge(t, key, at_key, bucket, offered, carried)
     end
   end
   opens = max(opens, t + ceil((window - tokens) / size))
-  for second in pairs(refused) do
-    last_refusal = max(last_refusal, second)
+  if refused then
+    local last = whole(last_refusal) or 0
+    for second in pairs(refused) do
+      last = max(last, second)
+    end
+    last_refusal = text(last)
   end
-  return admitted, text(tokens) .. ' ' .. text(t) .. ' ' .. text(last_refusal), opens, refused
+  return admitted, text(tokens) .. ' ' .. t_text .. ' ' .. (whole(last_refusal) and last_refusal or '0'), opens, refused
 end
 
 -- Lua's stack bounds what unpack can carry, hence the chunks; each list is trimmed by its own length.
@@ -157,7 +161,7 @@ end
 local function insert(keys_before, arguments_before)
   local state, all, all_at = KEYS[keys_before + 1], KEYS[keys_before + 2], KEYS[keys_before + 3]
   local error_, error_at = KEYS[keys_before + 4], KEYS[keys_before + 5]
-  local number = tonumber(ARGV[arguments_before + 1])
+  local number_text, number = ARGV[arguments_before + 1], tonumber(ARGV[arguments_before + 1])
   local all_surplus, error_surplus = tonumber(ARGV[arguments_before + 2]), tonumber(ARGV[arguments_before + 3])
   local all_carried, error_carried = ARGV[arguments_before + 4], ARGV[arguments_before + 5]
   local letters, first_payload = ARGV[arguments_before + 6], arguments_before + 7
@@ -178,6 +182,7 @@ local function insert(keys_before, arguments_before)
   sequence = sequence or stamped_sequence
   local t = max(now + (offset or 0), last or stamped)
   offset = t - now
+  local t_text = text(t)
 
   -- A batch that was seen before gets its first answer, with less time left to wait.
   local seen, seen_at, seen_all, seen_all_retry, seen_error, seen_error_retry =
@@ -197,14 +202,15 @@ local function insert(keys_before, arguments_before)
     end
   end
 
-  local all_offered, error_offered = all_surplus, error_surplus
-  local _, for_error_alone = string.gsub(letters, 'x', '')
-  local _, for_both = string.gsub(letters, 'e', '')
-  all_offered = all_offered + #letters - for_error_alone
-  error_offered = error_offered + for_both + for_error_alone
-  local all_admitted, all_bucket, all_opens, all_refused = judge(t, all, all_at, stored[3], all_offered, all_carried)
+  local _, for_error_alone, for_both = nil, 0, 0
+  if string.find(letters, '[ex]') then
+    _, for_error_alone = string.gsub(letters, 'x', '')
+    _, for_both = string.gsub(letters, 'e', '')
+  end
+  local all_admitted, all_bucket, all_opens, all_refused =
+    judge(t, t_text, all_at, stored[3], all_surplus + #letters - for_error_alone, all_carried)
   local error_admitted, error_bucket, error_opens, error_refused =
-    judge(t, error_, error_at, stored[4], error_offered, error_carried)
+    judge(t, t_text, error_at, stored[4], error_surplus + for_both + for_error_alone, error_carried)
 
   local all_retry, error_retry = (all_opens or t) - t, (error_opens or t) - t
 
@@ -219,7 +225,7 @@ local function insert(keys_before, arguments_before)
   local all_kept, error_kept = 0, 0
   -- %d is much cheaper than %.0f, but on some machines it has 32 bits.
   local digits = sequence + #letters < 2147483648 and '%d' or '%.0f'
-  local time_text, formats = text(t) .. ':' .. digits, {}
+  local time_text, formats = t_text .. ':' .. digits, {}
   for i = 1, #letters do
     if all_left == 0 and error_left == 0 then
       break
@@ -247,8 +253,7 @@ local function insert(keys_before, arguments_before)
     end
   end
 
-  -- The state comes first: HSET is refused by a Redis that is full, before anything has changed.
-  local fields = {'clock', text(t) .. ' ' .. text(offset), 'seq', text(sequence)}
+  local fields = {'clock', t_text .. ' ' .. text(offset), 'seq', text(sequence)}
   local function set(field, value)
     fields[#fields + 1], fields[#fields + 2] = field, value
   end
@@ -273,23 +278,25 @@ local function insert(keys_before, arguments_before)
   if error_admitted then
     set('error', error_bucket)
   end
-  all_refused, error_refused = all_refused or {}, error_refused or {}
-  for second, n in pairs(all_refused) do
-    count(second, n, error_refused[second] or 0)
-  end
-  for second, n in pairs(error_refused) do
-    if not all_refused[second] then
-      count(second, 0, n)
+  if all_refused or error_refused then
+    all_refused, error_refused = all_refused or {}, error_refused or {}
+    for second, n in pairs(all_refused) do
+      count(second, n, error_refused[second] or 0)
+    end
+    for second, n in pairs(error_refused) do
+      if not all_refused[second] then
+        count(second, 0, n)
+      end
     end
   end
   set(writer, table.concat({
-    text(number), text(t), all_admitted or -1, text(all_retry), error_admitted or -1, text(error_retry),
+    number_text, t_text, all_admitted or -1, text(all_retry), error_admitted or -1, text(error_retry),
   }, ' '))
   -- Each PEXPIRE costs, so an expiry is renewed when an eighth of it has gone.
   local renewed, renewed_expiry = string.match(stored[7] or '', '^(%d+) (%d+)$')
   local renew = renewed_expiry ~= ARGV[4] or t - renewed >= expiry_ms * 125
   if renew then
-    set('renewed', text(t) .. ' ' .. ARGV[4])
+    set('renewed', t_text .. ' ' .. ARGV[4])
   end
 
   -- A new writer is the moment to forget those that fell silent.
@@ -310,12 +317,16 @@ local function insert(keys_before, arguments_before)
     end
   end
 
+  -- The first write is one that a Redis that is full refuses, and that a key of another type fails; what the others
+  -- write has been read above, but for one list.
+  if error_kept > 0 then
+    redis.call('LLEN', error_)
+  end
+  push(all, all_values, all_first, all_kept, not renew)
   redis.call('HSET', state, unpack(fields))
   if #forgotten > 0 then
     redis.call('HDEL', state, unpack(forgotten))
   end
-
-  push(all, all_values, all_first, all_kept, not renew)
   push(all_at, all_stamps, 1, all_kept, not renew)
   push(error_, error_values, 1, error_kept, not renew)
   push(error_at, error_stamps, 1, error_kept, not renew)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 
+import msgspec
 from aiohttp import web
 
 from eventscache.cache import EventsCache, Found
@@ -12,7 +13,7 @@ from eventscache.ingest import malformed, records
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.news import Wanted
 from eventscache.search import Search
-from eventscache.server.answers import Refused, json_answer, streamed_answer
+from eventscache.server.answers import Refused, json_answer, ready_answer, streamed_answer
 from eventscache.server.body import UnreadableBody
 from eventscache.server.context import Context
 from eventscache.server.push import wait_for_events
@@ -102,7 +103,7 @@ def _rendered(found: Found) -> list[bytes]:
     return [event.to_json(sequence) for sequence, event in found.events]
 
 
-async def post_events(context: Context, request: web.BaseRequest) -> web.Response:
+async def post_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Take records, and answer when they are queued, or with `ack=stored` when the storage has them."""
     try:
         context.access.require_writer(request)
@@ -126,7 +127,10 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.Respons
         counts |= await _store(context, parsed)
     elif not context.cache.offer(parsed.records):
         raise _queue_full()
-    return json_answer({"status": "ok", **counts, **(errors if parsed.errors else {})}, 200 if wait else 202)
+    status = 200 if wait else 202
+    if parsed.errors:
+        return json_answer({"status": "ok", **counts, **errors}, status)
+    return ready_answer(request, msgspec.json.encode({"status": "ok", **counts}), status=status)
 
 
 def _parser(request: web.BaseRequest) -> Callable[[bytes, Stream | None, Limits], records.Parsed]:

@@ -97,7 +97,7 @@ def test_the_date_follows_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     class Request:
         transport = Transport()
 
-    answer = ReadyAnswer(OK, ())
+    answer = ReadyAnswer(200, OK, ())
     for _ in range(2):
         asyncio.run(answer.prepare(Request()))  # type: ignore[arg-type]
     assert [parsed(each)[1]["Date"][-6:-4] for each in written] == ["00", "01"]
