@@ -75,7 +75,8 @@ class ReadyAnswer(web.StreamResponse):
     def __init__(self, status: int, body: bytes, headers: Iterable[tuple[str, str]]) -> None:
         super().__init__(status=status)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        self._head = f"HTTP/1.1 {status} {self.reason}\r\n{lines}Content-Length: {len(body)}\r\nServer: {SERVER_SOFTWARE}\r\nDate: "
+        lines += f"Content-Length: {len(body)}\r\nServer: {SERVER_SOFTWARE}\r\n"
+        self._head = f"HTTP/1.1 {status} {self.reason}\r\n{lines}Date: "
         self._content = body
         self._date = ""
         self._bytes = b""
