@@ -219,7 +219,7 @@ class EventsCache:
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """Remove a stream's events and return how many there were; `reset` makes its limiter forget as well.
 
-        Other processes may go on refusing for as long as a lease: a second, or up to 20 with very many streams.
+        Other processes may go on refusing for as long as a lease: a second, or up to 30 with very many streams.
         Raises `StorageUnavailable`.
         """
         if not self._enabled:

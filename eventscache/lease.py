@@ -1,5 +1,7 @@
 """What this process remembers of a collection that the storage has closed."""
 
+from collections.abc import Sequence
+
 from eventscache.storage.base import MICROSECONDS, Refusal
 
 
@@ -14,7 +16,7 @@ class Lease:
 
     def __init__(self) -> None:
         self.until_us = 0
-        self.refused: dict[int, tuple[int, int]] | None = None  # second: latest moment, count
+        self.refused: list[tuple[int, int]] | None = None  # the latest moment in each second, and a count
 
     def renew(self, sent_us: int, retry_us: int, longest_us: int) -> None:
         """Close until `retry_us` after the call was sent; a thousandth is left for clocks that drift."""
@@ -22,22 +24,23 @@ class Lease:
 
     def refuse(self, now_us: int, count: int = 1) -> None:
         """Count refusals, to be carried."""
-        if self.refused is None:
-            self.refused = {}
-        second = now_us // MICROSECONDS
-        self.refused[second] = (now_us, self.refused[second][1] + count if second in self.refused else count)
+        refused = self.refused
+        if refused is None:
+            self.refused = [(now_us, count)]
+        elif refused[-1][0] // MICROSECONDS == now_us // MICROSECONDS:
+            refused[-1] = (now_us, refused[-1][1] + count)
+        else:
+            refused.append((now_us, count))
 
     def hand_over(self) -> "Refused":
         """Return what is to be carried, and forget it."""
         refused, self.refused = self.refused, None
-        return Refused(tuple(refused.values())) if refused else NOTHING_REFUSED
+        return Refused(refused) if refused else NOTHING_REFUSED
 
     def take_back(self, refused: "Refused") -> None:
-        """Remember again what a batch could not deliver."""
-        for moment_us, count in refused.moments:
-            self.refused = self.refused or {}
-            latest_us, before = self.refused.get(moment_us // MICROSECONDS, (moment_us, 0))
-            self.refused[moment_us // MICROSECONDS] = (max(latest_us, moment_us), before + count)
+        """Remember again what a batch could not deliver: what was refused since is later."""
+        if refused.moments:
+            self.refused = [*refused.moments, *(self.refused or ())]
 
 
 class Refused:
@@ -45,7 +48,7 @@ class Refused:
 
     __slots__ = ("moments",)
 
-    def __init__(self, moments: tuple[tuple[int, int], ...]) -> None:
+    def __init__(self, moments: Sequence[tuple[int, int]]) -> None:
         self.moments = moments
 
     def aged(self, now_us: int) -> tuple[Refusal, ...]:

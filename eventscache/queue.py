@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 
 # So long a lease holds at most, and refusals wait to be carried although their stream fell silent: a second, until
 # there are so many streams that asking for each of them every second would take all the time there is.
-_PATIENCE_US, _PATIENCE_US_PER_LANE, _MOST_PATIENCE_US = MICROSECONDS, 200, 20 * MICROSECONDS
+_PATIENCE_US, _PATIENCE_US_PER_LANE, _MOST_PATIENCE_US = MICROSECONDS, 300, 30 * MICROSECONDS
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
 _FEWEST_LANES_TO_SWEEP = 1024
 _SAY_AGAIN_US = 10_000_000

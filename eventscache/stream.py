@@ -1,6 +1,7 @@
 """Streams: whose events they are, and what can become of an event."""
 
 import enum
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from eventscache.errors import InvalidEvent
 
 MAX_ID_BYTES = 512
 
+_PLAIN_ID = re.compile("[ -+\\--~]+")  # ASCII but for controls and the comma
 # Marks that reorder or break the text around them: an id that holds one looks like another id.
 _DECEIVING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -41,7 +43,7 @@ def check_id(text: str, max_bytes: int = MAX_ID_BYTES) -> str:
 
     The comma is refused because `ids` is a comma-separated list: such a stream could be written, never read.
     """
-    if text.isalnum() and text.isascii() and len(text) <= max_bytes:
+    if _PLAIN_ID.fullmatch(text) and len(text) <= max_bytes:
         return text
     if not text:
         raise InvalidEvent("the id is empty")

@@ -488,7 +488,7 @@ async def test_a_flood_of_streams_is_asked_for_less_often() -> None:
             bench.offer(2, stream)
         await bench.settled()
         asked = len(bench.storage.batches)
-        bench.clock.advance(2 * MICROSECONDS - 200)
+        bench.clock.advance(3 * MICROSECONDS - 200)
         bench.offer(1, streams[-1])
         assert len(bench.storage.batches) == asked
         assert bench.ledger.queued == 0

@@ -1,12 +1,12 @@
 """The names of the keys."""
 
-from functools import lru_cache
+import re
 from urllib.parse import quote
 
 from eventscache.stream import Namespace, Stream
 
 KINDS = ("state", "all", "all:at", "error", "error:at")
-_REMEMBERED_STREAMS = 4096
+_UNQUOTED = re.compile(r"[\w.~-]+", re.ASCII)  # what `quote` leaves as it is
 
 
 class Keys:
@@ -29,8 +29,9 @@ class Keys:
         return f"{self._root}:streams:{namespace[0]}"
 
 
-@lru_cache(_REMEMBERED_STREAMS)
 def _tag(stream: Stream) -> str:
     """Return what alone decides the slot: injective, and without braces within, which would move it."""
-    quoted = quote(stream.id, safe="", errors="surrogatepass")
+    quoted = stream.id
+    if not _UNQUOTED.fullmatch(quoted):
+        quoted = quote(quoted, safe="", errors="surrogatepass")
     return f"{{{stream.namespace[0]}.{quoted}}}"
