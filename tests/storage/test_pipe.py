@@ -97,6 +97,19 @@ async def test_errors_are_those_of_the_driver(pipe: Pipe) -> None:
     assert await echo(pipe, "goes on") == b"goes on"
 
 
+async def test_a_transaction_runs_whole_and_tells_what_of_it_failed(pipe: Pipe) -> None:
+    await pipe.eval("return redis.call('DEL', KEYS[1])", 1, KEY)
+    push, length, wrong = ("LPUSH", KEY, "x", "y"), ("LLEN", KEY), ("HGETALL", KEY)
+    (pushed, long, failed, again), other = await asyncio.gather(
+        pipe.transaction(push, length, wrong, length), echo(pipe, "beside")
+    )
+    assert (pushed, long, again, other) == (2, 2, 2, b"beside")
+    assert "WRONGTYPE" in str(failed)
+    with pytest.raises(driver.ResponseError, match="EXECABORT"):
+        await pipe.transaction(push, ("LPUSH", KEY))
+    assert await pipe.transaction(length) == [2]
+
+
 async def test_a_connection_that_the_server_closed_is_replaced(pipe: Pipe, redis_server: RedisServer) -> None:
     assert await echo(pipe, "1") == b"1"
     with redis.Redis.from_url(redis_server.url) as admin:

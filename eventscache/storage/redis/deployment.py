@@ -19,16 +19,12 @@ Call = Callable[[], Awaitable[T]]
 
 
 class Deployment(abc.ABC):
-    """Calls servers by the rules: bounded, failing fast, and never leaving a write half way.
-
-    Where it is `slotless`, one script may use keys of several streams.
-    """
-
-    slotless = True
+    """Calls servers by the rules: bounded, failing fast, and never leaving a write half way."""
 
     def __init__(self, client: Client, calls: int, timeout_seconds: float) -> None:
         self.client: Any = client
         self.pipe: Pipe | None = None  # that inserts go through
+        self.read_pipe: Pipe | None = None  # another one, as what is read can be long
         self._calls = calls
         self._timeout_seconds = timeout_seconds
         self._nodes: dict[str, Node] = {}
@@ -131,7 +127,7 @@ class SingleServer(Deployment):
         super().__init__(client, calls, timeout_seconds)
         pool = self.client.connection_pool
         if issubclass(pool.connection_class, HandingOver):  # a client of somebody else's has others
-            self.pipe = Pipe(pool, timeout_seconds)
+            self.pipe, self.read_pipe = Pipe(pool, timeout_seconds), Pipe(pool, timeout_seconds)
 
     def node_of(self, key: str) -> Node:  # noqa: ARG002
         """See `Deployment.node_of`."""
@@ -141,16 +137,19 @@ class SingleServer(Deployment):
         """See `Deployment.each_node`."""
         return [(self._node("Redis"), self.client.execute_command)]
 
+    def _pipes(self) -> list[Pipe]:
+        return [pipe for pipe in (self.pipe, self.read_pipe) if pipe]
+
     async def renew(self) -> None:
         """See `Deployment.renew`."""
-        if self.pipe:
-            await self.pipe.renew()
+        for pipe in self._pipes():
+            await pipe.renew()
         await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def close(self) -> None:
         """See `Deployment.close`."""
-        if self.pipe:
-            await self.pipe.close()
+        for pipe in self._pipes():
+            await pipe.close()
         await super().close()
         pool = self.client.connection_pool
         await pool.disconnect()
@@ -160,8 +159,6 @@ class SingleServer(Deployment):
 
 class Cluster(Deployment):
     """The primaries of a Redis Cluster, each with its own slots."""
-
-    slotless = False
 
     def node_of(self, key: str) -> Node:
         """See `Deployment.node_of`."""

@@ -116,15 +116,18 @@ class _Call:
         self._probe = await self._node.enter()
 
     async def __aexit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        error = None
         try:
             if isinstance(fault, Exception):
                 error, sign = understood(fault, ambiguous=self._ambiguous)
                 self._node.note(sign, str(error), probe=self._probe)
-                raise error from (None if sign is Sign.FORBIDS else fault)
-            if fault is None:
+                error.__cause__ = None if sign is Sign.FORBIDS else fault
+            elif fault is None:
                 self._node.note(Sign.ANSWERS, "", probe=self._probe)
         finally:
             self._node.leave(probe=self._probe)
         # Before Python 3.12, the driver's `asyncio.wait_for` can swallow a cancellation.
-        if self._task and self._task.cancelling() > self._cancels and fault is None:
+        if self._task and self._task.cancelling() > self._cancels and not isinstance(fault, asyncio.CancelledError):
             raise asyncio.CancelledError
+        if error:
+            raise error

@@ -1,4 +1,4 @@
-"""A connection on which calls are sent as they come: the insert path's own."""
+"""A connection on which calls are sent as they come: those of inserts and reads."""
 
 import asyncio
 from collections import deque
@@ -25,7 +25,9 @@ class _Line(asyncio.Protocol):
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(protocolError=driver.InvalidResponse, replyError=_error)
-        self._expected: deque[tuple[asyncio.Future[Any], float]] = deque()  # and when they are late
+        # Replies to come, and when their calls were sent; None for one that nobody waits for.
+        self._expected: deque[tuple[asyncio.Future[Any] | None, float]] = deque()
+        self._heard = 0.0
         self._looking: asyncio.TimerHandle | None = None
         self._answered = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
@@ -35,22 +37,25 @@ class _Line(asyncio.Protocol):
         self._writer = writer
         writer.transport.set_protocol(self)
 
-    def send(self, command: bytes) -> asyncio.Future[Any]:
-        """Send a call at once, and return its reply to come; if nobody waits for that, it is passed over."""
+    def send(self, commands: bytes, replies: int = 1) -> asyncio.Future[Any]:
+        """Send a call at once; return the last of its replies to come. If nobody waits for it, it is passed over."""
         reply = self._loop.create_future()
-        self._expected.append((reply, self._loop.time() + self._timeout_seconds))
+        sent = self._loop.time()
+        for _ in range(replies - 1):
+            self._expected.append((None, sent))
+        self._expected.append((reply, sent))
         if self._writer:
-            self._writer.transport.write(command)
+            self._writer.transport.write(commands)
         if self._looking is None:
             self._looking = self._loop.call_later(self._timeout_seconds, self._look)
         return reply
 
     def _look(self) -> None:
-        """Give up if the next reply is late, else look again when it would be."""
+        """Give up if the next reply is late and nothing is coming, else look again when that may be."""
         self._looking = None
         if not self._expected:
             return
-        due = self._expected[0][1]
+        due = max(self._expected[0][1], self._heard) + self._timeout_seconds
         if due <= self._loop.time():
             self._lose(driver.TimeoutError("Timeout reading from the server"))
         else:
@@ -58,6 +63,7 @@ class _Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand replies to those who wait for them."""
+        self._heard = self._loop.time()
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
@@ -68,7 +74,7 @@ class _Line(asyncio.Protocol):
 
     def _hand_over(self, reply: Any) -> None:
         waiting, _ = self._expected.popleft()
-        if not waiting.done():
+        if waiting and not waiting.done():
             if isinstance(reply, Exception):
                 waiting.set_exception(reply)
             else:
@@ -89,7 +95,7 @@ class _Line(asyncio.Protocol):
             self._looking = None
         while self._expected:
             waiting, _ = self._expected.popleft()
-            if not waiting.done():
+            if waiting and not waiting.done():
                 waiting.set_exception(fault)
         self._answered.set()
 
@@ -102,7 +108,7 @@ class _Line(asyncio.Protocol):
 
 
 class Pipe:
-    """Runs scripts on one connection of its own, without waiting for the replies of those before.
+    """Makes calls on one connection of its own, without waiting for the replies to those before.
 
     What the driver does around a call (a connection out of a pool, tasks, timers, a stream) costs more than the call
     itself. So it connects, with whatever login, TLS and Sentinels that takes, and then hands its connection over. A
@@ -123,13 +129,20 @@ class Pipe:
         """Run a script by its text."""
         return await self._call("EVAL", arguments)
 
+    async def transaction(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """Run commands in one step; return a reply for each, some of them errors. A `ResponseError` if none was run."""
+        packed = b"".join([hiredis.pack_command(command) for command in (("MULTI",), *commands, ("EXEC",))])
+        line = await self._connected()
+        replies: list[Any] = await line.send(packed, 2 + len(commands))
+        return replies
+
     async def _call(self, command: str, arguments: tuple[Any, ...]) -> Any:
-        line = self._line
-        if line is None or line.lost:
-            line = await self._connected()
+        line = await self._connected()
         return await line.send(hiredis.pack_command((command, *arguments)))
 
     async def _connected(self) -> _Line:
+        if self._line and not self._line.lost:
+            return self._line
         async with self._connecting:
             if self._line is None or self._line.lost:
                 connection: HandingOver = self._pool.make_connection()

@@ -32,7 +32,10 @@ class Script:
             # EVAL loads and runs in one step: nothing can flush the script in between.
             return await client.eval(self._text, len(keys), *keys, *args)
 
+    def command(self, keys: list[str], args: list[Any]) -> tuple[Any, ...]:
+        """Return the command that runs it; its reply is a `NoScriptError` where the server does not know it."""
+        return ("EVALSHA", self._digest, len(keys), *keys, *args)
+
     def enqueue(self, pipeline: Any, keys: list[str], args: list[Any]) -> None:
-        """Let a pipeline run it; the reply is a `NoScriptError` where the server does not know it."""
-        # By the bare command: a Cluster's pipeline knows no other way.
-        pipeline.execute_command("EVALSHA", self._digest, len(keys), *keys, *args)
+        """Let a pipeline run it."""
+        pipeline.execute_command(*self.command(keys, args))  # the only way that a Cluster's pipeline knows

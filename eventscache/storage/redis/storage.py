@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import math
+import re
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import Any, Self
 
 import msgspec
@@ -42,6 +44,7 @@ _LETTERS: Mapping[tuple[Any, ...], str] = {
     (Status.ERROR, True, False): "a",
     (Status.ERROR, False, True): "x",
 }
+_STAMP, _MAX_EVENT_BYTES = re.compile(rb"[ske][0-9]{1,16}:[0-9]{1,16}"), 2**24  # as in `lua/fetch.lua`
 _STALE = 2
 _STREAMS_AT_ONCE = 500
 
@@ -131,7 +134,7 @@ class RedisStorage(Storage):
         """Return a reply to each batch, or something that is no list where it met an error."""
         key = self._keys.key(batches[0].stream, "state")
         alike = len({(batch.quota, batch.writer) for batch in batches}) == 1
-        if alike and self._deployment.slotless:
+        if alike and self._deployment.pipe:
             keys = [key for batch in batches for key in self._keys.all(batch.stream)]
             arguments = self._arguments(batches)
             replies: list[Any] = await self._deployment.insert(key, lambda pipe: self._insert(pipe, keys, arguments))
@@ -198,10 +201,39 @@ class RedisStorage(Storage):
             "" if query.after is None else query.after,
             query.limit,
         ]
+        all_match = arguments[2:5] == ["", "", ""]
+        if all_match and query.limit and (page := await self._fetch_newest(keys, arguments)):
+            return page
         total, limited, unreadable, *flat = await self._deployment.read(
             keys[0], lambda: self._fetch(self._client, keys, arguments)
         )
         return Page(list(map(_entry, flat[::2], flat[1::2])), total, limited, unreadable)
+
+    async def _fetch_newest(self, keys: list[str], arguments: list[Any]) -> Page | None:
+        """Return what needs no choice by a script: that would copy all events, at thirty times what Redis spends else.
+
+        None if something is not as it should be; the script can tell what.
+        """
+        pipe = self._deployment.read_pipe
+        if pipe is None:
+            return None
+        *others, limit = arguments
+        commands = (
+            self._fetch.command(keys, [*others, 0]),
+            ("LRANGE", keys[1], 0, limit - 1),
+            ("LRANGE", keys[2], 0, limit - 1),
+        )
+        try:
+            replies = await self._deployment.read(keys[0], lambda: pipe.transaction(*commands))
+        except StorageUnavailable:
+            raise
+        except StorageError:
+            return None
+        if any(isinstance(reply, Exception) for reply in replies):
+            return None
+        (total, limited, unreadable), events, stamps = replies
+        good = [(stamp, event) for stamp, event in zip(stamps, events, strict=False) if _is_entry(stamp, event)]
+        return Page(list(starmap(_entry, good)), total, limited, unreadable + len(events) - len(good))
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """See `Storage.streams`."""
@@ -277,6 +309,11 @@ def _calls(options: StorageOptions) -> int:
 
 def _carried(refusals: Sequence[Refusal]) -> str:
     return " ".join(f"{age_us}:{events}" for age_us, events in refusals if events)
+
+
+def _is_entry(stamp: bytes, event: bytes) -> bool:
+    """Whether that is what a script wrote."""
+    return bool(_STAMP.fullmatch(stamp)) and len(event) <= _MAX_EVENT_BYTES
 
 
 def _entry(stamp: bytes, event: bytes) -> Entry:
