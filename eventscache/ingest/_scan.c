@@ -16,6 +16,7 @@ enum {
     MOST_DIGITS = 200,        /* of one number; with an exponent of two digits it is far below the largest double */
     MOST_EXPONENT_DIGITS = 2,
     FIRST_SPANS = 64,
+    MOST_NAMES = 16,
 };
 
 typedef struct {
@@ -59,7 +60,8 @@ static int hex4(const Cursor *cursor, const unsigned char *at)
     }
     for (int i = 0; i < 4; i++) {
         unsigned char c = at[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+        int letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+        int digit = c >= '0' && c <= '9' ? c - '0' : letter;
         if (digit < 0) {
             return -1;
         }
@@ -310,6 +312,27 @@ static inline bool is_over(Cursor *cursor)
     return cursor->at == cursor->end;
 }
 
+typedef enum { WRONG, ELEMENT, END } Step;
+
+/* Go to the first or next element of an array that is all there is, and of which each element is an object. */
+static Step step(Cursor *cursor, bool first)
+{
+    skip_space(cursor);
+    if (cursor->at == cursor->end || (first ? *cursor->at != '[' : *cursor->at != ',' && *cursor->at != ']')) {
+        return WRONG;
+    }
+    bool over = *cursor->at++ == ']';
+    skip_space(cursor);
+    if (first && cursor->at < cursor->end && *cursor->at == ']') {
+        cursor->at++;
+        over = true;
+    }
+    if (over) {
+        return is_over(cursor) ? END : WRONG;
+    }
+    return cursor->at < cursor->end && *cursor->at == '{' ? ELEMENT : WRONG;
+}
+
 static bool arguments(PyObject *const *given, Py_ssize_t count, Cursor *cursor, int *deepest)
 {
     if (count < 2 || !PyBytes_Check(given[0])) {
@@ -366,16 +389,8 @@ static PyObject *object_spans(PyObject *module, PyObject *const *given, Py_ssize
     if (spans == NULL) {
         return PyErr_NoMemory();
     }
-    skip_space(&cursor);
-    if (cursor.at == cursor.end || *cursor.at != '[') {
-        goto not_vouched_for;
-    }
-    do { /* The cursor stands on the opening bracket, or on a comma. */
-        cursor.at++;
-        skip_space(&cursor);
-        if (used == 0 && cursor.at < cursor.end && *cursor.at == ']') {
-            break;
-        }
+    Step next;
+    while ((next = step(&cursor, used == 0)) == ELEMENT) {
         if (used == room) {
             int64_t *more = spans;
             room *= 2;
@@ -387,27 +402,179 @@ static PyObject *object_spans(PyObject *module, PyObject *const *given, Py_ssize
             spans = more;
         }
         spans[used++] = cursor.at - start;
-        if (cursor.at == cursor.end || *cursor.at != '{' || !skip_container(&cursor, deepest, NULL)) {
-            goto not_vouched_for;
+        if (!skip_container(&cursor, deepest, NULL)) {
+            break;
         }
         spans[used++] = cursor.at - start;
-        skip_space(&cursor);
-    } while (cursor.at < cursor.end && *cursor.at == ',');
-    if (cursor.at == cursor.end || *cursor.at != ']') {
-        goto not_vouched_for;
     }
-    cursor.at++;
-    if (!is_over(&cursor)) {
-        goto not_vouched_for;
-    }
-    found = PyBytes_FromStringAndSize((const char *)spans, used * (Py_ssize_t)sizeof *spans);
-    goto done;
-
-not_vouched_for:
-    found = Py_NewRef(Py_None);
+    found = next == END ? PyBytes_FromStringAndSize((const char *)spans, used * (Py_ssize_t)sizeof *spans)
+                              : Py_NewRef(Py_None);
 done:
     PyMem_Free(spans);
     return found;
+}
+
+/* What members are asked for: those whose values are objects first, then those whose values are texts. */
+typedef struct {
+    Text names[MOST_NAMES];
+    Py_ssize_t objects;
+    Py_ssize_t all;
+} Asked;
+
+static bool ask_for(Asked *asked, PyObject *names)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        if (!PyBytes_Check(name) || asked->all == MOST_NAMES) {
+            PyErr_Format(PyExc_TypeError, "expected the bytes of at most %d names", MOST_NAMES);
+            return false;
+        }
+        asked->names[asked->all++] = (Text){PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)};
+    }
+    return true;
+}
+
+/* The place of a name among those asked for, or -1. */
+static Py_ssize_t place_of(const Asked *asked, const unsigned char *start, Py_ssize_t length)
+{
+    for (Py_ssize_t i = 0; i < asked->all; i++) {
+        if (length == asked->names[i].length && memcmp(start, asked->names[i].bytes, (size_t)length) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* The value between two places, NULL for none of the type asked for: None for null, bytes of an object, or the text of
+ * a string that is written without escapes. */
+static PyObject *value_of(const unsigned char *start, const unsigned char *end, bool object)
+{
+    if (*start == 'n') {
+        return Py_NewRef(Py_None);
+    }
+    if (object) {
+        return *start == '{' ? PyBytes_FromStringAndSize((const char *)start, end - start) : NULL;
+    }
+    if (*start != '"' || memchr(start, '\\', (size_t)(end - start)) != NULL) {
+        return NULL;
+    }
+    return PyUnicode_DecodeUTF8((const char *)start + 1, end - start - 2, NULL);
+}
+
+typedef enum { FAILED, NOT_VOUCHED_FOR, UNUSUAL, USUAL } Outcome;
+
+/* An object whose members are looked at: their values go into the row, the last one where a name stands twice. It is
+ * unusual if one of them has another type, or if a name has escapes. The cursor stands on the bracket. */
+static Outcome read_members(Cursor *cursor, int deepest, const Asked *asked, PyObject *row)
+{
+    Outcome outcome = USUAL;
+    if (deepest == 0) {
+        return NOT_VOUCHED_FOR;
+    }
+    cursor->at++;
+    skip_space(cursor);
+    if (cursor->at < cursor->end && *cursor->at == '}') {
+        cursor->at++;
+        return USUAL;
+    }
+    for (;;) {
+        const unsigned char *name = cursor->at + 1;
+        if (!skip_name(cursor, NULL) || cursor->at >= cursor->end) {
+            return NOT_VOUCHED_FOR;
+        }
+        const unsigned char *quote = memchr(name, '"', (size_t)(cursor->at - name)), *start = cursor->at;
+        bool nested = *start == '{' || *start == '[';
+        if (nested ? !skip_container(cursor, deepest - 1, NULL) : !skip_scalar(cursor)) {
+            return NOT_VOUCHED_FOR;
+        }
+        if (memchr(name, '\\', (size_t)(quote - name)) != NULL) {
+            outcome = UNUSUAL;
+        }
+        Py_ssize_t place = place_of(asked, name, quote - name);
+        if (place >= 0) {
+            PyObject *value = value_of(start, cursor->at, place < asked->objects);
+            if (value == NULL && PyErr_Occurred()) {
+                return FAILED;
+            }
+            if (value == NULL) {
+                outcome = UNUSUAL;
+            } else {
+                PyObject *before = PyTuple_GET_ITEM(row, place);
+                PyTuple_SET_ITEM(row, place, value);
+                Py_DECREF(before);
+            }
+        }
+        skip_space(cursor);
+        if (cursor->at >= cursor->end || (*cursor->at != ',' && *cursor->at != '}')) {
+            return NOT_VOUCHED_FOR;
+        }
+        if (*cursor->at++ == '}') {
+            return outcome;
+        }
+        skip_space(cursor);
+    }
+}
+
+static PyObject *empty_row(Py_ssize_t length)
+{
+    PyObject *row = PyTuple_New(length);
+    for (Py_ssize_t i = 0; row != NULL && i < length; i++) {
+        PyTuple_SET_ITEM(row, i, Py_NewRef(Py_None));
+    }
+    return row;
+}
+
+static PyObject *object_members(PyObject *module, PyObject *const *given, Py_ssize_t count)
+{
+    (void)module;
+    Cursor cursor;
+    int deepest;
+    Asked asked = {.objects = 0, .all = 0};
+    if (!arguments(given, count, &cursor, &deepest)) {
+        return NULL;
+    }
+    if (count != 5 || !PyTuple_Check(given[3]) || !PyTuple_Check(given[4])) {
+        PyErr_SetString(PyExc_TypeError, "expected a size and two tuples of names");
+        return NULL;
+    }
+    Py_ssize_t largest = PyLong_AsSsize_t(given[2]);
+    if ((largest == -1 && PyErr_Occurred()) || !ask_for(&asked, given[3])) {
+        return NULL;
+    }
+    asked.objects = asked.all;
+    if (!ask_for(&asked, given[4])) {
+        return NULL;
+    }
+    PyObject *rows = PyList_New(0);
+    if (rows == NULL) {
+        return NULL;
+    }
+    Step next;
+    while ((next = step(&cursor, PyList_GET_SIZE(rows) == 0)) == ELEMENT) {
+        const unsigned char *start = cursor.at;
+        PyObject *row = empty_row(asked.all), *element = NULL;
+        Outcome outcome = row == NULL ? FAILED : read_members(&cursor, deepest, &asked, row);
+        if (outcome == UNUSUAL || (outcome == USUAL && cursor.at - start > largest)) {
+            element = PyBytes_FromStringAndSize((const char *)start, cursor.at - start);
+        } else if (outcome == USUAL) {
+            element = Py_NewRef(row);
+        }
+        Py_XDECREF(row);
+        if (outcome == NOT_VOUCHED_FOR) {
+            break;
+        }
+        bool failed = element == NULL || PyList_Append(rows, element) < 0;
+        Py_XDECREF(element);
+        if (failed) {
+            Py_DECREF(rows);
+            return NULL;
+        }
+    }
+    if (next != END) {
+        Py_DECREF(rows);
+        return Py_NewRef(Py_None);
+    }
+    return rows;
 }
 
 static PyMethodDef methods[] = {
@@ -419,6 +586,11 @@ static PyMethodDef methods[] = {
      PyDoc_STR("object_spans(data, levels)\n--\n\n"
                "Return where each object begins and ends in the JSON array that the data is, as native numbers of\n"
                "64 bits one after the other; None if it, or an element, is not vouched for. Levels are an element's.")},
+    {"object_members", (PyCFunction)(void (*)(void))object_members, METH_FASTCALL,
+     PyDoc_STR("object_members(data, levels, largest, objects, texts)\n--\n\n"
+               "Return what the objects in a JSON array hold under some names: for each a tuple of the bytes of its\n"
+               "objects and of its texts, None for what is null or absent. Or else an element's own bytes, if it is\n"
+               "larger than that, a value has another type, or a text or a name has escapes. None as object_spans.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgpack
 import msgspec
@@ -40,6 +40,12 @@ class Parsed(NamedTuple):
 
 
 _read = msgspec.json.Decoder(_Record).decode
+_TEXT_NAMES = ("malformed", "error", "skip", "timestamp", "uid", "destination_id", "token_id")
+# What is asked of an array: objects, and texts, of which a reader has to look at those that are none, as `masked` is.
+_OBJECTS = (b"original", b"success")
+_TEXTS = (*map(str.encode, _TEXT_NAMES), b"masked")
+_Row = tuple[Any, ...]
+"""original and success, each None, nothing or the bytes of an object; the texts, each None or a str; masked."""
 
 
 def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
@@ -54,9 +60,9 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
         if scan.object_end(body, _levels(limits)) < 0:
             strict.decode(body)
         return _parse([body], default, limits, 1)
-    vouched = scan.vouched_elements(body, _levels(limits))
-    if vouched is not None:
-        return _parse(vouched, default, limits, len(vouched), vouched=True)
+    rows = scan.object_members(body, _levels(limits), limits.max_event_bytes, _OBJECTS, _TEXTS)
+    if rows is not None:
+        return _parse(rows, default, limits, len(rows))
     elements = strict.split_array(body)
     return _parse(map(bytes, elements), default, limits, len(elements))
 
@@ -140,49 +146,55 @@ def _field_to_json(name: str, value: object) -> bytes:
 
 
 def _parse(
-    records: Iterable[bytes | InvalidEvent],
-    default: Stream | None,
-    limits: Limits,
-    count: int,
-    *,
-    vouched: bool = False,
+    records: Iterable[_Row | bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int
 ) -> Parsed:
     limits.check_count(count, "records")
     parsed = Parsed([], [])
     for index, record in enumerate(records):
         try:
-            if isinstance(record, InvalidEvent):
+            if isinstance(record, tuple):
+                parsed.records.append(_placed(record, default, limits))
+            elif isinstance(record, bytes):
+                parsed.records.append(_placed(_fields(record, limits), default, limits))
+            else:
                 raise record
-            parsed.records.append(_parse_record(record, default, limits, vouched=vouched))
         except InvalidEvent as fault:
             parsed.errors.append((index, str(fault)))
     return parsed
 
 
-def _parse_record(data: bytes, default: Stream | None, limits: Limits, *, vouched: bool) -> tuple[Stream, Event]:
+def _fields(data: bytes, limits: Limits) -> _Row:
+    """Return the fields of a record that a reader has to look at."""
     if len(data) > limits.max_event_bytes:
         raise InvalidEvent(f"too_large: the record has {len(data)} bytes; at most {limits.max_event_bytes} are allowed")
-    vouched = vouched or scan.object_end(data, _levels(limits)) >= 0
+    vouched = scan.object_end(data, _levels(limits)) >= 0
     if not (vouched or isinstance(strict.decode(data), dict)):
         raise InvalidEvent("the record is not an object")
     try:
         record = _read(data)
     except msgspec.ValidationError as fault:
         raise InvalidEvent(str(fault)) from None
-    event = Event(
-        malformed=malformed.cut(record.malformed.encode(), limits.max_malformed_bytes) if record.malformed else "",
-        original=_object("original", record.original, limits, vouched=vouched),
-        success=_object("success", record.success, limits, vouched=vouched),
-        error=record.error or "",
-        skip=record.skip or "",
-        timestamp=_timestamp(record.timestamp or ""),
-        uid=record.uid or "",
-        destination_id=record.destination_id or "",
-        token_id=record.token_id or "",
-        masked=record.masked or False,
-    )
-    if not (event.original or event.success or event.malformed or event.error or event.skip):
+    objects = (_object(name, getattr(record, name), limits, vouched=vouched) for name in ("original", "success"))
+    return (*objects, *[getattr(record, name) for name in _TEXT_NAMES], record.masked)
+
+
+def _placed(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
+    """Return the event of a record's fields, each None if it is absent, and its stream."""
+    original, success, text, error, skip, timestamp, uid, destination_id, token_id, masked = row
+    if not (original or success or text or error or skip):
         raise InvalidEvent("the record has none of original, success, malformed, error and skip")
+    event = Event(
+        malformed.cut(text.encode(), limits.max_malformed_bytes) if text else "",
+        original or b"",
+        success or b"",
+        error or "",
+        skip or "",
+        _timestamp(timestamp) if timestamp else "",
+        uid or "",
+        destination_id or "",
+        token_id or "",
+        masked or False,
+    )
     return _stream(event, default, limits), event
 
 
@@ -199,11 +211,10 @@ def _object(name: str, raw: msgspec.Raw, limits: Limits, *, vouched: bool) -> by
 
 
 def _timestamp(text: str) -> str:
-    if text:
-        try:
-            parse_time(text)
-        except ValueError:
-            raise InvalidEvent("timestamp is not a time such as 2020-11-30T21:48:12.754000Z") from None
+    try:
+        parse_time(text)
+    except ValueError:
+        raise InvalidEvent("timestamp is not a time such as 2020-11-30T21:48:12.754000Z") from None
     return text
 
 

@@ -5,12 +5,12 @@ nothing. Where the extension was not built it vouches for nothing, and all that 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
-__all__ = ["COMPILED", "Elements", "object_end", "object_spans", "vouched_elements"]
+__all__ = ["COMPILED", "Elements", "object_end", "object_members", "object_spans", "vouched_elements"]
 
 try:
-    from eventscache.ingest._scan import object_end, object_spans
+    from eventscache.ingest._scan import object_end, object_members, object_spans
 
     COMPILED = True
 except ImportError:
@@ -21,6 +21,17 @@ except ImportError:
         return -1
 
     def object_spans(data: bytes, levels: int, /) -> bytes | None:  # noqa: ARG001
+        """Vouch for nothing."""
+        return None
+
+    def object_members(
+        data: bytes,  # noqa: ARG001
+        levels: int,  # noqa: ARG001
+        largest: int,  # noqa: ARG001
+        objects: tuple[bytes, ...],  # noqa: ARG001
+        texts: tuple[bytes, ...],  # noqa: ARG001
+        /,
+    ) -> list[tuple[Any, ...] | bytes] | None:
         """Vouch for nothing."""
         return None
 

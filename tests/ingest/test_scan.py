@@ -4,6 +4,7 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -125,6 +126,59 @@ def test_an_unwanted_name_is_found_at_the_top_alone_however_it_is_spelled() -> N
         assert scan.object_end(data, LEVELS, b"template") == len(data)
 
 
+def members(data: bytes, levels: int = LEVELS, largest: int = 1000) -> list[Any] | None:
+    return scan.object_members(data, levels, largest, (b"o", b"p"), (b"t", b"u"))
+
+
+def test_members_are_given_by_name_and_type() -> None:
+    data = b' [ {"o":{"a":[1]},"x":{"o":1},"t":"","u":"%b"} , {} , { "p" : { } , "o" : null , "t" : null } ] '
+    assert members(data % "é😀".encode()) == [
+        (b'{"a":[1]}', None, "", "é😀"),
+        (None, None, None, None),
+        (None, b"{ }", None, None),
+    ]
+    assert members(b"[]") == []
+    assert members(b'[{"t":"a","t":"b"}]') == [(None, None, "b", None)]
+    assert members(b'[{"o":{},"o":null}]') == [(None, None, None, None)]
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        *(b'{"o":1}', b'{"o":"a"}', b'{"o":[]}', b'{"o":true}', b'{"t":1}', b'{"t":{}}', b'{"t":[1]}', b'{"t":false}'),
+        *(rb'{"t":"\n"}', rb'{"\u006f":{}}', rb'{"a\"b":1}', rb'{"\"":1,"o":{}}', b'{"t":1,"t":"a"}'),
+        b'{"x":"%b"}' % (b"x" * 1000),
+    ],
+)
+def test_an_element_that_is_unusual_is_given_whole(element: bytes) -> None:
+    assert members(b"[%b]" % element) == [element]
+    assert members(b'[{"t":"a"} , %b, {}]' % element) == [(None, None, "a", None), element, (None,) * 4]
+
+
+@pytest.mark.parametrize("data", NEVER)
+def test_members_of_what_is_wrong_are_left_to_a_reader(data: bytes) -> None:
+    assert members(b"[{},%b]" % data) is None
+    assert members(b'[{"o":%b}]' % data) is None or data.strip() in {b"[]", b"1", b'"a"', b"null"}
+
+
+def test_levels_of_members_are_those_of_elements() -> None:
+    for data in COMMON:
+        for levels in range(7):
+            array = b"[%b]" % data
+            assert (members(array, levels) is None) is (scan.object_spans(array, levels) is None)
+
+
+def test_members_have_at_most_sixteen_names() -> None:
+    names = tuple(b"%d" % number for number in range(17))
+    assert scan.object_members(b'[{"15":"a"}]', 1, 99, names[:8], names[8:16]) == [(None,) * 15 + ("a",)]
+    with pytest.raises(TypeError):
+        scan.object_members(b"[]", 1, 9, names, ())
+    with pytest.raises(TypeError):
+        scan.object_members(b"[]", 1, 9, ("a",), ())  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        scan.object_members(b"[]", 1, 9, ())  # type: ignore[call-arg]
+
+
 def test_arguments_of_another_type_are_errors_of_python() -> None:
     with pytest.raises(TypeError):
         scan.object_end("{}", 1)  # type: ignore[arg-type]
@@ -203,7 +257,13 @@ def test_fuzz_what_is_vouched_for_is_strict(data: bytes) -> None:
         assert is_strict(data)
         assert data[:end] == data.rstrip(b" \t\r\n")
     elements = scan.vouched_elements(data, LEVELS)
-    if elements is not None:
+    rows = members(data, largest=10**6)
+    assert (rows is None) is (elements is None)
+    if elements is not None and rows is not None:
+        for element, row in zip(elements, rows, strict=True):
+            value = json.loads(element)
+            objects = [json.loads(part) if part else None for part in row[:2]] if row != element else []
+            assert row == element or [*objects, *row[2:]] == [value.get(name) for name in "optu"]
         assert [*elements] == [bytes(element) for element in strict.split_array(data)]
         assert all(is_strict(element) for element in elements)
 
@@ -240,4 +300,5 @@ def test_fuzz_parsers_say_the_same_without_the_module_in_c(data: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "object_end", lambda *_: -1)
         patch.setattr(scan, "object_spans", lambda *_: None)
+        patch.setattr(scan, "object_members", lambda *_: None)
         assert outcomes() == with_c

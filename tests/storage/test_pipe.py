@@ -12,7 +12,7 @@ from redis import exceptions as driver
 from eventscache.storage.base import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.storage.redis.client import client_from_url
-from eventscache.storage.redis.pipe import Pipe
+from eventscache.storage.redis.pipe import Pipe, _packed
 from tests.fault_proxy import FaultProxy
 from tests.redis_server import RedisServer
 
@@ -45,6 +45,13 @@ async def test_every_single_server_has_one(url: str) -> None:
 
 async def test_a_cluster_has_none() -> None:
     assert RedisStorage.from_url("redis+cluster://h", StorageOptions())._deployment.pipe is None
+
+
+@pytest.mark.parametrize("lengths", [(), (1,), (300,), (300, 300), (3, 300, 2, 2), (0, 256, 257, 10_000, 1)])
+def test_commands_are_packed_as_the_driver_would(lengths: tuple[int, ...]) -> None:
+    client: Any = client_from_url("redis://h", StorageOptions(), 1)
+    command = ("EVALSHA", "digest", 2, "k\u00e9y", b"\xff\0", "", 10**16, *(b"x" * length for length in lengths))
+    assert _packed(command) == b"".join(client.connection_pool.make_connection().pack_command(*command))
 
 
 async def test_calls_that_are_under_way_together_get_their_own_replies(pipe: Pipe) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import hiredis
@@ -9,12 +10,35 @@ from redis import exceptions as driver
 
 from eventscache.storage.redis.client import HandingOver
 
+_SHORT = 256
 _CLASSES = {"NOSCRIPT": driver.NoScriptError, "READONLY": driver.ReadOnlyError}
 
 
 def _error(text: str) -> driver.ResponseError:
     """Return what the driver raises for an error reply, as far as anybody tells it apart by its class."""
     return _CLASSES.get(text.partition(" ")[0], driver.ResponseError)(text.removeprefix("ERR "))
+
+
+def _packed(command: Sequence[Any]) -> bytes:
+    """Return the bytes of a command: short arguments packed in C, long ones copied once, which that does not."""
+    pieces = [b"*%d\r\n" % len(command)]
+    short: list[Any] = []
+    for argument in command:
+        if type(argument) is bytes and len(argument) > _SHORT:
+            if short:
+                pieces.append(_packed_short(short))
+                short = []
+            pieces += (b"$%d\r\n" % len(argument), argument, b"\r\n")
+        else:
+            short.append(argument)
+    if short:
+        pieces.append(_packed_short(short))
+    return b"".join(pieces)
+
+
+def _packed_short(arguments: list[Any]) -> bytes:
+    packed: bytes = hiredis.pack_command(tuple(arguments))
+    return packed[packed.index(b"\n") + 1 :]  # without their number
 
 
 class _Line(asyncio.Protocol):
@@ -131,14 +155,14 @@ class Pipe:
 
     async def transaction(self, *commands: tuple[Any, ...]) -> list[Any]:
         """Run commands in one step; return a reply for each, some of them errors. A `ResponseError` if none was run."""
-        packed = b"".join([hiredis.pack_command(command) for command in (("MULTI",), *commands, ("EXEC",))])
+        packed = b"".join([_packed(command) for command in (("MULTI",), *commands, ("EXEC",))])
         line = await self._connected()
         replies: list[Any] = await line.send(packed, 2 + len(commands))
         return replies
 
     async def _call(self, command: str, arguments: tuple[Any, ...]) -> Any:
         line = await self._connected()
-        return await line.send(hiredis.pack_command((command, *arguments)))
+        return await line.send(_packed((command, *arguments)))
 
     async def _connected(self) -> _Line:
         if self._line and not self._line.lost:
