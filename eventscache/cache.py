@@ -150,12 +150,13 @@ class EventsCache:
     def _offers(self, events: Sequence[Event], *, failed: bool) -> list[Offer]:
         """Return what is kept of events, each with a time and an id, for the collections that they belong to."""
         now = ""
+        uids = iter(self._uids.several(len(events)))
         offers = []
         for event in events:
             if not event.timestamp:
                 event.timestamp = now = now or format_time(time.time_ns() // 1000)
             if not event.uid:
-                event.uid = self._uids.next()
+                event.uid = next(uids)
             status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
             kept = event if self._mask is None else self._mask.masked(event)
             offers.append(Offer(kept.pack(), status, True, failed))

@@ -16,13 +16,14 @@ class Uids:
         self._number = secrets.randbelow(_NUMBERS)
         self._rest = _random_rest()
 
-    def next(self) -> str:
-        """Return one that nobody else has."""
-        number = self._number
-        if number == _NUMBERS:
-            number, self._rest = 0, _random_rest()
-        self._number = number + 1
-        return f"{number:08x}{self._rest}"
+    def several(self, count: int) -> list[str]:
+        """Return that many that nobody else has."""
+        first = self._number
+        if first + count > _NUMBERS:
+            first, self._rest = 0, _random_rest()
+        self._number = first + count
+        rest = self._rest
+        return [f"{number:08x}{rest}" for number in range(first, first + count)]
 
 
 def _random_rest() -> str:
