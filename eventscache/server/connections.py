@@ -8,7 +8,8 @@ import asyncio
 import re
 from typing import Any, NamedTuple, cast
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from eventscache.server.answers import error_answer
@@ -36,13 +37,14 @@ class ConnectionLimits(NamedTuple):
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_body", "_ended", "_head_since", "_heads", "_unsent", "_unsent_since", "silent")
+    __slots__ = ("_body", "_ended", "_head_since", "_heads", "_leaves_http", "_unsent", "_unsent_since", "silent")
 
     def __init__(self, manager: "Connections", **settings: Any) -> None:
         super().__init__(manager, **settings)
         self.silent = True  # until the head of its first request is complete
         self._heads = 0
         self._body: StreamReader | None = None  # of the last request that began
+        self._leaves_http = False  # that one wants another protocol: what comes behind it is no request of ours
         self._head_since: float | None = None  # when the head began that is not complete
         self._ended = False  # the client sends no more, but may read yet
         self._unsent, self._unsent_since = 0, 0.0
@@ -54,20 +56,39 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, and note whether they complete a head."""
+        if self._leaves_http and (self._body is None or self._body.is_eof()):
+            return
         super().data_received(data)
-        if self._request_count != self._heads:
+        heads = self._request_count - self._heads
+        if heads:
             self._heads = self._request_count
             self._head_since = None
             if self.silent:
                 self.silent = False
                 cast(Connections, self._manager).forget_silent(self)
-            message, body = self._messages[-1]
-            if isinstance(message, _ErrInfo) and self._body is not None and not self._body.is_eof():
-                # Whoever reads it would wait for ever: aiohttp tells them nothing.
-                self._body.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
-            self._body = body
+            self._look_at_heads(heads)
         elif self._head_since is None and self.idle:
             self._head_since = self._loop.time()
+        if self._leaves_http:
+            self._message_tail = b""  # of which aiohttp would make requests, past all that is noted here
+
+    def _look_at_heads(self, count: int) -> None:
+        """Note what the newest heads, so many of them, are about."""
+        messages = self._messages
+        for place in range(-count, 0):
+            message, body = messages[place]
+            if isinstance(message, _ErrInfo):
+                if self._body is not None and not self._body.is_eof():
+                    # Whoever reads it would wait for ever: aiohttp tells them nothing.
+                    self._body.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
+            elif message.version is not HttpVersion11 and message.version != HttpVersion10:
+                unknown = BadHttpMessage("the version is neither 1.0 nor 1.1")
+                messages[place] = (_ErrInfo(400, unknown, unknown.message), body)
+            elif message.upgrade:
+                # The parser stops behind it, and of some protocols loses what came in the same packet.
+                self._leaves_http = True
+                messages[place] = (message._replace(should_close=True), body)
+            self._body = body
 
     async def start(self) -> None:
         """Serve, unless it was closed in its first moment to make room."""

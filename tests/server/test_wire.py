@@ -153,6 +153,39 @@ async def test_a_request_may_come_byte_by_byte(sidecar: Sidecar, connect: Connec
     await assert_calm(sidecar, log)
 
 
+BEHIND = {
+    "a request": [post()],
+    "two requests": [post() * 2],
+    "half a head": [post()[:60]],
+    "a head in two packets": [post(body=b"")[:-2], b"\r\n" + EVENT],
+    "half a body": [post()[:-3]],
+    "no HTTP": [b"\x00\xff\r\n\r\n"],
+    "another upgrade": [wire.UPGRADES[2].sent + post()],
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
+@pytest.mark.parametrize("together", [True, False], ids=["together", "apart"])
+@each(wire.UPGRADES)
+async def test_who_wants_another_protocol_is_answered_in_this_one_and_nothing_else_is(
+    sidecar: Sidecar, connect: Connect, log: Log, case: Case, together: bool, behind: list[bytes]
+) -> None:
+    client = await connect(sidecar)
+    first, *more = [case.sent + behind[0], *behind[1:]] if together else [case.sent, *behind]
+    client.send(first)
+    answer = b""
+    with contextlib.suppress(ConnectionResetError):
+        for packet in more:
+            await asyncio.sleep(0)
+            client.send(packet)
+        answer = await client.read()
+
+    if together:  # else what comes late can reset the connection before its answer has been read
+        assert [(reply.status, reply.headers["Connection"]) for reply in replies(answer)] == [(case.expected, "close")]
+    assert sidecar.cache.ledger.received == (case.expected == 200 and case.sent.startswith(b"POST"))
+    await assert_calm(sidecar, log)
+
+
 @each(wire.ROUTED)
 async def test_strange_methods_and_paths_are_told_so(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
     client = await connect(sidecar)

@@ -28,6 +28,8 @@ VALID = (
     post(b"Content-Encoding: gzip\r\nContent-Length: %d\r\n" % len(ZIPPED), ZIPPED),
     post(b"X-Auth-Token: \xc3\xa9\r\nOrigin: http://a.example\r\n" + LENGTH),
     post(b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + LENGTH),
+    get(b"/livez", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"),
+    get(b"a:1", b"", method=b"CONNECT"),
     chunked(chunks()),
     chunked(chunks(after=b';a="b"')),
     chunked(b"3\r\n" + b'{"a' + b"\r\n4\r\n" + b'":1}' + b"\r\n0\r\nX-Trailer: y\r\n\r\n"),
@@ -115,7 +117,10 @@ async def fuzz(sidecar: Sidecar, log: Log, seed: int) -> None:
     clients = [await send(sidecar, packets) for packets in mutants]
     await sidecar.still_serves()
     for client, packets in zip(clients, mutants, strict=True):
-        answered = await statuses(client)
+        try:
+            answered = await statuses(client)
+        except TimeoutError:
+            raise AssertionError(f"not closed: {seed}, {packets}") from None
         assert all(status < 500 for status in answered), (seed, packets)
     await sidecar.still_serves()
     assert log.faults == [], seed

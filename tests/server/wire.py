@@ -123,6 +123,9 @@ HOSTS = (
 STRANGERS = (
     Case(55, "TLS", bytes.fromhex("16030100c8010000c40303") + bytes(range(190))),
     Case(55, "HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")),
+    Case(55, "HTTP/2.0", b"GET /livez HTTP/2.0\r\n" + HOST + b"\r\n"),
+    Case(55, "HTTP/0.9", b"GET /livez HTTP/0.9\r\n" + HOST + b"\r\n"),
+    Case(55, "HTTP/2.0 with a body", post().replace(b"HTTP/1.1", b"HTTP/2.0")),
     Case(55, "HTTP/3.0", b"GET /livez HTTP/3.0\r\n" + HOST + b"\r\n"),
     Case(55, "HTTP/1.10", b"GET /livez HTTP/1.10\r\n" + HOST + b"\r\n"),
     Case(55, "all bytes", bytes(range(256)) * 4),
@@ -167,13 +170,26 @@ WELL_FRAMED = (
     Case(53, "header of 8 kB", post(b"X-A: " + b"x" * 8000 + b"\r\n" + LENGTH)),
     Case(53, "120 headers", post(b"".join(b"X-%d: a\r\n" % number for number in range(120)) + LENGTH)),
     Case(55, "empty lines first", b"\r\n\r\n" + post()),
-    Case(85, "HTTP/2 on offer", post(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" + LENGTH)),
 )
 
 _SOCKET = (
     b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
+_HTTP_2 = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+# Who wants to go on in another protocol: answered in this one, and nothing behind it is a request.
+UPGRADES = (
+    Case(56, "CONNECT", get(b"a:1", b"", method=b"CONNECT"), 404),
+    Case(56, "CONNECT with a length", get(b"a:1", LENGTH, method=b"CONNECT"), 404),
+    Case(85, "WebSocket", get(b"/livez", _SOCKET), 400),
+    Case(85, "WebSocket with an event", post(_SOCKET + LENGTH), 200),
+    Case(85, "WebSocket with a chunked event", post(_SOCKET + CHUNKED, chunks()), 200),
+    Case(85, "WebSocket with an event to nowhere", post(_SOCKET + LENGTH).replace(b"/event", b"/nowhere"), 404),
+    Case(85, "HTTP/2", get(b"/livez", _HTTP_2), 200),
+    Case(85, "HTTP/2 with an event", post(_HTTP_2 + LENGTH), 200),
+    Case(85, "TLS", get(b"/livez", b"Connection: Upgrade\r\nUpgrade: TLS/1.2, HTTP/1.1\r\n"), 200),
+)
+
 # Expected are the statuses that are right.
 ROUTED = (
     Case(56, "CONNECT", get(b"a.example:443", method=b"CONNECT"), {404, 405}),
