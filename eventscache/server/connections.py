@@ -79,8 +79,10 @@ class Connection(RequestHandler):
             message, body = messages[place]
             if isinstance(message, _ErrInfo):
                 if self._body is not None and not self._body.is_eof():
-                    # Whoever reads it would wait for ever: aiohttp tells them nothing.
-                    self._body.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
+                    # Whoever reads it would wait for ever: aiohttp tells them nothing. Nor would it tell who was woken
+                    # in this turn, by the end of a chunk, and waits again in the next one.
+                    fault = web.RequestPayloadError("the body is not valid HTTP")
+                    self._loop.call_soon(self._body.set_exception, fault)
             elif message.version is not HttpVersion11 and message.version != HttpVersion10:
                 unknown = BadHttpMessage("the version is neither 1.0 nor 1.1")
                 messages[place] = (_ErrInfo(400, unknown, unknown.message), body)

@@ -155,8 +155,10 @@ LATER = (
         for text in ("0x4", "-4", "17 f", "g", f"{2**70:x}")
     ),
     Case(51, "line feed behind the size", (chunked(b"3\r\n" + EVENT[:3] + b"\r\n"), b"4\n" + EVENT[3:] + b"\n")),
+    Case(51, "a chunk's end and a bad size", (chunked(b"7\r\n" + EVENT), b"\r\nXX\r\n")),
     Case(51, "bad end of a chunk", (chunked(b"7\r\n" + EVENT), b"XX0\r\n\r\n")),
     Case(51, "bad end of a chunk after a part", (chunked(b"7\r\n" + EVENT[:3]), EVENT[3:] + b"XX0\r\n\r\n")),
+    Case(52, "a chunk's end and a bad trailer", (chunked(b"7\r\n" + EVENT), b"\r\n0\r\nX: y\r\r\n")),
     Case(52, "1,000 trailers", (chunked(chunks()[:-2]), b"X: y\r\n" * 1000 + b"\r\n")),
 )
 
