@@ -11,6 +11,7 @@ from aiohttp import HttpVersion11, StreamReader, web
 from eventscache.errors import InvalidEvent
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.server.answers import Refused
+from eventscache.server.room import Incoming, Room
 
 T = TypeVar("T")
 
@@ -18,7 +19,7 @@ _MAX_GZIP_MEMBERS = 16
 _GZIP = 31  # zlib's name for: a gzip header, and the largest window
 _LARGEST_AT_ONCE = 131_072  # bytes that are parsed or unzipped without a thread: a few milliseconds at worst
 _THREADS = 2
-_BODIES_IN_MEMORY = 16  # of the largest size, while they come in and are parsed
+_BODIES_IN_MEMORY = 16  # of the largest size, while they come in pieces and are parsed
 
 
 class UnreadableBody(InvalidEvent):
@@ -36,7 +37,7 @@ class Bodies:
         self._limits = limits
         self._max_bytes = limits.max_body_bytes
         self._timeout_seconds = timeout_seconds
-        self._held = 0  # bytes of bodies that came in pieces
+        self.room = Room(_BODIES_IN_MEMORY * limits.max_body_bytes, _LARGEST_AT_ONCE)
         self._threads = ThreadPoolExecutor(_THREADS, "body")
 
     def close(self) -> None:
@@ -60,30 +61,30 @@ class Bodies:
             if not encoding and len(body) <= _LARGEST_AT_ONCE:
                 return _parse(body, parse, self._limits)
             return await self._parse_beside(body, encoding, parse)
-        pieces: list[bytes] = []
+        incoming = Incoming(asyncio.timeout(self._timeout_seconds))
         try:
-            await self._collect(content, pieces)
-            return await self._parse_beside(b"".join(pieces), encoding, parse)
+            return await self._parse_beside(await self._collected(content, incoming), encoding, parse)
         finally:
-            self._held -= sum(map(len, pieces))
+            self.room.let_go(incoming)
 
-    async def _collect(self, content: StreamReader, pieces: list[bytes]) -> None:
-        """Read what comes, into `pieces`, each of them counted."""
-        size = 0
+    async def _collected(self, content: StreamReader, incoming: Incoming) -> bytes:
+        """Return a body that comes in pieces."""
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with incoming.timeout:
                 while piece := await content.readany():
-                    pieces.append(piece)
-                    self._held += len(piece)
-                    size += len(piece)
-                    if size > self._max_bytes:
+                    if incoming.size + len(piece) > self._max_bytes:
                         raise _too_large(self._max_bytes)
-                    if self._held > _BODIES_IN_MEMORY * self._max_bytes:
-                        raise Refused(429, "too many large bodies come at once", {"Retry-After": "1"}, closes=True)
+                    self.room.put(incoming, piece)
+                    if incoming.gave_way:
+                        break
         except TimeoutError:
-            raise Refused(408, "the body did not come in time", closes=True) from None
+            if not incoming.gave_way:
+                raise Refused(408, "the body did not come in time", closes=True) from None
         except web.RequestPayloadError:
             raise Refused(400, "the body is not valid HTTP/1.1", closes=True) from None
+        if incoming.gave_way:
+            raise Refused(429, "too many large bodies come at once", {"Retry-After": "1"}, closes=True)
+        return self.room.complete(incoming)
 
     async def _parse_beside(self, body: bytes, encoding: str, parse: Callable[[bytes, Limits], T]) -> T:
         if encoding == "gzip":

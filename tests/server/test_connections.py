@@ -254,19 +254,65 @@ async def test_what_is_no_http_costs_a_line_in_the_log_and_few_lines_in_all(side
     assert (await sidecar.get("/livez")).status == 200
 
 
-async def test_bodies_that_come_at_the_same_time_share_a_bound(start: Start) -> None:
-    sidecar = await start(max_body_bytes=1000)
-    head = b"POST /api/v1/event?token=key HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n"
+LARGE = 200_000
+LARGE_HEAD = b"POST /api/v1/event?token=key HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % LARGE
+MOST_OF_IT = b'{"a":"' + b"x" * (LARGE - 8)
+
+
+@asynccontextmanager
+async def slow_clients(sidecar: Sidecar) -> AsyncIterator[list[Client]]:
+    """Connect as many clients as there is room for their bodies, each of which lacks two bytes."""
+    room = sidecar.server._context.bodies.room
     async with AsyncExitStack() as stack:
-        slow = [await stack.enter_async_context(connected(sidecar)) for _ in range(16)]
-        for client in slow:
-            client.send(head + b'{"a":"' + b"x" * 992)
-        await until(lambda: sidecar.server._context.bodies._held == 16 * 998)
-        async with connected(sidecar) as client:
-            client.send(head + b'{"a":"' + b"x" * 992)
-            assert (await client.rest()).startswith(b"HTTP/1.1 429 ")
-        assert (await sidecar.post("/api/v1/event?token=key", EVENT)).status == 200
-        for client in slow:
-            client.send(b'"}')
+        clients = []
+        for number in range(1, 17):
+            client = await stack.enter_async_context(connected(sidecar))
+            client.send(LARGE_HEAD + MOST_OF_IT)
+            await until(lambda held=number * len(MOST_OF_IT): room.held == held)  # type: ignore[misc]
+            clients.append(client)
+        yield clients
+
+
+async def test_of_large_bodies_that_come_at_once_the_one_that_stood_still_longest_gives_way(start: Start) -> None:
+    sidecar = await start(max_body_bytes=LARGE, max_event_bytes=LARGE)
+    async with slow_clients(sidecar) as slow, connected(sidecar) as client:
+        slow[0].send(b'"')
+        await until(lambda: sidecar.server._context.bodies.room.held == 16 * len(MOST_OF_IT) + 1)
+        client.send(LARGE_HEAD + MOST_OF_IT)
+        answer = await slow[1].rest()
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b"Retry-After: 1\r\n" in answer
+
+        slow[0].send(b"}")
+        for each in (*slow[2:], client):
+            each.send(b'"}')
+        for each in (slow[0], *slow[2:], client):
+            assert OK in await each.answer()
+    assert sidecar.server._context.bodies.room.held == 0
+    assert await stored(sidecar) == 16
+    assert sidecar.cache.ledger.rejected == 1
+
+
+@pytest.mark.parametrize("size", [18, 131_072])
+async def test_a_small_body_is_never_kept_out_by_large_ones_that_stand_still(start: Start, size: int) -> None:
+    sidecar = await start(max_body_bytes=LARGE, max_event_bytes=LARGE)
+    async with slow_clients(sidecar), connected(sidecar) as client:
+        event = b'{"a":"' + b"x" * (size - 8) + b'"}'
+        for _ in range(3):
+            client.send(LARGE_HEAD.replace(b"%d" % LARGE, b"%d" % size))
+            await until(lambda: any(each._current_request for each in sidecar.server._connections.connections))
+            client.send(event)
             assert OK in await client.answer()
-    assert sidecar.server._context.bodies._held == 0
+    assert await stored(sidecar) == 3
+
+
+async def test_small_bodies_alone_never_give_way(start: Start) -> None:
+    sidecar = await start(max_body_bytes=20)
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(sidecar)) for _ in range(20)]
+        for client in clients:
+            client.send(WHOLE[:-1])
+        await until(lambda: sidecar.server._context.bodies.room.held == 20 * 17)
+        for client in clients:
+            client.send(WHOLE[-1:])
+            assert OK in await client.answer()
