@@ -24,7 +24,7 @@ def truncated(text: str) -> str:
 
 def truncated_if_alone(text: str) -> str:
     """Do the same if the text is an address and nothing else, or a list of them, maybe with ports."""
-    parts = _BETWEEN.split(text.strip())
+    parts = [part for part in _BETWEEN.split(text) if part]
     return truncated(text) if all(map(_ONE_ADDRESS.fullmatch, parts)) else text
 
 

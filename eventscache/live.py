@@ -59,8 +59,9 @@ class Watch:
 class Hub:
     """Looks at the storage for all who watch, and not at all while nobody does."""
 
-    def __init__(self, cache: EventsCache, pace: Pace | None = None) -> None:
+    def __init__(self, cache: EventsCache, pace: Pace | None = None, *, most_watchers: int = MOST_WATCHERS) -> None:
         self.cache = cache
+        self._most_watchers = most_watchers
         self.pace = pace or Pace()
         self.looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
         self._subscriptions: dict[Subscription, None] = {}
@@ -89,8 +90,8 @@ class Hub:
         It goes on where `cursor` says, or else begins with the newest `history` events of each stream. Raises
         `TooManyWatchers`.
         """
-        if len(self._subscriptions) >= MOST_WATCHERS:
-            raise TooManyWatchers(f"{MOST_WATCHERS} watch already, and no more are allowed")
+        if len(self._subscriptions) >= self._most_watchers:
+            raise TooManyWatchers(f"{self._most_watchers} watch already, and no more are allowed")
         until = None if seconds is None else self.pace.now() + seconds
         subscription = Subscription(self, wanted, peer, cursor=cursor, history=history, until=until)
         if self._closed:

@@ -111,6 +111,11 @@ ADDRESSES = {
 }
 
 
+@pytest.mark.parametrize("text", ["203.0.113.77;", ",203.0.113.77", " 203.0.113.77 ,; 203.0.113.78, "])
+def test_separators_around_an_address_do_not_hide_it(text: str) -> None:
+    assert truncated_if_alone(text) == text.replace(".77", ".0").replace(".78", ".0")
+
+
 @pytest.mark.parametrize(("before", "after"), ADDRESSES.items())
 def test_addresses_are_cut(before: str, after: str) -> None:
     assert truncated(before) == truncated_if_alone(before) == after

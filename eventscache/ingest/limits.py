@@ -27,7 +27,7 @@ class Limits(NamedTuple):
             raise BatchTooLarge(f"{count} {what} in one body; at most {self.max_batch} are allowed")
 
     def check_values(self, body: bytes) -> None:
-        """Raise `BatchTooLarge` if JSON holds more values than events of any use do: it would be decoded for long."""
+        """Raise `InvalidEvent` if JSON holds more values than events of any use do: it would be decoded for long."""
         most = _VALUES_PER_EVENT * self.max_batch
         if len(body) >= most and sum(map(body.count, (b",", b"[", b"{"))) > most:
-            raise BatchTooLarge(f"more than {most} values in one body")
+            raise InvalidEvent(f"more than {most} values in one body")

@@ -221,6 +221,8 @@ def _timestamp(text: str) -> str:
 def _stream(event: Event, default: Stream | None, limits: Limits) -> Stream:
     """Return the stream that the record names: its destination before its token; else the one of the query."""
     if event.destination_id:
+        if event.token_id:
+            check_id(event.token_id, limits.max_id_bytes)
         return Stream(Namespace.DESTINATION, check_id(event.destination_id, limits.max_id_bytes))
     if event.token_id:
         return Stream(Namespace.TOKEN, check_id(event.token_id, limits.max_id_bytes))

@@ -15,12 +15,11 @@ from eventscache.errors import StorageError
 _log = structlog.get_logger()
 _encode = msgspec.json.encode
 
-_COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _OK = b'{"status":"ok"}'
-_OK_HEADERS = (("Content-Type", "application/json; charset=utf-8"),)
 _READY_ANSWERS = 1024  # one for each origin, say
 _MOST_UNREAD_BYTES = 65_536
-_JSON_HEADERS = {**_COMMON_HEADERS, "Content-Type": "application/json; charset=utf-8"}
+_JSON_HEADERS = {**COMMON_HEADERS, "Content-Type": "application/json; charset=utf-8"}
 _READY_HEADERS = tuple(_JSON_HEADERS.items())
 
 
@@ -121,7 +120,7 @@ def ready_answer(
 
 def ok_answer(request: web.BaseRequest, headers: tuple[tuple[str, str], ...] = ()) -> web.StreamResponse:
     """Return Jitsu's word that all is well, with more headers."""
-    return ready_answer(request, _OK, (*_OK_HEADERS, *headers) if headers else _OK_HEADERS)
+    return ready_answer(request, _OK, (*_READY_HEADERS, *headers) if headers else _READY_HEADERS)
 
 
 async def streamed_answer(
@@ -134,7 +133,7 @@ async def streamed_answer(
     """
     first = await anext(pieces, b"")
     second = await anext(pieces, None)
-    headers = {**_COMMON_HEADERS, "Content-Type": content_type}
+    headers = {**COMMON_HEADERS, "Content-Type": content_type}
     if second is None:
         return web.Response(body=first, headers=headers)
     response = web.StreamResponse(headers=headers)

@@ -18,7 +18,7 @@ from eventscache.errors import ConfigError, StorageError
 from eventscache.figures import Figures
 from eventscache.ingest import scan
 from eventscache.ingest.limits import Limits
-from eventscache.live import Hub
+from eventscache.live import MOST_WATCHERS, Hub
 from eventscache.metrics import Metrics
 from eventscache.pace import Pace
 from eventscache.server import events, health, ingestion, openapi, push
@@ -29,6 +29,7 @@ from eventscache.server.body import Bodies
 from eventscache.server.complaints import Complaints
 from eventscache.server.connections import ConnectionLimits, Connections
 from eventscache.server.context import Context, Handler
+from eventscache.server.descriptors import connections_that_fit
 from eventscache.server.follower import Follower
 from eventscache.server.keyreader import KeyReader
 from eventscache.server.pages import page_routes
@@ -41,6 +42,9 @@ from eventscache.storage.base import Storage
 _log = structlog.get_logger()
 
 _SHOW_EVERY_SECONDS = 0.5
+# What is open beside connections: libraries, logs, listeners, followed files; and connections to a storage, of which a
+# Cluster has some with each of its nodes.
+_OTHER_FILES, _FILES_PER_CALL = 48, 6
 
 _CACHE = "/api/v1/events/cache"
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
@@ -89,7 +93,8 @@ class Sidecar:
             storage_timeout_seconds=settings.storage_timeout_ms / 1000,
             mask=settings.mask,
         )
-        self.live = Hub(self.cache, pace)
+        most_connections = _most_connections(settings)
+        self.live = Hub(self.cache, pace, most_watchers=min(MOST_WATCHERS, max(1, most_connections // 2)))
         self._settings = settings
         self._worker = worker
         self._inherited = worker.board.read(worker.number) if worker else Figures()
@@ -121,7 +126,7 @@ class Sidecar:
         self._connections = Connections(
             self._answer,
             ConnectionLimits(
-                most=settings.max_connections,
+                most=most_connections,
                 header_seconds=settings.header_timeout_ms / 1000,
                 stall_seconds=settings.body_timeout_ms / 1000,
                 keepalive_seconds=settings.keepalive_ms / 1000,
@@ -210,6 +215,21 @@ class Sidecar:
         except Exception:
             _log.exception("a handler failed", path=request.path)
             return error_answer(500, "internal error")
+
+
+def _most_connections(settings: Settings) -> int:
+    """Return how many connections there may be; say so if that is less than is configured. Raises `ConfigError`."""
+    others = _OTHER_FILES + _FILES_PER_CALL * settings.pool_size
+    most = connections_that_fit(settings.max_connections, others)
+    if most < 1:
+        raise ConfigError(f"the system allows too few open files: more than {others} are needed (ulimit -n)")
+    if most < settings.max_connections:
+        _log.warning(
+            "the system allows too few open files for eventscache.max_connections",
+            max_connections=settings.max_connections,
+            connections=most,
+        )
+    return most
 
 
 def _followers(settings: Settings, access: Access, api_keys: ApiKeys) -> list[Follower]:

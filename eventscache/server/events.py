@@ -17,13 +17,12 @@ from eventscache.server.answers import Refused, json_answer, ready_answer, strea
 from eventscache.server.body import UnreadableBody
 from eventscache.server.context import Context
 from eventscache.server.push import wait_for_events
-from eventscache.server.query import Parameters, parameters
+from eventscache.server.query import LARGEST_LIMIT, Parameters, parameters
 from eventscache.storage.base import Query
 from eventscache.stream import Stream
 from eventscache.timestamp import format_time
 
 _DEFAULT_LIMIT = 100
-_LARGEST_LIMIT = 2**31
 _NDJSON = "application/x-ndjson"
 _PARSERS = {
     "application/json": records.parse_json,
@@ -95,7 +94,7 @@ def _query(asked: Parameters) -> Query:
         asked.status(),
         before=asked.whole_number("before"),
         after=asked.whole_number("after"),
-        limit=_DEFAULT_LIMIT if limit is None else min(limit, _LARGEST_LIMIT),
+        limit=_DEFAULT_LIMIT if limit is None else min(limit, LARGEST_LIMIT),
     )
 
 

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from eventscache.errors import StorageError
 from eventscache.metrics import CONTENT_TYPE
-from eventscache.server.answers import error_answer, json_answer
+from eventscache.server.answers import COMMON_HEADERS, error_answer, json_answer
 from eventscache.server.context import Context
 
 
@@ -24,9 +24,9 @@ async def get_readyz(context: Context, _: web.BaseRequest) -> web.Response:
 
 async def get_ping(_: Context, __: web.BaseRequest) -> web.Response:
     """Answer as Jitsu does."""
-    return web.Response(text="pong")
+    return web.Response(text="pong", headers=COMMON_HEADERS)
 
 
 async def get_metrics(context: Context, _: web.BaseRequest) -> web.Response:
     """Answer with the metrics in Prometheus's text format."""
-    return web.Response(body=context.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+    return web.Response(body=context.metrics.render(), headers={**COMMON_HEADERS, "Content-Type": CONTENT_TYPE})

@@ -1,6 +1,5 @@
 """The live view at `/ui/`: a few files, read once at start, under headers that let nothing foreign run in it."""
 
-import hashlib
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import NamedTuple
@@ -37,8 +36,7 @@ HEADERS = {
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _UNUSED),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    # Kept, but asked for each time: after an upgrade no page is made of old and new modules.
-    "Cache-Control": "no-cache",
+    "Cache-Control": "no-store",
 }
 
 
@@ -48,17 +46,8 @@ class Page(NamedTuple):
     content: bytes
     headers: dict[str, str]
 
-    @classmethod
-    def of(cls, content: bytes, content_type: str) -> "Page":
-        """Return a file whose tag tells its content."""
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        return cls(content, {**HEADERS, "Content-Type": content_type, "ETag": tag})
-
-    async def get(self, _: Context, request: web.BaseRequest) -> web.Response:
-        """Answer with the file, or that it has not changed."""
-        asked = request.headers.get("If-None-Match", "")
-        if self.headers["ETag"] in {tag.strip().removeprefix("W/") for tag in asked.split(",")}:
-            return web.Response(status=304, headers={k: v for k, v in self.headers.items() if k != "Content-Type"})
+    async def get(self, _: Context, __: web.BaseRequest) -> web.Response:
+        """Answer with the file."""
         return web.Response(body=self.content, headers=self.headers)
 
 
@@ -72,7 +61,7 @@ def page_routes() -> Iterator[tuple[str, str, Handler]]:
     for entry in files("eventscache").joinpath("ui").iterdir():
         suffix = entry.name[entry.name.rfind(".") :]
         if suffix in _TYPES:
-            page = Page.of(entry.read_bytes(), _TYPES[suffix])
+            page = Page(entry.read_bytes(), {**HEADERS, "Content-Type": _TYPES[suffix]})
             path = _ROOT if entry.name == _INDEX else _ROOT + entry.name
             yield "GET", path, page.get
             yield "HEAD", path, page.get

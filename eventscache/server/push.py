@@ -14,7 +14,7 @@ from eventscache.news import Cleared, Counters, Gap, Item, Peer, Signal, Wanted
 from eventscache.server.answers import Refused
 from eventscache.server.connections import Connection
 from eventscache.server.context import Context
-from eventscache.server.query import Parameters, parameters
+from eventscache.server.query import LARGEST_LIMIT, Parameters, parameters
 from eventscache.storage.base import Query
 from eventscache.stream import Stream
 from eventscache.subscription import Subscription
@@ -160,7 +160,7 @@ async def wait_for_events(
     least = asked.whole_number("min", least=1) or 1
     if not seconds or wanted.streams == ():
         return
-    query = query._replace(limit=max(query.limit, least))
+    query = query._replace(limit=max(query.limit, min(least, LARGEST_LIMIT)))
     subscription = _subscribe(context, _Reader(request), wanted, seconds=seconds)
     count, looked = 0, -math.inf
     try:

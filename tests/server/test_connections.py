@@ -124,6 +124,15 @@ async def test_a_chunk_that_is_broken_in_a_later_packet_ends_the_request(sidecar
     assert await stored(sidecar) == 0
 
 
+async def test_watchers_leave_half_of_the_connections_to_others(start: Start) -> None:
+    sidecar = await start(max_connections=4)
+    async with connected(sidecar) as first, connected(sidecar) as second, connected(sidecar) as third:
+        for client in (first, second, third):
+            client.send(b"GET /api/v1/events/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        heads = sorted([(await client.answer(b"\r\n\r\n"))[:12] for client in (first, second, third)])
+        assert heads == [b"HTTP/1.1 200", b"HTTP/1.1 200", b"HTTP/1.1 429"]
+
+
 async def test_silent_connections_give_way_to_who_has_something_to_say(start: Start) -> None:
     sidecar = await start(max_connections=5, header_timeout_ms=3_600_000, keepalive_ms=3_600_000)
     url = URL(sidecar.address)
@@ -268,7 +277,8 @@ async def slow_clients(sidecar: Sidecar) -> AsyncIterator[list[Client]]:
         for number in range(1, 17):
             client = await stack.enter_async_context(connected(sidecar))
             client.send(LARGE_HEAD + MOST_OF_IT)
-            await until(lambda held=number * len(MOST_OF_IT): room.held == held)  # type: ignore[misc]
+            held = number * len(MOST_OF_IT)
+            await until(lambda held=held: room.held == held)  # type: ignore[misc]
             clients.append(client)
         yield clients
 

@@ -211,8 +211,19 @@ async def test_where_large_events_are_allowed_they_may_hold_much(start: Start, l
     assert log.faults == []
 
 
+@each(corpus.TOO_MANY_VALUES)
+async def test_a_body_of_too_many_values_is_kept_as_malformed(sidecar: Sidecar, case: Case) -> None:
+    for path in (INGEST, f"{CACHE}?namespace=token&id=key"):
+        answer = await sidecar.post(path, case.sent, Content_Type=JSON)
+        assert (answer.status, answer.json["error"]) == (400, "")
+        assert case.expected in answer.json["message"]
+    kept = (await sidecar.get(f"{CACHE}?namespace=token&ids=key&status=error")).json["events"]
+    assert [event["malformed"] for event in kept] == [case.sent[:10_000].decode()] * 2
+    assert all(case.expected in event["error"] for event in kept)
+
+
 @each(corpus.TOO_MANY)
-async def test_a_body_of_too_many_values_is_not_even_decoded(sidecar: Sidecar, case: Case) -> None:
+async def test_a_body_of_too_many_events_is_refused(sidecar: Sidecar, case: Case) -> None:
     for path in (INGEST, f"{CACHE}?id=dest"):
         answer = await sidecar.post(path, case.sent, Content_Type=JSON)
         assert (answer.status, answer.json["error"]) == (413, "")

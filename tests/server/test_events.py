@@ -12,8 +12,10 @@ from eventscache.errors import StorageUnavailable
 from eventscache.storage.base import Page, Query, StorageOptions
 from eventscache.storage.memory import MemoryStorage
 from eventscache.stream import Stream
+from tests.redis_server import RedisServer
 from tests.server.conftest import CACHE, Sidecar, Start
 
+JSON = "application/json"
 JITSUS_FIELDS = {
     "total_events",
     "last_minute_limited",
@@ -353,3 +355,28 @@ async def test_a_disabled_cache_stores_nothing_and_reads_empty(start: Start) -> 
     assert await sidecar.events("ids=d") == []
     assert (await sidecar.get("/readyz")).status == 200
     assert sidecar.cache.ledger.dropped == {"disabled": 3}
+
+
+async def test_both_ids_of_a_record_are_checked(sidecar: Sidecar) -> None:
+    for bad in ('"x\\u0007"', '"' + "x" * 513 + '"'):
+        record = f'{{"destination_id":"d","token_id":{bad},"original":{{}}}}'.encode()
+        answer = await sidecar.post(f"{CACHE}?ack=stored", record, Content_Type=JSON)
+        assert answer.status == 400
+        assert "the id" in answer.json["errors"][0]["message"]
+
+
+async def test_more_may_be_waited_for_than_any_storage_can_count(start: Start, redis_server: RedisServer) -> None:
+    sidecar = await start(redis_server.storage_url)
+    answer = await sidecar.get(f"{CACHE}?ids=d&wait=0.01&min=999999999999999999")
+    assert (answer.status, answer.json["response_events"]) == (200, 0)
+
+
+async def test_every_answer_says_that_it_is_not_to_be_kept_or_guessed_at(sidecar: Sidecar) -> None:
+    answers = [await sidecar.get(path) for path in ("/livez", "/readyz", "/ping", "/metrics", "/openapi.json", CACHE)]
+    answers.append(await sidecar.post("/api/v1/event?token=key", b"{}"))
+    answers.append(await sidecar.post("/api/v1/event?token=key", b"{}", Origin="http://127.0.0.1"))
+    answers.append(await sidecar.post(f"{CACHE}?ack=stored", b'{"token_id":"key","original":{}}', Content_Type=JSON))
+    for answer in answers:
+        assert answer.status == 200
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"

@@ -26,6 +26,7 @@ from eventscache.storage.redis.keys import KINDS, Keys
 from eventscache.storage.redis.node import Breaker, Node
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock, Writer, error, numbered, payloads, success
+from eventscache.timestamp import format_time
 from tests.fault_proxy import FaultProxy
 from tests.redis_server import RedisServer
 
@@ -386,6 +387,22 @@ def admin(redis_server: RedisServer):
         client.flushall()
         yield client
         client.flushall()
+
+
+async def test_a_time_in_the_registry_that_cannot_be_is_cut_to_one_that_can(
+    redis_server: RedisServer, admin: redis.Redis
+) -> None:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(max_streams=3)) as storage:
+        for number, score in enumerate(("inf", "1e17", "1e300")):
+            stream = Stream(Namespace.TOKEN, str(number))
+            await Writer(storage, stream).insert(success(b"x"))
+            admin.hset(f"eventscache:v1:{{t.{number}}}:state", "clock", "no time")
+            admin.zadd("eventscache:v1:streams:t", {str(number): score})
+        infos = await storage.streams(Namespace.TOKEN)
+        assert {info.stream.id for info in infos} == {"0", "1", "2"}
+        assert all(format_time(info.last_active_us) for info in infos)
+        await Writer(storage, TOKEN).insert(success(b"makes room"))
+        assert TOKEN in {info.stream for info in await storage.streams(Namespace.TOKEN)}
 
 
 POISON: dict[str, Callable[[Any, str], object]] = {

@@ -116,7 +116,7 @@ class Registry:
         streams = [*_streams(namespace, named)]
         outcome = dict.fromkeys(named.keys() - set(map(_member, streams)), 0)  # ids that nobody ever wrote
         # A stream without a state was registered, and is about to be written to.
-        registered_us = {stream: int(float(named[_member(stream)])) for stream in streams}
+        registered_us = {stream: _time_of(float(named[_member(stream)])) for stream in streams}
         activity = {stream: last or registered_us[stream] for stream, last in (await self._activity(streams)).items()}
         for stream, last_us in sorted(activity.items(), key=lambda item: item[1]):
             outcome[_member(stream)] = last_us
@@ -197,7 +197,7 @@ class Registry:
         if len(first) == limit:
             since = first[-1][1] - _REGISTER_EVERY_SECONDS * MICROSECONDS
             first = await self._read(key, lambda: client.zrevrangebyscore(key, "+inf", since, withscores=True), [])
-        return [(stream, int(score)) for member, score in first for stream in _streams(namespace, [member])]
+        return [(stream, _time_of(score)) for member, score in first for stream in _streams(namespace, [member])]
 
     async def some(self, namespace: Namespace, cursor: int) -> tuple[int, list[Stream]]:
         """Return some of the streams, and the cursor for the next: 0 when all have been seen. Starts with 0.
@@ -235,6 +235,11 @@ def active_us(clock: Any) -> int:
     except (AttributeError, ValueError):
         return 0
     return last_us - offset_us if last_us - offset_us < _FAR_FUTURE_US else 0
+
+
+def _time_of(score: float) -> int:
+    """Return a score as a time in microseconds; one that we never wrote is cut to the times that there are."""
+    return int(min(max(score, 0), _FAR_FUTURE_US - 1))
 
 
 def _member(stream: Stream) -> bytes:
