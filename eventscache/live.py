@@ -43,7 +43,7 @@ class Watch:
     async def prime(self) -> None:
         """Look for the first time, unless that was done. Raises `StorageError`."""
         async with self._turn:
-            if self.trail.position is None:
+            if self.trail.place is None:
                 await self.trail.read()
 
     async def look(self) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from eventscache.cursor import Cursor, part, written
+from eventscache.cursor import START, Cursor, Place, part, written
 from eventscache.errors import StorageError
 from eventscache.news import Cleared, Counters, Gap, Item, Peer, Signal, Wanted
 from eventscache.storage.base import Query
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _MOST_UNREAD_BYTES = 1024 * 1024
 _PASSED_BYTES = 100
 _QUIET_SECONDS = 15.0
-_MOST_POSITIONS = 200  # of streams that are watched, or were: they travel in a header
+_MOST_PLACES = 200  # of streams that are watched, or were: they travel in a header
 
 
 class _Passed(NamedTuple):
     """An event that is not wanted."""
 
     stream: Stream
-    sequence: int
+    place: Place
 
 
 class _First(NamedTuple):
@@ -64,7 +64,7 @@ class Subscription:
         self._resumed = cursor
         self._history = history
         self._until = until
-        self._positions: dict[Stream, int] = {}
+        self._places: dict[Stream, Place] = {}
         self._parts: dict[Stream, str] = {}  # of the cursor
         self._followed: dict[Stream, tuple[Watch, Watch]] = {}  # where its events come from, and where they count
         self._queue: deque[_Waiting] = deque()
@@ -176,29 +176,31 @@ class Subscription:
         async with self._hub.looks:
             for watch in self._followed[stream]:
                 await watch.prime()
-            if stream not in self._positions:
+            if stream not in self._places:
                 self._move(stream, await self._start(stream))
 
-    async def _start(self, stream: Stream) -> int:
+    async def _start(self, stream: Stream) -> Place:
         if self._resumed:
-            return self._resumed.position(stream)
+            return self._resumed.place(stream)
         if self._ready:  # it appeared since
-            return 0
-        newest = self._followed[stream][0].trail.position or 0
+            return START
+        newest = self._followed[stream][0].trail.place or START
         if self._history:
             query = Query(self.wanted.status, limit=self._history)
             found = await self._hub.cache.fetch(stream, query, self.wanted.search)
-            return found.events[-1][0] - 1 if found.events else newest
+            return Place(found.events[-1][0] - 1) if found.events else newest
         return newest
 
     async def _read_on(self, stream: Stream, *, fresh: bool) -> AsyncIterator[Item]:
         """Yield what came after what was told last; unless it is to be fresh, after the last shared look may do."""
-        position = self._positions[stream]
-        if position == self._followed[stream][0].trail.position and not fresh:
+        place = self._places[stream]
+        if place == self._followed[stream][0].trail.place and not fresh:
             return
-        trail = Trail(self._hub.cache, stream, errors=self.wanted.errors, position=position)
+        trail = Trail(self._hub.cache, stream, errors=self.wanted.errors, place=place)
         async with self._hub.looks:
             stretch = await trail.read()
+        if trail.place and trail.place.empty:
+            self._move(stream, trail.place)
         for waiting in self._items(stream, stretch):
             if self.ended:
                 return
@@ -208,20 +210,28 @@ class Subscription:
     def _items(self, stream: Stream, stretch: Stretch) -> Iterator[_Waiting]:
         if stretch.cleared:
             yield Cleared(stream)
-        if stretch.restarted:
+        if stretch.restarted or self._begins_anew(stream, stretch):
             yield _Restart(stream)
         elif stretch.gap:
             yield _First(stream, stretch.seen[0].sequence)
         for seen in stretch.seen:
-            yield seen if self.wanted.finds(seen) else _Passed(stream, seen.sequence)
+            yield seen if self.wanted.finds(seen) else _Passed(stream, seen.place)
+
+    def _begins_anew(self, stream: Stream, stretch: Stretch) -> bool:
+        """Tell whether numbers come again that were told of a stream which is empty since: who looked later knows not."""
+        place = self._places.get(stream, START)
+        if not (place.empty and stretch.seen and stretch.seen[0].sequence <= place.number):
+            return False
+        self._move(stream, START)  # not twice
+        return True
 
     def _told(self, waiting: _Waiting) -> Item | None:
         """Move on, and return what there is to be told, if it was not told before."""
         item: Item | None
         if isinstance(waiting, Seen | _Passed | _First | _Restart):
             # Of a stream that was left so long ago that it is forgotten, nothing is told.
-            position = self._positions.get(waiting.stream)
-            item = None if position is None else self._moved(waiting, position)
+            place = self._places.get(waiting.stream)
+            item = None if place is None else self._moved(waiting, place.number)
         else:
             item = waiting
         if item:
@@ -231,15 +241,15 @@ class Subscription:
     def _moved(self, waiting: Seen | _Passed | _First | _Restart, position: int) -> Item | None:
         match waiting:
             case _Restart(stream):
-                self._move(stream, 0)
+                self._move(stream, START)
                 return Gap(stream, None)
             case _First(stream, first):
                 # Of a stream that appears again nobody missed what was before.
                 missed = first - position - 1 if position or not self._ready else 0
                 return Gap(stream, missed) if missed > 0 else None
-        if waiting.sequence <= position:
+        if waiting.place.number <= position:
             return None
-        self._move(waiting.stream, waiting.sequence)
+        self._move(waiting.stream, waiting.place)
         return waiting if isinstance(waiting, Seen) else None
 
     def _turn(self) -> Item | None:
@@ -261,18 +271,18 @@ class Subscription:
     def _silent(self, now: float) -> bool:
         return now - self._spoken_at >= _QUIET_SECONDS
 
-    def _move(self, stream: Stream, position: int) -> None:
-        self._positions[stream] = position
-        self._parts[stream] = part(stream, position)
+    def _move(self, stream: Stream, place: Place) -> None:
+        self._places[stream] = place
+        self._parts[stream] = part(stream, place)
 
     def _leave(self, stream: Stream) -> None:
         """Follow a stream no more, but remember for a while how far it was told."""
         for watch in self._followed.pop(stream):
             watch.listeners.discard(self)
             self._hub.release(watch)
-        left = [known for known in self._positions if known not in self._followed]
-        for known in left[: max(0, len(self._positions) - _MOST_POSITIONS)]:
-            del self._positions[known], self._parts[known]
+        left = [known for known in self._places if known not in self._followed]
+        for known in left[: max(0, len(self._places) - _MOST_PLACES)]:
+            del self._places[known], self._parts[known]
 
     # What the hub calls at each tick; none of it waits.
 

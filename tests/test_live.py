@@ -344,10 +344,58 @@ async def test_numbers_that_begin_anew_are_told_with_all_there_is(bench: Bench, 
     await bench.tick()
     assert watcher.others() == [Signal.READY, Gap(A, None)]
     assert watcher.events() == [("a", number) for number in range(1, fewer + 1)]
-    if fewer < 5:
-        again = await bench.ready(cursor=cursor)
-        assert again.others() == [Gap(A, None), Signal.READY]
-        assert again.events() == watcher.events()
+    again = await bench.ready(cursor=cursor)
+    assert again.others() == [Gap(A, None), Signal.READY]
+    assert again.events() == watcher.events()
+
+
+@pytest.mark.parametrize("wanted", [ALL, ALL._replace(status=Status.ERROR)], ids=["all", "error"])
+@pytest.mark.parametrize("came", [1, 3, 8])
+async def test_who_goes_on_in_a_storage_that_is_empty_is_told_what_comes_though_numbers_repeat(
+    bench: Bench, came: int, wanted: Wanted
+) -> None:
+    await bench.store(A, 5, error="broken")
+    cursor = Cursor.parse((await bench.ready(wanted)).cursors[-1])
+    await bench.storage.erase()
+    again = await bench.ready(wanted._replace(streams=(A,)), cursor=cursor)
+    assert again.others() == [Signal.READY]
+    middle = Cursor.parse(again.cursors[-1])
+    await bench.store(A, error="broken")
+    await bench.tick()
+    await bench.store(A, came, error="broken")
+    await bench.tick()
+    assert again.others() == [Signal.READY, Gap(A, None)]
+    assert again.events() == [("a", number) for number in range(1, came + 2)]
+    later = await bench.ready(wanted, cursor=middle)
+    assert later.others() == [Gap(A, None), Signal.READY]
+    assert later.events() == again.events()
+
+
+async def test_who_goes_on_after_clearing_is_told_what_comes_once(bench: Bench) -> None:
+    await bench.store(A, 5)
+    cursor = Cursor.parse((await bench.ready()).cursors[-1])
+    await bench.cache.clear(A)
+    again = await bench.ready(Wanted(Namespace.TOKEN, (A,)), cursor=cursor)
+    await bench.store(A, 2)
+    await bench.tick()
+    assert again.told[0] is Signal.READY
+    assert [item for item in again.told if isinstance(item, Gap)] == []
+    assert again.events() == [("a", 6), ("a", 7)]
+
+
+async def test_errors_that_begin_anew_are_told_where_other_events_passed_their_numbers(bench: Bench) -> None:
+    await bench.store(A, 3, error="broken")
+    errors = ALL._replace(status=Status.ERROR)
+    cursor = Cursor.parse((await bench.ready(errors)).cursors[-1])
+    await bench.storage.erase()
+    await bench.store(A, error="broken")
+    await bench.store(A, 3)
+    again = await bench.ready(errors, cursor=cursor)
+    assert again.events() == [("a", 1)]
+    await bench.store(A, error="broken")
+    later = await bench.ready(errors, cursor=cursor)
+    assert later.others() == [Gap(A, None), Signal.READY]
+    assert later.events() == [("a", 1), ("a", 5)]
 
 
 async def test_clearing_is_told_and_numbers_go_on(bench: Bench) -> None:

@@ -37,7 +37,10 @@ class Server:
         self._port = 0
         self.address = ""
 
-    async def start(self) -> None:
+    async def start(self, *, forgetful: bool = False) -> None:
+        """Start, over what was stored; `forgetful`, over nothing, as after a restart in memory."""
+        if forgetful:
+            self._storage = storage_from_url("memory://", self._settings.storage_options)
         self._sidecar = app.Sidecar(self._settings, self._storage)
         self.address = await self._sidecar.start(HERE, self._port)
         self._port = int(self.address.rpartition(":")[2])

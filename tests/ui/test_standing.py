@@ -113,6 +113,23 @@ async def test_a_server_that_goes_and_comes_back_loses_and_doubles_nothing(serve
     assert await view.ids() == ["four", "three", "two", "one"]
 
 
+async def test_a_server_that_forgot_everything_loses_nothing_of_what_comes_since(server: Server, view: View):
+    await server.record(*(done(f"old{number}") for number in range(3)))
+    await view.open()
+    await expect(view.rows).to_have_count(3)
+    view.away = True
+
+    await server.stop()
+    await expect(view["#state"]).to_contain_text("Reconnecting")
+    await server.start(forgetful=True)
+    await server.record(*(done(f"new{number}") for number in range(5)))
+    await view.button("Try now").click()
+
+    await expect(view.row("new4@")).to_be_visible()
+    for number in range(5):
+        await expect(view.row(f"new{number}@")).to_have_count(1)
+
+
 async def test_it_comes_back_by_itself(server: Server, view: View):
     await server.record(done("one"))
     await view.open()
