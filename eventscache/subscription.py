@@ -218,7 +218,7 @@ class Subscription:
             yield seen if self.wanted.finds(seen) else _Passed(stream, seen.place)
 
     def _begins_anew(self, stream: Stream, stretch: Stretch) -> bool:
-        """Tell whether numbers come again that were told of a stream which is empty since: who looked later knows not."""
+        """Tell whether numbers come again that were told before the stream was empty: the shared look may not know."""
         place = self._places.get(stream, START)
         if not (place.empty and stretch.seen and stretch.seen[0].sequence <= place.number):
             return False

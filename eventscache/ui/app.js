@@ -56,7 +56,7 @@ export class App {
       filter: (path, op, value) => this.change({ fields: [...this.filter.fields, { path, op, value }] }),
     });
     this.reader = new Reader(this, { draw: () => this.draw(), opened: (uid) => this.#opened(uid) });
-    this.arrivals = new Arrivals((rows) => this.#addRows(rows));
+    this.arrivals = new Arrivals((rows, history) => this.#addRows(rows, history));
     this.toolbar = new Toolbar(
       (change) => this.change(change),
       () => this.filter,
@@ -112,7 +112,7 @@ export class App {
   /** How much of each stream to begin with, so that all together fill the list. */
   #history() {
     const streams = this.known.inView(this.filter).length || 1;
-    return Math.max(10, Math.min(MOST_ROWS, Math.ceil((2 * MOST_ROWS) / streams)));
+    return Math.max(10, Math.min(MOST_ROWS, Math.floor((2 * MOST_ROWS) / streams)));
   }
 
   /** Change the filter: the URL, the controls and the stream follow. */
@@ -197,10 +197,10 @@ export class App {
     if (this.arrivals.becomeReady()) this.#openSelected();
   }
 
-  #addRows(rows) {
+  #addRows(rows, history) {
     if (this.#fresh) this.feed.reset();
     this.#fresh = false;
-    this.feed.add(rows);
+    this.feed.add(rows, { history });
     this.draw();
   }
 

@@ -1,6 +1,6 @@
 /** What arrives is gathered, and handed on in batches: the page is drawn at most every so often. */
 
-import { MOST_ROWS } from "./feed.js";
+import { merged, MOST_ROWS } from "./feed.js";
 
 const BATCH_MS = 250;
 const LATE_MS = 2000; // history is handed on in part, if all of it takes that long
@@ -13,7 +13,7 @@ export class Arrivals {
   /** Whether the history is through. */
   ready = false;
 
-  /** @param {(rows: object[]) => void} hand takes a batch, oldest first */
+  /** @param {(rows: object[], history: boolean) => void} hand takes a batch, oldest first inside a stream */
   constructor(hand) {
     this.hand = hand;
   }
@@ -28,7 +28,8 @@ export class Arrivals {
 
   add(row) {
     this.#rows.push(row);
-    if (this.#rows.length > MOST) this.#rows.splice(0, MOST_ROWS);
+    // History comes stream by stream: what arrived first is not what is oldest.
+    if (this.#rows.length > MOST) this.#rows = merged(this.#rows).slice(0, MOST_ROWS).reverse();
     if (this.ready || Date.now() - this.#begunAt > LATE_MS) this.#timer ||= setTimeout(() => this.#flush(), BATCH_MS);
   }
 
@@ -36,7 +37,7 @@ export class Arrivals {
   becomeReady() {
     const first = !this.ready;
     this.ready = true;
-    this.#flush();
+    this.#flush(first);
     return first;
   }
 
@@ -44,11 +45,11 @@ export class Arrivals {
     this.#rows = this.#rows.filter((row) => row.stream !== stream);
   }
 
-  #flush() {
+  #flush(history = !this.ready) {
     clearTimeout(this.#timer);
     this.#timer = 0;
     const rows = this.#rows;
     this.#rows = [];
-    this.hand(rows);
+    this.hand(rows, history);
   }
 }

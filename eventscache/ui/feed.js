@@ -2,8 +2,8 @@
 
 export const MOST_ROWS = 1000;
 
-/** Merge what came of several streams by time; inside a stream the order is the cache's own. */
-function merged(arrived) {
+/** Merge what came of several streams by time, newest first; inside a stream the order is the cache's own. */
+export function merged(arrived) {
   const streams = new Map();
   for (const row of arrived) {
     if (!streams.has(row.stream)) streams.set(row.stream, []);
@@ -39,10 +39,17 @@ export class Feed {
     this.#known.clear();
   }
 
-  /** Take what arrived, oldest first; those known already are left out. */
-  add(arrived) {
+  /**
+   * Take what arrived, oldest first; those known already are left out. What is `history` came stream by stream: it
+   * belongs between the rows that are there, not on top.
+   */
+  add(arrived, { history = false } = {}) {
     const fresh = arrived.filter((row) => !this.#known.has(row.key) && this.#known.add(row.key));
     if (!fresh.length) return;
+    if (history) {
+      this.rows = this.#cut(merged([...this.rows.toReversed(), ...fresh]));
+      return;
+    }
     const newest = merged(fresh);
     if (this.held && this.rows.length) {
       this.missed += fresh.length;

@@ -217,3 +217,13 @@ async def test_older_events_are_loaded_on_demand(start: StartServer, look: Look)
     await view["#list"].evaluate("list => list.scrollTop = list.scrollHeight")
     await expect(view.row("e0@")).to_be_visible()
     assert (await view.ids())[-3:] == ["e2", "e1", "e0"]
+
+
+async def test_of_many_full_streams_the_newest_events_are_on_top(server: Server, view: View):
+    for stream in range(30):
+        await server.record(*(done(f"s{stream}-{number}", f"stream{stream}") for number in range(100)))
+
+    await view.open()
+
+    await expect(view["#counts"]).to_contain_text("1,000")
+    assert (await view.ids())[:3] == ["s29-99", "s29-98", "s29-97"]
