@@ -1,6 +1,7 @@
 /** Events as CSV, for a spreadsheet. */
 
 import { readEvent } from "./event.js";
+import { member, parse, slice } from "./json.js";
 
 const COLUMNS = [
   "timestamp",
@@ -22,12 +23,11 @@ const harmless = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
 
 const cell = (value) => `"${harmless(String(value ?? "")).replaceAll('"', '""')}"`;
 
-const json = (value) => (value === undefined ? "" : JSON.stringify(value));
-
 function line(source) {
   const read = readEvent(source);
   if (!read) return "";
   const { row, event } = read;
+  const root = parse(source);
   const values = [
     row.timestamp,
     row.status,
@@ -39,8 +39,9 @@ function line(source) {
     event.error,
     event.skip,
     event.malformed,
-    json(event.original),
-    json(event.success),
+    // As they came: parsed, a number such as 1.10 would be another text.
+    slice(source, member(root, "original")),
+    slice(source, member(root, "success")),
   ];
   return `${values.map(cell).join(",")}\r\n`;
 }

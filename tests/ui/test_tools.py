@@ -42,6 +42,16 @@ async def test_the_filtered_events_are_exported_as_csv_that_runs_nothing(server:
     assert json.loads(row["original"])["event_type"] == "signup"
 
 
+async def test_csv_holds_numbers_as_they_came(server: Server, view: View):
+    original = '{"price":1.10,"big":12345678901234567890}'
+    await server.record(f'{{"destination_id":"d","original":{original}}}')
+    await view.open()
+
+    (row,) = csv.DictReader(io.StringIO(await exported(view, "CSV")))
+
+    assert row["original"] == original
+
+
 async def test_a_stream_is_cleared_only_after_a_confirmation(server: Server, view: View):
     await server.record(done("a", "alpha"), done("b", "beta"))
     await view.open("#id=alpha")
