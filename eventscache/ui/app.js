@@ -170,7 +170,7 @@ export class App {
 
   #take(source) {
     const read = readEvent(source);
-    if (!read || !filters.matchesFields(read.event, this.filter.fields)) return;
+    if (!read || !filters.matchesFields(source, this.filter.fields)) return;
     const { row } = read;
     this.tally.add(row);
     this.toolbar.offerType(typeof read.event.original?.event_type === "string" ? row.type : "");

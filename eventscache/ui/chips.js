@@ -1,7 +1,7 @@
 /** Filters in effect, each with a button that takes it away. */
 
 import { byId, el, show } from "./dom.js";
-import { hasTime, RANGES } from "./filter.js";
+import { hasTime, RANGES, written } from "./filter.js";
 import { oneLine } from "./text.js";
 import { dateMinute } from "./time.js";
 
@@ -24,7 +24,7 @@ function chipsOf(filter) {
   if (filter.q) chips.push([`“${filter.q}”`, { q: "" }]);
   if (hasTime(filter)) chips.push([timeWords(filter), NO_TIME]);
   for (const field of filter.fields) {
-    const words = `${field.path} ${SIGNS[field.op]} ${field.value}`;
+    const words = `${field.path} ${SIGNS[field.op]} ${written(field.value)}`;
     chips.push([words, { fields: filter.fields.filter((other) => other !== field) }]);
   }
   return chips;

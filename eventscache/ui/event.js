@@ -1,5 +1,7 @@
 /** An event as a row shows it, read from the text that came. */
 
+import { member, parse, slice } from "./json.js";
+import { lookUp } from "./path.js";
 import { oneLine } from "./text.js";
 
 export const STATUSES = {
@@ -66,36 +68,50 @@ function statusOf(event) {
   return event.destination_id ? "pending" : "received";
 }
 
-function eventId(original) {
-  const found =
-    original.event_id || original.eventn_ctx_event_id || original.eventn_ctx?.event_id || original.messageId;
-  return typeof found === "number" ? String(found) : text(found);
+/** Return what tells the text of a number in an original as it came: 1.10 is not 1.1. It is parsed when asked. */
+function numbersOf(source) {
+  let original;
+  return (keys) => {
+    original ??= member(parse(source), "original");
+    return slice(source, lookUp(original, keys));
+  };
+}
+
+const ID_PATHS = [["event_id"], ["eventn_ctx_event_id"], ["eventn_ctx", "event_id"], ["messageId"]];
+
+function eventId(original, numberAt) {
+  for (const keys of ID_PATHS) {
+    const found = keys.reduce((value, key) => value?.[key], original);
+    if (found) return typeof found === "number" ? numberAt(keys) : text(found);
+  }
+  return "";
 }
 
 /** A few `key=value` pairs of an original, the telling ones first. */
-function summary(original) {
+function summary(original, numberAt) {
   const pairs = [];
-  const visit = (object, depth) => {
+  const visit = (object, path) => {
     const keys = Object.keys(object).filter((key) => !DULL.has(key));
     const rank = (key) => TELLING.indexOf(key) + 1 || TELLING.length + 1;
     for (const key of keys.sort((a, b) => rank(a) - rank(b))) {
       if (pairs.length >= PREVIEWED) return;
       const value = object[key];
       if (isObject(value)) {
-        if (depth < 2) visit(value, depth + 1);
+        if (path.length < 2) visit(value, [...path, key]);
       } else if (value !== "" && value !== null && !Array.isArray(value)) {
-        pairs.push(`${key}=${oneLine(String(value), 80)}`);
+        const told = typeof value === "number" ? numberAt([...path, key]) : String(value);
+        pairs.push(`${key}=${oneLine(told, 80)}`);
       }
     }
   };
-  visit(original, 0);
+  visit(original, []);
   return pairs.join("  ");
 }
 
-function previewOf(event, original) {
+function previewOf(event, original, numberAt) {
   if (event.error) return event.error;
   if (event.malformed || event.skip) return event.malformed || event.skip;
-  return summary(original);
+  return summary(original, numberAt);
 }
 
 /**
@@ -111,6 +127,7 @@ export function readEvent(source) {
   }
   if (!isObject(event)) return null;
   const original = isObject(event.original) ? event.original : {};
+  const numberAt = numbersOf(source);
   const stream = text(event.destination_id) || text(event.token_id);
   const row = {
     // A storage that was lost numbers anew: the number alone would take new events for old ones.
@@ -122,8 +139,8 @@ export function readEvent(source) {
     time: Date.parse(text(event.timestamp)),
     timestamp: text(event.timestamp),
     type: oneLine(text(original.event_type) || text(original.type) || text(original.event), 120),
-    id: oneLine(eventId(original), 120),
-    preview: oneLine(previewOf(event, original)),
+    id: oneLine(eventId(original, numberAt), 120),
+    preview: oneLine(previewOf(event, original, numberAt)),
     source,
   };
   return { row, event };

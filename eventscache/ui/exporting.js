@@ -3,7 +3,6 @@
 import { cached } from "./api.js";
 import { download, toast } from "./clipboard.js";
 import { toCsv } from "./csv.js";
-import { readEvent } from "./event.js";
 import { matchesFields, serverParameters } from "./filter.js";
 import { count } from "./text.js";
 
@@ -13,9 +12,8 @@ const MOST = 100_000; // events of each stream
 export async function exportEvents(filter, kind) {
   const parameters = serverParameters(filter);
   parameters.set("limit", String(MOST));
-  const matches = (source) => matchesFields(readEvent(source)?.event ?? {}, filter.fields);
   try {
-    const sources = (await cached(parameters)).filter((source) => !filter.fields.length || matches(source));
+    const sources = (await cached(parameters)).filter((source) => matchesFields(source, filter.fields));
     const lines = kind === "csv" ? toCsv(sources) : sources.map((source) => `${source}\n`);
     const moment = new Date().toISOString().slice(0, 19).replace(/:/g, "");
     download(lines, kind === "csv" ? "text/csv" : "application/x-ndjson", `events-${filter.tab}-${moment}.${kind}`);

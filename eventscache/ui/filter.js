@@ -1,5 +1,6 @@
 /** What is looked at: tab, streams and filters. It lives in the URL, and tells which events match. */
 
+import { member, parse, slice } from "./json.js";
 import { lookUp, splitPath } from "./path.js";
 
 export const RANGES = {
@@ -9,8 +10,10 @@ export const RANGES = {
 };
 const TABS = { processed: "destination", incoming: "token" };
 const SERVER_STATUSES = ["error", "success", "skip"];
-const OPERATORS = ["!=", "=", "~", ">", "<"];
 const EXPRESSION = /^\s*((?:[\w$.-]|\[\d+\]|\["(?:[^"\\]|\\.)*"\])+)\s*(!=|=|~|>|<)\s*(.+?)\s*$/s;
+const QUOTED = /^"(?:[^"\\]|\\.)*"$/s;
+const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+const EXACT_DIGITS = 15; // that a number has in JavaScript
 
 export const EMPTY = Object.freeze({
   tab: "processed",
@@ -37,11 +40,24 @@ export const namespace = (filter) => TABS[filter.tab];
 /** Everything that the minutes of the last hour are counted by: the time filter picks from them. */
 export const scope = ({ tab, ids, status, type, q, fields }) => JSON.stringify([tab, ids, status, type, q, fields]);
 
-/** Return a field filter such as `user.email ~ jitsu.com`, or null if a text is none. */
+/** The string that a text in quotation marks is in JSON; any other text as it is. */
+function unquoted(text) {
+  try {
+    return QUOTED.test(text) ? JSON.parse(text) : text;
+  } catch {
+    return text;
+  }
+}
+
+/** Return a field filter such as `user.email ~ jitsu.com` or `note = " x"`, or null if a text is none. */
 export function parseField(text) {
   const found = EXPRESSION.exec(text);
-  return found && splitPath(found[1]) ? { path: found[1], op: found[2], value: found[3] } : null;
+  return found && splitPath(found[1]) ? { path: found[1], op: found[2], value: unquoted(found[3]) } : null;
 }
+
+/** A value as `parseField` reads it: in quotation marks where it would be lost without. */
+export const written = (value) =>
+  value && value === value.trim() && !QUOTED.test(value) ? value : JSON.stringify(value);
 
 /** In the fragment, so that what somebody searches for is in no server's log. */
 export function toHash(filter) {
@@ -54,7 +70,7 @@ export function toHash(filter) {
   for (const name of ["start", "end"]) {
     if (Number.isFinite(filter[name])) parameters.set(name, new Date(filter[name]).toISOString());
   }
-  for (const { path, op, value } of filter.fields) parameters.append("field", `${path} ${op} ${value}`);
+  for (const { path, op, value } of filter.fields) parameters.append("field", `${path} ${op} ${written(value)}`);
   const text = parameters.toString();
   return text ? `#${text}` : "";
 }
@@ -96,23 +112,35 @@ export function serverParameters(filter, now = Date.now()) {
 export const rangeStart = (filter, now = Date.now()) => (filter.range ? now - RANGES[filter.range][1] : filter.start);
 
 /** A field is looked for in the original, then among the columns that the destination wrote. */
-function fieldValue(event, path) {
-  const found = lookUp(event.original, splitPath(path));
-  if (found !== undefined) return found;
-  const record = event.success?.record;
-  return Array.isArray(record) ? record.find((column) => column?.field === path)?.value : undefined;
+function fieldNode(root, path) {
+  const found = lookUp(member(root, "original"), splitPath(path));
+  if (found) return found;
+  const record = member(member(root, "success"), "record")?.items ?? [];
+  const column = record.find((each) => member(each, "field")?.value === path);
+  return column && member(column, "value");
 }
 
-const plain = (value) => (typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
+/** Whether two texts are the same number, however it is written; long ones would not fit into what is compared. */
+function sameNumber(one, other) {
+  if (!NUMBER.test(one) || !NUMBER.test(other) || Number(one) !== Number(other)) return false;
+  return [one, other].every((text) => text.replace(/e.*$/i, "").replace(/\D/g, "").length <= EXACT_DIGITS);
+}
 
+// `value` is a string, or the text of anything else exactly as it came; undefined where there is no such field.
 const TESTS = {
-  "=": (value, wanted) => value !== undefined && plain(value) === wanted,
-  "!=": (value, wanted) => value === undefined || plain(value) !== wanted,
-  "~": (value, wanted) => value !== undefined && plain(value).toLowerCase().includes(wanted.toLowerCase()),
-  ">": (value, wanted) => value !== undefined && value !== null && Number(value) > Number(wanted),
-  "<": (value, wanted) => value !== undefined && value !== null && Number(value) < Number(wanted),
+  "=": (value, wanted) => value === wanted || (value !== undefined && sameNumber(value, wanted)),
+  "!=": (value, wanted) => !TESTS["="](value, wanted),
+  "~": (value, wanted) => value !== undefined && value.toLowerCase().includes(wanted.toLowerCase()),
+  ">": (value, wanted) => Boolean(value?.trim()) && Number(value) > Number(wanted),
+  "<": (value, wanted) => Boolean(value?.trim()) && Number(value) < Number(wanted),
 };
 
-/** Whether a parsed event has the fields asked for: the one filter that the server does not know. */
-export const matchesFields = (event, fields) =>
-  fields.every(({ path, op, value }) => OPERATORS.includes(op) && TESTS[op](fieldValue(event, path), value));
+/** Whether the text of an event has the fields asked for: the one filter that the server does not know. */
+export function matchesFields(source, fields) {
+  if (!fields.length) return true;
+  const root = parse(source);
+  return fields.every(({ path, op, value }) => {
+    const node = fieldNode(root, path);
+    return TESTS[op](node && (node.value ?? slice(source, node)), value);
+  });
+}

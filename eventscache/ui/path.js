@@ -1,5 +1,7 @@
 /** Paths into an event: `user.email`, `items[0].sku`, `["odd key"].x`. */
 
+import { member } from "./json.js";
+
 const PLAIN = /^[A-Za-z_$][\w$-]*$/;
 const STEP = /\.?([A-Za-z_$][\w$-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/sy;
 
@@ -25,11 +27,8 @@ export function splitPath(path) {
   return keys.length ? keys : null;
 }
 
-/** Return what is at a path in a parsed value; only own properties count. */
-export function lookUp(value, keys) {
-  for (const key of keys) {
-    if (value === null || typeof value !== "object" || !Object.hasOwn(value, key)) return undefined;
-    value = value[key];
-  }
-  return value;
+/** Return the node at a path below another, or undefined. */
+export function lookUp(node, keys) {
+  for (const key of keys) node = typeof key === "number" ? node?.items?.[key] : member(node, key);
+  return node;
 }

@@ -213,6 +213,41 @@ async def test_a_value_becomes_a_filter_or_is_excluded(server: Server, view: Vie
     assert await view.ids() == ["ann"]
 
 
+VALUES = {"1.10": "1.11", "12345678901234567890": "12345678901234567891", '""': '"x"', '" x"': '"x"', "true": "false"}
+
+
+@pytest.mark.parametrize(("value", "other"), VALUES.items())
+async def test_any_value_becomes_a_filter_as_it_came_and_is_in_the_address(
+    server: Server, view: View, value: str, other: str
+):
+    for name, each in (("this", value), ("that", other)):
+        await server.record(f'{{"destination_id":"d","original":{{"event_id":"{name}","value":{each}}}}}')
+    await view.open()
+    await view.row("this").click()
+
+    await view.detail.locator(".line").filter(has_text="value").get_by_role("button").click()
+    await view.page.get_by_role("menuitem", name="Filter by this").click()
+    await expect(view.rows).to_have_count(1)
+    assert await view.ids() == ["this"]
+    await view.page.reload()
+    await expect(view["#chips .chip"]).to_have_count(1)
+    await expect(view.rows).to_have_count(1)
+    await view["#chips .chip"].click()
+    await view.detail.locator(".line").filter(has_text="value").get_by_role("button").click()
+    await view.page.get_by_role("menuitem", name="Exclude this").click()
+
+    await expect(view.rows).to_have_count(1)
+    assert await view.ids() == ["that"]
+
+
+async def test_a_number_is_the_same_however_it_is_written(server: Server, view: View):
+    await server.record('{"destination_id":"d","original":{"event_id":"one","price":1.10}}')
+
+    await view.open("#field=price+%3D+1.1")
+
+    await expect(view.row("one")).to_be_visible()
+
+
 async def test_a_bar_of_the_last_hour_becomes_a_time_filter(server: Server, view: View):
     stamp = minutes_ago(20)
     await server.record(done("then", timestamp=stamp), failed("also", timestamp=stamp), done("now"))

@@ -45,6 +45,16 @@ async def test_a_row_tells_status_time_type_id_and_a_line(server: Server, view: 
         await expect(row.locator("svg.icon")).to_have_count(1)
 
 
+async def test_a_row_tells_numbers_as_they_came(server: Server, view: View):
+    original = '{"event_id":12345678901234567890,"price":1.10,"inner":{"deep":1e2}}'
+    await server.record(f'{{"destination_id":"d","original":{original}}}')
+
+    await view.open()
+
+    await expect(view.rows.locator(".id")).to_have_text("12345678901234567890")
+    await expect(view.rows.locator(".preview")).to_have_text("price=1.10  deep=1e2")
+
+
 async def test_the_newest_event_is_on_top(server: Server, view: View):
     await server.record(done("first"))
     await server.record(done("second", "other_destination"))
