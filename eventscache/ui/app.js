@@ -182,11 +182,12 @@ export class App {
 
   #takeGap({ id, at_most: atMost }) {
     this.#gaps += 1;
+    if (atMost === null) this.tally.forget(String(id));
     this.arrivals.add({
       key: `gap ${this.#gaps}`,
       status: "gap",
       stream: String(id),
-      atMost: Number(atMost) || 0,
+      atMost,
       time: Date.now(),
       uid: "",
       seq: 0,

@@ -147,6 +147,10 @@ function eventRow(row) {
 
 /** What a gap says stands where it is: between the rows before and after. */
 function gapRow(row) {
-  const text = `up to ${count(row.atMost, "event")} of ${visible(row.stream)} came and went unseen here`;
+  const name = visible(row.stream);
+  const text =
+    row.atMost === null
+      ? `the numbers of ${name} began anew here, as after a restart in memory; what was before is cached no more`
+      : `up to ${count(Number(row.atMost) || 0, "event")} of ${name} came and went unseen here`;
   return el("div.row.gap", { role: "option" }, el("span.status", {}, icon("gap"), "Gap"), el("span.preview", {}, text));
 }

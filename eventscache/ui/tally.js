@@ -14,6 +14,7 @@ export class Tally {
     this.#newest.clear();
   }
 
+  /** The numbers of a stream began anew; what was counted did come. */
   forget(stream) {
     this.#newest.delete(stream);
   }

@@ -128,6 +128,11 @@ async def test_a_server_that_forgot_everything_loses_nothing_of_what_comes_since
     await expect(view.row("new4@")).to_be_visible()
     for number in range(5):
         await expect(view.row(f"new{number}@")).to_have_count(1)
+    gap = view["#canvas .row.gap"]
+    await expect(gap).to_contain_text("the numbers of my_destination began anew here")
+    await expect(gap).to_contain_text("what was before is cached no more")
+    counted = await view["#bars .minute"].evaluate_all("bars => bars.map(bar => parseInt(bar.title.slice(7)))")
+    assert sum(counted) == 8
 
 
 async def test_it_comes_back_by_itself(server: Server, view: View):
