@@ -189,7 +189,7 @@ async def delete_events(context: Context, request: web.BaseRequest) -> web.Respo
 
 
 async def get_streams(context: Context, request: web.BaseRequest) -> web.Response:
-    """List the known streams of a namespace, most recently active first."""
+    """List the known streams of a namespace, most recently active first, and tell whether tokens map to ids."""
     context.access.require_admin(request)
     namespace = parameters(request).namespace()
     return json_answer(
@@ -203,6 +203,7 @@ async def get_streams(context: Context, request: web.BaseRequest) -> web.Respons
                     "last_active": format_time(info.last_active_us),
                 }
                 for info in await context.cache.streams(namespace)
-            ]
+            ],
+            "api_keys": context.api_keys.configured,
         }
     )

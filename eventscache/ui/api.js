@@ -44,8 +44,8 @@ export async function ask(path, { method = "GET", headers = {}, signal } = {}) {
 
 export const askJson = async (path, options) => (await ask(path, options)).json();
 
-/** Return the known streams of a namespace. */
-export const streams = async (namespace) => (await askJson(`api/v1/streams?namespace=${namespace}`)).streams;
+/** Return the known `streams` of a namespace, and whether `api_keys` are configured. */
+export const streams = (namespace) => askJson(`api/v1/streams?namespace=${namespace}`);
 
 /** Return cached events as texts, one for each, newest first inside a stream. */
 export async function cached(parameters, signal) {

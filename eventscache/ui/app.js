@@ -247,7 +247,7 @@ export class App {
     if (this.feed.rows.length) showRows();
     else if (!this.arrivals.ready) showLoading();
     else if (filters.narrows(this.filter)) showNoMatch(this.known.cached(this.filter), () => this.clearFilters());
-    else if (!this.filter.ids.length && !this.known.of(this.filter.tab).length) showTeaching(this.#other());
+    else if (!this.filter.ids.length && !this.known.of(this.filter.tab).length) showTeaching(this.#other(), this.known.apiKeys);
     else showNoEvents(this.#other());
   }
 

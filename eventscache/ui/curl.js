@@ -12,11 +12,11 @@ export function curlFor(original) {
   return `curl -X POST ${quoted(`${address()}/api/v1/event?token=YOUR_TOKEN`)} \\\n  -d ${quoted(body)}`;
 }
 
-/** Send a first event, as Jitsu's own client does. */
-export const firstEvent = () =>
+/** Send a first event, as Jitsu's own client does; any token will do where no API keys are configured. */
+export const firstEvent = (apiKeys) =>
   curlFor('{"event_type":"pageview","url":"https://example.com/","user":{"anonymous_id":"u1"}}').replace(
     "YOUR_TOKEN",
-    "my_key",
+    apiKeys ? "YOUR_API_KEY" : "my_key",
   );
 
 /** Record what a destination did with one. */

@@ -9,9 +9,14 @@ export class Known {
   #tabs = { processed: [], incoming: [] };
   #ids = { processed: new Set(), incoming: new Set() };
 
+  /** Whether a token has to be one of the API keys that are configured. */
+  apiKeys = false;
+
   async refresh() {
     for (const tab of Object.keys(this.#tabs)) {
-      this.#tabs[tab] = await streams(namespace({ tab }));
+      const told = await streams(namespace({ tab }));
+      this.#tabs[tab] = told.streams;
+      this.apiKeys = Boolean(told.api_keys);
       this.#ids[tab] = new Set(this.#tabs[tab].map(({ id }) => id));
     }
   }

@@ -68,8 +68,9 @@ export const showNoEvents = (other) =>
     ].filter(Boolean),
   );
 
-export const showTeaching = (other) =>
-  draw(`teaching ${other?.total ?? 0} ${hasToken()}`, () =>
+/** `apiKeys`: a token has to be one of those configured. */
+export const showTeaching = (other, apiKeys) =>
+  draw(`teaching ${other?.total ?? 0} ${hasToken()} ${apiKeys}`, () =>
     [
       el("h2", {}, "No events yet"),
       el("p.lead", {}, "This page is listening, and turns into a list with the first event. To make one:"),
@@ -83,7 +84,7 @@ export const showTeaching = (other) =>
             `Show ${count(other.total, "event")} under ${other.label}`,
           ),
         ),
-      incoming(),
+      incoming(apiKeys),
       processed(),
       command(
         "Mirror what Jitsu receives",
@@ -93,8 +94,14 @@ export const showTeaching = (other) =>
     ].filter(Boolean),
   );
 
-const incoming = () =>
-  command("Send an event, as Jitsu's own client does", firstEvent(), "Shows up under Incoming, as my_key.");
+const incoming = (apiKeys) =>
+  command(
+    "Send an event, as Jitsu's own client does",
+    firstEvent(apiKeys),
+    apiKeys
+      ? "YOUR_API_KEY is a client_secret of api_keys in the configuration. Shows up under Incoming, by the id of that key."
+      : "Shows up under Incoming, as my_key.",
+  );
 
 const processed = () =>
   command(

@@ -261,7 +261,9 @@ KEYS = KeyList(
 
 
 async def tokens(sidecar: Sidecar) -> dict[str, int]:
-    streams = (await sidecar.get("/api/v1/streams?namespace=token", X_Admin_Token="admin")).json["streams"]
+    told = (await sidecar.get("/api/v1/streams?namespace=token", X_Admin_Token="admin")).json
+    streams = told["streams"]
+    assert told["api_keys"] is True
     return {stream["id"]: stream["total_events"] for stream in streams}
 
 

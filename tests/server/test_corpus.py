@@ -265,7 +265,7 @@ async def test_other_encodings_are_415(sidecar: Sidecar, case: Case) -> None:
     for path in (INGEST, f"{CACHE}?id=d"):
         answer = await sidecar.post(path, b'{"original":{}}', Content_Type=JSON, Content_Encoding=case.sent)
         assert (answer.status, answer.headers["Accept-Encoding"], answer.json["error"]) == (415, "gzip", "")
-    assert (await sidecar.get("/api/v1/streams")).json == {"streams": []}
+    assert (await sidecar.get("/api/v1/streams")).json == {"streams": [], "api_keys": False}
 
 
 @each(corpus.BAD_QUERIES)
@@ -284,7 +284,7 @@ async def test_bad_ids_are_refused_wherever_they_stand(sidecar: Sidecar, case: C
     assert (await sidecar.record(b'{"original":{}}', f"id={text}")).status == 400
     token = await sidecar.post(f"/api/v1/event?token={text}", b"{}")
     assert (token.status, token.json["error"]) == (401 if case.row in {63, 66} else 400, "")
-    assert (await sidecar.get("/api/v1/streams?namespace=token")).json == {"streams": []}
+    assert (await sidecar.get("/api/v1/streams?namespace=token")).json == {"streams": [], "api_keys": False}
 
 
 @each(corpus.QUERIES)

@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
+from eventscache.apikeys import ApiKey, KeyList
 from tests.ui.conftest import TOKEN, Look, Server, StartServer, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,6 +27,21 @@ async def test_an_empty_page_teaches_and_becomes_the_list(server: Server, view: 
 
     await expect(view.rows).to_have_count(1)
     await expect(view["#nothing"]).to_be_hidden()
+
+
+async def test_where_api_keys_are_configured_the_command_asks_for_one_that_is_accepted(start: StartServer, look: Look):
+    key = ApiKey("web", client_secret="js.web.secret")
+    server = await start(api_keys=KeyList((key,)))
+    view = await look(server)
+    await view.open()
+    command = view["#nothing .command"].first
+    await expect(command.locator("pre")).to_contain_text("/api/v1/event?token=YOUR_API_KEY'")
+    await expect(command).to_contain_text("YOUR_API_KEY is a client_secret of api_keys in the configuration")
+
+    await server.send({"event_type": "first"}, "js.web.secret")
+
+    await expect(view.row("first")).to_be_visible()
+    assert "js.web.secret" not in await view.page.content()
 
 
 async def test_a_first_event_that_comes_to_the_other_tab_is_shown_there(server: Server, view: View):
