@@ -5,6 +5,7 @@ import { curlFor } from "./curl.js";
 import { el, icon, write } from "./dom.js";
 import { STATUSES } from "./event.js";
 import { member, parse, slice } from "./json.js";
+import { MASKED } from "./masked.js";
 import { Parts } from "./parts.js";
 import { bytes, visible } from "./text.js";
 import { ago } from "./time.js";
@@ -133,14 +134,13 @@ export class Detail {
 
   #facts() {
     const row = this.#row;
-    const masked = member(member(this.#root, "original"), "masked")?.kind === "boolean" || member(this.#root, "masked");
     const facts = [
       ["Time", row.timestamp && `${visible(row.timestamp)} `],
       ["Event id", row.id],
       [member(this.#root, "destination_id")?.value ? "Destination" : "API key", visible(row.stream)],
       ["Table", visible(member(member(this.#root, "success"), "table")?.value ?? "")],
       ["Size", bytes(new Blob([row.source]).size)],
-      ["Masked", masked ? "some values were replaced before they were stored" : ""],
+      ["Masked", row.masked ? MASKED : ""],
     ];
     const shown = facts
       .filter(([, value]) => value)

@@ -1,6 +1,7 @@
 /** An event as a row shows it, read from the text that came. */
 
 import { member, parse, slice } from "./json.js";
+import { maskOf } from "./masked.js";
 import { lookUp } from "./path.js";
 import { oneLine } from "./text.js";
 
@@ -88,7 +89,7 @@ function eventId(original, numberAt) {
 }
 
 /** A few `key=value` pairs of an original, the telling ones first. */
-function summary(original, numberAt) {
+function summary(original, numberAt, masked) {
   const pairs = [];
   const visit = (object, path) => {
     const keys = Object.keys(object).filter((key) => !DULL.has(key));
@@ -99,7 +100,8 @@ function summary(original, numberAt) {
       if (isObject(value)) {
         if (path.length < 2) visit(value, [...path, key]);
       } else if (value !== "" && value !== null && !Array.isArray(value)) {
-        const told = typeof value === "number" ? numberAt([...path, key]) : String(value);
+        const known = typeof value === "number" ? numberAt([...path, key]) : String(value);
+        const told = (masked && maskOf(known)?.[0]) || known;
         pairs.push(`${key}=${oneLine(told, 80)}`);
       }
     }
@@ -111,7 +113,7 @@ function summary(original, numberAt) {
 function previewOf(event, original, numberAt) {
   if (event.error) return event.error;
   if (event.malformed || event.skip) return event.malformed || event.skip;
-  return summary(original, numberAt);
+  return summary(original, numberAt, event.masked === true);
 }
 
 /**
@@ -136,6 +138,7 @@ export function readEvent(source) {
     seq: Number(event.seq) || 0,
     stream,
     status: statusOf(event),
+    masked: event.masked === true,
     time: Date.parse(text(event.timestamp)),
     timestamp: text(event.timestamp),
     type: oneLine(text(original.event_type) || text(original.type) || text(original.event), 120),

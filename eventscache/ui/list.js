@@ -2,6 +2,7 @@
 
 import { el, icon, show, write } from "./dom.js";
 import { STATUSES } from "./event.js";
+import { MASKED, maskTag } from "./masked.js";
 import { count, visible } from "./text.js";
 import { ago, clock } from "./time.js";
 
@@ -141,7 +142,7 @@ function eventRow(row) {
     cell("type", row.type || "no type"),
     cell("id", row.id || "–"),
     cell("stream", visible(row.stream)),
-    el("span.preview", {}, row.preview),
+    el("span.preview", {}, row.masked && maskTag("masked", MASKED), row.preview),
   );
 }
 

@@ -4,6 +4,7 @@ import { copy } from "./clipboard.js";
 import { columns, differences } from "./diff.js";
 import { el } from "./dom.js";
 import { member, parse, slice } from "./json.js";
+import { tagOfJson } from "./masked.js";
 import { openMenu } from "./menu.js";
 import { rowsTable } from "./table.js";
 import { count, visible, whole } from "./text.js";
@@ -39,7 +40,8 @@ export class Parts {
   }
 
   #tree(node, { filters = false } = {}) {
-    const tree = new Tree(this.#row.source, node, (value, at) => this.#offer(value, at, filters));
+    const { source, masked } = this.#row;
+    const tree = new Tree(source, node, (value, at) => this.#offer(value, at, filters), { masked });
     const button = (label, act) => el("button.quiet", { type: "button", on: { click: act } }, label);
     return [
       el(
@@ -51,6 +53,9 @@ export class Parts {
       tree.node,
     ];
   }
+
+  /** A value of the event as a table shows it. */
+  #shown = (raw) => (this.#row.masked && tagOfJson(raw)) || visible(raw);
 
   /** What can be done with a value; filters look into originals only. */
   #offer({ path, node, raw }, at, filters) {
@@ -77,6 +82,7 @@ export class Parts {
         rowsTable(
           ["Field", "Type", "Value"],
           sorted.map(({ field, type, value }) => [field, type, value]),
+          this.#shown,
         ),
       ];
     }
@@ -99,7 +105,7 @@ export class Parts {
     const { source } = this.#row;
     let shown = el("pre", {}, visible(body));
     try {
-      shown = new Tree(body, parse(body), (value, at) => this.#offer(value, at)).node;
+      shown = new Tree(body, parse(body), (value, at) => this.#offer(value, at), { masked: this.#row.masked }).node;
     } catch {
       // no JSON: as text
     }
@@ -114,7 +120,8 @@ export class Parts {
       headers.length
         ? rowsTable(
             ["Header", "Value"],
-            headers.map(([name, node]) => [name, node.value ?? slice(source, node)]),
+            headers.map(([name, node]) => [name, slice(source, node)]),
+            (raw) => (this.#row.masked && tagOfJson(raw)) || visible(raw.startsWith('"') ? JSON.parse(raw) : raw),
           )
         : "",
       body ? el("h3", {}, "Body") : "",
@@ -133,7 +140,7 @@ export class Parts {
           `details.difference.${kind}`,
           { open: kind !== "same" },
           el("summary", {}, title),
-          rowsTable(heads, found[kind]),
+          rowsTable(heads, found[kind], this.#shown),
         );
       });
   }

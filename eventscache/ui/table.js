@@ -5,21 +5,24 @@ import { visible, whole } from "./text.js";
 
 const AT_ONCE = 200; // rows, then as many more on demand
 
-/** A table of texts that shows so many rows, and more on demand. */
-export function rowsTable(heads, rows) {
+/**
+ * A table of texts that shows so many rows, and more on demand.
+ * @param {(text: string) => string | Node} shown what a cell holds for a text
+ */
+export function rowsTable(heads, rows, shown = visible) {
   const body = el("tbody");
   const button = el("button.more", { type: "button", on: { click: () => add() } });
   const add = () => {
-    const shown = body.children.length;
+    const built = body.children.length;
     body.append(
       ...rows
-        .slice(shown, shown + AT_ONCE)
+        .slice(built, built + AT_ONCE)
         .map(([name, ...values]) =>
           el(
             "tr",
             {},
             el("th", { scope: "row" }, visible(name)),
-            ...values.map((value) => el("td", {}, visible(value))),
+            ...values.map((value) => el("td", {}, shown(value))),
           ),
         ),
     );

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { children } from "./json.js";
+import { tagOfJson } from "./masked.js";
 import { joinPath } from "./path.js";
 import { count, visible, whole } from "./text.js";
 
@@ -26,10 +27,12 @@ export class Tree {
 
   /**
    * @param {string} text what was parsed
+   * @param {boolean} masked whether values in it may have been masked
    * @param {(what: object, at: Element) => void} chosen called with `{keys, path, node, raw}` of a value that is clicked
    */
-  constructor(text, root, chosen) {
+  constructor(text, root, chosen, { masked = false } = {}) {
     this.text = text;
+    this.masked = masked;
     this.chosen = chosen;
     this.node = el("div.tree");
     this.#fill(this.node, root, []);
@@ -91,7 +94,7 @@ export class Tree {
     const value = el(
       `button.value.${node.kind}`,
       { type: "button", "aria-haspopup": "menu", on: { click: choose } },
-      shown,
+      (this.masked && tagOfJson(raw)) || shown,
     );
     const line = el("div.line", {}, name, value);
     if (raw.length > LONG) {

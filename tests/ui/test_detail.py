@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.ui.conftest import Server, View, done, failed
+from tests.ui.conftest import Look, Server, StartServer, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -120,6 +120,37 @@ async def test_original_and_result_are_compared(server: Server, view: View):
         "same": 'same"kept as is"',
     }.items():
         await expect(view.detail.locator(f".{kind} tbody tr")).to_have_text([text])
+
+
+async def test_masked_values_are_tags_that_say_so(start: StartServer, look: Look):
+    server = await start(mask_drop=("user.name",), mask_hash=("**.email",), mask_key="a-key")
+    digits = "0123456789abcdef" * 2
+    await server.record(done("plain") | {"original": {"event_id": "plain", "md5": digits, "masked": True, "x": "***"}})
+    record = done("one")
+    record["original"]["user"] = {"name": "Ann Lee", "email": "ann@jitsu.com"}
+    columns = {"user_email": "ann@jitsu.com", "who": "Ann Lee"}
+    record["success"]["record"] = [{"field": field, "type": "text", "value": columns[field]} for field in columns]
+    await server.record(record)
+    view = await look(server)
+    await view.open()
+    row = view.rows.first
+    await expect(row.locator(".mask")).to_have_text("masked")
+    await expect(row.locator(".preview")).to_have_text(re.compile(r"masked.*email=hash [0-9a-f]{8}"))
+
+    await row.click()
+    await expect(view.detail.locator(".facts")).to_contain_text("Masked")
+    tags = view.detail.locator(".tree .mask")
+    await expect(tags).to_have_text([re.compile("^hash [0-9a-f]{8}$")])
+    await expect(tags).to_have_attribute("title", re.compile("^A keyed hash .*: [0-9a-f]{32}$"))
+    await tab(view, "Result").click()
+    await expect(view.detail.locator("td .mask")).to_have_text([re.compile("^hash "), "removed"])
+    await expect(view.detail.locator("td .mask").last).to_have_attribute("title", re.compile("^This value was removed"))
+
+    await view.row("plain").click()
+    await tab(view, "Original").click()
+    await expect(view.detail.locator(".tree")).to_contain_text(digits)
+    await expect(view.detail.locator(".mask")).to_have_count(0)
+    await expect(view.detail.locator(".facts")).not_to_contain_text("Masked")
 
 
 async def test_raw_is_the_record_of_the_api(server: Server, view: View):

@@ -92,6 +92,57 @@ async def test_a_token_is_asked_for_and_stays_in_this_tab(start: StartServer, lo
         assert carrying in ([], ["x-admin-token"])
 
 
+HEAR = """
+window.heard = "";
+const real = window.fetch;
+window.fetch = async (...wanted) => {
+  const answer = await real(...wanted);
+  const reader = answer.clone().body.pipeThrough(new TextDecoderStream()).getReader();
+  const hear = async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) window.heard += part.value;
+  };
+  hear().catch(() => {});
+  return answer;
+};
+"""
+
+
+async def test_no_secret_of_the_configuration_comes_to_the_page(start: StartServer, look: Look):
+    secrets = {
+        "admin_tokens": (TOKEN, "another-admin-token"),
+        "ingest_tokens": ("an-ingest-token",),
+        "storage": "redis://user:a-redis-password@127.0.0.1:1/0",
+    }
+    keys = KeyList((ApiKey("web", client_secret="js.web.secret", server_secret="s2s.web.secret"),))
+    server = await start(**secrets, api_keys=keys, mask_hash=("**.email",), mask_key="a-mask-key")
+    view = await look(server)
+    await view.page.add_init_script(HEAR)
+    view.away = True
+    await view.open()
+    await view["#token"].fill(TOKEN)
+    await view.press("Enter")
+    await expect(view["#nothing pre"]).to_have_count(3)
+    shown = await view.page.content()
+
+    await server.record(done("one"), failed("two"))
+    await server.send({"event_type": "sent", "user": {"email": "ann@jitsu.com"}}, "js.web.secret")
+    await expect(view.rows).to_have_count(2)
+    for row in await view.rows.all():
+        await row.click()
+        await view.detail.get_by_role("tab", name="Raw").click()
+        shown += await view.page.content()
+    await view.page.get_by_role("tab", name="Incoming").click()
+    await view.row("sent").click()
+    await view.detail.get_by_role("tab", name="Raw").click()
+    shown += await view.page.content()
+
+    heard = await view.page.evaluate("window.heard")
+    assert heard.count("event: event") >= 3
+    urls = "".join(request.url for request in view.requests)
+    values = [TOKEN, "another-admin-token", "an-ingest-token", "a-redis-password", "a-mask-key", "web.secret"]
+    assert [secret for secret in [*values, "ann@jitsu.com"] if secret in shown + heard + urls] == []
+
+
 async def test_without_a_token_one_can_still_enter_it_later(start: StartServer, look: Look):
     server = await start(admin_tokens=(TOKEN,))
     view = await look(server)
