@@ -13,13 +13,13 @@ import { exportEvents } from "./exporting.js";
 import { Feed, MOST_ROWS } from "./feed.js";
 import * as filters from "./filter.js";
 import { Hour } from "./hour.js";
-import { Known } from "./known.js";
+import { Known, MOST_FOLLOWED } from "./known.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import { openMenu } from "./menu.js";
 import { Notices } from "./notices.js";
 import { showLoading, showNoEvents, showNoMatch, showRows, showTeaching } from "./nothing.js";
-import { olderRows } from "./older.js";
+import { Older } from "./older.js";
 import { Picker } from "./picker.js";
 import { Reader } from "./reader.js";
 import { Status } from "./status.js";
@@ -37,12 +37,12 @@ export class App {
   tally = new Tally();
   notices = new Notices();
   known = new Known();
+  older = new Older();
   #fresh = false; // rows of another view are still there
   #openedAt = 0;
   #tallied = "";
   #frozenAt = NaN;
   #tabChosen = Boolean(location.hash);
-  #exhausted = false;
   #gaps = 0;
 
   constructor() {
@@ -92,7 +92,7 @@ export class App {
     const { filter } = this;
     this.arrivals.begin();
     this.#fresh = true;
-    this.#exhausted = false;
+    this.older.begin(this.#history());
     this.#openedAt = Date.now();
     if (!filters.hasTime(filter) || this.#tallied !== filters.scope(filter)) {
       this.tally.reset();
@@ -106,12 +106,13 @@ export class App {
       return parameters;
     });
     this.#drawControls();
+    this.#tellUnfollowed();
     this.askLastError();
   }
 
   /** How much of each stream to begin with, so that all together fill the list. */
   #history() {
-    const streams = this.known.inView(this.filter).length || 1;
+    const streams = Math.min(this.known.inView(this.filter).length, MOST_FOLLOWED) || 1;
     return Math.max(10, Math.min(MOST_ROWS, Math.floor((2 * MOST_ROWS) / streams)));
   }
 
@@ -170,7 +171,9 @@ export class App {
 
   #take(source) {
     const read = readEvent(source);
-    if (!read || !filters.matchesFields(source, this.filter.fields)) return;
+    if (!read) return;
+    if (!this.arrivals.ready) this.older.look(read.row);
+    if (!filters.matchesFields(source, this.filter.fields)) return;
     const { row } = read;
     this.tally.add(row);
     this.toolbar.offerType(typeof read.event.original?.event_type === "string" ? row.type : "");
@@ -182,7 +185,10 @@ export class App {
 
   #takeGap({ id, at_most: atMost }) {
     this.#gaps += 1;
-    if (atMost === null) this.tally.forget(String(id));
+    if (atMost === null) {
+      this.tally.forget(String(id));
+      this.older.forget(String(id));
+    }
     this.arrivals.add({
       key: `gap ${this.#gaps}`,
       status: "gap",
@@ -208,6 +214,7 @@ export class App {
   /** A stream was cleared, here or elsewhere. */
   #forget(id) {
     this.arrivals.forget(id);
+    this.older.forget(id);
     this.feed.prune((row) => row.stream !== id);
     this.tally.reset();
     for (const row of this.feed.rows.toReversed()) if (row.status !== "gap") this.tally.add(row);
@@ -260,23 +267,22 @@ export class App {
 
   #drawCounts() {
     const shown = this.feed.rows.filter((row) => row.status !== "gap").length;
-    const cached = Math.max(this.known.cached(this.filter), shown);
     const full = shown >= MOST_ROWS;
-    const words = full
-      ? `Newest ${whole(shown)}${cached > shown ? ` of ${whole(cached)} cached` : " events"}`
-      : shown < cached
-        ? `${whole(shown)} of ${count(cached, "cached event")}`
-        : count(shown, "event");
-    write(byId("counts"), shown ? words : "");
+    const left = this.arrivals.ready && this.older.left(this.filter, this.known.inView(this.filter)).length > 0;
+    const words = this.#countWords(shown, { full, left });
+    write(byId("counts"), shown || left ? words : "");
     this.status.announce(shown ? words : "No events shown");
-    const older =
-      shown > 0 &&
-      shown + this.feed.waiting.length < cached &&
-      !full &&
-      !this.#exhausted &&
-      this.arrivals.ready &&
-      !filters.narrows(this.filter);
-    show(byId("older"), older);
+    show(byId("older"), left && !full);
+  }
+
+  #countWords(shown, { full, left }) {
+    const cached = Math.max(this.known.cached(this.filter), shown);
+    if (filters.narrows(this.filter)) {
+      const among = count(cached, this.filter.status === "error" ? "cached error" : "cached event");
+      return `${count(shown, "match", "matches")}${left ? " so far" : ""} among ${among}`;
+    }
+    if (shown < cached) return `${full && !left ? "Newest " : ""}${whole(shown)} of ${count(cached, "cached event")}`;
+    return `${full ? "Newest " : ""}${count(shown, "event")}`;
   }
 
   drawHour() {
@@ -381,9 +387,9 @@ export class App {
 
   async loadOlder() {
     const openedAt = this.#openedAt;
-    const rows = await olderRows(this.feed.rows, this.filter, this.known.inView(this.filter));
+    const rows = await this.older.load(this.feed.rows.length, this.filter, this.known.inView(this.filter));
     if (!rows || openedAt !== this.#openedAt) return;
-    this.#exhausted = this.feed.addOlder(rows) === 0;
+    this.feed.addOlder(rows);
     this.draw();
   }
 
@@ -401,10 +407,23 @@ export class App {
       if (this.#openedAt) this.look();
     }
     this.#drawControls();
+    this.#tellUnfollowed();
     if (this.#openedAt) {
       this.#drawNothing();
       this.#drawCounts();
     }
+  }
+
+  /** All streams are not all, where there are too many. */
+  #tellUnfollowed() {
+    if (!this.known.unfollowed(this.filter)) {
+      this.notices.remove("unfollowed");
+      return;
+    }
+    const known = count(this.known.of(this.filter.tab).length, "stream");
+    this.notices.set("unfollowed", {
+      text: `The ${MOST_FOLLOWED} most recently active of ${known} are followed. Choose others to follow them.`,
+    });
   }
 
   streamsChanged = () => {};

@@ -3,6 +3,8 @@
 import { streams } from "./api.js";
 import { namespace } from "./filter.js";
 
+export const MOST_FOLLOWED = 100; // streams, which is the server's rule
+
 const sum = (list, name) => list.reduce((total, stream) => total + stream[name], 0);
 
 export class Known {
@@ -41,6 +43,11 @@ export class Known {
   /** The streams that a filter shows. */
   inView({ tab, ids }) {
     return ids.length ? this.#tabs[tab].filter(({ id }) => ids.includes(id)) : this.#tabs[tab];
+  }
+
+  /** How many streams that a filter shows are not followed, as there are too many. */
+  unfollowed(filter) {
+    return filter.ids.length ? 0 : Math.max(0, this.#tabs[filter.tab].length - MOST_FOLLOWED);
   }
 
   /** How many events they hold, among which it looks. */

@@ -229,6 +229,38 @@ async def test_older_events_are_loaded_on_demand(start: StartServer, look: Look)
     assert (await view.ids())[-3:] == ["e2", "e1", "e0"]
 
 
+async def test_of_too_many_streams_the_page_says_which_it_follows_and_loads_the_others(server: Server, view: View):
+    for batch in range(0, 130, 26):
+        await server.record(*(done(f"e{number}", f"s{number}") for number in range(batch, batch + 26)))
+    await view.open()
+    await expect(view.notice("The 100 most recently active of 130 streams are followed")).to_be_visible()
+    await expect(view["#counts"]).to_have_text("100 of 130 cached events")
+
+    await view.button("Load older").click()
+    await expect(view["#counts"]).to_have_text("120 of 130 cached events")
+    await view.button("Load older").click()
+
+    await expect(view["#counts"]).to_have_text("130 events")
+    await expect(view["#older"]).to_be_hidden()
+    await view["#streams-list"].get_by_role("button", name="s129").click()
+    await expect(view.notice("are followed")).to_have_count(0)
+
+
+async def test_a_filtered_history_goes_on_as_well(server: Server, view: View):
+    rare = ({"original": {"event_type": "rare", "event_id": f"r{number}", "n": number}} for number in range(90))
+    await server.record(*(each | {"destination_id": "deep"} for each in rare))
+    await server.record(*(done("x", f"s{number}") for number in range(49)))
+    await view.open("#type=rare&field=n+%3E+9")
+    await expect(view["#counts"]).to_have_text("40 matches so far among 139 cached events")
+
+    await view.button("Load older").click()
+
+    await expect(view["#counts"]).to_have_text("80 matches among 139 cached events")
+    await expect(view["#older"]).to_be_hidden()
+    await view["#list"].evaluate("list => list.scrollTop = list.scrollHeight")
+    await expect(view.row("r10")).to_be_visible()
+
+
 async def test_of_many_full_streams_the_newest_events_are_on_top(server: Server, view: View):
     for stream in range(30):
         await server.record(*(done(f"s{stream}-{number}", f"stream{stream}") for number in range(100)))
