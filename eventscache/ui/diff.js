@@ -33,14 +33,17 @@ export function columns(text, success) {
   });
 }
 
+/** A raw value without its type: 1.1 and "1.1" are the same. */
+const bare = (raw) => (raw.startsWith('"') ? JSON.parse(raw) : raw);
+
 /**
- * Return rows of texts by kind: `changed` (name, before, after), `renamed` (old name, new name, value), and `added`,
- * `left`, `same` (name, value).
- * @param {Map<string, string>} before raw values by name
+ * Return rows of texts by kind: `changed` and `retyped` (name, before, after), `renamed` (old name, new name, value),
+ * and `added`, `left`, `same` (name, value).
+ * @param {Map<string, string>} before raw values, as in JSON, by name
  * @param {Map<string, string>} after
  */
 export function compare(before, after) {
-  const found = { changed: [], renamed: [], added: [], left: [], same: [] };
+  const found = { changed: [], retyped: [], renamed: [], added: [], left: [], same: [] };
   const left = new Map(before);
   const added = new Map();
   for (const [name, value] of after) {
@@ -48,7 +51,7 @@ export function compare(before, after) {
     left.delete(name);
     if (old === undefined) added.set(name, value);
     else if (old === value) found.same.push([name, value]);
-    else found.changed.push([name, old, value]);
+    else found[bare(old) === bare(value) ? "retyped" : "changed"].push([name, old, value]);
   }
   const byValue = new Map();
   for (const [name, value] of left) byValue.set(value, byValue.has(value) ? null : name);

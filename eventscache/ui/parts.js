@@ -12,6 +12,7 @@ import { Tree } from "./tree.js";
 
 const DIFFERENCES = {
   changed: ["Changed", ["Field", "Original", "Result"]],
+  retyped: ["Same value, other type", ["Field", "Original", "Result"]],
   renamed: ["Renamed", ["In the original", "In the result", "Value"]],
   added: ["Added", ["Field", "Result"]],
   left: ["Left out", ["Field", "Original"]],

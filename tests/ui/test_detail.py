@@ -99,9 +99,10 @@ async def test_a_malformed_body_is_shown_as_it_came(server: Server, view: View):
 
 async def test_original_and_result_are_compared(server: Server, view: View):
     record = done("one")
-    record["original"] = {"user": {"id": 7, "name": "Ann Lee"}, "same": "kept as is", "gone": "left behind"}
+    record["original"] = {"user": {"id": 7, "age": 41, "name": "Ann Lee"}, "same": "kept as is", "gone": "left behind"}
     record["success"]["record"] = [
         {"field": "user_id", "type": "text", "value": "7"},
+        {"field": "user_age", "type": "bigint", "value": 42},
         {"field": "full_name", "type": "text", "value": "Ann Lee"},
         {"field": "same", "type": "text", "value": "kept as is"},
         {"field": "_timestamp", "type": "timestamp", "value": "2026-01-01"},
@@ -113,7 +114,8 @@ async def test_original_and_result_are_compared(server: Server, view: View):
     await tab(view, "Diff").click()
 
     for kind, text in {
-        "changed": 'user_id7"7"',
+        "changed": "user_age4142",
+        "retyped": 'user_id7"7"',
         "renamed": 'user_namefull_name"Ann Lee"',
         "added": '_timestamp"2026-01-01"',
         "left": 'gone"left behind"',
