@@ -119,7 +119,10 @@ export class App {
   /** Change the filter: the URL, the controls and the stream follow. */
   change(change) {
     if ("tab" in change || "ids" in change) this.#tabChosen = true;
-    if ("tab" in change && change.tab !== this.filter.tab) change = { ids: [], uid: "", ...change };
+    if ("tab" in change && change.tab !== this.filter.tab) {
+      change = { ids: [], uid: "", ...change };
+      if (change.tab === "incoming" && this.filter.status === "skip") change.status = ""; // nothing is skipped there
+    }
     const before = filters.toHash({ ...this.filter, uid: "" });
     this.filter = { ...this.filter, ...change };
     const after = filters.toHash({ ...this.filter, uid: "" });
@@ -163,7 +166,7 @@ export class App {
       counters: () => this.status.count(told),
       gap: () => this.#takeGap(told),
       cleared: () => this.#forget(told.id),
-      away: () => this.status.away(String(told.message ?? "")),
+      away: () => this.#becomeAway(),
       back: () => this.status.back(),
     };
     if (Object.hasOwn(acts, event)) acts[event]();
@@ -200,7 +203,19 @@ export class App {
     });
   }
 
+  #becomeAway() {
+    this.status.away();
+    this.#dropStale();
+  }
+
+  /** What another filter left must not stay under this one, while nothing comes that would replace it. */
+  #dropStale() {
+    if (this.#fresh) this.feed.reset();
+    this.draw();
+  }
+
   #becomeReady() {
+    this.status.back(); // it was read from, in a connection that was not told that it had been away
     if (this.arrivals.becomeReady()) this.#openSelected();
   }
 
@@ -225,6 +240,7 @@ export class App {
 
   #tell(state, detail = {}) {
     this.status.tell(state, detail);
+    if (state === "refused" || state === "retrying") this.#dropStale();
     if (state === "refused" && detail.fault.status === 401)
       this.#askToken(api.hasToken() ? "That token does not match." : "");
   }
@@ -252,7 +268,7 @@ export class App {
 
   #drawNothing() {
     if (this.feed.rows.length) showRows();
-    else if (!this.arrivals.ready) showLoading();
+    else if (!this.arrivals.ready) showLoading(this.status.obstacle);
     else if (filters.narrows(this.filter)) showNoMatch(this.known.cached(this.filter), () => this.clearFilters());
     else if (!this.filter.ids.length && !this.known.of(this.filter.tab).length) showTeaching(this.#other(), this.known.apiKeys);
     else showNoEvents(this.#other());

@@ -49,10 +49,11 @@ export class Live {
     this.#waiting?.abort();
   }
 
+  /** Stop hearing; of one that was refused, and hears nothing, there is nothing to tell. */
   close() {
+    if (this.#running) this.tell("closed");
     this.#running?.abort();
     this.#running = null;
-    this.tell("closed");
   }
 
   async #run(signal) {
@@ -64,6 +65,7 @@ export class Live {
       } catch (fault) {
         if (signal.aborted) return;
         if (fault instanceof ApiError && FINAL.has(fault.status)) {
+          this.#running = null;
           this.tell("refused", { fault });
           return;
         }

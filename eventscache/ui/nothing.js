@@ -40,7 +40,9 @@ function command(title, text, words) {
 
 export const showRows = () => draw("", () => []);
 
-export const showLoading = () => draw("loading", () => [el("p.quiet-words", {}, "Loading …")]);
+/** @param {string} obstacle what keeps it from going on, if anything does */
+export const showLoading = (obstacle = "") =>
+  draw(`loading ${obstacle}`, () => [el("p.quiet-words", {}, obstacle || "Loading …")]);
 
 export const showNoMatch = (cached, reset) =>
   draw(`no match ${cached}`, () => [

@@ -8,15 +8,23 @@ import { ago } from "./time.js";
 const WORDS = {
   connecting: "Connecting",
   live: "Live",
+  paused: "Paused",
+  away: "Storage away",
   retrying: "Reconnecting",
   refused: "Not connected",
   closed: "Asleep",
+};
+// What to say in place of rows that cannot be read.
+const OBSTACLES = {
+  refused: "Nothing can be read: the server does not let this page in.",
+  retrying: "Waiting for the server",
 };
 const ANNOUNCED_EVERY_MS = 3000;
 
 export class Status {
   #state = "connecting";
   #held = "";
+  #away = false; // the storage
   #until = 0;
   #fault = null;
   #lastError = NaN;
@@ -78,9 +86,14 @@ export class Status {
   }
 
   #draw() {
-    const paused = this.#state === "live" && this.#held === "button";
-    byId("state").dataset.state = paused ? "paused" : this.#state;
-    write(byId("state-text"), paused ? "Paused" : WORDS[this.#state]);
+    const shown = this.#state !== "live" ? this.#state : this.#away ? "away" : this.#held === "button" ? "paused" : "live";
+    byId("state").dataset.state = shown;
+    write(byId("state-text"), WORDS[shown]);
+  }
+
+  /** Why nothing comes, or "". */
+  get obstacle() {
+    return OBSTACLES[this.#state] ?? (this.#away ? "Waiting for the storage" : "");
   }
 
   following(held, missed) {
@@ -136,15 +149,19 @@ export class Status {
     });
   }
 
-  away(message) {
+  away() {
+    this.#away = true;
     this.notices.set("away", {
       kind: "bad",
-      text: `The storage does not answer${message ? ` (${message})` : ""}. What was here stays.`,
+      text: "The storage does not answer. What was read stays; this page goes on when it is back.",
     });
+    this.#draw();
   }
 
   back() {
+    this.#away = false;
     this.notices.remove("away");
+    this.#draw();
   }
 
   lastError(time) {

@@ -12,8 +12,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from eventscache.config import Settings
+from eventscache.errors import StorageUnavailable
 from eventscache.server import app
-from eventscache.storage import storage_from_url
+from eventscache.storage.base import Page as StoredPage
+from eventscache.storage.base import Query
+from eventscache.storage.memory import MemoryStorage
+from eventscache.stream import Stream
 from tests.conftest import missing
 
 TOKEN = "sesame-opens"
@@ -24,6 +28,17 @@ def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+class Storage(MemoryStorage):
+    """The memory storage, which can be away."""
+
+    away = False
+
+    async def fetch(self, stream: Stream, query: Query) -> StoredPage:
+        if self.away:
+            raise StorageUnavailable("gone")
+        return await super().fetch(stream, query)
+
+
 class Server:
     """A sidecar that can be stopped and started again on its port, over what it stored."""
 
@@ -31,7 +46,7 @@ class Server:
         # Patient with a slow machine; but nobody waits for pages that are still listening.
         patient = {"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, "shutdown_timeout_ms": 400}
         self._settings = Settings(**{**patient, **changes})
-        self._storage = storage_from_url("memory://", self._settings.storage_options)
+        self.storage = Storage(self._settings.storage_options)
         self._client = client
         self._sidecar: app.Sidecar | None = None
         self._port = 0
@@ -40,8 +55,8 @@ class Server:
     async def start(self, *, forgetful: bool = False) -> None:
         """Start, over what was stored; `forgetful`, over nothing, as after a restart in memory."""
         if forgetful:
-            self._storage = storage_from_url("memory://", self._settings.storage_options)
-        self._sidecar = app.Sidecar(self._settings, self._storage)
+            self.storage = Storage(self._settings.storage_options)
+        self._sidecar = app.Sidecar(self._settings, self.storage)
         self.address = await self._sidecar.start(HERE, self._port)
         self._port = int(self.address.rpartition(":")[2])
 

@@ -175,7 +175,7 @@ async def test_a_gap_is_told_where_it_is(server: Server, view: View):
     await view.open()
 
     await expect(view.rows.first).to_contain_text("up to 40 events of my_destination came and went unseen here")
-    await expect(view.notice("The storage does not answer (timeout)")).to_be_visible()
+    await expect(view.notice("The storage does not answer. What was read stays")).to_be_visible()
 
 
 async def test_counts_are_told_to_screen_readers(server: Server, view: View):

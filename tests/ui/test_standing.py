@@ -151,6 +151,10 @@ async def test_without_a_token_one_can_still_enter_it_later(start: StartServer, 
     await expect(view["#token"]).to_be_focused()
 
     await view.press("Escape")
+    await expect(view["#nothing"]).to_have_text("Nothing can be read: the server does not let this page in.")
+    await hide(view, True)
+    await hide(view, False)
+    await expect(view["#state"]).to_contain_text("Not connected")
     await view.notice("needs an admin token").get_by_role("button", name="Enter it").click()
     await view["#token"].fill(TOKEN)
     await view.press("Enter")
@@ -214,26 +218,54 @@ async def test_it_comes_back_by_itself(server: Server, view: View):
     await expect(view["#state"]).to_have_attribute("data-state", "live", timeout=20_000)
 
 
+async def hide(view: View, hidden: bool) -> None:
+    await view.page.evaluate(
+        "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange')) }",
+        hidden,
+    )
+
+
 async def test_a_hidden_tab_closes_its_stream_and_goes_on_where_it_was(server: Server, view: View):
     await server.record(done("one"))
     await view.open()
     await expect(view.rows).to_have_count(1)
 
-    async def become(hidden: str) -> None:
-        await view.page.evaluate(
-            f"Object.defineProperty(document, 'hidden', {{value: {hidden}, configurable: true}});"
-            "document.dispatchEvent(new Event('visibilitychange'))"
-        )
-
-    await become("true")
+    await hide(view, True)
     await expect(view["#state"]).to_have_attribute("data-state", "closed")
     await server.record(done("two"))
-    await become("false")
+    await hide(view, False)
 
     await expect(view.rows).to_have_count(2)
     resumed = [request for request in view.requests if "/events/stream" in request.url][-1]
     assert "last-event-id" in await resumed.all_headers()
     assert "history" not in resumed.url
+
+
+async def test_an_absent_storage_is_told_until_it_answers_whoever_asks(start: StartServer, look: Look):
+    server = await start(ack_timeout_ms=200)
+    view = await look(server)
+    await server.record(done("one"), failed("two"))
+    await view.open()
+    await expect(view.rows).to_have_count(2)
+    view.away = True
+
+    server.storage.away = True
+    await expect(view.notice("The storage does not answer. What was read stays")).to_be_visible()
+    await expect(view["#state"]).to_contain_text("Storage away")
+    await expect(view.rows).to_have_count(2)
+    await view.press("e")
+    await expect(view["#chips"]).to_contain_text("errors")
+    await expect(view["#nothing"]).to_have_text("Waiting for the storage")
+    await expect(view.rows).to_have_count(0)
+
+    await hide(view, True)
+    server.storage.away = False
+    await hide(view, False)
+
+    await expect(view.rows).to_have_count(1)
+    await expect(view.notice("The storage does not answer")).to_have_count(0)
+    await expect(view["#state"]).to_contain_text("Live")
 
 
 async def test_what_is_not_shown_is_told_with_numbers_and_why(start: StartServer, look: Look):
