@@ -19,7 +19,8 @@ function timeWords({ range, start, end }) {
 /** Return [words, what takes it away] for each filter. */
 function chipsOf(filter) {
   const chips = [];
-  if (filter.status) chips.push([STATUSES[filter.status], { status: "" }]);
+  const received = filter.tab === "incoming" && filter.status === "success";
+  if (filter.status) chips.push([received ? "received" : STATUSES[filter.status], { status: "" }]);
   if (filter.type) chips.push([`type = ${filter.type}`, { type: "" }]);
   if (filter.q) chips.push([`“${filter.q}”`, { q: "" }]);
   if (hasTime(filter)) chips.push([timeWords(filter), NO_TIME]);

@@ -1,6 +1,6 @@
 /** The filter controls: what they show follows the filter, what they change goes to it. */
 
-import { byId, el } from "./dom.js";
+import { byId, el, show, write } from "./dom.js";
 import { hasTime, parseField } from "./filter.js";
 import { fromInput, toInput } from "./time.js";
 
@@ -75,10 +75,20 @@ export class Toolbar {
       if (node.value !== value && !(document.activeElement === node && id === "search")) node.value = value;
       node.classList.toggle("in-use", Boolean(value));
     }
+    this.#offerStatuses(filter);
     byId("custom").hidden = !custom;
     if (custom) {
       byId("custom-start").value = toInput(filter.start);
       byId("custom-end").value = toInput(filter.end);
+    }
+  }
+
+  /** What comes in is received or malformed: nothing was delivered or skipped yet. */
+  #offerStatuses({ tab, status }) {
+    const incoming = tab === "incoming";
+    for (const option of byId("status").options) {
+      if (option.value === "success") write(option, incoming ? "Received" : "Success");
+      if (option.value === "skip") show(option, !incoming || status === "skip");
     }
   }
 

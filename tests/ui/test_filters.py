@@ -29,6 +29,21 @@ async def test_a_status_holds_for_what_is_cached_and_what_comes(server: Server, 
     assert await view.ids() == ["bad2", "bad1"]
 
 
+async def test_of_incoming_events_only_what_can_be_is_offered(server: Server, view: View):
+    await server.send({"event_type": "login"})
+    await view.open("#status=skip")
+    await expect(view["#chips"]).to_contain_text("skipped")
+
+    await view.page.get_by_role("tab", name="Incoming").click()
+    await expect(view["#chips"]).to_be_hidden()
+    offered = await view["#status option"].evaluate_all("all => all.filter(o => !o.hidden).map(o => o.textContent)")
+    assert offered == ["Any status", "Received", "Errors"]
+    await view.page.get_by_label("Status").select_option("Received")
+
+    await expect(view["#chips .chip"]).to_have_text("received")
+    await expect(view.row("login")).to_be_visible()
+
+
 async def test_a_type_holds_for_what_is_cached_and_what_comes(server: Server, view: View):
     await server.record(done("page1"), failed("sign1"))
     await view.open()
