@@ -41,6 +41,7 @@ export class App {
   #fresh = false; // rows of another view are still there
   #openedAt = 0;
   #tallied = "";
+  #limitedOf = "";
   #frozenAt = NaN;
   #tabChosen = Boolean(location.hash);
   #gaps = 0;
@@ -92,6 +93,9 @@ export class App {
     const { filter } = this;
     this.arrivals.begin();
     this.#fresh = true;
+    const streams = JSON.stringify([filter.tab, filter.ids]);
+    if (streams !== this.#limitedOf) this.status.forgetLimited();
+    this.#limitedOf = streams;
     this.older.begin(this.#history());
     this.#openedAt = Date.now();
     if (!filters.hasTime(filter) || this.#tallied !== filters.scope(filter)) {

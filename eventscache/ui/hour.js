@@ -59,6 +59,6 @@ export class Hour {
       bar.node.setAttribute("aria-pressed", String(minute.start === chosen));
     });
     const until = frozen ? `60 min until ${hourMinute(minutes.at(-1).start + MINUTE)}` : "60 min";
-    write(byId("hour-text"), `${until}, up to ${whole(most)}/min`);
+    write(byId("hour-text"), `Cached events, ${until}, up to ${whole(most)}/min`);
   }
 }

@@ -10,6 +10,7 @@ const SPARE = 8; // rows above and below what is seen
 const COMPACT_BELOW = 560; // pixels; a row takes two lines then
 const HEIGHT = 30;
 const COMPACT_HEIGHT = 50;
+const UNDER_JUMP = 44; // pixels at the bottom where the button may lie
 
 export class List {
   #rows = [];
@@ -73,8 +74,9 @@ export class List {
     const { position, height, box } = this;
     if (reveal && position >= 0) {
       const top = position * height;
+      const room = box.clientHeight - UNDER_JUMP;
       if (top < box.scrollTop) box.scrollTop = top;
-      else if (top + height > box.scrollTop + box.clientHeight) box.scrollTop = top + height - box.clientHeight;
+      else if (top + height > box.scrollTop + room) box.scrollTop = top + height - room;
     }
     this.draw(true);
   }

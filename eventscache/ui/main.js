@@ -10,7 +10,8 @@ import { toggleTheme } from "./theme.js";
 
 const TICK_MS = 1000;
 const STREAMS_EVERY_MS = 5000;
-const MANY_STREAMS = 500; // read them less often then
+const FEW_STREAMS = 100; // read them more often then
+const MANY_STREAMS = 500; // and less often then
 const WAITING_EVERY_MS = 800; // while nothing is there: the first event may come to the other tab
 
 const app = new App();
@@ -95,6 +96,7 @@ function readStreamsIn(ms) {
 /** When to read the streams next. */
 function pauseMs() {
   if (!app.known.of(app.filter.tab).length) return WAITING_EVERY_MS;
+  if (app.known.count <= FEW_STREAMS) return STREAMS_EVERY_MS / 2;
   return app.known.count > MANY_STREAMS ? 6 * STREAMS_EVERY_MS : STREAMS_EVERY_MS;
 }
 

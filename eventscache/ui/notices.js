@@ -37,6 +37,10 @@ export class Notices {
     this.#shown.set(name, { node, text: words });
   }
 
+  has(name) {
+    return this.#shown.has(name);
+  }
+
   remove(name) {
     this.#shown.get(name)?.node.remove();
     this.#shown.delete(name);

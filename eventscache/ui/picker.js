@@ -1,7 +1,7 @@
 /** The streams: all of them, one, or several. */
 
-import { byId, el, show, write } from "./dom.js";
-import { oneLine, visible, whole } from "./text.js";
+import { byId, el, icon, show, write } from "./dom.js";
+import { count, oneLine, visible, whole } from "./text.js";
 import { ago } from "./time.js";
 
 const MOST_SHOWN = 200;
@@ -130,6 +130,8 @@ export class Picker {
 }
 
 const counts = (total, errors) => [
-  errors ? el("span.errors", { title: `${whole(errors)} failed` }, whole(errors)) : null,
-  el("span.total", { title: `${whole(total)} cached` }, whole(total)),
+  errors
+    ? el("span.errors", { title: `${count(errors, "error")} cached, in a list of their own` }, icon("error"), whole(errors))
+    : null,
+  el("span.total", { title: `${count(total, "event")} cached` }, whole(total)),
 ];

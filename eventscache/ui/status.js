@@ -29,6 +29,8 @@ export class Status {
   #fault = null;
   #lastError = NaN;
   #dismissedDrops = 0;
+  #limited = 0;
+  #dismissedLimited = false;
   #quota = null;
   #announced = 0;
 
@@ -107,26 +109,44 @@ export class Status {
 
   /** What the server counted in the last second, and lost. */
   count({ per_second: perSecond, last_minute_limited: limited, dropped }) {
-    write(byId("rate"), perSecond > 0 ? `${whole(perSecond)}/s` : "");
+    write(byId("rate"), perSecond > 0 ? (perSecond < 1 ? "<1/s" : `${whole(Math.round(perSecond))}/s`) : "");
     this.#tellLimited(Number(limited) || 0);
     this.#tellDropped(Number(dropped) || 0);
   }
 
+  /** Other streams are looked at: what was refused of those before concerns nobody. */
+  forgetLimited() {
+    this.#limited = 0;
+    this.#dismissedLimited = false;
+    this.notices.remove("limited");
+  }
+
+  /** Bursts come and go; the notice of one stays until it is dismissed, so that the page does not jump with each. */
   async #tellLimited(limited) {
+    this.#limited = limited;
     if (!limited) {
-      this.notices.remove("limited");
+      this.#dismissedLimited = false;
+      if (this.notices.has("limited"))
+        this.notices.set("limited", { text: "All events of the last minute are shown. Before, some were not." });
       return;
     }
+    if (this.#dismissedLimited) return;
     this.#quota ??= await api.quota().catch(() => null);
+    if (limited !== this.#limited) return; // it was told anew meanwhile
     const each = this.#quota
       ? `each stream admits ${count(this.#quota.size, "event")} in ${count(this.#quota.seconds, "second")}`
       : "each stream has a limit";
+    const dismiss = () => {
+      this.#dismissedLimited = true;
+      this.notices.remove("limited");
+    };
     this.notices.set("limited", {
       kind: "warn",
       text: `${count(limited, "event")} of the last minute ${limited === 1 ? "is" : "are"} not shown: ${each}.`,
       why:
         "More came than the cache takes, so what you see is a sample, spread over the time. It concerns this cache only: Jitsu " +
         "handles every event. To see more of them, raise server.cache.events.size in the configuration.",
+      acts: [["Dismiss", dismiss]],
     });
   }
 

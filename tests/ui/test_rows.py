@@ -97,6 +97,7 @@ async def test_streams_are_picked_one_or_several_or_all(server: Server, view: Vi
     streams = view["#streams-list"]
     await expect(streams.locator("li").filter(has_text="alpha").locator(".total")).to_have_text("2")
     await expect(streams.locator("li").filter(has_text="beta").locator(".errors")).to_have_text("1")
+    await expect(streams.locator(".errors").last).to_have_attribute("title", "1 error cached, in a list of their own")
 
     await streams.get_by_role("button", name="alpha").click()
     await expect(view.rows).to_have_count(2)

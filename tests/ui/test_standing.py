@@ -278,6 +278,8 @@ async def test_what_is_not_shown_is_told_with_numbers_and_why(start: StartServer
     await notice.get_by_role("button", name="Why?").click()
 
     await expect(notice.locator(".why")).to_contain_text("server.cache.events.size")
+    await notice.get_by_role("button", name="Dismiss").click()
+    await expect(notice).to_have_count(0)
 
 
 async def test_what_was_lost_is_told_until_it_is_dismissed(server: Server, view: View):
@@ -290,6 +292,56 @@ async def test_what_was_lost_is_told_until_it_is_dismissed(server: Server, view:
     await notice.get_by_role("button", name="Dismiss").click()
 
     await expect(notice).to_have_count(0)
+
+
+LINES = """
+() => {
+  const lines = {};
+  for (const node of document.querySelectorAll("#toolbar > :not(.spring)"))
+    if (node.checkVisibility()) (lines[Math.round(node.getBoundingClientRect().top)] ??= []).push(node.id);
+  return Object.values(lines);
+}
+"""
+
+
+@pytest.mark.parametrize("width", [720, 760, 800, 960, 1100, 1280, 1400])
+async def test_no_control_of_the_toolbar_is_left_alone_on_a_line(server: Server, look: Look, width: int):
+    view = await look(server, width)
+    await server.record(done("one"))
+    await view.open()
+    await expect(view.rows).to_have_count(1)
+    await _stands_in_whole_lines(view)
+
+    await view.rows.first.click()
+    await expect(view.detail).to_be_visible()
+    await _stands_in_whole_lines(view)
+    assert await view.rows.first.locator(".preview").evaluate("preview => preview.offsetWidth") >= 200
+
+
+async def _stands_in_whole_lines(view: View) -> None:
+    lines = await view.page.evaluate(LINES)
+    assert len(lines) == 1 or (len(lines) == 2 and lines[1] == ["status", "type", "range"])
+    assert await view["#search"].evaluate("search => search.offsetWidth") >= 180
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+async def test_what_is_new_is_told_below_the_rows(server: Server, look: Look, width: int):
+    view = await look(server, width)
+    await server.record(*(done(f"e{number}") for number in range(40)))
+    await view.open()
+    await view.press("p")
+    await server.record(done("new"))
+    await expect(view["#jump"]).to_be_visible()
+
+    jump = await view["#jump"].bounding_box()
+    rows = await view["#list"].bounding_box()
+    assert jump
+    assert rows
+    assert jump["y"] > rows["y"] + rows["height"] / 2
+    help_, theme = await view["#help"].bounding_box(), await view["#theme"].bounding_box()
+    assert help_
+    assert theme
+    assert help_["y"] == theme["y"]
 
 
 WIDTHS = (360, 900, 1440)
