@@ -1,5 +1,6 @@
 """The live view at `/ui/`: a few files, read once at start, under headers that let nothing foreign run in it."""
 
+import gzip
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import NamedTuple
@@ -41,13 +42,22 @@ HEADERS = {
 
 
 class Page(NamedTuple):
-    """A file of the live view, and its headers."""
+    """A file of the live view as it is and packed, and its headers."""
 
     content: bytes
+    packed: bytes
     headers: dict[str, str]
 
-    async def get(self, _: Context, __: web.BaseRequest) -> web.Response:
-        """Answer with the file."""
+    @classmethod
+    def of(cls, content: bytes, content_type: str) -> "Page":
+        """Return a file of one type."""
+        headers = {**HEADERS, "Content-Type": content_type, "Vary": "Accept-Encoding"}
+        return cls(content, gzip.compress(content, mtime=0), headers)
+
+    async def get(self, _: Context, request: web.BaseRequest) -> web.Response:
+        """Answer with the file, packed for those who say that they can unpack it."""
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=self.packed, headers={**self.headers, "Content-Encoding": "gzip"})
         return web.Response(body=self.content, headers=self.headers)
 
 
@@ -61,7 +71,7 @@ def page_routes() -> Iterator[tuple[str, str, Handler]]:
     for entry in files("eventscache").joinpath("ui").iterdir():
         suffix = entry.name[entry.name.rfind(".") :]
         if suffix in _TYPES:
-            page = Page(entry.read_bytes(), {**HEADERS, "Content-Type": _TYPES[suffix]})
+            page = Page.of(entry.read_bytes(), _TYPES[suffix])
             path = _ROOT if entry.name == _INDEX else _ROOT + entry.name
             yield "GET", path, page.get
             yield "HEAD", path, page.get

@@ -1,5 +1,6 @@
 """The files of the live view, as they are served."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -51,7 +52,19 @@ async def test_nothing_else_is_served(server: Server):
 
 
 async def test_all_of_it_is_small():
-    assert sum((FOLDER / name).stat().st_size for name in FILES) < 150_000
+    assert sum(len(gzip.compress((FOLDER / name).read_bytes())) for name in FILES) < 75_000
+    assert sum((FOLDER / name).stat().st_size for name in FILES) < 160_000
+
+
+async def test_files_are_packed_for_those_who_can_unpack_them(server: Server):
+    _, packed, body = await server.get("/ui/app.js", Accept_Encoding="gzip, br")
+    _, plain, same = await server.get("/ui/app.js", Accept_Encoding="identity")
+
+    assert packed["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain
+    assert body == same
+    assert int(packed["Content-Length"]) < int(plain["Content-Length"]) / 2
+    assert packed["Vary"] == plain["Vary"] == "Accept-Encoding"
 
 
 async def test_the_page_holds_nothing_inline():
