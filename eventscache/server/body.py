@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _MAX_GZIP_MEMBERS = 16
 _GZIP = 31  # zlib's name for: a gzip header, and the largest window
-_LARGEST_AT_ONCE = 131_072  # bytes that are parsed without a thread: a tenth of a millisecond, or 25 if they are 10,000 events
+_LARGEST_AT_ONCE = 131_072  # bytes that are parsed without a thread: in 0.1 ms, or 25 if they are 10,000 events
 _THREADS = 2
 _BODIES_IN_MEMORY = 16  # of the largest size, while they come in pieces and are parsed
 
