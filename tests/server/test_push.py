@@ -327,11 +327,8 @@ async def test_only_an_admin_may_watch(start: Start) -> None:
         await page.until("ready")
 
 
-async def test_too_many_watchers_get_a_429_and_metrics_tell_how_many_there_are(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("eventscache.live.MOST_WATCHERS", 1)
-    sidecar = await start()
+async def test_too_many_watchers_get_a_429_and_metrics_tell_how_many_there_are(start: Start) -> None:
+    sidecar = await start(max_connections=3)
     async with opened(sidecar):
         answer = await sidecar.get(STREAM)
         assert (answer.status, "Retry-After" in answer.headers) == (429, True)
