@@ -18,7 +18,7 @@ from eventscache.search import Search
 from eventscache.storage.base import MICROSECONDS, Offer, Page, Query, Quota, Storage, StreamInfo
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.timestamp import format_time
-from eventscache.uid import Uids
+from eventscache.uid import uids
 
 _log = structlog.get_logger()
 
@@ -71,7 +71,7 @@ class EventsCache:
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
         self._mask = mask
-        self._uids = Uids()
+        self._uids = uids()
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
 
@@ -107,8 +107,12 @@ class EventsCache:
             return True
         if not count:
             return True
-        events = Event.of_originals(stream, originals)
-        return self._wait([(stream, item) for item in Item.of(self._offers(events, failed=False))], trusted=trusted)
+        if self._mask is None:
+            packed = Event.pack_originals(stream, originals, _now(), self._uids)
+            offers = [Offer(event, Status.SUCCESS) for event in packed]
+        else:
+            offers = self._offers([Event.of(stream, original=original) for original in originals], failed=False)
+        return self._wait([(stream, item) for item in Item.of(offers)], trusted=trusted)
 
     def offer(
         self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
@@ -150,13 +154,12 @@ class EventsCache:
     def _offers(self, events: Sequence[Event], *, failed: bool) -> list[Offer]:
         """Return what is kept of events, each with a time and an id, for the collections that they belong to."""
         now = ""
-        uids = iter(self._uids.several(len(events)))
         offers = []
         for event in events:
             if not event.timestamp:
-                event.timestamp = now = now or format_time(time.time_ns() // 1000)
+                event.timestamp = now = now or _now()
             if not event.uid:
-                event.uid = next(uids)
+                event.uid = next(self._uids)
             status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
             kept = event if self._mask is None else self._mask.masked(event)
             offers.append(Offer(kept.pack(), status, True, failed))
@@ -248,6 +251,10 @@ class EventsCache:
             except StorageError:
                 idle_seconds = 0  # tried again at the next tick; the queue says that the storage is away
             pause_seconds = max(self._trim_interval_seconds, idle_seconds)
+
+
+def _now() -> str:
+    return format_time(time.time_ns() // 1000)
 
 
 def _runs(records: Sequence[tuple[Stream, Event]]) -> list[tuple[Stream, bool, list[Event]]]:

@@ -1,6 +1,6 @@
 """One record of the cache, its packed form in a storage and its JSON form on the wire."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import msgpack
@@ -55,13 +55,6 @@ class Event(msgspec.Struct, array_like=True):
             event.destination_id = stream.id
         return event
 
-    @classmethod
-    def of_originals(cls, stream: Stream, originals: Iterable[bytes]) -> list[Self]:
-        """Return events of a stream of which nothing but the originals is known."""
-        if stream.namespace is Namespace.TOKEN:
-            return [cls(original=original, token_id=stream.id) for original in originals]
-        return [cls(original=original, destination_id=stream.id) for original in originals]
-
     @property
     def status(self) -> Status:
         """An error or a malformed body makes an `error`; a reason to skip makes a `skip`."""
@@ -90,6 +83,15 @@ class Event(msgspec.Struct, array_like=True):
         except UnicodeEncodeError as fault:
             raise InvalidEvent(f"a text is not valid Unicode: {fault.reason}") from None
         return packed
+
+    @staticmethod
+    def pack_originals(stream: Stream, originals: Iterable[bytes], timestamp: str, uids: Iterator[str]) -> list[bytes]:
+        """Return packed events of a stream of which nothing but the originals is known; each takes one of `uids`."""
+        destination, token = ("", stream.id) if stream.namespace is Namespace.TOKEN else (stream.id, "")
+        return [
+            _pack(("", original, b"", "", "", timestamp, uid, destination, token))
+            for original, uid in zip(originals, uids, strict=False)
+        ]
 
     @staticmethod
     def unpack(packed: bytes) -> "Event":

@@ -1,29 +1,26 @@
 """Ids of events that came without one."""
 
+import itertools
 import secrets
+from collections.abc import Iterator
 
 _NUMBERS = 2**32
 _VARIANTS = "89ab"
 
 
-class Uids:
-    """Makes UUIDs (version 4 of RFC 9562): random ones that share all but a number, which is where they differ first.
+def uids() -> Iterator[str]:
+    """Return as many UUIDs (version 4 of RFC 9562) as anybody takes: random, and the same but for a number at first.
 
     Fresh random bits for each would cost as much as a twentieth of an event.
     """
+    return itertools.chain.from_iterable(_series())
 
-    def __init__(self) -> None:
-        self._number = secrets.randbelow(_NUMBERS)
-        self._rest = _random_rest()
 
-    def several(self, count: int) -> list[str]:
-        """Return that many that nobody else has."""
-        first = self._number
-        if first + count > _NUMBERS:
-            first, self._rest = 0, _random_rest()
-        self._number = first + count
-        rest = self._rest
-        return [f"{number:08x}{rest}" for number in range(first, first + count)]
+def _series() -> Iterator[Iterator[str]]:
+    first = secrets.randbelow(_NUMBERS)
+    while True:
+        yield map(f"%08x{_random_rest()}".__mod__, range(first, _NUMBERS))
+        first = 0
 
 
 def _random_rest() -> str:

@@ -1,25 +1,25 @@
 """Ids are unique, and UUIDs that every reader takes for random ones."""
 
 import uuid
+from itertools import islice
 
 import pytest
 
 from eventscache import uid
-from eventscache.uid import Uids
+from eventscache.uid import uids
 
 
 def test_ids_are_random_uuids_and_differ_in_what_is_shown_first() -> None:
-    uids = [text for _ in range(100) for text in Uids().several(20)]
-    assert len({*uids}) == 2000
-    assert all(str(uuid.UUID(text)) == text for text in uids)
-    assert {(uuid.UUID(text).version, uuid.UUID(text).variant) for text in uids} == {(4, uuid.RFC_4122)}
-    of_one = Uids().several(100)
+    texts = [text for _ in range(100) for text in islice(uids(), 20)]
+    assert len({*texts}) == 2000
+    assert all(str(uuid.UUID(text)) == text for text in texts)
+    assert {(uuid.UUID(text).version, uuid.UUID(text).variant) for text in texts} == {(4, uuid.RFC_4122)}
+    of_one = [*islice(uids(), 100)]
     assert len({text[:8] for text in of_one}) == 100
 
 
 def test_numbers_that_run_out_begin_anew_with_another_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uid, "_NUMBERS", 8)
-    uids = Uids()
-    texts = [text for _ in range(20) for text in uids.several(3)]
+    texts = [*islice(uids(), 60)]
     assert len({*texts}) == 60
     assert len({text[8:] for text in texts}) > 5
