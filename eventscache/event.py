@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
-import msgpack
 import msgspec
 
 from eventscache.errors import InvalidEvent
 from eventscache.stream import Namespace, Status, Stream
 
 _encode = msgspec.json.encode
-_pack = msgpack.Packer().pack  # `packb` would make one each time
-_FIRST_BYTES = (b"\x99", b"\x9a")  # an array of nine fields, or of all ten
+_pack = msgspec.msgpack.Encoder().encode
+_FIRST_BYTE = b"\x9a"  # an array of ten fields
 
 
 class _Tail(msgspec.Struct, omit_defaults=True):
@@ -63,33 +62,21 @@ class Event(msgspec.Struct, array_like=True):
         return Status.SKIP if self.skip else Status.SUCCESS
 
     def pack(self) -> bytes:
-        """Return the MessagePack array of all fields in the order of the class, without `masked` where it is not.
+        """Return the MessagePack array of all fields in the order of the class.
 
         Raises `InvalidEvent` if a text is no valid Unicode: such an event could never be shown.
         """
-        fields = (
-            self.malformed,
-            self.original,
-            self.success,
-            self.error,
-            self.skip,
-            self.timestamp,
-            self.uid,
-            self.destination_id,
-            self.token_id,
-        )
         try:
-            packed: bytes = _pack((*fields, True) if self.masked else fields)
+            return _pack(self)
         except UnicodeEncodeError as fault:
             raise InvalidEvent(f"a text is not valid Unicode: {fault.reason}") from None
-        return packed
 
     @staticmethod
     def pack_originals(stream: Stream, originals: Iterable[bytes], timestamp: str, uids: Iterator[str]) -> list[bytes]:
         """Return packed events of a stream of which nothing but the originals is known; each takes one of `uids`."""
         destination, token = ("", stream.id) if stream.namespace is Namespace.TOKEN else (stream.id, "")
         return [
-            _pack(("", original, b"", "", "", timestamp, uid, destination, token))
+            _pack(("", original, b"", "", "", timestamp, uid, destination, token, False))
             for original, uid in zip(originals, uids, strict=False)
         ]
 
@@ -97,7 +84,7 @@ class Event(msgspec.Struct, array_like=True):
     def unpack(packed: bytes) -> "Event":
         """Return the event that `pack` made; raise `InvalidEvent` if the bytes are something else."""
         try:
-            if packed[:1] in _FIRST_BYTES:
+            if packed[:1] == _FIRST_BYTE:
                 return _unpack(packed)
         except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
             raise InvalidEvent(f"not a packed event: {fault}") from None

@@ -75,6 +75,7 @@ class Queue:
         self._numbers = itertools.count(1)
         self._lanes: dict[Stream, Lane] = {}
         self._sweep_at = _FEWEST_LANES_TO_SWEEP
+        self._patience_us = _PATIENCE_US
         self._ready: deque[Lane] = deque()
         self._launching = False
         self._gathered = self._gathered_before = 0  # events since the last launch, and those of them until a turn ago
@@ -127,6 +128,7 @@ class Queue:
         if len(self._lanes) >= self._sweep_at:
             self._sweep()
         lane = self._lanes[stream] = Lane(stream)
+        self._patience_us = min(max(_PATIENCE_US, _PATIENCE_US_PER_LANE * len(self._lanes)), _MOST_PATIENCE_US)
         return lane
 
     def _sweep(self) -> None:
@@ -185,9 +187,6 @@ class Queue:
             lane.carry_due = True
             self._schedule(lane)
 
-    def _patience_us(self) -> int:
-        return min(max(_PATIENCE_US, _PATIENCE_US_PER_LANE * len(self._lanes)), _MOST_PATIENCE_US)
-
     def reopen(self, stream: Stream) -> None:
         """Ask the storage again about a stream: its limiter was reset."""
         if lane := self._lanes.get(stream):
@@ -212,7 +211,7 @@ class Queue:
                 self._carry_begins.clear()
                 continue
             lane, since_us = next(iter(self._carrying.items()))
-            left_us = since_us + self._patience_us() * 9 // 10 - self._now_us()
+            left_us = since_us + self._patience_us * 9 // 10 - self._now_us()
             if left_us > 0:
                 await asyncio.sleep(left_us / MICROSECONDS)
             else:
@@ -359,7 +358,7 @@ class Queue:
                 _log.error("storage calls a batch stale", writer=self._writer)
                 self._drop(items, "unconfirmed")
             else:
-                lane.renew(answer, sent_us, self._patience_us())
+                lane.renew(answer, sent_us, self._patience_us)
                 self._settle(parcel, answer)
         elif isinstance(answer, StorageUnavailable):
             self._drop(items, "unconfirmed" if answer.ambiguous else "storage_unavailable")

@@ -583,8 +583,8 @@ async def test_unreadable_entries_are_left_out_and_counted() -> None:
             b"",
             b"garbage",
             b"\x90",
-            b"\x99" + b"\xc0" * 9,
-            b"\x98" + good[1:-1],
+            b"\x9a" + b"\xc0" * 10,
+            b"\x99" + good[1:-1],
             b"\x9b" + good[1:] + b"\xc3\xc3",
         )
         offers = [Offer(payload, Status.SUCCESS) for payload in (*garbage, good)]

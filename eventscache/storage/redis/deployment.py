@@ -133,6 +133,11 @@ class SingleServer(Deployment):
         """See `Deployment.node_of`."""
         return self._node("Redis")
 
+    def by_node(self, things: Iterable[T], key_of: Callable[[T], str]) -> list[list[T]]:  # noqa: ARG002
+        """See `Deployment.by_node`."""
+        group = [*things]
+        return [group] if group else []
+
     async def each_node(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
         """See `Deployment.each_node`."""
         return [(self._node("Redis"), self.client.execute_command)]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
@@ -58,19 +58,32 @@ class Registry:
             await self._make_room(batch.stream.namespace, surplus, dict(zip(idlest[::2], idlest[1::2], strict=True)))
         return True
 
-    async def note_together(self, streams: Iterable[Stream], expiry_ms: int) -> set[Stream]:
-        """Register in one go what is due, as far as there is room and the server obliges; return what that was.
+    async def note_many(self, batches: Sequence[Batch], expiry_ms: int) -> dict[Stream, StorageError | None]:
+        """Register what is due; return those streams, and what was wrong with them."""
+        now = self._seconds()
+        due = {batch.stream: batch for batch in batches if self._due(batch.stream, now)}
+        noted: dict[Stream, StorageError | None] = {}
+        for namespace in Namespace:
+            of_one = [stream for stream in due if stream.namespace is namespace]
+            if len(of_one) > 1:
+                noted |= await self._note_together(namespace, of_one, expiry_ms)
+        for stream, batch in due.items():
+            if stream not in noted:
+                try:
+                    if await self.note(batch, expiry_ms):
+                        noted[stream] = None
+                except StorageError as fault:
+                    noted[stream] = fault
+        return noted
+
+    async def _note_together(self, namespace: Namespace, streams: list[Stream], expiry_ms: int) -> dict[Stream, None]:
+        """Register in one go, as far as there is room and the server obliges; return what that was.
 
         The rest is for `note`, which makes room, and says what is wrong.
         """
         now = self._seconds()
-        noted = set()
-        for namespace in Namespace:
-            due = [stream for stream in streams if stream.namespace is namespace and self._due(stream, now)]
-            if len(due) > 1:
-                noted |= {
-                    stream for stream, reply in await self._register_together(namespace, due, expiry_ms) if reply == [0]
-                }
+        replies = await self._register_together(namespace, streams, expiry_ms)
+        noted = dict.fromkeys(stream for stream, reply in replies if reply == [0])
         for stream in noted:
             self._remember(stream, now)
         return noted

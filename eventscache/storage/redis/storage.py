@@ -3,26 +3,21 @@
 import asyncio
 import contextlib
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from itertools import starmap
 from typing import Any, Self
 
 import msgspec
 
-from eventscache.errors import ConfigError, StorageError, StorageUnavailable
+from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.base import (
     Admission,
     Batch,
-    Entry,
     Page,
     Query,
-    Quota,
-    Refusal,
     Storage,
     StorageOptions,
     StreamInfo,
-    Verdict,
     expiry_seconds,
 )
 from eventscache.storage.redis.client import Client, client_from_url
@@ -32,20 +27,9 @@ from eventscache.storage.redis.keys import Keys
 from eventscache.storage.redis.registry import Registry, active_us
 from eventscache.storage.redis.scripts import Script
 from eventscache.storage.redis.watch import Watch
+from eventscache.storage.redis.wire import STATUS_LETTERS, admission, entry, insert_arguments, is_entry
 from eventscache.stream import Namespace, Status, Stream
 
-_STATUS_LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
-_STATUSES = {letter.encode(): status for status, letter in _STATUS_LETTERS.items()}
-# By an offer's status, and whether it is for all events and for errors.
-_LETTERS: Mapping[tuple[Any, ...], str] = {
-    (Status.SUCCESS, True, False): "s",
-    (Status.SKIP, True, False): "k",
-    (Status.ERROR, True, True): "e",
-    (Status.ERROR, True, False): "a",
-    (Status.ERROR, False, True): "x",
-}
-_STAMP, _MAX_EVENT_BYTES = re.compile(rb"[ske][0-9]{1,16}:[0-9]{1,16}"), 2**24  # as in `lua/fetch.lua`
-_STALE = 2
 _STREAMS_AT_ONCE = 500
 
 
@@ -88,7 +72,8 @@ class RedisStorage(Storage):
     async def insert(self, batch: Batch) -> Admission:
         """See `Storage.insert`."""
         noted = await self._registry.note(batch, self._expiry_ms(batch))
-        keys, arguments = self._keys.all(batch.stream), self._arguments([batch])
+        keys = self._keys.all(batch.stream)
+        arguments = insert_arguments([batch], self._now(), self._expiry_ms(batch))
         [reply] = await self._deployment.insert(keys[0], lambda pipe: self._insert(pipe, keys, arguments))
         return await self._admission(batch, reply, noted=noted)
 
@@ -96,54 +81,52 @@ class RedisStorage(Storage):
         """See `Storage.insert_many`: one call for each server, or of a Cluster one pipeline."""
         if len(batches) < 2:  # noqa: PLR2004
             return [await self._answer(batch) for batch in batches]
-        answers: dict[Stream, Admission | StorageError] = {}
-        together = await self._registry.note_together([batch.stream for batch in batches], self._expiry_ms(batches[0]))
-        noted: dict[Stream, bool] = {}
-        for batch in batches:
-            try:
-                noted[batch.stream] = batch.stream in together or await self._registry.note(
-                    batch, self._expiry_ms(batch)
-                )
-            except StorageError as fault:
-                answers[batch.stream] = fault
-        registered = [batch for batch in batches if batch.stream in noted]
+        noted = await self._registry.note_many(batches, self._expiry_ms(batches[0]))
+        answers: dict[Stream, Admission | StorageError] = {
+            stream: fault for stream, fault in noted.items() if isinstance(fault, StorageError)
+        }
+        registered = [batch for batch in batches if batch.stream not in answers] if answers else batches
         nodes = self._deployment.by_node(registered, lambda batch: self._keys.key(batch.stream, "state"))
-        for answered in await asyncio.gather(*(self._insert_at_node(of_node, noted) for of_node in nodes)):
-            answers.update(answered)
+        if len(nodes) == 1 and not answers:
+            return await self._insert_at_node(batches, noted)
+        for of_node, answered in zip(
+            nodes, await asyncio.gather(*(self._insert_at_node(of_node, noted) for of_node in nodes)), strict=True
+        ):
+            answers.update(zip((batch.stream for batch in of_node), answered, strict=True))
         return [answers[batch.stream] for batch in batches]
 
     async def _insert_at_node(
-        self, batches: Sequence[Batch], noted: Mapping[Stream, bool]
-    ) -> dict[Stream, Admission | StorageError]:
-        """Insert batches that one server keeps. `noted` says which streams have just been registered."""
+        self, batches: Sequence[Batch], noted: Container[Stream]
+    ) -> list[Admission | StorageError]:
+        """Insert batches that one server keeps; `noted` are the streams that have just been registered."""
         try:
             replies = await self._insert_together(batches)
         except StorageUnavailable as fault:
-            return dict.fromkeys((batch.stream for batch in batches), fault)
-        answers: dict[Stream, Admission | StorageError] = {}
-        for batch, reply in zip(batches, replies, strict=True):
+            return [fault] * len(batches)
+        return [
             # What went wrong with one of them, by itself and under the same number, is found out or put right.
-            answers[batch.stream] = (
-                await self._answer(batch)
-                if not isinstance(reply, list)
-                else await self._admission(batch, reply, noted=noted[batch.stream])
-            )
-        return answers
+            await self._answer(batch)
+            if not isinstance(reply, list)
+            else await self._admission(batch, reply, noted=batch.stream in noted)
+            for batch, reply in zip(batches, replies, strict=True)
+        ]
 
     async def _insert_together(self, batches: Sequence[Batch]) -> list[Any]:
         """Return a reply to each batch, or something that is no list where it met an error."""
         key = self._keys.key(batches[0].stream, "state")
-        alike = len({(batch.quota, batch.writer) for batch in batches}) == 1
-        if alike and self._deployment.pipe:
+        expiry_ms = self._expiry_ms(batches[0])
+        quota, writer = batches[0].quota, batches[0].writer
+        if self._deployment.pipe and all(batch.quota == quota and batch.writer == writer for batch in batches):
             keys = [key for batch in batches for key in self._keys.all(batch.stream)]
-            arguments = self._arguments(batches)
+            arguments = insert_arguments(batches, self._now(), expiry_ms)
             replies: list[Any] = await self._deployment.insert(key, lambda pipe: self._insert(pipe, keys, arguments))
             return replies
 
         def send() -> Any:
             pipeline = self._client.pipeline(transaction=False)
             for batch in batches:
-                self._insert.enqueue(pipeline, self._keys.all(batch.stream), self._arguments([batch]))
+                arguments = insert_arguments([batch], self._now(), self._expiry_ms(batch))
+                self._insert.enqueue(pipeline, self._keys.all(batch.stream), arguments)
             return pipeline.execute(raise_on_error=False)
 
         replies = await self._deployment.write(key, send)
@@ -152,41 +135,13 @@ class RedisStorage(Storage):
     def _expiry_ms(self, batch: Batch) -> int:
         return expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
 
-    def _arguments(self, batches: Sequence[Batch]) -> list[Any]:
-        """Return what `lua/insert.lua` is given, in its order; all batches have the quota and writer of the first."""
-        quota = batches[0].quota
-        arguments: list[Any] = [
-            self._now(),
-            quota.size,
-            quota.window_us,
-            self._expiry_ms(batches[0]),
-            batches[0].writer,
-        ]
-        for batch in batches:
-            arguments += [
-                batch.number,
-                batch.all.surplus,
-                batch.error.surplus,
-                _carried(batch.all.carried),
-                _carried(batch.error.carried),
-                "".join([_LETTERS[offer.status, offer.to_all, offer.to_error] for offer in batch.offers]),
-                *[offer.event for offer in batch.offers],
-            ]
-        return arguments
-
     async def _admission(self, batch: Batch, reply: Sequence[Any], *, noted: bool) -> Admission:
-        kind, at_us, all_admitted, all_retry, error_admitted, error_retry, other_quota, created = reply
+        answer, created = admission(reply)
         if created and not noted:  # it was displaced by another process since this one registered it
             self._registry.forget(batch.stream)
             with contextlib.suppress(StorageError):  # the events are stored; the next batch registers it
                 await self._registry.note(msgspec.structs.replace(batch, may_displace=True), self._expiry_ms(batch))
-        return Admission(
-            at_us,
-            Verdict(all_admitted, all_retry) if all_admitted >= 0 else None,
-            Verdict(error_admitted, error_retry) if error_admitted >= 0 else None,
-            stale=kind == _STALE,
-            other_quota=_quota(other_quota) if other_quota else None,
-        )
+        return answer
 
     async def fetch(self, stream: Stream, query: Query) -> Page:
         """See `Storage.fetch`."""
@@ -196,7 +151,7 @@ class RedisStorage(Storage):
         arguments = [
             self._now(),
             "e" if errors else "a",
-            "" if errors or query.status is None else _STATUS_LETTERS[query.status],
+            "" if errors or query.status is None else STATUS_LETTERS[query.status],
             "" if query.before is None else query.before,
             "" if query.after is None else query.after,
             query.limit,
@@ -207,7 +162,7 @@ class RedisStorage(Storage):
         total, limited, unreadable, *flat = await self._deployment.read(
             keys[0], lambda: self._fetch(self._client, keys, arguments)
         )
-        return Page(list(map(_entry, flat[::2], flat[1::2])), total, limited, unreadable)
+        return Page(list(map(entry, flat[::2], flat[1::2])), total, limited, unreadable)
 
     async def _fetch_newest(self, keys: list[str], arguments: list[Any]) -> Page | None:
         """Return what needs no choice by a script: that would copy all events, at thirty times what Redis spends else.
@@ -232,15 +187,15 @@ class RedisStorage(Storage):
         if any(isinstance(reply, Exception) for reply in replies):
             return None
         (total, limited, unreadable), events, stamps = replies
-        good = [(stamp, event) for stamp, event in zip(stamps, events, strict=False) if _is_entry(stamp, event)]
-        return Page(list(starmap(_entry, good)), total, limited, unreadable + len(events) - len(good))
+        good = [(stamp, event) for stamp, event in zip(stamps, events, strict=False) if is_entry(stamp, event)]
+        return Page(list(starmap(entry, good)), total, limited, unreadable + len(events) - len(good))
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """See `Storage.streams`."""
         most = self._options.max_streams if limit is None else min(limit, self._options.max_streams)
         known = await self._registry.newest(namespace, most) if most else []
         infos: list[StreamInfo] = []
-        for of_node in self._deployment.by_node(known, lambda entry: self._keys.key(entry[0], "state")):
+        for of_node in self._deployment.by_node(known, lambda known: self._keys.key(known[0], "state")):
             for start in range(0, len(of_node), _STREAMS_AT_ONCE):
                 infos += await self._describe(of_node[start : start + _STREAMS_AT_ONCE])
         return sorted(infos, key=lambda info: -info.last_active_us)[:most]
@@ -305,27 +260,6 @@ class RedisStorage(Storage):
 def _calls(options: StorageOptions) -> int:
     """Return how many calls go to a server at a time: the inserts, as many reads, and a ping."""
     return 2 * options.pool_size + 2
-
-
-def _carried(refusals: Sequence[Refusal]) -> str:
-    return " ".join(f"{age_us}:{events}" for age_us, events in refusals if events)
-
-
-def _is_entry(stamp: bytes, event: bytes) -> bool:
-    """Whether that is what a script wrote."""
-    return bool(_STAMP.fullmatch(stamp)) and len(event) <= _MAX_EVENT_BYTES
-
-
-def _entry(stamp: bytes, event: bytes) -> Entry:
-    admitted_us, _, sequence = stamp[1:].partition(b":")
-    return Entry(int(sequence), int(admitted_us), _STATUSES[stamp[:1]], event)
-
-
-def _quota(text: bytes) -> Quota | None:
-    try:
-        return Quota(*map(int, text.split()))
-    except (ConfigError, ValueError, TypeError):
-        return None  # something else wrote over it
 
 
 def _length(reply: Any) -> int:
