@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Self
 
 import msgspec
@@ -53,13 +53,13 @@ class Receipt:
             await self._settled.wait()
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct):
     """Events of one stream that wait together, errors or none of them: what they are, and what it costs.
 
     Each is offered to all the collections that it belongs to.
     """
 
-    offers: Sequence[Offer]
+    offers: list[Offer]
     failed: bool
     receipt: Receipt | None
     size: int
@@ -70,7 +70,7 @@ class Item(msgspec.Struct, frozen=True):
         return len(self.offers)
 
     @classmethod
-    def of(cls, offers: Sequence[Offer], receipt: Receipt | None = None, *, failed: bool = False) -> list[Self]:
+    def of(cls, offers: list[Offer], receipt: Receipt | None = None, *, failed: bool = False) -> list[Self]:
         """Return offers of one stream, in one item or in as many as bounds ask for."""
         if len(offers) == 1:
             return [cls(offers, failed, receipt, _ITEM_BYTES + _EVENT_BYTES + len(offers[0].event))]
@@ -83,6 +83,19 @@ class Item(msgspec.Struct, frozen=True):
             size += _EVENT_BYTES + len(offer.event)
         items.append(cls(offers[first:] if first else offers, failed, receipt, _ITEM_BYTES + size))
         return items
+
+    def join(self, other: "Item") -> bool:
+        """Take the events of another item in, if they may as well wait as part of this one; return whether it did."""
+        if (
+            self.receipt is not other.receipt
+            or self.failed is not other.failed
+            or len(self.offers) + len(other.offers) > _MAX_ITEM_EVENTS
+            or self.size + other.size > _MAX_ITEM_BYTES
+        ):
+            return False
+        self.offers += other.offers
+        self.size += other.size
+        return True
 
 
 class _Share:
@@ -203,14 +216,25 @@ class Parcel:
 class Lane:
     """One stream on its way to the storage: its leases, and what waits. At most one call of it is under way."""
 
-    __slots__ = ("_flushed", "all", "carry_due", "done", "error", "put", "scheduled", "stream", "trusted", "waiting")
+    __slots__ = (
+        "_flushed",
+        "all",
+        "arrived",
+        "carry_due",
+        "done",
+        "error",
+        "scheduled",
+        "stream",
+        "trusted",
+        "waiting",
+    )
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.all = Lease()
         self.error = Lease()
         self.waiting: deque[Item] = deque()
-        self.put = 0  # how many items were ever put here, and how many of them are done with
+        self.arrived = 0  # how many items ever began to wait here, and how many of them are done with
         self.done = 0
         self.scheduled = False
         self.carry_due = False
@@ -227,6 +251,13 @@ class Lane:
             self.error.refuse(now_us, count)
         self.all.refuse(now_us, count)
         return True
+
+    def put(self, item: Item) -> None:
+        """Let events wait, in the item before them if possible: each that travels costs half as much as an event."""
+        waiting = self.waiting
+        if not waiting or not waiting[-1].join(item):
+            waiting.append(item)
+            self.arrived += 1
 
     @property
     def carries(self) -> bool:

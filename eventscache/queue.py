@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
+from eventscache.carrier import Carrier
 from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
 from eventscache.lane import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_CALL_LANES, Item, Lane, Parcel
 from eventscache.ledger import Ledger
@@ -19,13 +20,10 @@ from eventscache.stream import Stream
 
 _log = structlog.get_logger()
 
-# So long a lease holds at most, and refusals wait to be carried although their stream fell silent: a second, until
-# there are so many streams that asking for each of them every second would take all the time there is.
-_PATIENCE_US, _PATIENCE_US_PER_LANE, _MOST_PATIENCE_US = MICROSECONDS, 300, 30 * MICROSECONDS
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
 _FEWEST_LANES_TO_SWEEP = 1024
 _SAY_AGAIN_US = 10_000_000
-_LONGEST_GATHERING_US = 25_000
+_LONGEST_GATHERING_US = 50_000
 
 Clock = Callable[[], int]
 
@@ -75,7 +73,6 @@ class Queue:
         self._numbers = itertools.count(1)
         self._lanes: dict[Stream, Lane] = {}
         self._sweep_at = _FEWEST_LANES_TO_SWEEP
-        self._patience_us = _PATIENCE_US
         self._ready: deque[Lane] = deque()
         self._launching = False
         self._gathered = self._gathered_before = 0  # events since the last launch, and those of them until a turn ago
@@ -83,16 +80,16 @@ class Queue:
         self._hurried = False  # somebody waits for what is ready
         self._waiting_bytes = 0  # of what is in no call yet
         self._asking = 0  # calls at their first try
-        self._carrying: dict[Lane, int] = {}  # lanes with refusals to carry, and since when; longest first
-        self._carry_begins = asyncio.Event()
+        self._carrier = Carrier(self._hurry, now_us)
         self._flying: set[asyncio.Task[None]] = set()
-        self._carrier: asyncio.Task[None] | None = None
+        self._running = False
         self._other_quotas: set[Quota] = set()
         self._refusal, self._say_again_us = "", 0  # what the storage said when it refused a batch
 
     def start(self) -> None:
         """Start flushing, on the running loop."""
-        self._carrier = asyncio.create_task(self._carry_refusals())
+        self._running = True
+        self._carrier.start()
         self._launch_soon()
 
     async def drain(self, timeout_seconds: float) -> None:
@@ -106,11 +103,11 @@ class Queue:
                     await self._flushed(lane)
         except TimeoutError:
             _log.warning("queue not drained in time", events=self._ledger.queued)
-        tasks = [*self._flying, *([self._carrier] if self._carrier else [])]
-        self._carrier = None
-        for task in tasks:
+        self._running = False
+        await self._carrier.end()
+        for task in self._flying:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._flying, return_exceptions=True)
         for lane in self._lanes.values():
             self._drop(list(lane.waiting), "shutdown")
             lane.waiting.clear()
@@ -128,7 +125,7 @@ class Queue:
         if len(self._lanes) >= self._sweep_at:
             self._sweep()
         lane = self._lanes[stream] = Lane(stream)
-        self._patience_us = min(max(_PATIENCE_US, _PATIENCE_US_PER_LANE * len(self._lanes)), _MOST_PATIENCE_US)
+        self._carrier.expect(len(self._lanes))
         return lane
 
     def _sweep(self) -> None:
@@ -143,7 +140,7 @@ class Queue:
         if lane is None or not lane.refuses(count, self._now_us(), failed=failed):
             return False
         self._ledger.limited += count
-        self._note_carrying(lane)
+        self._carrier.note(lane)
         return True
 
     def put(self, stream: Stream, item: Item, *, trusted: bool) -> None:
@@ -154,8 +151,7 @@ class Queue:
         count = len(item.offers)
         self._ledger.queued += count
         self.bytes += item.size
-        lane.waiting.append(item)
-        lane.put += 1
+        lane.put(item)
         self._waiting_bytes += item.size
         self._gathered += count
         self._hurried = self._hurried or item.receipt is not None
@@ -163,7 +159,7 @@ class Queue:
 
     def launch(self) -> None:
         """Send what is ready at once, unless the storage is asked already: somebody waits for it."""
-        if self._carrier and not self._asking:
+        if self._running and not self._asking:
             self._launch()
 
     async def delivered(self, stream: Stream, timeout_seconds: float) -> None:
@@ -175,10 +171,10 @@ class Queue:
 
     async def _flushed(self, lane: Lane) -> None:
         """Return when all that is known of a lane now has been delivered; what comes later is not waited for."""
-        put = lane.put
+        arrived = lane.arrived
         self._hurried = True
         self._hurry(lane)
-        while lane.done < put or lane.carry_due:
+        while lane.done < arrived or lane.carry_due:
             await lane.flushed()
 
     def _hurry(self, lane: Lane) -> None:
@@ -198,29 +194,9 @@ class Queue:
             self._ready.append(lane)
             self._launch_soon()
 
-    def _note_carrying(self, lane: Lane) -> None:
-        if lane.carries and lane not in self._carrying:
-            self._carrying[lane] = self._now_us()
-            self._carry_begins.set()
-
-    async def _carry_refusals(self) -> None:
-        """Flush lanes whose refusals no event has taken along."""
-        while True:
-            await self._carry_begins.wait()
-            if not self._carrying:
-                self._carry_begins.clear()
-                continue
-            lane, since_us = next(iter(self._carrying.items()))
-            left_us = since_us + self._patience_us * 9 // 10 - self._now_us()
-            if left_us > 0:
-                await asyncio.sleep(left_us / MICROSECONDS)
-            else:
-                del self._carrying[lane]
-                self._hurry(lane)
-
     def _launch_soon(self) -> None:
         """Flush on the next turn of the loop: whatever arrives in this one goes along."""
-        if not self._launching and self._carrier:
+        if not self._launching and self._running:
             self._launching = True
             asyncio.get_running_loop().call_soon(self._launch)
 
@@ -234,7 +210,7 @@ class Queue:
         if self._gathers():
             self._launch_soon()
             return
-        while self._ready and self._carrier and len(self._flying) < self._pool_size:
+        while self._ready and self._running and len(self._flying) < self._pool_size:
             if self._asking and len(self._ready) < MAX_CALL_LANES and self._waiting_bytes < MAX_BATCH_BYTES:
                 return
             if flights := self._take():
@@ -272,8 +248,7 @@ class Queue:
             lane = self._ready.popleft()
             parcel = lane.take(self._quota.size, now_us)
             self._waiting_bytes -= parcel.waited_bytes
-            if self._carrying and not lane.carries:
-                self._carrying.pop(lane, None)
+            self._carrier.note(lane)
             for item in parcel.refused:
                 self._end(item, stored=0)
             flight = _Flight(lane, parcel, next(self._numbers), now_us + self._deadline_us)
@@ -288,7 +263,7 @@ class Queue:
     def _finish(self, flight: _Flight) -> None:
         lane = flight.lane
         lane.finish_flush(flight.parcel)
-        self._note_carrying(lane)
+        self._carrier.note(lane)
         if lane.waiting or lane.carry_due:
             self._schedule(lane)
 
@@ -358,7 +333,7 @@ class Queue:
                 _log.error("storage calls a batch stale", writer=self._writer)
                 self._drop(items, "unconfirmed")
             else:
-                lane.renew(answer, sent_us, self._patience_us)
+                lane.renew(answer, sent_us, self._carrier.patience_us)
                 self._settle(parcel, answer)
         elif isinstance(answer, StorageUnavailable):
             self._drop(items, "unconfirmed" if answer.ambiguous else "storage_unavailable")

@@ -152,8 +152,8 @@ class Process:
             self.limited += 1
             self._note_carrying()
         else:
-            self.lane.waiting += Item.of([Offer(b"{}", status, True, failed)], failed=failed)
-            self.lane.put += 1
+            for item in Item.of([Offer(b"{}", status, True, failed)], failed=failed):
+                self.lane.put(item)
             self._schedule()
 
     def _schedule(self) -> None:
@@ -166,7 +166,7 @@ class Process:
         parcel = self.lane.take(self._fleet.quota.size, sent_us)
         if not self.lane.carries:
             self._carrying_since_us = None
-        self.limited += len(parcel.refused)
+        self.limited += sum(item.events for item in parcel.refused)
         if parcel.idle:
             self._finish(parcel)
             return
@@ -181,9 +181,9 @@ class Process:
 
     def _learn(self, parcel: Parcel, admission: Admission, sent_us: int) -> None:
         self.lane.renew(admission, sent_us, MICROSECONDS)
-        for _, stored in parcel.outcomes(admission):
+        for item, stored in parcel.outcomes(admission):
             self.stored += stored
-            self.limited += not stored
+            self.limited += item.events - stored
         self._finish(parcel)
 
     def _finish(self, parcel: Parcel) -> None:

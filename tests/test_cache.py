@@ -133,6 +133,35 @@ async def test_a_large_backlog_is_split_into_bounded_calls() -> None:
     await bench.cache.close()
 
 
+async def test_events_that_come_singly_wait_together_in_bounds_in_order_and_each_with_its_own_receipt() -> None:
+    quota = Quota(5000, MICROSECONDS)
+    async with opened(quota=quota) as bench:
+        bench.storage.gate = asyncio.Event()
+        bench.offer()
+        await until(lambda: len(bench.storage.batches) == 1)
+        numbers = itertools.count()
+
+        def offer(**fields: str) -> None:
+            assert bench.cache.offer([(TOKEN, Event.of(TOKEN, original=b'{"n":%d}' % next(numbers), **fields))])
+
+        for _ in range(1200):
+            offer()
+        offer(error="failed")
+        offer(skip="skipped")
+        waiting = [asyncio.create_task(bench.cache.store([(TOKEN, Event.of(TOKEN, error="e"))])) for _ in range(2)]
+        await asyncio.sleep(0)
+        offer(error="failed")
+        assert [len(item.offers) for item in bench.lane().waiting] == [500, 500, 200, 1, 1, 1, 1, 1]
+        bench.storage.gate.set()
+        await bench.settled()
+        assert [await receipt for receipt in waiting]
+        found = (await bench.cache.fetch(TOKEN, Query(limit=5000))).events
+        originals = [event.original for _, event in reversed(found) if event.original]
+        assert originals == [b"{}", *(b'{"n":%d}' % number for number in range(1203))]
+        assert [batch.number for batch in bench.storage.batches] == [1, 2, 3]
+        assert (bench.ledger.stored, bench.ledger.admitted_error, bench.cache.queue.bytes) == (1206, 4, 0)
+
+
 async def test_a_closed_collection_is_not_asked_again_until_it_opens() -> None:
     async with opened() as bench:
         bench.offer(10)
@@ -459,7 +488,7 @@ async def test_a_call_gathers_what_keeps_coming_but_not_for_long() -> None:
             bench.offer()
             await asyncio.sleep(0)
         assert bench.storage.batches == []
-        bench.clock.advance(25_000)
+        bench.clock.advance(50_000)
         bench.offer()
         await until(lambda: len(bench.storage.batches) == 1)
         assert len(bench.storage.batches[0].offers) == 51
