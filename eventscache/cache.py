@@ -72,6 +72,7 @@ class EventsCache:
         self._storage_timeout_seconds = storage_timeout_seconds
         self._mask = mask
         self._uids = uids()
+        self._pack = self._pack_originals
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
 
@@ -107,12 +108,16 @@ class EventsCache:
             return True
         if not count:
             return True
-        if self._mask is None:
-            packed = Event.pack_originals(stream, originals, _now(), self._uids)
-            offers = [Offer(event, Status.SUCCESS) for event in packed]
+        if self._mask is None and stream.id.isascii():
+            now_us = time.time_ns() // 1000
+            items = Item.of([(now_us, original) for original in originals], originals, pack=self._pack)
         else:
-            offers = self._offers([Event.of(stream, original=original) for original in originals], failed=False)
-        return self._wait([(stream, item) for item in Item.of(offers)], trusted=trusted)
+            items = self._items([Event.of(stream, original=original) for original in originals], failed=False)
+        return self._wait([(stream, item) for item in items], trusted=trusted)
+
+    def _pack_originals(self, stream: Stream, arrived: Sequence[tuple[int, bytes]]) -> list[Offer]:
+        """Return offers of originals, each with the time when it came in Unix microseconds."""
+        return [Offer(packed, Status.SUCCESS) for packed in Event.pack_originals(stream, arrived, self._uids)]
 
     def offer(
         self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
@@ -133,15 +138,14 @@ class EventsCache:
                 if receipt:
                     receipt.end(limited=len(events))
             else:
-                items = Item.of(self._offers(events, failed=failed), receipt, failed=failed)
-                waiting += [(stream, item) for item in items]
+                waiting += [(stream, item) for item in self._items(events, receipt, failed=failed)]
         return self._wait(waiting, trusted=trusted, receipt=receipt)
 
     def _wait(self, waiting: Sequence[tuple[Stream, Item]], *, trusted: bool, receipt: Receipt | None = None) -> bool:
         """Let all items wait, or none of them; return whether there was room."""
         count = size = 0
         for _, item in waiting:
-            count += len(item.offers)
+            count += len(item.events)
             size += item.size
         if not self.queue.has_room(size):
             self._drop(count, "queue_full", receipt)
@@ -151,19 +155,19 @@ class EventsCache:
             self.queue.put(stream, item, trusted=trusted)
         return True
 
-    def _offers(self, events: Sequence[Event], *, failed: bool) -> list[Offer]:
+    def _items(self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool) -> list[Item]:
         """Return what is kept of events, each with a time and an id, for the collections that they belong to."""
         now = ""
         offers = []
         for event in events:
             if not event.timestamp:
-                event.timestamp = now = now or _now()
+                event.timestamp = now = now or format_time(time.time_ns() // 1000)
             if not event.uid:
                 event.uid = next(self._uids)
             status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
             kept = event if self._mask is None else self._mask.masked(event)
             offers.append(Offer(kept.pack(), status, True, failed))
-        return offers
+        return Item.of(offers, [offer.event for offer in offers], receipt, failed=failed)
 
     def _drop(self, count: int, reason: str, receipt: Receipt | None) -> None:
         self.ledger.received += count
@@ -251,10 +255,6 @@ class EventsCache:
             except StorageError:
                 idle_seconds = 0  # tried again at the next tick; the queue says that the storage is away
             pause_seconds = max(self._trim_interval_seconds, idle_seconds)
-
-
-def _now() -> str:
-    return format_time(time.time_ns() // 1000)
 
 
 def _runs(records: Sequence[tuple[Stream, Event]]) -> list[tuple[Stream, bool, list[Event]]]:

@@ -7,6 +7,7 @@ import msgspec
 
 from eventscache.errors import InvalidEvent
 from eventscache.stream import Namespace, Status, Stream
+from eventscache.timestamp import format_time
 
 _encode = msgspec.json.encode
 _pack = msgspec.msgpack.Encoder().encode
@@ -72,13 +73,19 @@ class Event(msgspec.Struct, array_like=True):
             raise InvalidEvent(f"a text is not valid Unicode: {fault.reason}") from None
 
     @staticmethod
-    def pack_originals(stream: Stream, originals: Iterable[bytes], timestamp: str, uids: Iterator[str]) -> list[bytes]:
-        """Return packed events of a stream of which nothing but the originals is known; each takes one of `uids`."""
+    def pack_originals(stream: Stream, arrived: Iterable[tuple[int, bytes]], uids: Iterator[str]) -> list[bytes]:
+        """Return packed events of a stream of which nothing but the originals is known, and when they came.
+
+        That is in Unix microseconds. Each takes one of `uids`.
+        """
         destination, token = ("", stream.id) if stream.namespace is Namespace.TOKEN else (stream.id, "")
-        return [
-            _pack(("", original, b"", "", "", timestamp, uid, destination, token, False))
-            for original, uid in zip(originals, uids, strict=False)
-        ]
+        packed = []
+        came_us, timestamp = -1, ""
+        for (unix_us, original), uid in zip(arrived, uids, strict=False):
+            if unix_us != came_us:
+                came_us, timestamp = unix_us, format_time(unix_us)
+            packed.append(_pack(("", original, b"", "", "", timestamp, uid, destination, token, False)))
+        return packed
 
     @staticmethod
     def unpack(packed: bytes) -> "Event":

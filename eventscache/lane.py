@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
 
 import msgspec
 
@@ -53,35 +53,43 @@ class Receipt:
             await self._settled.wait()
 
 
+Packing = Callable[[Stream, Sequence[Any]], list[Offer]]
+
+
 class Item(msgspec.Struct):
     """Events of one stream that wait together, errors or none of them: what they are, and what it costs.
 
-    Each is offered to all the collections that it belongs to.
+    They are offers, or what `pack` makes offers of when they go. Each is offered to all the collections that it
+    belongs to.
     """
 
-    offers: list[Offer]
+    events: list[Any]
     failed: bool
     receipt: Receipt | None
     size: int
-
-    @property
-    def events(self) -> int:
-        """How many there are."""
-        return len(self.offers)
+    pack: Packing | None
 
     @classmethod
-    def of(cls, offers: list[Offer], receipt: Receipt | None = None, *, failed: bool = False) -> list[Self]:
-        """Return offers of one stream, in one item or in as many as bounds ask for."""
-        if len(offers) == 1:
-            return [cls(offers, failed, receipt, _ITEM_BYTES + _EVENT_BYTES + len(offers[0].event))]
+    def of(
+        cls,
+        events: list[Any],
+        payloads: Sequence[bytes],
+        receipt: Receipt | None = None,
+        *,
+        failed: bool = False,
+        pack: Packing | None = None,
+    ) -> list[Self]:
+        """Return events of one stream, which hold these payloads, in one item or in as many as bounds ask for."""
+        if len(events) == 1:
+            return [cls(events, failed, receipt, _ITEM_BYTES + _EVENT_BYTES + len(payloads[0]), pack)]
         items = []
         first = size = 0
-        for place, offer in enumerate(offers):
+        for place, payload in enumerate(payloads):
             if place - first == _MAX_ITEM_EVENTS or size >= _MAX_ITEM_BYTES:
-                items.append(cls(offers[first:place], failed, receipt, _ITEM_BYTES + size))
+                items.append(cls(events[first:place], failed, receipt, _ITEM_BYTES + size, pack))
                 first, size = place, 0
-            size += _EVENT_BYTES + len(offer.event)
-        items.append(cls(offers[first:] if first else offers, failed, receipt, _ITEM_BYTES + size))
+            size += _EVENT_BYTES + len(payload)
+        items.append(cls(events[first:] if first else events, failed, receipt, _ITEM_BYTES + size, pack))
         return items
 
     def join(self, other: "Item") -> bool:
@@ -89,13 +97,19 @@ class Item(msgspec.Struct):
         if (
             self.receipt is not other.receipt
             or self.failed is not other.failed
-            or len(self.offers) + len(other.offers) > _MAX_ITEM_EVENTS
+            or self.pack is not other.pack
+            or len(self.events) + len(other.events) > _MAX_ITEM_EVENTS
             or self.size + other.size > _MAX_ITEM_BYTES
         ):
             return False
-        self.offers += other.offers
+        self.events += other.events
         self.size += other.size
         return True
+
+    def offers(self, stream: Stream, count: int) -> list[Offer]:
+        """Return so many of the first events as they are offered."""
+        events = self.events if count == len(self.events) else self.events[:count]
+        return self.pack(stream, events) if self.pack else events
 
 
 class _Share:
@@ -155,8 +169,7 @@ class Parcel:
 
     def add(self, item: Item, lane: "Lane", now_us: int) -> None:
         """Offer an item to the collections that are open; there is at least one."""
-        offers = item.offers
-        count = len(offers)
+        count = len(item.events)
         to_all = self._all.place(lane.all, count, self._size, now_us)
         to_error = 0
         if item.failed:
@@ -165,12 +178,13 @@ class Parcel:
             to_error = self._error.place(lane.error, count, self._size, now_us)
         self.items.append(item)
         self._placed.append((to_all, to_error))
-        if to_all < count or (item.failed and to_error < count):
-            offers = [
-                Offer(offer.event, offer.status, place < to_all, place < to_error)
-                for place, offer in enumerate(offers[: max(to_all, to_error)])
-            ]
-        if offers:
+        if placed := max(to_all, to_error):
+            offers = item.offers(lane.stream, placed)
+            if item.failed and to_all != to_error:
+                offers = [
+                    Offer(offer.event, offer.status, place < to_all, place < to_error)
+                    for place, offer in enumerate(offers)
+                ]
             self._offers += offers
             self.payload_bytes += item.size
 
@@ -273,7 +287,7 @@ class Lane:
         while self.waiting and not parcel.full:
             item = self.waiting.popleft()
             parcel.waited_bytes += item.size
-            if self.refuses(item.events, now_us, failed=item.failed):
+            if self.refuses(len(item.events), now_us, failed=item.failed):
                 parcel.refused.append(item)
             else:
                 parcel.add(item, self, now_us)

@@ -148,7 +148,7 @@ class Queue:
         lane = self._lanes.get(stream) or self._new_lane(stream)
         if trusted:
             lane.trusted = True
-        count = len(item.offers)
+        count = len(item.events)
         self._ledger.queued += count
         self.bytes += item.size
         lane.put(item)
@@ -358,7 +358,7 @@ class Queue:
 
     def _end(self, item: Item, *, stored: int) -> None:
         """Count the events of an item that has been judged."""
-        count, ledger = len(item.offers), self._ledger
+        count, ledger = len(item.events), self._ledger
         self.bytes -= item.size
         ledger.queued -= count
         ledger.stored += stored
@@ -369,10 +369,10 @@ class Queue:
     def _drop(self, items: list[Item], reason: str) -> None:
         for item in items:
             self.bytes -= item.size
-            self._ledger.queued -= item.events
-            self._ledger.dropped[reason] += item.events
+            self._ledger.queued -= len(item.events)
+            self._ledger.dropped[reason] += len(item.events)
             if item.receipt:
-                item.receipt.drop(item.events)
+                item.receipt.drop(len(item.events))
 
     def _note_storage(self, fault: str | None) -> None:
         """Say once that the storage went away, and once that it is back."""

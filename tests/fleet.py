@@ -152,7 +152,7 @@ class Process:
             self.limited += 1
             self._note_carrying()
         else:
-            for item in Item.of([Offer(b"{}", status, True, failed)], failed=failed):
+            for item in Item.of([Offer(b"{}", status, True, failed)], [b"{}"], failed=failed):
                 self.lane.put(item)
             self._schedule()
 
@@ -166,7 +166,7 @@ class Process:
         parcel = self.lane.take(self._fleet.quota.size, sent_us)
         if not self.lane.carries:
             self._carrying_since_us = None
-        self.limited += sum(item.events for item in parcel.refused)
+        self.limited += sum(len(item.events) for item in parcel.refused)
         if parcel.idle:
             self._finish(parcel)
             return
@@ -183,7 +183,7 @@ class Process:
         self.lane.renew(admission, sent_us, MICROSECONDS)
         for item, stored in parcel.outcomes(admission):
             self.stored += stored
-            self.limited += item.events - stored
+            self.limited += len(item.events) - stored
         self._finish(parcel)
 
     def _finish(self, parcel: Parcel) -> None:

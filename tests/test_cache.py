@@ -151,7 +151,7 @@ async def test_events_that_come_singly_wait_together_in_bounds_in_order_and_each
         waiting = [asyncio.create_task(bench.cache.store([(TOKEN, Event.of(TOKEN, error="e"))])) for _ in range(2)]
         await asyncio.sleep(0)
         offer(error="failed")
-        assert [len(item.offers) for item in bench.lane().waiting] == [500, 500, 200, 1, 1, 1, 1, 1]
+        assert [len(item.events) for item in bench.lane().waiting] == [500, 500, 200, 1, 1, 1, 1, 1]
         bench.storage.gate.set()
         await bench.settled()
         assert [await receipt for receipt in waiting]

@@ -23,13 +23,13 @@ def test_lease_refuses(benchmark: BenchmarkFixture) -> None:
 
 
 def test_queue_takes_a_thousand(benchmark: BenchmarkFixture) -> None:
-    items = [item for event in page_views(PUTS, 1000) for item in Item.of([Offer(event, Status.SUCCESS)])]
+    events = page_views(PUTS, 1000)
 
-    def empty_queue() -> tuple[tuple[Queue], dict[str, object]]:
+    def empty_queue() -> tuple[tuple[Queue, list[Item]], dict[str, object]]:
         queue = Queue(MemoryStorage(), Ledger(), QUOTA, pool_size=10, max_bytes=2**30, deadline_seconds=2)
-        return (queue,), {}
+        return (queue, [item for event in events for item in Item.of([Offer(event, Status.SUCCESS)], [event])]), {}
 
-    def put_all(queue: Queue) -> Queue:
+    def put_all(queue: Queue, items: list[Item]) -> Queue:
         for number, item in enumerate(items):
             queue.put(STREAMS[number % len(STREAMS)], item, trusted=True)
         return queue
