@@ -108,7 +108,7 @@ class EventsCache:
             return True
         if not count:
             return True
-        if self._mask is None and stream.id.isascii():
+        if self._mask is None and stream.id.isascii():  # what is packed when it goes must not fail then
             now_us = time.time_ns() // 1000
             items = Item.of([(now_us, original) for original in originals], originals, pack=self._pack)
         else:

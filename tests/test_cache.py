@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -27,6 +28,7 @@ from eventscache.storage.base import (
 from eventscache.storage.memory import MemoryStorage
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock
+from eventscache.timestamp import format_time
 
 TOKEN = Stream(Namespace.TOKEN, "key")
 QUOTA = Quota(10, 60 * MICROSECONDS)
@@ -329,8 +331,32 @@ async def test_an_event_that_cannot_be_packed_costs_the_ledger_nothing() -> None
     async with opened() as bench:
         with pytest.raises(InvalidEvent):
             bench.cache.offer([(TOKEN, Event(original=b"{}")), (TOKEN, Event(error="\ud800"))])
+        with pytest.raises(InvalidEvent):
+            bench.cache.take_originals(Stream(Namespace.TOKEN, "\ud800"), [b"{}"])
         assert bench.ledger.received == 0
         assert bench.ledger.balanced
+
+
+async def test_originals_are_kept_with_the_time_when_they_came_whatever_their_stream_is_called() -> None:
+    async with opened(quota=Quota(1000, MICROSECONDS)) as bench:
+        bench.storage.gate = asyncio.Event()
+        streams = [TOKEN, Stream(Namespace.DESTINATION, "dest"), Stream(Namespace.TOKEN, "\u043a\u043b\u044e\u0447")]
+        for stream in streams:
+            assert bench.cache.take_originals(stream, [b'{"n":1}', b'{"n":2}'])
+            assert bench.cache.take_originals(stream, [b'{"n":3}'])
+        before = format_time(time.time_ns() // 1000)
+        bench.storage.gate.set()
+        await bench.settled()
+        uids = set()
+        for stream in streams:
+            events = [event for _, event in reversed((await bench.cache.fetch(stream, Query())).events)]
+            assert [event.original for event in events] == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
+            assert all(event.timestamp <= before for event in events)
+            assert events[0].timestamp == events[1].timestamp <= events[2].timestamp
+            assert {(event.token_id or event.destination_id) for event in events} == {stream.id}
+            assert all(bool(event.token_id) is (stream.namespace is Namespace.TOKEN) for event in events)
+            uids |= {event.uid for event in events}
+        assert len(uids) == 9
 
 
 async def test_what_is_offered_to_a_closed_cache_is_dropped() -> None:
