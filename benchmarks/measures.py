@@ -127,9 +127,13 @@ def _ratios(ones: Sequence[float], others: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(ones, others, strict=True)]
 
 
-def _processor_note(ours: Sequence[Measured], theirs: Sequence[Measured]) -> str:
+def _processor_note(
+    ours: Sequence[Measured],
+    theirs: Sequence[Measured],
+    cost: Callable[[Measured], float] = lambda each: each.server_us,
+) -> str:
     """Return the ratio of processor time, which no slow load can spoil, and whether the servers were at their limit."""
-    ratio = statistics.median(_ratios([each.server_us for each in theirs], [each.server_us for each in ours]))
+    ratio = statistics.median(_ratios([cost(each) for each in theirs], [cost(each) for each in ours]))
     note = f"by processor time {ratio:.3g}"
     slack = min(statistics.median(each.server_busy for each in side) for side in (ours, theirs))
     if slack < FULL_BUSY:
@@ -234,7 +238,8 @@ def batch_stored(bench: Bench, plan: Plan) -> Findings:
         "eventscache": [each.stored_rate for each in ours],
     }
     values = _ratios(rates["eventscache"], rates["naive"])
-    result = _result("batch-stored", values, _processor_note(ours, theirs), _fate_note(ours))
+    processor = _processor_note(ours, theirs, lambda each: each.server_us_per_stored)
+    result = _result("batch-stored", values, processor, _fate_note(ours))
     return Findings([result], [Contest("batch of 100, everything stored", "events", rates)], [])
 
 

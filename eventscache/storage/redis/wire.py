@@ -5,26 +5,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventscache.errors import ConfigError
-from eventscache.storage.base import Admission, Batch, Entry, Quota, Refusal, Verdict
+from eventscache.storage.base import Admission, Batch, Entry, Offer, Quota, Refusal, Verdict
 from eventscache.stream import Status
 
 STATUS_LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
 _STATUSES = {letter.encode(): status for status, letter in STATUS_LETTERS.items()}
-# By an offer's status, and whether it is for all events and for errors.
-_LETTERS: Mapping[tuple[Any, ...], str] = {
-    (Status.SUCCESS, True, False): "s",
-    (Status.SKIP, True, False): "k",
-    (Status.ERROR, True, True): "e",
-    (Status.ERROR, True, False): "a",
-    (Status.ERROR, False, True): "x",
-}
+# By whether an error is offered to all events and to the errors.
+_ERROR_LETTERS: Mapping[tuple[bool, bool], str] = {(True, True): "e", (True, False): "a", (False, True): "x"}
 _STAMP, _MAX_EVENT_BYTES = re.compile(rb"[ske][0-9]{1,16}:[0-9]{1,16}"), 2**24  # as in `lua/fetch.lua`
 _STALE = 2
 
 
 def insert_arguments(batches: Sequence[Batch], now: int | str, expiry_ms: int) -> list[Any]:
     """Return what `lua/insert.lua` is given, in its order; all batches have the quota and writer of the first."""
-    quota = batches[0].quota
+    quota, success = batches[0].quota, Status.SUCCESS
     arguments: list[Any] = [now, quota.size, quota.window_us, expiry_ms, batches[0].writer]
     for batch in batches:
         by_all, by_error, offers = batch.all, batch.error, batch.offers
@@ -34,10 +28,16 @@ def insert_arguments(batches: Sequence[Batch], now: int | str, expiry_ms: int) -
             by_error.surplus,
             _carried(by_all.carried) if by_all.carried else "",
             _carried(by_error.carried) if by_error.carried else "",
-            "".join([_LETTERS[offer.status, offer.to_all, offer.to_error] for offer in offers]),
+            "".join([_letter(offer) if offer.status is not success else "s" for offer in offers]),
         )
         arguments += [offer.event for offer in offers]
     return arguments
+
+
+def _letter(offer: Offer) -> str:
+    if offer.status is Status.ERROR:
+        return _ERROR_LETTERS[offer.to_all, offer.to_error]
+    return STATUS_LETTERS[offer.status]
 
 
 def _carried(refusals: Sequence[Refusal]) -> str:
