@@ -10,7 +10,7 @@ import structlog
 
 from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable
 from eventscache.event import Event
-from eventscache.lane import Item, Receipt
+from eventscache.item import Item, Receipt
 from eventscache.ledger import Ledger
 from eventscache.mask import Mask
 from eventscache.queue import Clock, Queue, monotonic_us

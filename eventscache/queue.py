@@ -13,7 +13,8 @@ import structlog
 
 from eventscache.carrier import Carrier
 from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
-from eventscache.lane import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_CALL_LANES, Item, Lane, Parcel
+from eventscache.item import Item
+from eventscache.lane import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_CALL_LANES, Lane, Parcel
 from eventscache.ledger import Ledger
 from eventscache.storage.base import MICROSECONDS, Admission, Batch, Quota, Storage
 from eventscache.stream import Stream

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import NamedTuple
 
-from eventscache.lane import Item, Lane, Parcel
+from eventscache.item import Item
+from eventscache.lane import Lane, Parcel
 from eventscache.lease import Lease
 from eventscache.storage.base import MICROSECONDS, Admission, Batch, Offer, Query, Quota, Share, StorageOptions, Verdict
 from eventscache.storage.limiter import Limiter

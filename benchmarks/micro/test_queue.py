@@ -3,7 +3,7 @@
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.events import page_views
-from eventscache.lane import Item
+from eventscache.item import Item
 from eventscache.lease import Lease
 from eventscache.ledger import Ledger
 from eventscache.queue import Queue
