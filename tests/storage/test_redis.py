@@ -1,6 +1,7 @@
 """What is Redis's own: keys, expiry, scripts that are flushed, a server that is full or in the way."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.base import MICROSECONDS, Query, Quota, Share, StorageOptions
-from eventscache.storage.redis import RedisStorage
+from eventscache.storage.redis import RedisStorage, registry
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock, Writer, error, numbered, payloads, success
 from tests.redis_server import RedisServer
@@ -49,6 +50,36 @@ async def test_reading_what_is_unknown_writes_nothing(storage: RedisStorage, dri
     await storage.clear(TOKEN)
     await storage.streams(Namespace.TOKEN)
     assert driver.dbsize() == 0
+
+
+async def test_who_may_use_no_transactions_reads_all_the_same(redis_server: RedisServer, driver: redis.Redis) -> None:
+    user, address = "poor", redis_server.storage_url.partition("@")[2]
+    admin: Any = driver
+    admin.execute_command("ACL", "SETUSER", user, "on", f">{user}", "~eventscache:*", "+@all", "-multi", "-exec")
+    try:
+        scheme = redis_server.storage_url.partition("://")[0]
+        async with RedisStorage.from_url(f"{scheme}://{user}:{user}@{address}", StorageOptions()) as storage:
+            writer = Writer(storage, TOKEN)
+            await writer.insert([*success(b"1"), *error(b"2")])
+            assert payloads(await writer.fetch()) == [b"2", b"1"]
+            (info,) = await storage.streams(Namespace.TOKEN)
+            assert (info.stream, info.total, info.errors) == (TOKEN, 2, 1)
+    finally:
+        admin.execute_command("ACL", "DELUSER", user)
+
+
+async def test_the_newest_of_very_many_streams_cost_a_bounded_look(
+    storage: RedisStorage, driver: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_LOOKED_AT_BESIDE", 3)
+    writers = [Writer(storage, Stream(Namespace.TOKEN, f"key{number}")) for number in range(20)]
+    for writer in writers:
+        await writer.insert(success(b"x"))
+    driver.config_resetstat()
+    infos = await storage.streams(Namespace.TOKEN, 2)
+    assert len({info.stream for info in infos}) == 2
+    assert [info.total for info in infos] == [1, 1]
+    assert driver.info("commandstats")["cmdstat_llen"]["calls"] == 2 * (2 + 3)
 
 
 async def test_every_key_keeps_an_expiry_whatever_is_done(redis_server: RedisServer, driver: redis.Redis) -> None:

@@ -2,14 +2,14 @@
 
 import abc
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from redis import exceptions as driver
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from eventscache.errors import StorageUnavailable
+from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.redis.client import Client, HandingOver
 from eventscache.storage.redis.node import Node
 from eventscache.storage.redis.pipe import Pipe
@@ -68,6 +68,28 @@ class Deployment(abc.ABC):
             if not isinstance(fault.__cause__, driver.ConnectionError):
                 raise
         return await self._run(self.node_of(key), call, ambiguous=False)
+
+    async def read_many(self, key: str, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Run commands that change nothing, on the server of a key; return a reply to each, some of them errors.
+
+        In one transaction of the pipe's if there is one: the driver takes several times as long.
+        """
+
+        def pipelined() -> Any:
+            pipeline = self.client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            return pipeline.execute(raise_on_error=False)
+
+        if pipe := self.read_pipe:
+            try:
+                return await self.read(key, lambda: pipe.transaction(*commands))
+            except StorageUnavailable:
+                raise
+            except StorageError:  # who may not use transactions
+                pass
+        replies: list[Any] = await self.read(key, pipelined)
+        return replies
 
     async def write(self, key: str, call: Call[T], *, ambiguous: bool = True, frees: bool = False) -> T:
         """Run a call to its end, even if the caller is cancelled meanwhile.

@@ -154,8 +154,11 @@ class Pipe:
         return await self._call("EVAL", arguments)
 
     async def transaction(self, *commands: tuple[Any, ...]) -> list[Any]:
-        """Run commands in one step; return a reply for each, some of them errors. A `ResponseError` if none was run."""
-        packed = b"".join([_packed(command) for command in (("MULTI",), *commands, ("EXEC",))])
+        """Run short commands in one step; return a reply to each, some of them errors.
+
+        Raises a `ResponseError` if none was run.
+        """
+        packed = b"".join(map(hiredis.pack_command, (("MULTI",), *commands, ("EXEC",))))
         line = await self._connected()
         replies: list[Any] = await line.send(packed, 2 + len(commands))
         return replies

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _REGISTER_EVERY_SECONDS = 10
 _AT_ONCE = 500
+_LOOKED_AT_BESIDE = 900
 _FAR_FUTURE_US = 10**16
 _DISPLACED_AT_ONCE = 16  # streams that one new stream looks at, to make room
 
@@ -146,15 +147,9 @@ class Registry:
         """Return when each stream that can be reached was active, in microseconds; 0 for one that is gone."""
         activity: dict[Stream, int] = {}
         for of_node in self._deployment.by_node(streams, self._state):
-
-            def ask(of_node: list[Stream] = of_node) -> Any:
-                pipeline = self._deployment.client.pipeline(transaction=False)
-                for stream in of_node:
-                    pipeline.hget(self._state(stream), "clock")
-                return pipeline.execute(raise_on_error=False)
-
+            clocks = [("HGET", self._state(stream), "clock") for stream in of_node]
             with contextlib.suppress(StorageUnavailable):
-                replies = await self._deployment.read(self._state(of_node[0]), ask)
+                replies = await self._deployment.read_many(clocks[0][1], clocks)
                 activity.update(zip(of_node, map(active_us, replies), strict=True))
         return activity
 
@@ -203,13 +198,17 @@ class Registry:
     async def newest(self, namespace: Namespace, limit: int) -> list[tuple[Stream, int]]:
         """Return streams among which the most recently active ones are, and when each was registered, in microseconds.
 
-        Those are more than `limit`: a stream that is in use is registered only so often.
+        Those are more than `limit`: a stream that is in use is registered only so often. Where that many and some more
+        are in use, which of these are the most recent ones would take all the time there is to find out, and is
+        another answer at once: it is some of them.
         """
         key, client = self._keys.registry(namespace), self._deployment.client
         first: Any = await self._read(key, lambda: client.zrevrange(key, 0, limit - 1, withscores=True), [])
         if len(first) == limit:
-            since = first[-1][1] - _REGISTER_EVERY_SECONDS * MICROSECONDS
-            first = await self._read(key, lambda: client.zrevrangebyscore(key, "+inf", since, withscores=True), [])
+            since, most = first[-1][1] - _REGISTER_EVERY_SECONDS * MICROSECONDS, limit + _LOOKED_AT_BESIDE
+            first = await self._read(
+                key, lambda: client.zrevrangebyscore(key, "+inf", since, 0, most, withscores=True), []
+            )
         return [(stream, _time_of(score)) for member, score in first for stream in _streams(namespace, [member])]
 
     async def some(self, namespace: Namespace, cursor: int) -> tuple[int, list[Stream]]:

@@ -201,15 +201,11 @@ class RedisStorage(Storage):
         return sorted(infos, key=lambda info: -info.last_active_us)[:most]
 
     async def _describe(self, registered: Sequence[tuple[Stream, int]]) -> list[StreamInfo]:
-        def ask() -> Any:
-            pipeline = self._client.pipeline(transaction=False)
-            for stream, _ in registered:
-                pipeline.hget(self._keys.key(stream, "state"), "clock")
-                pipeline.llen(self._keys.key(stream, "all"))
-                pipeline.llen(self._keys.key(stream, "error"))
-            return pipeline.execute(raise_on_error=False)
-
-        replies = iter(await self._deployment.read(self._keys.key(registered[0][0], "state"), ask))
+        commands: list[tuple[str, ...]] = []
+        for stream, _ in registered:
+            state, all_, _, error, _ = self._keys.all(stream)
+            commands += (("HGET", state, "clock"), ("LLEN", all_), ("LLEN", error))
+        replies = iter(await self._deployment.read_many(commands[0][1], commands))
         infos = []
         for (stream, registered_us), clock, total, errors in zip(registered, replies, replies, replies, strict=True):
             if clock is not None:  # registered, but expired since, or never written
