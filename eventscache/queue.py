@@ -282,13 +282,13 @@ class Queue:
             answered = [(flight, fault) for flight in flights]
         finally:
             self._asking -= 1
-            self._launch_soon()
         trying = []
         for flight, answer in answered:
             if isinstance(answer, StorageUnavailable):
                 trying.append(self._try_again(flight, answer))
             else:
                 self._conclude(flight, answer, sent_us)
+        self._launch_soon()  # who waits for an answer has it before
         if trying:
             await asyncio.gather(*trying)
 

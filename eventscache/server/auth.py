@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
@@ -16,11 +17,15 @@ from eventscache.tokens import Tokens
 TOO_MANY_FAILURES: Final = "wrong credentials, too often"
 _BEARER = "bearer "
 _HOST = re.compile(r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[0-9A-Za-z.-]+)(?::[0-9]{0,5})?")
-# What proxies add, and what clients of theirs may have asked for.
-_FORWARDING: Final = ("forwarded", "x-forwarded", "x-real-ip", "x-original-", "x-host", "via")
+# The names of what proxies add, and of what clients of theirs may have asked for; a name a line.
+_FORWARDING = re.compile(
+    "^(?:forwarded|x[-_]forwarded|x[-_]real[-_]ip|x[-_]original[-_]|x[-_]host|via)", re.IGNORECASE | re.MULTILINE
+)
+_REMEMBERED_HOSTS = 64
 _OWN_SITES: Final = frozenset({"same-origin", "none"})  # none: the operator typed the address
 
 
+@lru_cache(_REMEMBERED_HOSTS)
 def is_loopback(host: str) -> bool:
     """Whether a host's name or address is this machine's own."""
     if host.lower() == "localhost":
@@ -86,7 +91,7 @@ def _require_operator(request: web.BaseRequest) -> None:
     named = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     if not named or not is_loopback(named[1]):
         raise Refused(403, "without an admin token, the Host must be a loopback name")
-    if any(name.lower().replace("_", "-").startswith(_FORWARDING) for name in headers):
+    if _FORWARDING.search("\n".join(headers)):
         raise Refused(403, "without an admin token, no forwarded request is served")
     own = f"http://{hosts[0]}".lower()
     sites = headers.getall("Sec-Fetch-Site", [])  # tells of a page's plain GET, which has no Origin
