@@ -262,7 +262,10 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
-        """Return the known streams, most recently active first; no more than `limit` and `max_streams`."""
+        """Return the known streams, most recently active first; no more than `limit` and `max_streams`.
+
+        Where hundreds more than `limit` were active within seconds, a storage may choose some of these.
+        """
 
     @abc.abstractmethod
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
