@@ -72,7 +72,6 @@ class EventsCache:
         self._storage_timeout_seconds = storage_timeout_seconds
         self._mask = mask
         self._uids = uids()
-        self._pack = self._pack_originals
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
 
@@ -110,7 +109,7 @@ class EventsCache:
             return True
         if self._mask is None and stream.id.isascii():  # what is packed when it goes must not fail then
             now_us = time.time_ns() // 1000
-            items = Item.of([(now_us, original) for original in originals], originals, pack=self._pack)
+            items = Item.of([(now_us, original) for original in originals], originals, pack=self._pack_originals)
         else:
             items = self._items([Event.of(stream, original=original) for original in originals], failed=False)
         return self._wait([(stream, item) for item in items], trusted=trusted)

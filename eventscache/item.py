@@ -93,7 +93,7 @@ class Item(msgspec.Struct):
         if (
             self.receipt is not other.receipt
             or self.failed is not other.failed
-            or self.pack is not other.pack
+            or self.pack != other.pack
             or len(self.events) + len(other.events) > MAX_ITEM_EVENTS
             or self.size + other.size > MAX_ITEM_BYTES
         ):

@@ -169,7 +169,7 @@ class Lane:
         return True
 
     def put(self, item: Item) -> None:
-        """Let events wait, in the item before them if possible: each that travels costs half as much as an event."""
+        """Let events wait, in the item before them if possible: what an item costs on its way is then paid once."""
         waiting = self.waiting
         if not waiting or not waiting[-1].join(item):
             waiting.append(item)

@@ -83,21 +83,15 @@ class Registry:
         The rest is for `note`, which makes room, and says what is wrong.
         """
         now = self._seconds()
-        replies = await self._register_together(namespace, streams, expiry_ms)
-        noted = dict.fromkeys(stream for stream, reply in replies if reply == [0])
-        for stream in noted:
-            self._remember(stream, now)
-        return noted
-
-    async def _register_together(
-        self, namespace: Namespace, streams: list[Stream], expiry_ms: int
-    ) -> Iterable[tuple[Stream, Any]]:
         key = self._keys.registry(namespace)
         try:
             replies = await self._run(self._register, key, [key], self._arguments(streams, expiry_ms, displace=False))
         except StorageError:
-            return ()
-        return zip(streams, replies, strict=True)
+            return {}
+        noted = dict.fromkeys(stream for stream, reply in zip(streams, replies, strict=True) if reply == [0])
+        for stream in noted:
+            self._remember(stream, now)
+        return noted
 
     def _seconds(self) -> float:
         return self._options.now() / MICROSECONDS if self._options.now else asyncio.get_running_loop().time()

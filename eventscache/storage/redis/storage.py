@@ -114,11 +114,10 @@ class RedisStorage(Storage):
     async def _insert_together(self, batches: Sequence[Batch]) -> list[Any]:
         """Return a reply to each batch, or something that is no list where it met an error."""
         key = self._keys.key(batches[0].stream, "state")
-        expiry_ms = self._expiry_ms(batches[0])
         quota, writer = batches[0].quota, batches[0].writer
         if self._deployment.pipe and all(batch.quota == quota and batch.writer == writer for batch in batches):
             keys = [key for batch in batches for key in self._keys.all(batch.stream)]
-            arguments = insert_arguments(batches, self._now(), expiry_ms)
+            arguments = insert_arguments(batches, self._now(), self._expiry_ms(batches[0]))
             replies: list[Any] = await self._deployment.insert(key, lambda pipe: self._insert(pipe, keys, arguments))
             return replies
 
@@ -169,22 +168,14 @@ class RedisStorage(Storage):
 
         None if something is not as it should be; the script can tell what.
         """
-        pipe = self._deployment.read_pipe
-        if pipe is None:
-            return None
         *others, limit = arguments
         commands = (
             self._fetch.command(keys, [*others, 0]),
             ("LRANGE", keys[1], 0, limit - 1),
             ("LRANGE", keys[2], 0, limit - 1),
         )
-        try:
-            replies = await self._deployment.read(keys[0], lambda: pipe.transaction(*commands))
-        except StorageUnavailable:
-            raise
-        except StorageError:
-            return None
-        if any(isinstance(reply, Exception) for reply in replies):
+        replies = await self._deployment.read_at_once(keys[0], commands)
+        if replies is None or any(isinstance(reply, Exception) for reply in replies):
             return None
         (total, limited, unreadable), events, stamps = replies
         good = [(stamp, event) for stamp, event in zip(stamps, events, strict=False) if is_entry(stamp, event)]
