@@ -61,6 +61,14 @@ def test_the_wheel_holds_the_scripts_and_the_types(built: Path) -> None:
     assert not any(name.startswith(("tests/", "benchmarks/", "lua/")) for name in names)
 
 
+def test_the_wheel_holds_every_package_of_the_checkout(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "eventscache").rglob("*.py")}
+    assert modules - names == set()
+
+
 def test_the_sdist_holds_the_scripts(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
