@@ -32,7 +32,7 @@ lint: .venv/installed-dev ## check style, types, the Lua scripts and the module 
 	$(BIN)/mypy
 	cd $(EXAMPLE) && ../../$(BIN)/mypy
 	$(BIN)/python -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))' | \
-	xargs $(CC) -std=c11 -O2 -fsyntax-only -Wall -Wextra -Werror eventscache/ingest/_scan.c
+	xargs $(CC) -std=c11 -O2 -fsyntax-only -Wall -Wextra -Werror eventscache/ingest/json/_scan.c
 	@if command -v luacheck >/dev/null; then luacheck -q lua; \
 	elif [ -n "$$CI" ]; then echo "luacheck is not installed" >&2; exit 1; \
 	else echo "luacheck is not installed: the Lua scripts were not checked" >&2; fi
@@ -80,7 +80,7 @@ clean: ## remove what the other targets made
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/installed: .venv/created setup.cfg setup.py pyproject.toml eventscache/ingest/_scan.c
+.venv/installed: .venv/created setup.cfg setup.py pyproject.toml eventscache/ingest/json/_scan.c
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

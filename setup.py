@@ -5,6 +5,11 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         # Optional: where nothing compiles it, all works, and parsing takes several times as long.
-        Extension("eventscache.ingest._scan", ["eventscache/ingest/_scan.c"], extra_compile_args=["-O3"], optional=True)
+        Extension(
+            "eventscache.ingest.json._scan",
+            ["eventscache/ingest/json/_scan.c"],
+            extra_compile_args=["-O3"],
+            optional=True,
+        )
     ]
 )

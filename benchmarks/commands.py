@@ -17,10 +17,11 @@ from benchmarks.events import page_views
 from benchmarks.measures import BATCH, EVENT_BYTES, Plan
 from benchmarks.report import Yardstick
 from benchmarks.servers import LOAD_CORE, SERVER_CORE, Bench, pinned
-from eventscache.storage.base import Batch, Offer, Quota, StorageOptions
+from eventscache.storage.messages import Batch, Offer, Quota
+from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Namespace, Status, Stream
-from tests.redis_server import HOST, RedisServer
+from tests.support.redis_server import HOST, RedisServer
 
 IN_FLIGHT = 10
 SETS = 20

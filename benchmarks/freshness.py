@@ -8,8 +8,8 @@ Nothing is timed: the simulation is the one of the tests, and gives the same fig
 import argparse
 import statistics
 
-from eventscache.storage.base import MICROSECONDS
-from tests.fleet import SOURCES, Scenario
+from eventscache.clock import MICROSECONDS
+from tests.support.fleet import SOURCES, Scenario
 
 RATES = (1.05, 1.5, 2, 10, 100, 600)
 PROCESSES = (1, 4)

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 import redis.asyncio
 import uvloop
 
-from eventscache.storage.base import Admission, Batch, Offer, Quota, Share, StorageOptions
+from eventscache.storage.messages import Admission, Batch, Offer, Quota, Share
+from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Namespace, Status, Stream
 

@@ -6,7 +6,7 @@ python -m benchmarks.reencode serve --port 0
 import json
 from typing import Any
 
-from eventscache.cli import main
+from eventscache.cli.main import main
 from eventscache.event import Event
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from tests.redis_server import RedisServer, free_port, installed_servers, newest
+from tests.support.redis_server import RedisServer, free_port, installed_servers, newest
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 20

@@ -2,7 +2,8 @@
 
 from eventscache.cache import EventsCache
 from eventscache.event import Event
-from eventscache.storage.base import Query, Quota, Storage
+from eventscache.storage.base import Storage
+from eventscache.storage.messages import Query, Quota
 from eventscache.stream import Namespace, Status, Stream
 
 __all__ = ["Event", "EventsCache", "Namespace", "Query", "Quota", "Status", "Storage", "Stream", "__version__"]

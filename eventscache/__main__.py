@@ -1,5 +1,5 @@
 """`python -m eventscache` is the `eventscache` command."""
 
-from eventscache.cli import main
+from eventscache.cli.main import main
 
 main()

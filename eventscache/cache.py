@@ -3,19 +3,21 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import structlog
 
+from eventscache.clock import MICROSECONDS, monotonic_us
+from eventscache.delivery.ledger import Ledger
+from eventscache.delivery.pending import Item, Receipt
+from eventscache.delivery.queue import Queue
 from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable
 from eventscache.event import Event
-from eventscache.item import Item, Receipt
-from eventscache.ledger import Ledger
-from eventscache.mask import Mask
-from eventscache.queue import Clock, Queue, monotonic_us
-from eventscache.search import Search
-from eventscache.storage.base import MICROSECONDS, Offer, Page, Query, Quota, Storage, StreamInfo
+from eventscache.masking.mask import Mask
+from eventscache.query.filter import Search
+from eventscache.storage.base import Storage
+from eventscache.storage.messages import Offer, Page, Query, Quota, StreamInfo
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.timestamp import format_time
 from eventscache.uid import uids
@@ -51,7 +53,7 @@ class EventsCache:
         ack_timeout_seconds: float = 2.0,
         storage_timeout_seconds: float = 0.25,
         mask: Mask | None = None,
-        now_us: Clock = monotonic_us,
+        now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.quota = quota
         self.ledger = Ledger()

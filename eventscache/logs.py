@@ -15,6 +15,8 @@ _INVISIBLE = re.compile(f"[{_CONTROLS}]")
 _INVISIBLE_IN_TRACEBACK = re.compile(f"(?!\n)[{_CONTROLS}]")
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _LATIN_1 = 0xFF
+HIDDEN = "***"
+"""What stands for a secret wherever one would be shown."""
 
 
 def visible(text: str) -> str:
@@ -50,6 +52,15 @@ def _visible(value: Any) -> Any:
 
 def _traceback(value: Any) -> str:
     return "\n".join(f"  {line}" for line in _INVISIBLE_IN_TRACEBACK.sub(_escape, str(value)).split("\n"))
+
+
+def hide_secrets(url: str) -> str:
+    """Return a URL without anything that can be a secret: what stands before its last @, and its query."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:  # maybe a password, a colon and a host
+        return f"{url.partition(':')[0] if re.match('[A-Za-z][A-Za-z0-9+.-]*:', url) else HIDDEN}:"
+    _, at, shown = rest.rpartition("@")
+    return f"{scheme}://{HIDDEN + at if at else ''}{re.split('[?#]', shown, maxsplit=1)[0]}"
 
 
 def start_logging() -> None:

@@ -9,9 +9,9 @@ The suite needs pytest and pytest-asyncio.
 
 import pytest
 
-pytest.register_assert_rewrite("eventscache.conformance")
+pytest.register_assert_rewrite("eventscache.conformance.suite")
 
-from eventscache.conformance import (  # noqa: E402 - once its asserts explain themselves
+from eventscache.conformance.suite import (  # noqa: E402 - once its asserts explain themselves
     Conformance,
     ManualClock,
     Writer,

@@ -10,11 +10,13 @@ import hypothesis
 import pytest
 
 import eventscache.testing  # noqa: F401 - first, so that its asserts explain themselves
-from tests.certificates import Certificates
-from tests.fault_proxy import FaultProxy
-from tests.redis_cluster import Cluster
-from tests.redis_sentinel import SentinelTrio
-from tests.redis_server import RedisServer, free_port, has_tls, installed_servers, newest
+from tests.support.certificates import Certificates
+from tests.support.fault_proxy import FaultProxy
+from tests.support.redis_cluster import Cluster
+from tests.support.redis_sentinel import SentinelTrio
+from tests.support.redis_server import RedisServer, free_port, has_tls, installed_servers, newest
+
+pytest_plugins = ["tests.support.sidecar"]
 
 hypothesis.settings.register_profile("thorough", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("thorough")

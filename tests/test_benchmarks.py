@@ -14,8 +14,8 @@ from benchmarks.report import Report, Surroundings, Yardstick
 from benchmarks.servers import Counts
 from eventscache.ingest.jitsu import parse_events
 from eventscache.ingest.limits import Limits
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 FINDINGS = Findings(
     [
         Result(CASES["single"], [0.93, 0.96, 0.97], "by processor time 0.95"),

@@ -10,22 +10,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from eventscache.cache import EventsCache
+from eventscache.clock import MICROSECONDS
+from eventscache.delivery.stream_buffer import MAX_CALL_LANES, Lane
 from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable, StreamsExhausted
 from eventscache.event import Event
-from eventscache.lane import MAX_CALL_LANES, Lane
-from eventscache.search import Search
-from eventscache.storage.base import (
-    MICROSECONDS,
-    Admission,
-    Batch,
-    Offer,
-    Query,
-    Quota,
-    Refusal,
-    StorageOptions,
-    Verdict,
-)
+from eventscache.query.filter import Search
 from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import Admission, Batch, Offer, Query, Quota, Refusal, Verdict
+from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock
 from eventscache.timestamp import format_time

@@ -9,13 +9,13 @@ import pytest
 
 from eventscache import __version__
 from eventscache.cache import EventsCache
-from eventscache.config import SOURCES, Settings
-from eventscache.figures import DROP_REASONS, Figures
-from eventscache.metrics import Metrics
+from eventscache.config.settings import SOURCES, Settings
+from eventscache.metrics.prometheus import Metrics
+from eventscache.metrics.snapshot import DROP_REASONS, MetricsSnapshot
 from eventscache.server.app import ROUTES
 from eventscache.storage.memory import MemoryStorage
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -41,7 +41,7 @@ def test_every_route_is_in_the_readme() -> None:
 
 
 async def test_every_metric_and_reason_is_in_the_readme() -> None:
-    text = Metrics(lambda: Figures.of(EventsCache(MemoryStorage()))).render().decode()
+    text = Metrics(lambda: MetricsSnapshot.of(EventsCache(MemoryStorage()))).render().decode()
     for name in set(re.findall(r"^(eventscache_\w+)", text, re.MULTILINE)):
         assert f"`{name}`" in README
     for reason in DROP_REASONS:

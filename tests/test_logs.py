@@ -7,15 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
 from eventscache import logs
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 HOSTILE = {
     "\x1b[31mred": "\\x1b[31mred",
     "a\r\n{forged}": "a\\r\\n{forged}",

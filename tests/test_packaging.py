@@ -10,21 +10,22 @@ import pytest
 
 import eventscache
 from eventscache.storage.redis.scripts import read_script
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGES = sorted(path.name for path in (ROOT / "eventscache" / "ui").iterdir())
 READ_PAGES = (
-    f"from eventscache.server.pages import page_routes; assert len(list(page_routes())) == 4 + 2 * {len(PAGES)}"
+    "from eventscache.server.routes.static_files import page_routes; "
+    f"assert len(list(page_routes())) == 4 + 2 * {len(PAGES)}"
 )
 SCRIPTS = sorted(path.name for path in (ROOT / "lua").glob("*.lua"))
 READ_ALL = f"from eventscache.storage.redis.scripts import read_script; [read_script(n[:-4]) for n in {SCRIPTS}]"
-DESCRIBE = "from eventscache.server.openapi import document; document()"
+DESCRIBE = "from eventscache.server.routes.openapi import document; document()"
 OPEN_MEMORY = (
-    "from eventscache.storage import storage_from_url; from eventscache.storage.base import StorageOptions; "
+    "from eventscache.storage.plugins import storage_from_url; from eventscache.storage.options import StorageOptions; "
     "print(type(storage_from_url('memory://', StorageOptions())).__name__)"
 )
 PARSE_WITHOUT_C = (
-    "from eventscache.ingest import jitsu, limits, scan; assert not scan.COMPILED; "
+    "from eventscache.ingest import jitsu, limits; from eventscache.ingest.json import scan; assert not scan.COMPILED; "
     "assert [*jitsu.parse_events(b'[{}, {\"a\":1}]', limits.Limits())] == [b'{}', b'{\"a\":1}']"
 )
 
@@ -55,9 +56,9 @@ def test_the_wheel_holds_the_scripts_and_the_types(built: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"eventscache/lua/{name}" for name in SCRIPTS} <= names
-    assert {"eventscache/py.typed", "eventscache/server/openapi.json"} <= names
+    assert {"eventscache/py.typed", "eventscache/server/routes/openapi.json"} <= names
     assert {f"eventscache/ui/{name}" for name in PAGES} <= names
-    assert any(name.startswith("eventscache/ingest/_scan.") and name.endswith(".so") for name in names)
+    assert any(name.startswith("eventscache/ingest/json/_scan.") and name.endswith(".so") for name in names)
     assert not any(name.startswith(("tests/", "benchmarks/", "lua/")) for name in names)
 
 
@@ -74,7 +75,7 @@ def test_the_sdist_holds_the_scripts(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {f"lua/{name}" for name in SCRIPTS} <= names
-    assert "eventscache/ingest/_scan.c" in names
+    assert "eventscache/ingest/json/_scan.c" in names
     assert {f"eventscache/ui/{name}" for name in PAGES} <= names
 
 

@@ -13,16 +13,17 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from eventscache import config
-from eventscache.apikeys import ApiKey, ApiKeys, KeyList
+from eventscache.access.api_keys import ApiKey, ApiKeys, KeyList
+from eventscache.config import loading
 from eventscache.errors import ConfigError
-from eventscache.mask import Mask
-from eventscache.server.auth import Access
-from eventscache.storage import storage_class, storage_from_url
-from eventscache.storage.base import StorageOptions
-from tests.redis_server import RedisServer, free_port
+from eventscache.logs import hide_secrets
+from eventscache.masking.mask import Mask
+from eventscache.server.http.auth import Access
+from eventscache.storage.options import StorageOptions
+from eventscache.storage.plugins import storage_class, storage_from_url
+from tests.support.paths import ROOT
+from tests.support.redis_server import RedisServer, free_port
 
-ROOT = Path(__file__).parents[1]
 GENEROUS_SECONDS = 30
 CACHE = "/api/v1/events/cache"
 
@@ -216,7 +217,7 @@ def test_commands_and_faults_at_the_start_tell_no_secret(file: Path, tmp_path: P
 
 def test_no_value_shows_its_secrets_when_it_is_printed() -> None:
     keys = KeyList((ApiKey("site", CLIENT, SERVER),), f"http://h/?token={ADMIN}")
-    effective = config.load(
+    effective = loading.load(
         None,
         {
             **ENVIRON,
@@ -260,4 +261,4 @@ def test_no_fault_in_a_storages_address_quotes_it(url: str) -> None:
     with pytest.raises(ConfigError) as fault:
         storage_class(url).from_url(url, StorageOptions())
     assert MARK not in str(fault.value)
-    assert MARK not in config.hide_secrets(url) or url == f"redis://h:1/{REDIS}"
+    assert MARK not in hide_secrets(url) or url == f"redis://h:1/{REDIS}"

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import pytest
 import uvloop
 
-from eventscache.storage.base import Storage, StorageOptions
+from eventscache.storage.base import Storage
 from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
-from tests.redis_server import RedisServer, installed_servers, newest
+from tests.support.redis_server import RedisServer, installed_servers, newest
 
 _OPTIONS = StorageOptions(timeout_seconds=10)
 

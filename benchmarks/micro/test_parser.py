@@ -6,7 +6,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.events import page_views
 from eventscache.ingest.jitsu import parse_events
 from eventscache.ingest.limits import Limits
-from eventscache.ingest.records import parse_json
+from eventscache.ingest.native import parse_json
 from eventscache.stream import Namespace, Stream
 
 LIMITS = Limits()

@@ -3,12 +3,12 @@
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.events import page_views
-from eventscache.item import Item
-from eventscache.lease import Lease
-from eventscache.ledger import Ledger
-from eventscache.queue import Queue
-from eventscache.storage.base import Offer, Quota
+from eventscache.delivery.cooldown import Lease
+from eventscache.delivery.ledger import Ledger
+from eventscache.delivery.pending import Item
+from eventscache.delivery.queue import Queue
 from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import Offer, Quota
 from eventscache.stream import Namespace, Status, Stream
 
 QUOTA = Quota(100, 60_000_000)

@@ -7,7 +7,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.events import page_views
 from benchmarks.micro.conftest import Opened
-from eventscache.storage.base import Batch, Offer, Page, Query, Quota
+from eventscache.storage.messages import Batch, Offer, Page, Query, Quota
 from eventscache.stream import Namespace, Status, Stream
 
 TOKEN = Stream(Namespace.TOKEN, "key")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from eventscache.config import Settings
+from eventscache.clock import MICROSECONDS, Clock
+from eventscache.config.settings import Settings
 from eventscache.demo.traffic import CYCLE_SECONDS, Record, Traffic
-from eventscache.pace import Pace
 from eventscache.server.app import Sidecar, running
-from eventscache.storage.base import MICROSECONDS, Batch, Offer, Quota
 from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import Batch, Offer, Quota
 from eventscache.stream import Status, Stream
 
 _HISTORY_US = 5 * CYCLE_SECONDS * MICROSECONDS
@@ -21,8 +21,8 @@ _STEP_SECONDS = 0.2
 class Demo:
     """Traffic into a memory storage whose clock shows the past until its history is written."""
 
-    def __init__(self, settings: Settings, seed: int, pace: Pace | None = None) -> None:
-        self._pace = pace or Pace()
+    def __init__(self, settings: Settings, seed: int, clock: Clock | None = None) -> None:
+        self._pace = clock or Clock()
         self._now_us = self._pace.unix_us() - _HISTORY_US
         self._past = True
         self._quota = settings.quota
@@ -44,7 +44,7 @@ class Demo:
     async def go_on(self, offer: Callable[[list[Record]], object]) -> None:
         """Offer what comes, when it comes, until cancelled."""
         while True:
-            await self._pace.pause(_STEP_SECONDS)
+            await self._pace.sleep(_STEP_SECONDS)
             for _, records in self._traffic.until(self._pace.unix_us()):
                 offer(records)
 

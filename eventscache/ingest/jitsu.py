@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from eventscache.errors import InvalidEvent
-from eventscache.ingest import scan, strict
+from eventscache.ingest.json import scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 
 _WHITE_SPACE = b" \t\r\n"

@@ -11,33 +11,34 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from eventscache.apikeys import ApiKeys
+from eventscache.access.api_keys import ApiKeys
+from eventscache.access.credential_reloaders import KeyReader, TokenReader
+from eventscache.access.reloader import Follower
 from eventscache.cache import EventsCache
-from eventscache.config import Effective, Settings, hide_secrets
+from eventscache.clock import Clock
+from eventscache.config.loading import Effective
+from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError, StorageError
-from eventscache.figures import Figures
-from eventscache.ingest import scan
+from eventscache.ingest.json import scan
 from eventscache.ingest.limits import Limits
-from eventscache.live import MOST_WATCHERS, Hub
-from eventscache.metrics import Metrics
-from eventscache.pace import Pace
-from eventscache.server import events, health, ingestion, openapi, push
-from eventscache.server.accesslog import AccessLog
-from eventscache.server.answers import Refused, error_answer
-from eventscache.server.auth import Access
-from eventscache.server.body import Bodies
-from eventscache.server.complaints import Complaints
-from eventscache.server.connections import ConnectionLimits, Connections
+from eventscache.live.hub import MOST_WATCHERS, Hub
+from eventscache.logs import hide_secrets
+from eventscache.metrics.prometheus import Metrics
+from eventscache.metrics.snapshot import MetricsSnapshot
 from eventscache.server.context import Context, Handler
 from eventscache.server.descriptors import connections_that_fit
-from eventscache.server.follower import Follower
-from eventscache.server.keyreader import KeyReader
-from eventscache.server.pages import page_routes
-from eventscache.server.parser import require_c_parser
-from eventscache.server.tokenreader import TokenReader
-from eventscache.server.workers import Worker
-from eventscache.storage import storage_class, storage_from_url
+from eventscache.server.http.access_log import AccessLog
+from eventscache.server.http.auth import Access
+from eventscache.server.http.body import Bodies
+from eventscache.server.http.connections import ConnectionLimits, Connections
+from eventscache.server.http.log_throttle import Complaints
+from eventscache.server.http.responses import Refused, error_answer
+from eventscache.server.routes import event_stream, events, health, ingestion, openapi
+from eventscache.server.routes.static_files import page_routes
+from eventscache.server.startup_checks import require_c_parser
+from eventscache.server.supervisor import Worker
 from eventscache.storage.base import Storage
+from eventscache.storage.plugins import storage_class, storage_from_url
 
 _log = structlog.get_logger()
 
@@ -51,7 +52,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _CACHE, events.get_events),
     ("POST", _CACHE, events.post_events),
     ("DELETE", _CACHE, events.delete_events),
-    ("GET", "/api/v1/events/stream", push.get_stream),
+    ("GET", "/api/v1/events/stream", event_stream.get_stream),
     ("GET", "/api/v1/streams", events.get_streams),
     ("POST", "/api/v1/event", ingestion.post_client_events),
     ("OPTIONS", "/api/v1/event", ingestion.preflight),
@@ -76,11 +77,11 @@ class Sidecar:
     """
 
     def __init__(
-        self, settings: Settings, storage: Storage, worker: Worker | None = None, *, pace: Pace | None = None
+        self, settings: Settings, storage: Storage, worker: Worker | None = None, *, clock: Clock | None = None
     ) -> None:
         """Set up on the running loop, over a storage that is opened and closed with it. Raises `ConfigError`.
 
-        As a `worker` it shares its port, and its figures with the others. `pace` is that of the live view.
+        As a `worker` it shares its port, and its figures with the others. `clock` is that of the live view.
         """
         self.cache = EventsCache(
             storage,
@@ -94,10 +95,10 @@ class Sidecar:
             mask=settings.mask,
         )
         most_connections = _most_connections(settings)
-        self.live = Hub(self.cache, pace, most_watchers=min(MOST_WATCHERS, max(1, most_connections // 2)))
+        self.live = Hub(self.cache, clock, most_watchers=min(MOST_WATCHERS, max(1, most_connections // 2)))
         self._settings = settings
         self._worker = worker
-        self._inherited = worker.board.read(worker.number) if worker else Figures()
+        self._inherited = worker.board.read(worker.number) if worker else MetricsSnapshot()
         require_c_parser()
         access, api_keys = Access(settings), ApiKeys(settings.api_keys)
         self._followers = _followers(settings, access, api_keys)
@@ -176,14 +177,14 @@ class Sidecar:
         """How many connections there are."""
         return len(self._connections.connections)
 
-    def figures(self) -> Figures:
+    def figures(self) -> MetricsSnapshot:
         """Return the figures of all workers, with those of the others as they showed them last."""
         own = self.show_figures()
         return own + self._worker.board.others(self._worker.number) if self._worker else own
 
-    def show_figures(self) -> Figures:
+    def show_figures(self) -> MetricsSnapshot:
         """Show the other workers our figures, which go on from our predecessor's, and return them."""
-        own = self._inherited + Figures.of(self.cache, self.live.watchers)
+        own = self._inherited + MetricsSnapshot.of(self.cache, self.live.watchers)
         if self._worker:
             self._worker.board.show(self._worker.number, own)
         return own

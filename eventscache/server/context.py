@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from eventscache.apikeys import ApiKeys
+from eventscache.access.api_keys import ApiKeys
 from eventscache.cache import EventsCache
-from eventscache.config import Settings
+from eventscache.config.settings import Settings
 from eventscache.ingest.limits import Limits
-from eventscache.live import Hub
-from eventscache.metrics import Metrics
-from eventscache.server.auth import Access
-from eventscache.server.body import Bodies
+from eventscache.live.hub import Hub
+from eventscache.metrics.prometheus import Metrics
+from eventscache.server.http.auth import Access
+from eventscache.server.http.body import Bodies
 
 
 class Context(NamedTuple):

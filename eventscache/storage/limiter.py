@@ -13,7 +13,8 @@ from itertools import islice
 
 import msgspec
 
-from eventscache.storage.base import LIMITED_SECONDS, MICROSECONDS, Quota, Refusal, Verdict
+from eventscache.clock import MICROSECONDS
+from eventscache.storage.messages import LIMITED_SECONDS, Quota, Refusal, Verdict
 
 
 class StreamClock:

@@ -1,34 +1,21 @@
 """The embedded storage: exact, bounded in bytes, gone with the process, and for one process only."""
 
-import time
 from collections import OrderedDict, deque
 from itertools import islice
 from typing import Self
 
+from eventscache.clock import MICROSECONDS, unix_us
 from eventscache.errors import ConfigError, StreamsExhausted
-from eventscache.storage.base import (
-    MICROSECONDS,
-    Admission,
-    Batch,
-    Entry,
-    Page,
-    Query,
-    Storage,
-    StorageOptions,
-    StreamInfo,
-    expiry_seconds,
-)
-from eventscache.storage.judge import Judge
+from eventscache.storage.base import Storage
+from eventscache.storage.messages import Admission, Batch, Entry, Page, Query, StreamInfo
+from eventscache.storage.options import StorageOptions, expiry_seconds
+from eventscache.storage.stream_state import Judge
 from eventscache.stream import Namespace, Status, Stream
 
 # What CPython spends beside the payload, rounded up: on a stream, on an entry, and on a stamp.
 _STREAM_BYTES = 4500
 _ENTRY_BYTES = 250
 _STAMP_BYTES = 50
-
-
-def _unix_us() -> int:
-    return time.time_ns() // 1000
 
 
 class _Kept:
@@ -89,7 +76,7 @@ class MemoryStorage(Storage):
 
     def __init__(self, options: StorageOptions | None = None) -> None:
         self._options = options or StorageOptions()
-        self._now = self._options.now or _unix_us
+        self._now = self._options.now or unix_us
         # By id, least recently active first.
         self._streams: dict[Namespace, OrderedDict[str, _Kept]] = {name: OrderedDict() for name in Namespace}
         self._bytes = 0

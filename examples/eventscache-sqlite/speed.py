@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from eventscache.storage.base import Quota
+from eventscache.storage.messages import Quota
 from eventscache.stream import Namespace, Stream
 from eventscache.testing import Writer, success
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
-from eventscache.ingest import malformed, strict
+from eventscache.ingest import malformed
 from eventscache.ingest.jitsu import parse_events
+from eventscache.ingest.json import strict
 from eventscache.ingest.limits import Limits
-from eventscache.ingest.records import Parsed, parse_json, parse_msgpack, parse_ndjson
+from eventscache.ingest.native import Parsed, parse_json, parse_msgpack, parse_ndjson
 from eventscache.stream import Namespace, Stream
-from tests.fuzz import fuzz
+from tests.support.fuzz import fuzz
 
 LIMITS = Limits(max_event_bytes=500, max_malformed_bytes=50, max_batch=8, max_depth=6, max_body_bytes=2000)
 STREAM = Stream(Namespace.DESTINATION, "d")

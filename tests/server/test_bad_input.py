@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.server.conftest import CACHE, Sidecar, Start
+from tests.support.sidecar import CACHE, Sidecar, Start
 
 INGEST = "/api/v1/event?token=key"
 

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 import msgpack
 import pytest
 
-from eventscache.config import Settings
+from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.server import app
 from eventscache.storage.memory import MemoryStorage
-from tests.server import corpus
-from tests.server.conftest import CACHE, Log, Sidecar, Start
-from tests.server.corpus import Case, covers, each
+from tests.support import corpus
+from tests.support.corpus import Case, covers, each
+from tests.support.sidecar import CACHE, Log, Sidecar, Start
 
 INGEST = "/api/v1/event?token=key"
 JSON = "application/json"

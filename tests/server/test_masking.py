@@ -6,8 +6,8 @@ import json
 
 import msgpack
 
-from tests.redis_server import RedisServer
-from tests.server.conftest import Start
+from tests.support.redis_server import RedisServer
+from tests.support.sidecar import Start
 
 KEY = "the key of the mask"
 MARKER = "m4rk3r"

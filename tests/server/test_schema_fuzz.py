@@ -16,11 +16,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
-from eventscache.apikeys import ApiKey, KeyList
-from eventscache.server.openapi import document
-from tests.fuzz import fuzzed, in_rounds, settings
-from tests.server.conftest import CACHE
-from tests.server.served import served
+from eventscache.access.api_keys import ApiKey, KeyList
+from eventscache.server.routes.openapi import document
+from tests.support.fuzz import fuzzed, in_rounds, settings
+from tests.support.sidecar import CACHE
+from tests.support.threaded_sidecar import served
 
 # A request is long, and to find the shortest one that fails takes longer than anybody waits.
 WITHOUT_SHRINKING = hypothesis.settings(settings(20), phases=[hypothesis.Phase.generate], stateful_step_count=8)
@@ -55,7 +55,7 @@ def address() -> Iterator[str]:
             ack_timeout_ms=60_000,
         ) as where,
     ):
-        patch.setattr("eventscache.server.backoff._FREE_FAILURES", 1_000_000)
+        patch.setattr("eventscache.access.auth_throttle._FREE_FAILURES", 1_000_000)
         yield where
 
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from yarl import URL
 
-from eventscache.config import Settings
-from eventscache.server.answers import Refused
+from eventscache.config.settings import Settings
 from eventscache.server.app import ROUTES
-from eventscache.server.auth import Access
-from eventscache.server.body import gunzip
-from eventscache.server.ingestion import find_token
-from eventscache.server.query import Parameters
+from eventscache.server.http.auth import Access
+from eventscache.server.http.body import gunzip
+from eventscache.server.http.parameters import Parameters
+from eventscache.server.http.responses import Refused
+from eventscache.server.routes.ingestion import find_token
 from eventscache.stream import check_id
-from tests.fuzz import fuzz
-from tests.server.served import served
+from tests.support.fuzz import fuzz
+from tests.support.threaded_sidecar import served
 
 LIMIT = 300
 # As the HTTP parser hands them over: what is no UTF-8 comes as surrogates.

@@ -15,12 +15,10 @@ from copy import deepcopy
 
 import pytest
 
-from eventscache.storage.base import Batch, Offer, Page, Query, Quota
+from eventscache.storage.messages import Batch, Offer, Page, Query, Quota
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Namespace, Status, Stream
-from tests.redis_cluster import Cluster
-from tests.redis_server import RedisServer
-from tests.storage.exactness_worker import (
+from tests.support.exactness_worker import (
     GENEROUS_SECONDS,
     OPTIONS,
     Deed,
@@ -30,7 +28,9 @@ from tests.storage.exactness_worker import (
     offer_to_cache,
     set_up,
 )
-from tests.storage.model import SECOND, Model
+from tests.support.redis_cluster import Cluster
+from tests.support.redis_server import RedisServer
+from tests.support.storage_model import SECOND, Model
 
 PROCESSES = 4
 WINDOWS = 8

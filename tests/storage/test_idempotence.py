@@ -10,16 +10,18 @@ import pytest
 import redis
 
 from eventscache.cache import EventsCache
+from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
-from eventscache.storage.base import MICROSECONDS, Batch, Query, Quota, StorageOptions, Verdict
+from eventscache.storage.messages import Batch, Query, Quota, Verdict
+from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.storage.redis.keys import Keys
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import Writer, error, payloads, success
-from tests.fault_proxy import FaultProxy
-from tests.redis_cluster import Cluster
-from tests.redis_server import RedisServer, wait_until
+from tests.support.fault_proxy import FaultProxy
+from tests.support.redis_cluster import Cluster
+from tests.support.redis_server import RedisServer, wait_until
 
 # Nothing is limited here, so that all that was acknowledged must be there.
 QUOTA = Quota(100_000, MICROSECONDS)

@@ -4,8 +4,10 @@ import sys
 
 import pytest
 
-from eventscache.storage.base import MICROSECONDS, WRITER_HORIZON_US, Query, Quota, StorageOptions
+from eventscache.clock import MICROSECONDS
 from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import WRITER_HORIZON_US, Query, Quota
+from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock, Writer, error, numbered, payloads, success
 

@@ -9,14 +9,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from eventscache.storage import storage_from_url
-from eventscache.storage.base import Batch, Offer, Query, Quota, Refusal, Share, Storage, StorageOptions
+from eventscache.storage.base import Storage
 from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import Batch, Offer, Query, Quota, Refusal, Share
+from eventscache.storage.options import StorageOptions
+from eventscache.storage.plugins import storage_from_url
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock
-from tests.redis_server import RedisServer
-from tests.storage.model import Model
+from tests.support.redis_server import RedisServer
+from tests.support.storage_model import Model
 
 STEPS = 10_000
 SIZES = (1, 7, 100, 1_500)

@@ -11,12 +11,12 @@ import aiohttp
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
-from eventscache.config import Settings
+from eventscache.config.settings import Settings
 from eventscache.errors import StorageUnavailable
 from eventscache.server import app
-from eventscache.storage.base import Page as StoredPage
-from eventscache.storage.base import Query
 from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import Page as StoredPage
+from eventscache.storage.messages import Query
 from eventscache.stream import Stream
 from tests.conftest import missing
 

@@ -6,15 +6,15 @@ import json
 import random
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from tests.support.paths import ROOT
 from tests.ui.conftest import Server, browser_arguments
 
-FOLDER = Path(__file__).parents[2] / "docs" / "images"
+FOLDER = ROOT / "docs" / "images"
 EVENTS = 160
 PATHS = ("/", "/pricing", "/docs/start", "/blog/how-we-cut-costs", "/signup")
 TYPES = ("pageview", "pageview", "pageview", "signup", "purchase", "user_identify")

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from eventscache.apikeys import ApiKey, KeyList
+from eventscache.access.api_keys import ApiKey, KeyList
 from tests.ui.conftest import TOKEN, Look, Server, StartServer, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from eventscache.errors import StorageUnavailable
-from eventscache.storage.redis.faults import Sign, understood
+from eventscache.storage.redis.driver_errors import Sign, understood
 
 # Pauses in which a server that is away is left alone, and in which one is that does not let us in.
 _AWAY_SECONDS = (0.05, 0.25)

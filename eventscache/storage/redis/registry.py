@@ -7,11 +7,13 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
-from eventscache.storage.base import MICROSECONDS, Batch, StorageOptions
-from eventscache.storage.redis.deployment import Deployment
+from eventscache.storage.messages import Batch
+from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis.keys import Keys
 from eventscache.storage.redis.scripts import Script
+from eventscache.storage.redis.topology import Deployment
 from eventscache.stream import Namespace, Stream
 
 T = TypeVar("T")

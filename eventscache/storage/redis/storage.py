@@ -10,24 +10,17 @@ from typing import Any, Self
 import msgspec
 
 from eventscache.errors import StorageError, StorageUnavailable
-from eventscache.storage.base import (
-    Admission,
-    Batch,
-    Page,
-    Query,
-    Storage,
-    StorageOptions,
-    StreamInfo,
-    expiry_seconds,
-)
-from eventscache.storage.redis.client import Client, client_from_url
-from eventscache.storage.redis.deployment import deployment_of
-from eventscache.storage.redis.faults import understood
+from eventscache.storage.base import Storage
+from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
+from eventscache.storage.options import StorageOptions, expiry_seconds
+from eventscache.storage.redis.codec import STATUS_LETTERS, admission, entry, insert_arguments, is_entry
+from eventscache.storage.redis.connect import Client, client_from_url
+from eventscache.storage.redis.driver_errors import understood
 from eventscache.storage.redis.keys import Keys
+from eventscache.storage.redis.memory_guard import Watch
 from eventscache.storage.redis.registry import Registry, active_us
 from eventscache.storage.redis.scripts import Script
-from eventscache.storage.redis.watch import Watch
-from eventscache.storage.redis.wire import STATUS_LETTERS, admission, entry, insert_arguments, is_entry
+from eventscache.storage.redis.topology import deployment_of
 from eventscache.stream import Namespace, Status, Stream
 
 _STREAMS_AT_ONCE = 500
@@ -50,7 +43,7 @@ class RedisStorage(Storage):
 
     @classmethod
     def from_url(cls, url: str, options: StorageOptions) -> Self:
-        """Return a storage for one of the URLs that `eventscache.storage.redis.client` knows."""
+        """Return a storage for one of the URLs that `eventscache.storage.redis.connect` knows."""
         return cls(client_from_url(url, options, _calls(options) + 2), options)
 
     async def open(self) -> None:

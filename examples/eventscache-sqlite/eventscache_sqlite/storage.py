@@ -9,19 +9,12 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import unquote
 
+from eventscache.clock import MICROSECONDS
 from eventscache.errors import ConfigError
-from eventscache.storage.base import (
-    MICROSECONDS,
-    Admission,
-    Batch,
-    Page,
-    Query,
-    Storage,
-    StorageOptions,
-    StreamInfo,
-    expiry_seconds,
-)
-from eventscache.storage.judge import Judge
+from eventscache.storage.base import Storage
+from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
+from eventscache.storage.options import StorageOptions, expiry_seconds
+from eventscache.storage.stream_state import Judge
 from eventscache.stream import Namespace, Stream
 
 from eventscache_sqlite.database import Database

@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from eventscache.errors import StreamsExhausted
-from eventscache.storage.base import Entry, Page, Query, StreamInfo
-from eventscache.storage.judge import Judge, Ruling
+from eventscache.storage.messages import Entry, Page, Query, StreamInfo
+from eventscache.storage.stream_state import Judge, Ruling
 from eventscache.stream import Namespace, Status, Stream
 
 _ALL, _ERROR = "all", "error"

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from eventscache.errors import StorageUnavailable
-from eventscache.storage.base import Admission, Batch, Quota, StorageOptions
+from eventscache.storage.messages import Admission, Batch, Quota
+from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Stream
 from eventscache.testing import Writer, error, numbered, success
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from eventscache.storage import storage_from_url
-from eventscache.storage.base import Storage, StorageOptions
+from eventscache.storage.base import Storage
+from eventscache.storage.options import StorageOptions
+from eventscache.storage.plugins import storage_from_url
 from eventscache.testing import StorageConformance
 
 

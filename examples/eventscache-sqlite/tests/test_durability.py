@@ -5,8 +5,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageUnavailable, StreamsExhausted
-from eventscache.storage.base import MICROSECONDS, Batch, Quota, StorageOptions, Verdict
+from eventscache.storage.messages import Batch, Quota, Verdict
+from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock, Writer, error, numbered, payloads, success
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from eventscache.errors import ConfigError, StorageError, StorageUnavailable
-from eventscache.storage import storage_from_url
-from eventscache.storage.base import Batch, Query, Quota, StorageOptions
+from eventscache.storage.messages import Batch, Query, Quota
+from eventscache.storage.options import StorageOptions
+from eventscache.storage.plugins import storage_from_url
 from eventscache.stream import Namespace, Stream
 from eventscache.testing import success
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from eventscache.storage.base import Page, Query, StorageOptions
+from eventscache.storage.messages import Page, Query
+from eventscache.storage.options import StorageOptions
 from eventscache.stream import Status, Stream
 
 from eventscache_sqlite import SqliteStorage

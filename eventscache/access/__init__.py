@@ -1,0 +1,1 @@
+"""Who may read and send: API keys, tokens, and what is known of who fails."""

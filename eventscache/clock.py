@@ -1,0 +1,33 @@
+"""Time: the clocks that everything else is given, so that a test can pass its own."""
+
+import asyncio
+import time
+
+MICROSECONDS = 1_000_000
+"""In a second."""
+
+
+def unix_us() -> int:
+    """Return Unix time in microseconds."""
+    return time.time_ns() // 1000
+
+
+def monotonic_us() -> int:
+    """Return this process's monotonic clock in microseconds."""
+    return time.monotonic_ns() // 1000
+
+
+class Clock:
+    """The machine's clock; a test passes one that moves when told to."""
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+        return time.monotonic()
+
+    def unix_us(self) -> int:
+        """Return Unix time in microseconds."""
+        return unix_us()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when so many seconds have passed."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,1 @@
+"""The settings: Jitsu's configuration file, the environment and the command line."""

@@ -1,0 +1,139 @@
+"""All settings in one typed value, and where each may come from."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+from eventscache.access.api_keys import KeyList, parse_setting
+from eventscache.clock import MICROSECONDS
+from eventscache.config.values import (
+    DEFAULT_TTL_MINUTES,
+    Parser,
+    parse_boolean,
+    parse_minutes,
+    parse_paths,
+    parse_paths_or_all,
+    parse_prefix,
+    parse_text,
+    parse_texts,
+    whole_number,
+)
+from eventscache.masking.mask import Mask
+from eventscache.storage.messages import Quota
+from eventscache.storage.options import StorageOptions
+
+
+class Source(NamedTuple):
+    """Where a setting may come from: its keys in the file, the first that is there counts; and how it is read."""
+
+    keys: tuple[str, ...]
+    parse: Parser
+    secret: bool
+
+    @property
+    def name(self) -> str:
+        """The key it is known by: Jitsu's own, if that is about the cache."""
+        return next((key for key in self.keys if key.startswith("server.")), self.keys[0])
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment names, in the same order."""
+        return tuple(key.upper().replace(".", "_") for key in self.keys)
+
+
+def _setting(*keys: str, parse: Parser, default: Any, secret: bool = False) -> Any:
+    return dataclasses.field(default=default, repr=not secret, metadata={"source": Source(keys, parse, secret)})
+
+
+def _jitsus(key: str, parse: Parser, default: Any) -> Any:
+    """Return a setting of Jitsu's cache, which `eventscache.cache` overrides."""
+    return _setting(f"eventscache.cache.{key}", f"server.cache.{key}", parse=parse, default=default)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All settings, in the order in which they are shown."""
+
+    host: str = _setting("eventscache.host", parse=parse_text, default="127.0.0.1")
+    port: int = _setting("eventscache.port", parse=whole_number(0, 65535), default=8095)
+    workers: int = _setting("eventscache.workers", parse=whole_number(1, 256), default=1)
+    storage: str = _setting("eventscache.storage", parse=parse_text, default="memory://", secret=True)
+    prefix: str = _setting("eventscache.prefix", parse=parse_prefix, default="eventscache")
+    enabled: bool = _setting(
+        "eventscache.enabled", "eventscache.cache.enabled", "server.cache.enabled", parse=parse_boolean, default=True
+    )
+    size: int = _jitsus("events.size", whole_number(1, 10_000_000), 100)
+    window_seconds: int = _jitsus("events.time_window_sec", whole_number(1, 31_536_000), 60)
+    trim_interval_ms: int = _jitsus("events.trim_interval_ms", whole_number(1), 500)
+    max_malformed_bytes: int = _jitsus("events.max_malformed_event_size_bytes", whole_number(1), 10_000)
+    pool_size: int = _jitsus("pool.size", whole_number(1, 1000), 10)
+    max_event_bytes: int = _setting("server.max_event_size", parse=whole_number(1), default=51_200)
+    admin_tokens: tuple[str, ...] = _setting("eventscache.admin_tokens", parse=parse_texts, default=(), secret=True)
+    admin_tokens_file: str = _setting("eventscache.admin_tokens_file", parse=parse_text, default="")
+    jitsu_admin_token: str = _setting("server.admin_token", parse=parse_text, default="", secret=True)
+    ingest_tokens: tuple[str, ...] = _setting("eventscache.ingest_tokens", parse=parse_texts, default=(), secret=True)
+    ingest_tokens_file: str = _setting("eventscache.ingest_tokens_file", parse=parse_text, default="")
+    admin_token_in_query: bool = _setting("eventscache.admin_token_in_query", parse=parse_boolean, default=False)
+    api_keys: KeyList = _setting("api_keys", parse=parse_setting, default=KeyList(), secret=True)  # noqa: RUF009
+    api_keys_reload_seconds: int = _setting("server.api_keys_reload_sec", parse=whole_number(1), default=1)
+    open_ingestion: bool = _setting("eventscache.open_ingestion", parse=parse_boolean, default=False)
+    mask_drop: tuple[str, ...] = _setting("eventscache.mask.drop", parse=parse_paths, default=())
+    mask_hash: tuple[str, ...] = _setting("eventscache.mask.hash", parse=parse_paths, default=())
+    mask_ip: tuple[str, ...] | bool = _setting("eventscache.mask.ip", parse=parse_paths_or_all, default=False)
+    mask_key: str = _setting("eventscache.mask.key", parse=parse_text, default="", secret=True)
+    ttl_minutes: int = _setting(
+        "eventscache.ttl_minutes",
+        "meta.storage.redis.ttl_minutes.events_cache",
+        parse=parse_minutes,
+        default=DEFAULT_TTL_MINUTES,
+    )
+    max_streams: int = _setting("eventscache.max_streams", parse=whole_number(1), default=10_000)
+    memory_bytes: int = _setting("eventscache.memory_bytes", parse=whole_number(1024 * 1024), default=256 * 1024 * 1024)
+    max_redis_memory_percent: int = _setting(
+        "eventscache.max_redis_memory_percent", parse=whole_number(1, 100), default=90
+    )
+    queue_bytes: int = _setting("eventscache.queue_bytes", parse=whole_number(1024), default=32 * 1024 * 1024)
+    max_body_bytes: int = _setting("eventscache.max_body_bytes", parse=whole_number(1), default=8 * 1024 * 1024)
+    max_batch: int = _setting("eventscache.max_batch", parse=whole_number(1), default=10_000)
+    max_depth: int = _setting("eventscache.max_depth", parse=whole_number(1, 500), default=200)
+    max_ids: int = _setting("eventscache.max_ids", parse=whole_number(1), default=1_000)
+    max_id_bytes: int = _setting("eventscache.max_id_bytes", parse=whole_number(1, 4096), default=512)
+    ack_timeout_ms: int = _setting("eventscache.ack_timeout_ms", parse=whole_number(1), default=2_000)
+    storage_timeout_ms: int = _setting("eventscache.storage_timeout_ms", parse=whole_number(1), default=250)
+    max_connections: int = _setting("eventscache.max_connections", parse=whole_number(1), default=1_000)
+    header_timeout_ms: int = _setting("eventscache.header_timeout_ms", parse=whole_number(1), default=5_000)
+    body_timeout_ms: int = _setting("eventscache.body_timeout_ms", parse=whole_number(1), default=10_000)
+    keepalive_ms: int = _setting("eventscache.keepalive_ms", parse=whole_number(1), default=75_000)
+    access_log: bool = _setting("eventscache.access_log", parse=parse_boolean, default=False)
+    shutdown_timeout_ms: int = _setting("eventscache.shutdown_timeout_ms", parse=whole_number(1), default=5_000)
+
+    @property
+    def quota(self) -> Quota:
+        """What each collection keeps and admits."""
+        return Quota(self.size, self.window_seconds * MICROSECONDS)
+
+    @property
+    def mask(self) -> Mask | None:
+        """What masks events, if anything is to be masked. Raises `ConfigError`."""
+        mask = Mask(drop=self.mask_drop, hash=self.mask_hash, ip=self.mask_ip, key=self.mask_key)
+        return mask or None
+
+    @property
+    def all_admin_tokens(self) -> tuple[str, ...]:
+        """The admin tokens, Jitsu's own among them."""
+        return self.admin_tokens + ((self.jitsu_admin_token,) if self.jitsu_admin_token else ())
+
+    @property
+    def storage_options(self) -> StorageOptions:
+        """What a storage is opened with."""
+        return StorageOptions(
+            prefix=self.prefix,
+            ttl_seconds=self.ttl_minutes * 60,
+            max_streams=self.max_streams,
+            memory_bytes=self.memory_bytes,
+            timeout_seconds=self.storage_timeout_ms / 1000,
+            pool_size=self.pool_size,
+            max_memory_percent=self.max_redis_memory_percent,
+        )
+
+
+SOURCES: dict[str, Source] = {field.name: field.metadata["source"] for field in dataclasses.fields(Settings)}

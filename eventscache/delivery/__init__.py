@@ -1,0 +1,1 @@
+"""The way of events to the storage: buffered, sent, retried, accounted for."""

@@ -1,0 +1,1 @@
+"""What is new in streams, polled once for all who listen."""

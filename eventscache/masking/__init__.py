@@ -1,0 +1,1 @@
+"""What of an event must not be stored, and its removal."""

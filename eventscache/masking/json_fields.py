@@ -1,0 +1,202 @@
+"""JSON text changed field by field: what is not changed stays as it is, byte for byte."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from eventscache.masking.field_paths import Action, FieldPaths, Places, Step
+
+_STRING_OR_SCALAR = rb'"(?:[^"\\]++|\\.)*+"|[^\s"{}\[\],:]++'
+_TOKEN = re.compile(_STRING_OR_SCALAR + rb"|[{}\[\],:]", re.DOTALL)
+_TOKEN_BUT_COLON = re.compile(_STRING_OR_SCALAR + rb"|[{}\[\],]", re.DOTALL)
+_OPENING, _CLOSING = b"{[", b"}]"
+_NOWHERE = Step(frozenset(), Action.NOTHING)
+
+Hide = Callable[[bytes, Action], bytes]
+"""Takes the JSON of a value that is to be dropped or hashed, and returns what a hash is replaced by."""
+Change = Callable[[bytes, bool], bytes]
+"""Takes a text, number or other scalar and whether its addresses are to be cut, and returns what it becomes."""
+
+
+class _Edit(NamedTuple):
+    """A piece that is replaced; of two that begin at the same place, the one of lower rank counts."""
+
+    start: int
+    rank: int
+    end: int
+    text: bytes
+
+
+class _Container:
+    """An object or array that is being read."""
+
+    __slots__ = (
+        "action",
+        "columns",
+        "is_object",
+        "kept",
+        "name",
+        "number",
+        "places",
+        "separator",
+        "truncate",
+        "values",
+    )
+
+    def __init__(self, start: int, places: Places, *, is_object: bool, truncate: bool) -> None:
+        self.is_object = is_object
+        self.places = places
+        self.truncate = truncate
+        self.separator = start  # the bracket or comma before the member that is being read
+        self.number = 0
+        self.kept = 0
+        self.name: str | None = None
+        self.action = Action.NOTHING
+        # Of Jitsu's {"field", "type", "value"}: the names, and where values begin and end (-1: not yet seen).
+        self.columns: list[str] = []
+        self.values: list[tuple[int, int]] = []
+
+    def end_member(self, position: int, *, last: bool) -> _Edit | None:
+        """Return the removal of the member before the separator at `position`, if it is to be dropped."""
+        edit = None
+        if self.action is not Action.DROP:
+            self.kept += 1
+        elif self.kept:
+            edit = _Edit(self.separator, 1, position, b"")
+        else:
+            edit = _Edit(self.separator + 1, 1, position if last else position + 1, b"")
+        self.separator = position
+        self.number += 1
+        self.name, self.action = None, Action.NOTHING
+        return edit
+
+    def end_value(self, position: int) -> None:
+        """Note where a value of several tokens ends."""
+        if self.values and self.values[-1][1] < 0:
+            self.values[-1] = (self.values[-1][0], position)
+
+
+class JsonFields:
+    """Changes the fields that paths hit, and all scalars besides, in the text of valid JSON objects.
+
+    Every member is looked at, one of several with the same name too, and names by what they mean, however they are
+    escaped. With `columns`, an object of `field` and `value` is Jitsu's description of a column, and is treated as the
+    field would be; a value that is dropped becomes the text that `hide` returns, so that the column remains.
+    """
+
+    def __init__(self, paths: FieldPaths, hide: Hide, change: Change | None = None, *, columns: bool = False) -> None:
+        self._paths = paths
+        self._hide = hide
+        self._change = change
+        self._columns = columns
+
+    def changed(self, data: bytes) -> bytes:
+        """Return the text with its fields changed; the same object if none is."""
+        edits = sorted(self._edits(data))
+        if not edits:
+            return data
+        pieces: list[bytes] = []
+        position = 0
+        for start, _, end, text in edits:
+            if start < position:
+                continue  # within something that was replaced as a whole
+            pieces += (data[position:start], text)
+            position = end
+        return b"".join((*pieces, data[position:]))
+
+    def _edits(self, data: bytes) -> Iterator[_Edit]:  # noqa: C901, PLR0912 - a branch for each kind of token
+        outer: list[_Container] = []
+        inner: _Container | None = None
+        tokens = _TOKEN_BUT_COLON.finditer(data)
+        for match in tokens:
+            token, start = match[0], match.start()
+            if inner is None:
+                inner = _Container(start, self._paths.root, is_object=token == b"{", truncate=False)
+            elif token == b",":
+                if edit := inner.end_member(start, last=False):
+                    yield edit
+            elif token in _CLOSING:
+                if edit := inner.end_member(start, last=True):
+                    yield edit
+                if inner.columns:
+                    yield from self._column_edits(data, inner)
+                inner = outer.pop() if outer else None
+                if inner:
+                    inner.end_value(start + 1)
+            elif inner.is_object and inner.name is None:
+                inner.name = text_of(token)
+            else:
+                places, inner.action = self._step(inner)
+                if self._columns:
+                    _note_column(inner, token, start)
+                truncate = inner.truncate or inner.action is Action.TRUNCATE
+                if inner.action >= Action.HASH:
+                    end = _end_of_value(match, tokens)
+                    inner.end_value(end)
+                    text = self._hide(data[start:end], inner.action)
+                    if inner.action is Action.HASH:
+                        yield _Edit(start, 1, end, text)
+                elif token in _OPENING:
+                    outer.append(inner)
+                    inner = _Container(start, places, is_object=token == b"{", truncate=truncate)
+                elif self._change and (text := self._change(token, truncate)) != token:
+                    yield _Edit(start, 1, match.end(), text)
+
+    def _step(self, container: _Container) -> Step:
+        if not container.places:
+            return _NOWHERE
+        if container.name is None:
+            return self._paths.enter_element(container.places, container.number)
+        return self._paths.enter(container.places, container.name)
+
+    def _column_edits(self, data: bytes, container: _Container) -> Iterator[_Edit]:
+        """Yield the replacement of a column's value, if the column is a field that paths hit."""
+        action = max(map(self._paths.column_action, container.columns), default=Action.NOTHING)
+        for start, end in container.values:
+            if action >= Action.HASH:
+                yield _Edit(start, 0, end, self._hide(data[start:end], action))
+            elif action is Action.TRUNCATE and self._change and data[start] not in _OPENING:
+                yield _Edit(start, 2, end, self._change(data[start:end], True))
+
+
+def _note_column(container: _Container, token: bytes, start: int) -> None:
+    """Note the members that a column has; where its value ends is yet to be seen, unless it is a scalar."""
+    if container.name == "field" and token.startswith(b'"'):
+        container.columns.append(text_of(token))
+    elif container.name == "value":
+        container.values.append((start, -1 if token in _OPENING else start + len(token)))
+
+
+def _end_of_value(first: re.Match[bytes], tokens: Iterator[re.Match[bytes]]) -> int:
+    """Take the tokens of a value, whose first has been taken, and return where it ends."""
+    depth, match = 0, first
+    while True:
+        depth += (match[0] in _OPENING) - (match[0] in _CLOSING)
+        if depth <= 0:
+            return match.end()
+        match = next(tokens)
+
+
+def text_of(token: bytes) -> str:
+    """Return what a text of JSON means."""
+    text = token.decode(errors="backslashreplace")
+    return str(json.loads(text, strict=False)) if "\\" in text else text[1:-1]
+
+
+def json_of(text: str) -> bytes:
+    """Return a text as JSON."""
+    return json.dumps(text, ensure_ascii=False).encode(errors="backslashreplace")
+
+
+def canonical(data: bytes) -> bytes:
+    """Return JSON without white space, and with each text escaped as little as it can be."""
+    return b"".join(json_of(text_of(token)) if token.startswith(b'"') else token for token in _TOKEN.findall(data))
+
+
+def scalars(data: bytes) -> Iterator[bytes]:
+    """Yield the texts and numbers of a value, as they are written; names are none of them."""
+    tokens = _TOKEN.findall(data)
+    for token, following in zip(tokens, [*tokens[1:], b""], strict=False):
+        if following != b":" and token[:1] in b'"-0123456789':
+            yield token

@@ -1,0 +1,1 @@
+"""The counters of a process and of all workers, as Prometheus metrics."""

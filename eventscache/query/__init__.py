@@ -1,0 +1,1 @@
+"""Which cached events a reader means."""

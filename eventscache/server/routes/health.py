@@ -1,0 +1,32 @@
+"""Probes and metrics, open to everybody: nothing in them tells about ids or events."""
+
+from aiohttp import web
+
+from eventscache.errors import StorageError
+from eventscache.metrics.prometheus import CONTENT_TYPE
+from eventscache.server.context import Context
+from eventscache.server.http.responses import COMMON_HEADERS, error_answer, json_answer
+
+
+async def get_livez(_: Context, __: web.BaseRequest) -> web.Response:
+    """Answer: the process is alive."""
+    return json_answer({"status": "ok"})
+
+
+async def get_readyz(context: Context, _: web.BaseRequest) -> web.Response:
+    """Answer whether the storage answers and the queue has room."""
+    try:
+        await context.cache.check()
+    except StorageError:
+        return error_answer(503, "the storage does not answer, or the queue is full")
+    return json_answer({"status": "ok"})
+
+
+async def get_ping(_: Context, __: web.BaseRequest) -> web.Response:
+    """Answer as Jitsu does."""
+    return web.Response(text="pong", headers=COMMON_HEADERS)
+
+
+async def get_metrics(context: Context, _: web.BaseRequest) -> web.Response:
+    """Answer with the metrics in Prometheus's text format."""
+    return web.Response(body=context.metrics.render(), headers={**COMMON_HEADERS, "Content-Type": CONTENT_TYPE})

@@ -1,0 +1,25 @@
+"""`/openapi.json`: what every route takes and answers, for people and for their tools."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from eventscache import __version__
+from eventscache.server.context import Context
+from eventscache.server.http.responses import json_answer
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document of this version."""
+    described: dict[str, Any] = msgspec.json.decode((files(__package__) / "openapi.json").read_bytes())
+    described["info"]["version"] = __version__
+    return described
+
+
+async def get_openapi(_: Context, __: web.BaseRequest) -> web.Response:
+    """Answer with the document, which is the same for everybody."""
+    return json_answer(document())

@@ -1,0 +1,128 @@
+"""Back-off after wrong credentials."""
+
+import pytest
+
+from eventscache.access.api_keys import ApiKey, KeyList
+from eventscache.access.auth_throttle import Backoff, network_of
+from tests.support.sidecar import CACHE, Answer, Sidecar, Start
+
+PEER = "192.0.2.1"
+
+
+class Clock:
+    """Seconds, as the test says."""
+
+    seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def failed(backoff: Backoff, count: int, peer: str | None = PEER) -> list[int]:
+    return [backoff.fail(peer) for _ in range(count)]
+
+
+def test_ten_failures_are_free_and_then_waits_double_up_to_a_minute(clock: Clock) -> None:
+    backoff = Backoff(clock)
+    assert failed(backoff, 10) == [0] * 10
+    assert failed(backoff, 9) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_ten_failures_that_take_longer_than_a_minute_are_free(clock: Clock) -> None:
+    backoff = Backoff(clock)
+    for _ in range(100):
+        assert failed(backoff, 1) == [0]
+        clock.seconds += 6
+    # One more within a minute of the tenth last is too many.
+    assert failed(backoff, 2) == [0, 1]
+
+
+def test_who_waits_a_minute_begins_anew(clock: Clock) -> None:
+    backoff = Backoff(clock)
+    failed(backoff, 12)
+    clock.seconds += 59.9
+    assert failed(backoff, 1) == [4]
+    clock.seconds += 60
+    assert failed(backoff, 11) == [0] * 10 + [1]
+
+
+def test_peers_do_not_suffer_for_each_other(clock: Clock) -> None:
+    backoff = Backoff(clock)
+    failed(backoff, 20)
+    assert failed(backoff, 10, "192.0.2.2") == [0] * 10
+    assert failed(backoff, 1, None) == failed(backoff, 1, "") == [0]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1:ffff::2", "2001:db8:0:1::/64"),
+        ("2001:db8:0:2::1", "2001:db8:0:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("/run/a.sock", "/run/a.sock"),
+        ("", ""),
+    ],
+)
+def test_a_peer_is_an_ipv4_address_or_an_ipv6_network(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+def test_no_more_peers_are_remembered_than_allowed(clock: Clock) -> None:
+    backoff = Backoff(clock, most_peers=3)
+    failed(backoff, 11, "a")
+    for number in range(100):
+        failed(backoff, 1, "a")  # who fails again is remembered
+        failed(backoff, 1, f"other {number}")
+        assert len(backoff) <= 3
+    assert failed(backoff, 1, "a") == [60]
+    for peer in "bcd":
+        failed(backoff, 1, peer)
+    assert failed(backoff, 1, "a") == [0]
+
+
+async def wrong(sidecar: Sidecar, count: int) -> list[Answer]:
+    return [await sidecar.get(CACHE, X_Admin_Token=f"wrong {n}") for n in range(count)]
+
+
+async def test_wrong_tokens_get_401_and_then_429_and_the_right_one_gets_in(start: Start) -> None:
+    sidecar = await start(admin_tokens=("admin",), ingest_tokens=("ingest",))
+    assert {answer.status for answer in await wrong(sidecar, 10)} == {401}
+    for seconds in ("1", "2", "4"):
+        (answer,) = await wrong(sidecar, 1)
+        assert (answer.status, answer.headers["Retry-After"]) == (429, seconds)
+        assert answer.json == {"message": "wrong credentials, too often", "error": ""}
+        assert (await sidecar.get(CACHE, X_Admin_Token="admin")).status == 200
+        assert (await sidecar.record(b'{"destination_id":"d","original":{}}', X_Auth_Token="ingest")).status == 200
+    assert (await sidecar.record(b"{}")).status == 429
+    assert (await sidecar.get("/livez")).status == 200
+
+
+async def test_wrong_tokens_of_ingestion_count_as_well(start: Start) -> None:
+    sidecar = await start(api_keys=KeyList((ApiKey("site", "js", "s2s"),)), admin_tokens=("admin",))
+    for number in range(5):
+        assert (await sidecar.post(f"/api/v1/event?token=wrong{number}", b"{}")).status == 401
+        assert (await sidecar.post("/api/v1/s2s/event?token=js", b"{}")).status == 401
+    browser = await sidecar.post("/api/v1/event?token=wrong", b"{}", Origin="http://shop.example")
+    assert (browser.status, browser.headers["Retry-After"]) == (429, "1")
+    assert browser.headers["Access-Control-Allow-Origin"] == "http://shop.example"
+    assert (await sidecar.post("/api/v1/s2s/event?token=js", b"{}")).headers["Retry-After"] == "2"
+    assert {answer.status for answer in await wrong(sidecar, 2)} == {429}
+    assert (await sidecar.post("/api/v1/event?token=js", b"{}")).status == 200
+    assert (await sidecar.post("/api/v1/s2s/event?token=s2s", b"{}")).status == 200
+    assert sidecar.cache.ledger.rejected == 12
+
+
+async def test_who_does_not_fail_is_not_looked_at(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Backoff, "fail")
+    sidecar = await start(api_keys=KeyList((ApiKey("site", "js"),)), admin_tokens=("admin",))
+    assert (await sidecar.post("/api/v1/event?token=js", b"{}")).status == 200
+    assert (await sidecar.get(CACHE, X_Admin_Token="admin")).status == 200

@@ -1,0 +1,278 @@
+"""The configuration: Jitsu's file, the environment, the command line."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from eventscache.access.api_keys import ApiKey, KeyList
+from eventscache.config import loading
+from eventscache.errors import ConfigError
+from eventscache.logs import hide_secrets
+
+# Every key of Jitsu's documentation of the cache, and sections that are Jitsu's own business.
+JITSUS_FILE = """
+server:
+  port: 8001
+  name: event-us-01
+  admin_token: '${env.SOME_TOKEN|from-default}'
+  max_event_size: 60000
+  cache:
+    enabled: true
+    events:
+      size: 200
+      time_window_sec: 30
+      trim_interval_ms: 600
+      max_malformed_event_size_bytes: 5000
+    pool:
+      size: 5
+api_keys:
+  - id: site
+    client_secret: js.secret
+    server_secret: s2s.secret
+    origins: ["*abc.com"]
+  - just-a-secret
+destinations:
+  my_postgres:
+    type: postgres
+    datasource: {host: "${env.NOT_SET_HERE}", password: x}
+meta:
+  storage:
+    redis:
+      host: redis_host
+      port: 6379
+      password: "secret#password"
+      ttl_minutes:
+        events_cache: 60
+log: {path: /var/log}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "eventnative.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def load(folder: Path, text: str = "", environ: dict[str, str] | None = None, **options: object) -> loading.Effective:
+    return loading.load(write(folder, text), environ or {}, options)
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    effective = loading.load(None, {}, {})
+    settings = effective.settings
+    assert (settings.host, settings.port, settings.storage) == ("127.0.0.1", 8095, "memory://")
+    assert (settings.size, settings.window_seconds, settings.pool_size) == (100, 60, 10)
+    assert set(effective.origins.values()) == {"default"}
+
+
+def test_jitsus_own_file_is_taken_as_it_is(tmp_path: Path) -> None:
+    effective = load(tmp_path, JITSUS_FILE)
+    settings = effective.settings
+    assert (settings.size, settings.window_seconds, settings.trim_interval_ms) == (200, 30, 600)
+    assert (settings.max_malformed_bytes, settings.pool_size, settings.max_event_bytes) == (5000, 5, 60_000)
+    assert settings.port == 8095
+    assert settings.all_admin_tokens == ("from-default",)
+    assert settings.ttl_minutes == 60
+    assert settings.storage == "redis://:secret%23password@redis_host:6379/0"
+    assert effective.origins["storage"] == "file meta.storage.redis"
+    assert settings.api_keys.keys[0] == ApiKey("site", "js.secret", "s2s.secret", ("*abc.com",))
+    assert settings.api_keys.keys[1] == ApiKey(hashlib.md5(b"just-a-secret").hexdigest(), "just-a-secret")
+
+
+def test_our_section_overrides_jitsus(tmp_path: Path) -> None:
+    ours = """
+eventscache:
+  enabled: false
+  host: localhost
+  port: 9000
+  admin_tokens: [one, two]
+  ttl_minutes: 5
+  storage: redis://elsewhere/3
+  cache: {events: {size: 7, time_window_sec: 1}, pool: {size: 3}}
+"""
+    settings = load(tmp_path, JITSUS_FILE + ours).settings
+    assert (settings.enabled, settings.host, settings.port) == (False, "localhost", 9000)
+    assert (settings.size, settings.window_seconds, settings.pool_size) == (7, 1, 3)
+    assert settings.all_admin_tokens == ("one", "two", "from-default")
+    assert (settings.ttl_minutes, settings.storage) == (5, "redis://elsewhere/3")
+
+
+def test_the_environment_overrides_the_file_and_the_command_line_both(tmp_path: Path) -> None:
+    environ = {
+        "SERVER_CACHE_EVENTS_SIZE": "300",
+        "EVENTSCACHE_CACHE_POOL_SIZE": "4",
+        "SERVER_CACHE_POOL_SIZE": "9",
+        "EVENTSCACHE_PORT": "7000",
+        "EVENTSCACHE_HOST": "::1",
+        "EVENTSCACHE_ADMIN_TOKENS": "a, b",
+        "API_KEYS": "k1,k2",
+        "SOME_TOKEN": "from-environment",
+        "EVENTSCACHE_OPEN_INGESTION": "true",
+        "EVENTSCACHE_ADMIN_TOKENS_FILE": "/run/secrets/admins",
+        "EVENTSCACHE_INGEST_TOKENS_FILE": "/run/secrets/ingesters",
+        "EVENTSCACHE_ACCESS_LOG": "true",
+        "EVENTSCACHE_QUEUE_BYTES": "",
+    }
+    effective = load(tmp_path, JITSUS_FILE, environ, port=7001, host=None)
+    settings = effective.settings
+    assert (settings.size, settings.pool_size, settings.port, settings.host) == (300, 4, 7001, "::1")
+    assert settings.all_admin_tokens == ("a", "b", "from-environment")
+    assert [key.client_secret for key in settings.api_keys.keys] == ["k1", "k2"]
+    assert settings.open_ingestion
+    assert settings.access_log
+    assert (settings.admin_tokens_file, settings.ingest_tokens_file) == (
+        "/run/secrets/admins",
+        "/run/secrets/ingesters",
+    )
+    assert effective.origins["size"] == "environment SERVER_CACHE_EVENTS_SIZE"
+    assert effective.origins["port"] == "command line"
+    assert effective.origins["queue_bytes"] == "default"
+
+
+def test_keys_may_be_kept_elsewhere(tmp_path: Path) -> None:
+    url = "http://configurator:7000/api/v1/apikeys?token=hidden"
+    effective = load(tmp_path, f"api_keys: '{url}'")
+    assert effective.settings.api_keys == KeyList(url=url)
+    assert "hidden" not in str(effective.shown())
+
+
+def test_the_storage_is_found_in_the_order_promised(tmp_path: Path) -> None:
+    ours = "eventscache: {storage: 'redis://file'}\n"
+    both = {"REDIS_URL": "redis://jitsus", "EVENTSCACHE_STORAGE": "redis://ours"}
+    assert load(tmp_path, ours + JITSUS_FILE, both, storage="redis://option").settings.storage == "redis://option"
+    assert load(tmp_path, ours + JITSUS_FILE, both).settings.storage == "redis://ours"
+    assert load(tmp_path, ours + JITSUS_FILE, {"REDIS_URL": "redis://jitsus"}).settings.storage == "redis://file"
+    assert load(tmp_path, JITSUS_FILE, {"REDIS_URL": "redis://jitsus"}).settings.storage == "redis://jitsus"
+    assert load(tmp_path, JITSUS_FILE).settings.storage.startswith("redis://:secret")
+    assert load(tmp_path, "meta: {storage: {redis: {host: '${env.REDIS_HOST|}'}}}").settings.storage == "memory://"
+
+
+@pytest.mark.parametrize(
+    ("section", "url"),
+    [
+        ("{host: h}", "redis://h:6379/0"),
+        ("{host: 'h:7000', database: 2}", "redis://h:7000/2"),
+        ("{host: h, port: '7001', password: 'p@:/w'}", "redis://:p%40%3A%2Fw@h:7001/0"),
+        ("{host: 'redis://:pw@h:1'}", "redis://:pw@h:1/0"),
+        ("{host: '\"redis://h:1/5\"', password: x}", "redis://:x@h:1/5"),
+        ("{host: 'rediss://h:1', tls_skip_verify: true}", "rediss://h:1/0?tls_skip_verify=true"),
+        ("{host: 'rediss://h:1'}", "rediss://h:1/0"),
+        ("{host: 'sentinel://m:pw@a:1,b:2', database: 3}", "sentinel://m:pw@a:1,b:2/3"),
+        ("{host: 'sentinel://m@a:1,b:2', password: 'p@'}", "sentinel://m:p%40@a:1,b:2/0"),
+        ("{host: 'a:1,b', sentinel_master_name: m, password: pw}", "sentinel://m:pw@a:1,b/0"),
+    ],
+)
+def test_jitsus_words_for_redis(tmp_path: Path, section: str, url: str) -> None:
+    assert load(tmp_path, f"meta: {{storage: {{redis: {section}}}}}").settings.storage == url
+
+
+FAULTS = {
+    "eventscache: {prot: 1}": "eventscache.prot: unknown setting; did you mean eventscache.port?",
+    "eventscache: {mask: [a]}": "eventscache.mask: must be a section",
+    "eventscache: {mask: {drops: [a]}}": "eventscache.mask.drops: unknown setting; did you mean eventscache.mask.drop?",
+    "eventscache: {mask: {drop: 5}}": "eventscache.mask.drop: must be a list of texts",
+    "eventscache: {mask: {drop: [a..b]}}": "eventscache.mask.drop: 'a..b' is no path such as user.email",
+    "eventscache: {mask: {ip: 5}}": "eventscache.mask.ip: must be true, false or a list of paths, not 5",
+    "eventscache: {mask: {ip: ['a[0]']}}": "eventscache.mask.ip: 'a[0]' is no path",
+    "eventscache: {mask: {hash: [a]}}": "eventscache.mask.key: needed to hash fields",
+    "eventscache: {mask: {hash: [a], key: 12345}}": "eventscache.mask.key: must be a text",
+    "eventscache: {storage: 12345}": "eventscache.storage: must be a text",
+    "server: {cache: {event: {size: 1}}}": "server.cache.event: unknown setting",
+    "server: {cache: {events: {sise: 1}}}": "server.cache.events.sise: unknown setting; did you mean",
+    "server: {cache: {events: 5}}": "server.cache.events: must be a section",
+    "server: {cache: 5}": "server.cache: must be a section",
+    "server: 5": "server: must be a section",
+    "eventscache: [1]": "eventscache: must be a section",
+    "server: {cache: {events: {size: many}}}": "server.cache.events.size: must be a whole number from 1",
+    "server: {cache: {events: {size: 0}}}": "server.cache.events.size: must be a whole number from 1",
+    "server: {cache: {events: {size: true}}}": "server.cache.events.size: must be a whole number",
+    "server: {cache: {events: {size: 1.5}}}": "server.cache.events.size: must be a whole number",
+    "server: {cache: {enabled: maybe}}": "server.cache.enabled: must be true or false",
+    "server: {cache: {events: {size: 10000000, time_window_sec: 31536000}}}": "server.cache.events.size: size times",
+    "eventscache: {port: 70000}": "eventscache.port: must be a whole number from 0 to 65535, not 70000",
+    "eventscache: {host: 5}": "eventscache.host: must be a text",
+    "eventscache: {admin_tokens: 5}": "eventscache.admin_tokens: must be a list of texts",
+    "eventscache: {admin_tokens_file: [a]}": "eventscache.admin_tokens_file: must be a text",
+    "eventscache: {admin_token_file: a}": "eventscache.admin_token_file: unknown setting; did you mean",
+    "eventscache: {access_log: loud}": "eventscache.access_log: must be true or false",
+    "eventscache: {admin_tokens: [12345]}": "eventscache.admin_tokens: must be a text",
+    "eventscache: {prefix: 'a{b}'}": "eventscache.prefix: must be 1 to 64",
+    "server: {admin_token: '${env.NOT_THERE}'}": "server.admin_token: ${env.NOT_THERE} is not set and has no default",
+    "api_keys: [5]": "api_keys: entry 0 is neither",
+    "api_keys: [{id: x}]": "api_keys: entry 0 has neither",
+    "api_keys: [{id: 7, client_secret: x}]": "api_keys: entry 0: id",
+    "api_keys: [a, a]": "api_keys: two keys share a secret",
+    "meta: {storage: {redis: {host: 'http://a'}}}": "meta.storage.redis: host must be a name",
+    "meta: {storage: {redis: {host: 'ftp://a'}}}": "meta.storage.redis: host must be",
+    "meta: {storage: {redis: {host: a, port: x}}}": "meta.storage.redis: must be a whole number",
+    "a: [": "line 1: not valid YAML",
+    "- 1": "not a mapping",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), FAULTS.items())
+def test_a_fault_is_one_line_that_names_the_setting(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as fault:
+        load(tmp_path, text)
+    assert message in str(fault.value)
+    assert "\n" not in str(fault.value)
+    assert "12345" not in str(fault.value)
+
+
+def test_a_mask_is_read_from_the_file_or_the_environment(tmp_path: Path) -> None:
+    ours = "eventscache: {mask: {drop: [user.email, '**.phone'], hash: id, ip: true, key: the-hidden-key}}"
+    effective = load(tmp_path, ours, {"EVENTSCACHE_MASK_DROP": "a, b.*"})
+    settings = effective.settings
+    assert (settings.mask_drop, settings.mask_hash, settings.mask_ip) == (("a", "b.*"), ("id",), True)
+    assert settings.mask
+    rows = {key: value for key, value, _ in effective.shown()}
+    assert rows["eventscache.mask.drop"] == "a, b.*"
+    assert (rows["eventscache.mask.ip"], rows["eventscache.mask.key"]) == ("true", "***")
+
+    assert load(tmp_path, ours, {"EVENTSCACHE_MASK_IP": "user.ip,**.addr"}).settings.mask_ip == ("user.ip", "**.addr")
+    assert load(tmp_path, "eventscache: {mask: {drop: [], ip: false, key: unused}}").settings.mask is None
+
+
+def test_a_fault_in_the_environment_names_the_variable() -> None:
+    with pytest.raises(ConfigError, match=r"^EVENTSCACHE_PORT: .*'http' \(from environment EVENTSCACHE_PORT\)"):
+        loading.load(None, {"EVENTSCACHE_PORT": "http"}, {})
+
+
+def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        loading.load(tmp_path / "none.yaml", {}, {})
+    (tmp_path / "latin.yaml").write_bytes(b"a: \xff")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        loading.load(tmp_path / "latin.yaml", {}, {})
+
+
+def test_what_is_shown_hides_every_secret(tmp_path: Path) -> None:
+    environ = {"EVENTSCACHE_ADMIN_TOKENS": "hidden-1", "EVENTSCACHE_INGEST_TOKENS": "hidden-2"}
+    shown = load(tmp_path, JITSUS_FILE.replace("from-default", "hidden-3"), environ).shown()
+    text = "\n".join(map(str, shown))
+    for secret in ("hidden", "secret#", "secret%23", "js.secret", "s2s.secret", "just-a-secret"):
+        assert secret not in text
+    rows = {key: (value, origin) for key, value, origin in shown}
+    assert rows["eventscache.admin_tokens"] == ("***", "environment EVENTSCACHE_ADMIN_TOKENS")
+    assert rows["eventscache.storage"] == ("redis://***@redis_host:6379/0", "file meta.storage.redis")
+    assert rows["server.cache.events.size"] == ("200", "file server.cache.events.size")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:pw@h:1/0?password=x", "redis://***@h:1/0"),
+        ("redis://h", "redis://h"),
+        ("unix:///tmp/a.sock?db=1", "unix:///tmp/a.sock"),
+        ("redis://:p@ss@h/0", "redis://***@h/0"),
+        ("memory://", "memory://"),
+        ("memory:", "memory:"),
+        ("redis://h:6379?password=hidden", "redis://h:6379"),
+        ("redis://:pa/ss@h:1/0", "redis://***@h:1/0"),
+        ("redis://:pa?ss@h:1/0", "redis://***@h:1/0"),
+        ("redis:hidden@h", "redis:"),
+    ],
+)
+def test_secrets_in_urls_are_hidden(url: str, shown: str) -> None:
+    assert hide_secrets(url) == shown

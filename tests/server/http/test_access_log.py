@@ -1,0 +1,66 @@
+"""The access log."""
+
+import asyncio
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict
+
+from tests.support.sidecar import CACHE, Sidecar, Start
+
+GENEROUS_SECONDS = 20
+
+
+async def logged(sidecar: Sidecar, request: bytes) -> tuple[bytes, list[EventDict]]:
+    """Return what is answered to a request as it is, and what is logged."""
+    with structlog.testing.capture_logs() as log:
+        answer = await sidecar.raw(request)
+        await asyncio.sleep(0)
+    return answer, [line for line in log if line["event"] == "request"]
+
+
+def head(method: str, target: str, *lines: str) -> bytes:
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *lines, "", ""]).encode()
+
+
+async def test_there_is_a_line_for_each_request_that_tells_no_secret(start: Start) -> None:
+    sidecar = await start(access_log=True, admin_tokens=("secret",), admin_token_in_query=True)
+    cases: list[tuple[bytes, dict[str, Any]]] = [
+        (head("GET", f"{CACHE}?token=secret&ids=secret"), {"method": "GET", "path": CACHE, "status": 200}),
+        (head("GET", CACHE, "X-Admin-Token: not-secret"), {"method": "GET", "path": CACHE, "status": 401}),
+        (head("POST", "/api/v1/event?token=secret"), {"method": "POST", "path": "/api/v1/event", "status": 400}),
+        (head("GET", "/nothing%0Ahere#secret"), {"method": "GET", "path": "/nothing%0Ahere", "status": 404}),
+        (head("GET", "http://user:secret@localhost/livez"), {"method": "GET", "path": "*", "status": 404}),
+        (head("GET", "/" + "a" * 1000), {"path": "/" + "a" * 199, "status": 404}),
+    ]
+    for request, expected in cases:
+        answer, log = await logged(sidecar, request)
+        assert len(log) == 1, request
+        line = log[0]
+        assert line.items() >= expected.items()
+        assert line.keys() == {"event", "log_level", "method", "path", "status", "duration_ms", "bytes", "peer"}
+        assert (line["peer"], line["bytes"]) == ("127.0.0.1", len(answer))
+        assert line["duration_ms"] >= 0
+        assert "secret" not in str(line)
+
+
+async def test_the_ready_answer_is_logged_with_its_bytes(start: Start) -> None:
+    sidecar = await start(access_log=True)
+    with structlog.testing.capture_logs() as log:
+        answer = await sidecar.post("/api/v1/event?token=t", b"{}")
+        await sidecar.get("/ping")  # on the same connection, and so after it
+    (line,) = [line for line in log if line.get("path") == "/api/v1/event"]
+    assert (answer.status, line["status"]) == (200, 200)
+    assert line["bytes"] > len(answer.body)
+
+
+async def test_what_is_no_request_is_a_line_as_well(start: Start) -> None:
+    sidecar = await start(access_log=True)
+    _, log = await logged(sidecar, b"GET secret HTTP/9\r\n\r\n")
+    assert [(line["path"], line["status"]) for line in log] == [("/", 400)]
+
+
+async def test_nothing_is_logged_unless_asked_for(start: Start) -> None:
+    sidecar = await start()
+    _, log = await logged(sidecar, head("GET", CACHE))
+    assert log == []

@@ -1,0 +1,103 @@
+"""Answers whose bytes are ready: to a client they are like any other, byte by byte over a real connection."""
+
+import asyncio
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from eventscache.server.http.responses import ReadyAnswer
+from tests.support.sidecar import Sidecar
+
+BODY = b'{"event_type":"x"}'
+OK = b'{"status":"ok"}'
+
+
+def request(*headers: str, version: str = "1.1") -> bytes:
+    head = [f"POST /api/v1/event?token=key HTTP/{version}", "Host: 127.0.0.1", f"Content-Length: {len(BODY)}", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + BODY
+
+
+LAST = request("Connection: close")
+
+
+def split(answers: bytes) -> list[bytes]:
+    return [answer + OK for answer in answers.split(OK)[:-1]]
+
+
+def parsed(answer: bytes) -> tuple[bytes, dict[str, str], bytes]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.split(b"\r\n")
+    headers = dict(line.decode().split(": ", 1) for line in lines)
+    return status, headers, body
+
+
+async def test_the_answer_has_all_that_one_of_aiohttp_has(sidecar: Sidecar) -> None:
+    ready, plain = map(parsed, split(await sidecar.raw(request() + LAST)))
+    assert ready[0] == plain[0] == b"HTTP/1.1 200 OK"
+    assert ready[2] == plain[2] == OK
+    assert ready[1].keys() == plain[1].keys() - {"Connection"}
+    for name in ("Content-Type", "Content-Length", "Server"):
+        assert ready[1][name] == plain[1][name]
+    assert parsedate_to_datetime(ready[1]["Date"]) <= parsedate_to_datetime(plain[1]["Date"])
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "kept"),
+    [
+        ("1.1", [], True),
+        ("1.1", ["Connection: keep-alive"], True),
+        ("1.1", ["Connection: close"], False),
+        ("1.0", [], False),
+        ("1.0", ["Connection: keep-alive"], True),
+    ],
+)
+async def test_the_connection_is_kept_as_its_client_wants(
+    sidecar: Sidecar, version: str, headers: list[str], kept: bool
+) -> None:
+    sent = request(*headers, version=version)
+    answers = split(await sidecar.raw(sent * 2 + LAST if kept else sent))  # reads until the connection is closed
+    assert len(answers) == (3 if kept else 1)
+    assert answers[0].startswith(b"HTTP/%b 200 OK\r\n" % version.encode())
+
+
+async def test_one_origins_answer_is_never_anothers(sidecar: Sidecar) -> None:
+    origins = ["https://one.example", None, "https://two.example", "https://one.example", None]
+    requests = [request(f"Origin: {origin}") if origin else request() for origin in origins]
+    answers = split(await sidecar.raw(b"".join(requests) + LAST))
+    for origin, answer in zip(origins, answers, strict=False):
+        _, headers, _ = parsed(answer)
+        assert headers.get("Access-Control-Allow-Origin") == origin
+        assert headers.get("Vary") == ("Origin" if origin else None)
+    assert len(answers) == len(origins) + 1
+
+
+@pytest.mark.parametrize("origin", [b"\xff\xfe", b"https://caf\xc3\xa9.example"])
+async def test_what_cannot_be_an_origin_is_not_allowed(sidecar: Sidecar, origin: bytes) -> None:
+    answers = split(await sidecar.raw(request().replace(b"Host: 127", b"Origin: %b\r\nHost: 127" % origin) * 2 + LAST))
+    assert len(answers) == 3
+    for answer in answers:
+        assert "Access-Control-Allow-Origin" not in parsed(answer)[1]
+
+
+def test_the_date_follows_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    dates = iter(["Mon, 23 Nov 2026 10:00:00 GMT", "Mon, 23 Nov 2026 10:00:01 GMT"])
+    monkeypatch.setattr("eventscache.server.http.responses.rfc822_formatted_time", lambda: next(dates))
+    written: list[bytes] = []
+
+    class Transport:
+        def is_closing(self) -> bool:
+            return False
+
+        def write(self, data: bytes) -> None:
+            written.append(data)
+
+        def get_write_buffer_size(self) -> int:
+            return 0
+
+    class Request:
+        transport = Transport()
+
+    answer = ReadyAnswer(200, OK, ())
+    for _ in range(2):
+        asyncio.run(answer.prepare(Request()))  # type: ignore[arg-type]
+    assert [parsed(each)[1]["Date"][-6:-4] for each in written] == ["00", "01"]

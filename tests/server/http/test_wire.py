@@ -1,0 +1,323 @@
+"""Bad requests byte by byte over a real connection: each is answered, or cut off, and others are served all the same.
+
+The tables are in `wire.py`.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from yarl import URL
+
+from tests.server import test_corpus
+from tests.support import corpus, wire
+from tests.support.corpus import Case, covers, each
+from tests.support.sidecar import CACHE, Log, Sidecar, Start
+from tests.support.wire import CLOSE, EVENT, post, replies
+
+GENEROUS_SECONDS = 20
+FIXED_WORDS = {"the request is not valid HTTP/1.1", "the body is not valid HTTP/1.1"}
+PIPELINED = 5000
+OK = b'{"status":"ok"}'
+
+
+@pytest.fixture
+async def sidecar(start: Start) -> Sidecar:
+    """A sidecar that takes small bodies only."""
+    return await start(max_body_bytes=2000)
+
+
+async def assert_calm(sidecar: Sidecar, log: Log) -> None:
+    """Others are served, and nothing was logged with a traceback."""
+    await sidecar.still_serves()
+    assert log.faults == []
+
+
+class Client:
+    """One connection, bytes in and bytes out."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def of(cls, sidecar: Sidecar) -> "Client":
+        url = URL(sidecar.address)
+        return cls(*await asyncio.open_connection(url.host, url.port))
+
+    def send(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def end(self) -> None:
+        """Send no more, and still read."""
+        with contextlib.suppress(OSError):
+            self._writer.write_eof()
+
+    async def read(self, until: bytes = b"") -> bytes:
+        """Return all until some bytes, or until the connection is closed."""
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            return await (self._reader.readuntil(until) if until else self._reader.read())
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+
+Connect = Callable[[Sidecar], Awaitable[Client]]
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Open connections, and close them in the end."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def connected(sidecar: Sidecar) -> Client:
+            client = await Client.of(sidecar)
+            stack.push_async_callback(client.close)
+            return client
+
+        yield connected
+
+
+def assert_refused(answer: bytes) -> None:
+    """It is one answer: 400 in fixed words."""
+    (reply,) = replies(answer)
+    assert reply.status == 400
+    assert reply.headers["Content-Type"].startswith("application/json")
+    value = json.loads(reply.body)
+    assert value == {"message": value["message"], "error": ""}
+    assert value["message"] in FIXED_WORDS
+
+
+@each(wire.NO_HTTP)
+async def test_what_is_no_http_is_answered_400_and_closed(sidecar: Sidecar, log: Log, case: Case) -> None:
+    answer = await sidecar.raw(case.sent)
+
+    assert_refused(answer)
+    assert len(log.lines) <= 1
+    assert sidecar.cache.ledger.stored == 0
+    await assert_calm(sidecar, log)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.row} {case.name}") for case in wire.NO_HTTP])
+async def test_nothing_behind_what_is_no_http_is_served(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.raw(case.sent + post(CLOSE + wire.LENGTH))
+    (reply,) = replies(answer)
+    assert reply.status == 400
+    assert sidecar.cache.ledger.received == 0
+    await sidecar.still_serves()
+
+
+@each(wire.LATER)
+async def test_a_body_that_breaks_off_in_a_later_packet_is_refused(
+    sidecar: Sidecar, connect: Connect, log: Log, case: Case
+) -> None:
+    client = await connect(sidecar)
+    good, bad = case.sent
+    client.send(good)
+    await sidecar.still_serves()  # so that the good part has been read
+    client.send(bad)
+
+    assert_refused(await client.read())
+    assert len(log.lines) <= 1
+    assert sidecar.cache.ledger.received == 2  # the honest one, and the one that was refused
+    await assert_calm(sidecar, log)
+
+
+@each(wire.WELL_FRAMED)
+async def test_what_is_unusual_and_good_http_is_served(
+    sidecar: Sidecar, connect: Connect, log: Log, case: Case
+) -> None:
+    client = await connect(sidecar)
+    client.send(case.sent)
+    answer = await client.read(until=OK)
+    client.send(post(CLOSE + wire.LENGTH))
+    answer += await client.read()
+
+    assert [(reply.status, reply.body) for reply in replies(answer)] == [(200, OK)] * 2
+    events = await sidecar.events("namespace=token&ids=key")
+    assert [event["original"] for event in events] == [{"a": 1}] * 2
+    await assert_calm(sidecar, log)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.row} {case.name}") for case in wire.WELL_FRAMED])
+async def test_a_request_may_come_byte_by_byte(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
+    client = await connect(sidecar)
+    pieces = [case.sent[place : place + 1] for place in range(300)] + [case.sent[300:]]
+    for piece in pieces:
+        client.send(piece)
+        await asyncio.sleep(0)
+    assert [reply.status for reply in replies(await client.read(until=OK))] == [200]
+    await assert_calm(sidecar, log)
+
+
+BEHIND = {
+    "a request": [post()],
+    "two requests": [post() * 2],
+    "half a head": [post()[:60]],
+    "a head in two packets": [post(body=b"")[:-2], b"\r\n" + EVENT],
+    "half a body": [post()[:-3]],
+    "no HTTP": [b"\x00\xff\r\n\r\n"],
+    "another upgrade": [wire.UPGRADES[2].sent + post()],
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
+@pytest.mark.parametrize("together", [True, False], ids=["together", "apart"])
+@each(wire.UPGRADES)
+async def test_who_wants_another_protocol_is_answered_in_this_one_and_nothing_else_is(
+    sidecar: Sidecar, connect: Connect, log: Log, case: Case, together: bool, behind: list[bytes]
+) -> None:
+    client = await connect(sidecar)
+    first, *more = [case.sent + behind[0], *behind[1:]] if together else [case.sent, *behind]
+    client.send(first)
+    answer = b""
+    with contextlib.suppress(ConnectionResetError):
+        for packet in more:
+            await asyncio.sleep(0)
+            client.send(packet)
+        answer = await client.read()
+
+    if together:  # else what comes late can reset the connection before its answer has been read
+        assert [(reply.status, reply.headers["Connection"]) for reply in replies(answer)] == [(case.expected, "close")]
+    assert sidecar.cache.ledger.received == (case.expected == 200 and case.sent.startswith(b"POST"))
+    await assert_calm(sidecar, log)
+
+
+@each(wire.ROUTED)
+async def test_strange_methods_and_paths_are_told_so(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
+    client = await connect(sidecar)
+    client.send(case.sent)
+    await sidecar.still_serves()
+    client.end()
+    (reply,) = replies(await client.read())
+
+    assert reply.status in case.expected
+    assert reply.status == 200 or json.loads(reply.body)["error"] == ""
+    await assert_calm(sidecar, log)
+
+
+@each(wire.HEAD)
+async def test_head_is_answered_without_a_body(sidecar: Sidecar, log: Log, case: Case) -> None:
+    head, _, body = (await sidecar.raw(case.sent)).partition(b"\r\n\r\n")
+    assert int(head.split()[1]) in case.expected
+    assert body == b""
+    await assert_calm(sidecar, log)
+
+
+@each(wire.UNWANTED)
+async def test_a_body_that_is_not_wanted_is_refused_before_it_has_come(
+    sidecar: Sidecar, connect: Connect, log: Log, case: Case
+) -> None:
+    client = await connect(sidecar)
+    client.send(case.sent)
+    answer = await client.read(until=b"}")
+    status, complete = case.expected
+    if complete or case.row == 39:  # where it is a part of the body
+        client.send(post())
+    client.end()
+    with contextlib.suppress(ConnectionResetError):
+        answer += await client.read()
+
+    first, *more = replies(answer)
+    assert (first.status, json.loads(first.body)["error"]) == (status, "")
+    assert complete or not any(reply.status == 200 for reply in more)
+    await assert_calm(sidecar, log)
+
+
+@each(wire.HALVES)
+async def test_of_half_a_request_nothing_is_kept(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
+    for politely in (True, False):
+        client = await connect(sidecar)
+        client.send(case.sent)
+        await sidecar.still_serves()  # so that it has been read
+        if politely:
+            client.end()
+            answer = await client.read()
+            assert all(reply.status in {100, 400} for reply in replies(answer))
+        await client.close()
+    assert await sidecar.events("namespace=token&ids=key") == []
+    await assert_calm(sidecar, log)
+
+
+@covers(83)
+async def test_who_has_sent_all_and_sends_no_more_is_answered(sidecar: Sidecar, connect: Connect, log: Log) -> None:
+    client = await connect(sidecar)
+    client.send(post())
+    client.end()
+    (reply,) = replies(await client.read())
+    assert reply.status == 200
+    await assert_calm(sidecar, log)
+
+
+@each(wire.STALLED)
+async def test_who_stands_still_is_cut_off(start: Start, connect: Connect, log: Log, case: Case) -> None:
+    sidecar = await start(header_timeout_ms=100, body_timeout_ms=100)
+    client = await connect(sidecar)
+    client.send(case.sent)
+    answer = b""
+    if case.expected:
+        answer = await client.read(until=b"}")
+        client.end()
+    answer += await client.read()
+    assert [reply.status for reply in replies(answer)] == ([case.expected] if case.expected else [])
+    assert sidecar.cache.ledger.stored == 0
+    await assert_calm(sidecar, log)
+
+
+@covers(81)
+@pytest.mark.parametrize("sent", [wire.get(b"/livez", b"X-A: " + b"x" * 8000), post(b"Content-Length: 2000\r\n", b"")])
+async def test_dripping_buys_no_time(start: Start, connect: Connect, log: Log, sent: bytes) -> None:
+    sidecar = await start(header_timeout_ms=100, body_timeout_ms=100)
+    client = await connect(sidecar)
+    reading = asyncio.create_task(client.read())
+    sending = iter(sent[:-2] + b"x" * 100_000)
+    while not reading.done():
+        client.send(b"%c" % next(sending))
+        await asyncio.sleep(0.001)
+    with contextlib.suppress(ConnectionError):
+        assert all(reply.status == 408 for reply in replies(reading.result()))
+    await assert_calm(sidecar, log)
+
+
+@covers(82)
+async def test_all_requests_that_come_at_once_are_answered_in_turn(start: Start, log: Log) -> None:
+    sidecar = await start()
+    asked = [f"/api/v1/event?token=t{number % 50}" for number in range(PIPELINED)]
+    sent = b"".join(
+        b"POST %b HTTP/1.1\r\nHost: localhost\r\nOrigin: http://o%d\r\nContent-Length: 7\r\n\r\n%b"
+        % (path.encode(), number, EVENT)
+        for number, path in enumerate(asked)
+    )
+    answer = await sidecar.raw(sent + post(CLOSE + wire.LENGTH))
+    came = list(replies(answer))
+    assert [reply.status for reply in came] == [200] * (PIPELINED + 1)
+    origins = [reply.headers.get("Access-Control-Allow-Origin") for reply in came[:-1]]
+    assert origins == [f"http://o{number}" for number in range(PIPELINED)]
+    assert sidecar.cache.ledger.received == PIPELINED + 1
+    await assert_calm(sidecar, log)
+
+
+@covers(80)
+async def test_a_browsers_form_and_beacon_are_taken(sidecar: Sidecar, log: Log) -> None:
+    for kind in (b"text/plain;charset=UTF-8", b"\xff\xfe; charset=\xff", b"application/json; charset*0=utf-8''"):
+        answer = await sidecar.raw(post(b"Content-Type: " + kind + b"\r\n" + CLOSE + wire.LENGTH))
+        assert [reply.status for reply in replies(answer)] == [200]
+    await assert_calm(sidecar, log)
+
+
+@covers(80)
+async def test_an_odd_content_type_is_no_type_of_records(sidecar: Sidecar, log: Log) -> None:
+    for kind in (b"\xff\xfe; charset=\xff", b"application/json; charset*0=utf-8'';charset*1*=a", b"", b";", b"/"):
+        head = f"POST {CACHE}?id=d HTTP/1.1\r\n".encode() + wire.HOST + CLOSE + wire.LENGTH
+        answer = await sidecar.raw(head + b"Content-Type: " + kind + b"\r\n\r\n" + EVENT)
+        assert [reply.status for reply in replies(answer)] == [415]
+    await assert_calm(sidecar, log)
+
+
+def test_no_row_is_missing() -> None:
+    assert test_corpus.INGEST  # its rows count too
+    assert corpus.tested == corpus.ALL_ROWS

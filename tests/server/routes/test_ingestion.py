@@ -1,0 +1,74 @@
+"""Jitsu's plain ingestion bodies."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.sidecar import CACHE, Sidecar
+
+EVENT = b'{"event_type":"pageview","n":1.10}'
+
+
+async def originals(sidecar: Sidecar) -> list[dict[str, Any]]:
+    return [event["original"] for event in await sidecar.events("namespace=token&ids=key")][::-1]
+
+
+@pytest.mark.parametrize("path", ["event", "events", "s2s/event", "s2s/event/", "s2s/events"])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "text/plain; charset=latin1"])
+async def test_every_route_takes_an_event_of_any_type(sidecar: Sidecar, path: str, content_type: str) -> None:
+    answer = await sidecar.post(f"/api/v1/{path}?token=key", EVENT, Content_Type=content_type)
+
+    assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
+    (event,) = await sidecar.events("namespace=token&ids=key")
+    assert event["original"] == {"event_type": "pageview", "n": 1.10}
+    assert (event["token_id"], event["destination_id"]) == ("key", "")
+    assert set(event) == {"original", "timestamp", "uid", "token_id", "destination_id", "seq"}
+
+
+async def test_an_array_is_its_events(sidecar: Sidecar) -> None:
+    await sidecar.post("/api/v1/events?token=key", b'[{"n":1},\n {"n":2} ,{"n":3}]')
+    assert await originals(sidecar) == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+async def test_a_template_wins_over_the_events_keys(sidecar: Sidecar) -> None:
+    body = b'{"template":{"a":1.10,"b":{"c":1}},"events":[{"a":2,"n":1e2},{"b":3}]}'
+    await sidecar.post("/api/v1/events?token=key", body)
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+    assert b'"original":{"a":1.10,"n":1e2,"b":{"c":1}}' in answer.body
+    assert await originals(sidecar) == [{"a": 1.1, "n": 100.0, "b": {"c": 1}}, {"b": {"c": 1}, "a": 1.1}]
+
+
+@pytest.mark.parametrize(
+    "body", [{"template": {}, "events": [{}, 5]}, {"template": 5, "events": []}, {"template": {}}, {"events": [{}]}]
+)
+async def test_what_only_looks_like_a_template_is_a_plain_event(sidecar: Sidecar, body: dict[str, Any]) -> None:
+    await sidecar.post("/api/v1/events?token=key", json.dumps(body).encode())
+    assert await originals(sidecar) == [body]
+
+
+async def test_what_follows_the_first_value_is_ignored_as_in_jitsu(sidecar: Sidecar) -> None:
+    for body in (b'{"n":1} trailing', b'{"n":1}{"n":2}', b'[{"n":1}]]', b'{"n":1}\n'):
+        assert (await sidecar.post("/api/v1/event?token=key", body)).status == 200
+    assert await originals(sidecar) == [{"n": 1}] * 4
+
+
+async def test_gzip_is_taken(sidecar: Sidecar) -> None:
+    await sidecar.post("/api/v1/event?token=key", gzip.compress(EVENT), Content_Encoding="gzip")
+    assert len(await originals(sidecar)) == 1
+    refused = await sidecar.post("/api/v1/event?token=key", EVENT, Content_Encoding="br")
+    assert (refused.status, refused.headers["Accept-Encoding"]) == (415, "gzip")
+
+
+async def test_malformed_input_is_cut_within_no_character(sidecar: Sidecar) -> None:
+    await sidecar.post("/api/v1/event?token=key", b'{"' + "\u00e9".encode() * 6000)
+    (event,) = await sidecar.events("namespace=token&ids=key&status=error")
+    assert event["malformed"] == '{"' + "\u00e9" * 4999
+
+
+async def test_a_thousand_at_once_are_limited_exactly(sidecar: Sidecar) -> None:
+    body = json.dumps([{"n": n} for n in range(1000)]).encode()
+    assert (await sidecar.post("/api/v1/events?token=key", body)).status == 200
+    answer = (await sidecar.get(f"{CACHE}?namespace=token&ids=key&limit=1000")).json
+    assert (answer["total_events"], answer["response_events"], answer["last_minute_limited"]) == (100, 100, 900)

@@ -1,0 +1,233 @@
+"""Each Lua script, driven raw: what it is given, what it returns, what it leaves."""
+
+from typing import Any
+
+import fakeredis
+import pytest
+
+from eventscache.storage.redis.scripts import read_script
+from tests.support.redis_server import RedisServer
+
+NOW = 1_700_000_000_000_000
+WINDOW = 60_000_000
+KEYS = ["{t.x}:state", "{t.x}:all", "{t.x}:all:at", "{t.x}:error", "{t.x}:error:at"]
+
+
+@pytest.fixture(params=["fakeredis", "real"])
+def client(request: pytest.FixtureRequest):
+    if request.param == "fakeredis":
+        yield fakeredis.FakeRedis()
+        return
+    servers: dict[str, RedisServer] = request.getfixturevalue("redis_servers")
+    with servers[max(servers)].client(decode_responses=False) as real:
+        real.flushall()
+        yield real
+        real.flushall()
+
+
+def insert(client, letters: str, *payloads: bytes, now: object = NOW, number: int = 1, **changes: object) -> Any:
+    arguments = {
+        "size": 3, "window": WINDOW, "expiry": 600_000, "writer": "w", "number": number,
+        "all_surplus": 0, "error_surplus": 0, "all_carried": "", "error_carried": "",
+    } | changes  # fmt: skip
+    [reply] = client.eval(read_script("insert"), 5, *KEYS, now, *arguments.values(), letters, *payloads)
+    return reply
+
+
+def fetch(client, collection: str = "a", status: str = "", before="", after="", limit=100, now: object = NOW) -> Any:
+    keys = KEYS[:3] if collection == "a" else [KEYS[0], *KEYS[3:]]
+    return client.eval(read_script("fetch"), 3, *keys, now, collection, status, before, after, limit)
+
+
+def test_insert_sorts_events_into_lists_with_stamps_beside_them(client) -> None:
+    assert insert(client, "skeax", b"1", b"2", b"3", b"4", b"5", size=9) == [0, NOW, 4, 0, 2, 0, b"", 1]
+    assert client.lrange(KEYS[1], 0, -1) == [b"4", b"3", b"2", b"1"]
+    assert client.lrange(KEYS[2], 0, -1) == [
+        b"%c%d:%d" % (kind, NOW, n) for kind, n in zip(b"eeks", (4, 3, 2, 1), strict=True)
+    ]
+    assert client.lrange(KEYS[3], 0, -1) == [b"5", b"3"]
+    assert client.lrange(KEYS[4], 0, -1) == [b"e%d:5" % NOW, b"e%d:3" % NOW]
+    state = client.hgetall(KEYS[0])
+    assert state[b"clock"] == b"%d 0" % NOW
+    assert state[b"seq"] == b"5"
+    assert state[b"quota"] == b"9 60000000"
+    assert state[b"all"] == b"%d %d 0" % (5 * WINDOW, NOW)
+    assert state[b"error"] == b"%d %d 0" % (7 * WINDOW, NOW)
+    assert state[b"renewed"] == b"%d 600000" % NOW
+    assert state[b"w:w"] == b"1 %d 4 0 2 0" % NOW
+
+
+def test_insert_counts_refusals_by_second_in_a_ring(client) -> None:
+    insert(client, "ssss", b"1", b"2", b"3", b"4", all_surplus=5, all_carried="2000000:7 61000000:9")
+    state = client.hgetall(KEYS[0])
+    second = NOW // 1_000_000
+    assert state[b"r%d" % (second % 60)] == b"%d 8 0" % second
+    assert state[b"r%d" % ((second - 2) % 60)] == b"%d 7 0" % (second - 2)
+    assert sum(field.startswith(b"r") and field != b"renewed" for field in state) == 2
+    insert(client, "s", b"5", number=2, now=NOW + 60_000_000 - 1, all_carried="0:100")
+    # The refusals that are carried left one token: the event itself is admitted.
+    assert client.hget(KEYS[0], f"r{(second + 59) % 60}") == b"%d 100 0" % (second + 59)
+    insert(client, "", number=3, now=NOW + 60_000_000, all_carried="0:1")
+    assert client.hget(KEYS[0], f"r{second % 60}") == b"%d 1 0" % (second + 60)
+
+
+def test_insert_judges_several_streams_each_by_itself(client) -> None:
+    def insert_all(number: int, now: int = NOW) -> Any:
+        keys = [key.replace("t.x", f"t.{name}") for name in "abc" for key in KEYS]
+        batches = [
+            (number, 0, 0, "", "", "ss", b"a1", b"a2"),
+            (number, 2, 0, "5:1", "", ""),
+            (number, 0, 0, "", "", "ee", b"c1", b"c2"),
+        ]
+        arguments = [now, 3, WINDOW, 600_000, "w", *(part for batch in batches for part in batch)]
+        return client.eval(read_script("insert"), len(keys), *keys, *arguments)
+
+    assert insert_all(1) == [
+        [0, NOW, 2, 0, -1, 0, b"", 1],
+        [0, NOW, 1, 20_000_000 - 5, -1, 0, b"", 1],
+        [0, NOW, 2, 0, 2, 0, b"", 1],
+    ]
+    assert client.lrange("{t.a}:all", 0, -1) == [b"a2", b"a1"]
+    assert client.exists("{t.b}:all") == 0
+    assert client.lrange("{t.c}:error", 0, -1) == [b"c2", b"c1"]
+    assert [reply[0] for reply in insert_all(1)] == [1, 1, 1]
+    assert client.llen("{t.a}:all") == 2
+
+    # One that something else wrote over is told, left alone, and holds up none.
+    client.delete("{t.b}:state")
+    client.set("{t.b}:state", "not ours")
+    before = client.get("{t.b}:state")
+    first, second, third = insert_all(2, NOW + WINDOW)
+    assert second == 0
+    assert first[2] == third[2] == third[4] == 2
+    assert client.get("{t.b}:state") == before
+
+
+def test_insert_takes_the_servers_time_if_it_is_given_none(client) -> None:
+    insert(client, "s", b"x", now="")
+    stamp = client.lindex(KEYS[2], 0)
+    seconds, microseconds = client.time()
+    assert 0 <= seconds * 1_000_000 + microseconds - int(stamp[1:].split(b":")[0]) < 60_000_000
+
+
+def test_insert_answers_a_seen_batch_and_refuses_an_older_one(client) -> None:
+    first = insert(client, "ssss", b"1", b"2", b"3", b"4", number=5)
+    assert first == [0, NOW, 3, WINDOW, -1, 0, b"", 1]
+    before = {key: client.dump(key) for key in KEYS} if not isinstance(client, fakeredis.FakeRedis) else None
+    assert insert(client, "ssss", b"1", b"2", b"3", b"4", number=5, now=NOW + 10) == [
+        1,
+        NOW,
+        3,
+        WINDOW - 10,
+        -1,
+        0,
+        b"",
+        0,
+    ]
+    assert insert(client, "s", b"1", number=4, now=NOW + 20) == [2, 0, -1, 0, -1, 0, b"", 0]
+    if before:
+        assert {key: client.dump(key) for key in KEYS} == before
+
+
+def test_insert_carries_more_values_than_luas_stack_holds(client) -> None:
+    values = [b"%d" % n for n in range(9000)]
+    reply = insert(client, "e" * 9000, *values, size=8500)
+    assert reply[2] == reply[4] == 8500
+    assert client.lrange(KEYS[1], 0, -1) == values[8499::-1]
+    assert client.llen(KEYS[4]) == 8500
+
+
+def test_insert_of_nothing_touches_no_bucket(client) -> None:
+    assert insert(client, "") == [0, NOW, -1, 0, -1, 0, b"", 1]
+    assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"renewed", b"w:w"}
+
+
+def test_insert_tells_of_another_quota(client) -> None:
+    insert(client, "s", b"1")
+    assert insert(client, "s", b"2", size=5, number=2)[6] == b"3 60000000"
+    assert insert(client, "s", b"3", size=5, number=3)[6] == b""
+
+
+def test_insert_survives_garbage_in_its_state(client) -> None:
+    insert(client, "s", b"1")
+    client.hset(KEYS[0], mapping={"clock": "x", "all": "y", "r1": "z", "renewed": "q", "w:w": "v"})
+    client.lset(KEYS[2], 0, "garbage")
+    assert insert(client, "s", b"2", number=2)[:3] == [0, NOW, 1]
+    assert fetch(client)[0::2][:2] == [2, 1]
+
+
+def test_fetch_reads_runs_of_matches(client) -> None:
+    insert(client, "sskksks", *(b"%d" % n for n in range(1, 8)), size=9)
+    assert fetch(client) == [
+        7,
+        0,
+        0,
+        *(x for n in range(7, 0, -1) for x in (b"%c%d:%d" % (b"sskksks"[n - 1], NOW, n), b"%d" % n)),
+    ]
+    assert fetch(client, status="s")[4::2] == [b"7", b"5", b"2", b"1"]
+    assert fetch(client, status="k", limit=2)[4::2] == [b"6", b"4"]
+    assert fetch(client, status="k", limit=2)[0] == 3
+    assert fetch(client, before=6, after=2)[4::2] == [b"5", b"4", b"3"]
+    assert fetch(client, limit=0) == [7, 0, 0]
+    assert fetch(client, collection="e") == [0, 0, 0]
+
+
+def test_clear_counts_each_event_once_and_leaves_the_stamps(client) -> None:
+    insert(client, "sex", b"1", b"2", b"3")
+    assert client.eval(read_script("clear"), 5, *KEYS, 0) == 3
+    assert [client.llen(key) for key in KEYS[1:]] == [0, 2, 0, 2]
+    assert client.eval(read_script("clear"), 5, *KEYS, 1) == 0
+    assert [client.llen(key) for key in KEYS[1:]] == [0, 0, 0, 0]
+    assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"w:w"}
+
+
+def test_register_names_those_that_are_to_make_room(client) -> None:
+    def register(name: str, now: int, displace: int = 1) -> Any:
+        [reply] = client.eval(read_script("register"), 1, "streams", now, 2, 10_000, displace, 5, name)
+        return reply
+
+    def forget(name: str, score: int, active: int = 0) -> Any:
+        return client.eval(read_script("forget"), 1, "streams", name, score, active)
+
+    assert register("a", NOW) == [0]
+    assert register("b", NOW + 1) == [0]
+    assert register("a", NOW + 2) == [0]
+    assert register("c", NOW + 3, displace=0) == [-1]
+    surplus, *idlest = register("c", NOW + 3)
+    assert surplus == 1
+    assert [(member, int(float(score))) for member, score in zip(idlest[::2], idlest[1::2], strict=True)] == [
+        (b"b", NOW + 1),
+        (b"a", NOW + 2),
+    ]
+    # Until it is forgotten, it is known; and it stays if it came back meanwhile, or was active after all.
+    assert client.zcard("streams") == 3
+    assert forget("b", NOW) == 0
+    assert forget("b", NOW + 1, NOW + 9) == 0
+    assert client.zrange("streams", 0, -1) == [b"a", b"c", b"b"]
+    assert forget("a", NOW + 2) == 1
+    assert client.zrange("streams", 0, -1) == [b"c", b"b"]
+    assert 0 < client.pttl("streams") <= 10_000
+    # What has expired makes room by itself.
+    assert register("d", NOW + 10_000_010, displace=0) == [0]
+    assert client.zrange("streams", 0, -1) == [b"d"]
+
+
+def test_register_takes_several_streams_at_once(client) -> None:
+    def register(*names: str, now: int = NOW) -> Any:
+        return client.eval(read_script("register"), 1, "streams", now, 2, 10_000, 0, 5, *names)
+
+    assert register("a", "b", "c", "a") == [[0], [0], [-1], [0]]
+    assert client.zrange("streams", 0, -1) == [b"a", b"b"]
+    assert register("c", "b", now=NOW + 1) == [[-1], [0]]
+    assert client.zscore("streams", "b") == NOW + 1
+
+
+def test_displace_deletes_a_stream_unless_it_was_active_since(client) -> None:
+    insert(client, "e", b"1")
+    assert client.eval(read_script("displace"), 5, *KEYS, NOW - 1) == NOW
+    assert client.exists(*KEYS) == 5
+    assert client.eval(read_script("displace"), 5, *KEYS, NOW) == 0
+    assert client.exists(*KEYS) == 0
+    client.set(KEYS[0], "not ours")
+    assert client.eval(read_script("displace"), 5, *KEYS, NOW) == 0
+    assert client.exists(*KEYS) == 0

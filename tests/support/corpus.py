@@ -1,0 +1,352 @@
+"""What clients should not send, one table per theme; what is about bytes on the wire is in `wire.py`.
+
+The rows are those of the list of bad inputs that this project set itself, 1 to 86; `each` and `covers` note which of
+them have a test.
+"""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+
+from tests.support.sidecar import CACHE
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+ALL_ROWS = frozenset(range(1, 87))
+MEGABYTE = 2**20
+BACKSLASH = b"\\"
+
+tested: set[int] = set()
+
+
+class Case(NamedTuple):
+    """One variant of a row: what is sent, and what is expected of it, in its table's own terms."""
+
+    row: int
+    name: str
+    sent: Any
+    expected: Any = None
+
+
+def each(*tables: Iterable[Case]) -> pytest.MarkDecorator:
+    """Run a test with each case of some tables."""
+    cases = [case for table in tables for case in table]
+    tested.update(case.row for case in cases)
+    parameters = [pytest.param(case, id=f"{case.row} {case.name}") for case in cases]
+    return pytest.mark.parametrize("case", parameters)
+
+
+def covers(*rows: int) -> Callable[[Test], Test]:
+    """Note which rows a test is about that needs no table."""
+    tested.update(rows)
+    return lambda test: test
+
+
+def nested(levels: int) -> bytes:
+    """Objects in one another."""
+    return b'{"a":' * (levels - 1) + b"{}" + b"}" * (levels - 1)
+
+
+def arrays(levels: int) -> bytes:
+    """Arrays in one another, in an object: so many levels altogether."""
+    return b'{"a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+
+
+def escaped(text: str) -> bytes:
+    r"""Return an event whose text is a JSON escape, such as \u0000."""
+    return b'{"a":"' + BACKSLASH + text.encode() + b'"}'
+
+
+NOTHING = (
+    Case(1, "empty", b""),
+    Case(2, "white space", b" \r\n\t "),
+    Case(2, "a line break", b"\n"),
+)
+
+# Refused everywhere, and kept as a malformed event.
+NO_JSON = (
+    Case(3, "an opening brace", b"{"),
+    Case(3, "truncated event", b'{"a": {"b": 1}'),
+    Case(3, "truncated in a name", b'{"a'),
+    Case(3, "truncated in a text", b'{"a":"x'),
+    Case(3, "truncated after a colon", b'{"a":'),
+    Case(3, "truncated array", b'[{"a":1},{"a":2}'),
+    Case(4, "trailing comma", b'{"a":1,}'),
+    Case(4, "trailing comma in an array", b'[{"a":1},]'),
+    Case(5, "single quotes", b"{'a':1}"),
+    Case(6, "NaN", b'{"a":NaN}'),
+    Case(7, "-Infinity", b'{"a":-Infinity}'),
+    Case(7, "Infinity", b'{"a":Infinity}'),
+    Case(8, "1e400", b'{"a":1e400}'),
+    Case(8, "-1e400", b'{"a":-1e400}'),
+    Case(11, "4,301 digits", b'{"a":' + b"1" * 4301 + b"}"),
+    Case(12, "100,000 digits", b'{"a":' + b"1" * 100_000 + b"}"),
+    Case(14, "leading zero", b'{"a":01}'),
+    Case(14, "leading zero behind a minus", b'{"a":-01}'),
+    Case(16, "lone high surrogate", escaped("ud800")),
+    Case(16, "lone low surrogate", escaped("udc00")),
+    Case(16, "surrogates the wrong way round", escaped("udc00\\ud800")),
+    Case(16, "lone surrogate in a name", b'{"' + BACKSLASH + b'ud800":1,"b":2}'),
+    Case(18, "raw NUL", b'{"a":"\0"}'),
+    Case(18, "raw NUL in a name", b'{"\0":1}'),
+    Case(19, "raw 0x1f", b'{"a":"\x1f"}'),
+    Case(19, "raw line break", b'{"a":"\n"}'),
+    Case(20, "ff fe", b'{"a":"\xff\xfe"}'),
+    Case(20, "beyond Unicode", b'{"a":"\xf4\x90\x80\x80"}'),
+    Case(20, "half a character", b'{"a":"\xc3"}'),
+    Case(21, "overlong", b'{"a":"\xc0\xaf"}'),
+    Case(21, "overlong in a name", b'{"\xc0\xaf":1}'),
+    Case(22, "encoded surrogate", b'{"a":"\xed\xa0\x80"}'),
+    Case(23, "byte order mark", b'\xef\xbb\xbf{"a":1}'),
+    Case(24, "UTF-16", '{"a":1}'.encode("utf-16")),
+    Case(24, "UTF-16LE", '{"a":1}'.encode("utf-16-le")),
+    Case(24, "UTF-16BE", '{"a":1}'.encode("utf-16-be")),
+    Case(25, "UTF-7", b'+AHs-"a":1}'),
+    Case(27, "1,024 objects", nested(1024)),
+    Case(27, "1,024 arrays", arrays(1024)),
+    Case(28, "100,000 arrays that do not end", b"[" * 100_000),
+    Case(28, "100,000 arrays", b"[" * 100_000 + b"]" * 100_000),
+    Case(28, "100,000 objects", nested(100_000)),
+    Case(28, "400,000 arrays that do not end", b"[" * 400_000),
+)
+
+# JSON, that Jitsu's ingestion refuses and keeps as malformed; in a body of records their faults are told by index.
+NO_EVENT = (
+    Case(27, "201 objects", nested(201)),
+    Case(27, "201 arrays", arrays(201)),
+    Case(27, "500 objects", nested(500)),
+    Case(27, "900 arrays", arrays(900)),
+    Case(29, "200,000 empty arrays in an event", b'{"a":[' + b"[]," * 200_000 + b"[]]}"),
+    Case(30, "100,000 keys", b"{" + b",".join(b'"%d":1' % number for number in range(100_000)) + b"}"),
+    Case(31, "a name of a megabyte", b'{"' + b"x" * MEGABYTE + b'":1}'),
+    Case(32, "scalar", b"5"),
+    Case(32, "negative scalar", b"-1.5"),
+    Case(32, "null", b"null"),
+    Case(32, "true", b"true"),
+    Case(32, "string", b'"event"'),
+    Case(33, "array with a scalar", b'[{"a":1},5]'),
+    Case(33, "array with null", b'[null,{"a":1}]'),
+    Case(33, "array with an array", b'[[{"a":1}]]'),
+    Case(36, "larger than an event may be", b'{"a":"' + b"x" * 51_200 + b'"}'),
+)
+
+# Kept as malformed without being decoded; expected is a part of the message.
+TOO_MANY_VALUES = (
+    Case(28, "a megabyte of brackets", b"[" * MEGABYTE, "500000 values"),
+    Case(28, "a megabyte of brackets in an event", b'{"a":' + b"[" * MEGABYTE, "500000 values"),
+    Case(29, "a megabyte of empty arrays", b"[" + b"[]," * (MEGABYTE // 3) + b"[]]", "500000 values"),
+    Case(29, "a megabyte of empty arrays in an event", b'{"a":[' + b"[]," * (MEGABYTE // 3) + b"[]]}", "500000 values"),
+    Case(30, "600,000 keys", b"{" + b",".join(b'"%d":1' % number for number in range(600_000)) + b"}", "500000 values"),
+)
+
+# Expected is a part of the message; the status is 413.
+TOO_MANY = (Case(29, "200,000 empty arrays", b"[" + b"[]," * 200_000 + b"[]]", "at most 10000"),)
+
+# Taken, and given back byte for byte.
+EXACT = (
+    Case(9, "20 digits", b'{"a":12345678901234567890}'),
+    Case(10, "2^63", b'{"a":9223372036854775808}'),
+    Case(10, "-2^63-1", b'{"a":-9223372036854775809}'),
+    Case(10, "2^64", b'{"a":18446744073709551616}'),
+    Case(11, "4,300 digits", b'{"a":' + b"1" * 4300 + b"}"),
+    Case(13, "1.10", b'{"a":1.10}'),
+    Case(13, "-0", b'{"a":[-0,-0.0]}'),
+    Case(13, "1E5", b'{"a":1E5}'),
+    Case(13, "more digits than a float has", b'{"a":0.30000000000000004441}'),
+    Case(15, "duplicate keys", b'{"a":1,"b":2,"a":3}'),
+    Case(17, "escaped NUL", escaped("u0000")),
+    Case(26, "200 objects", nested(200)),
+    Case(26, "200 arrays", arrays(200)),
+    Case(78, "script", b'{"a":"<script>alert(1)</script>"}'),
+    Case(78, "image", b'{"a":"</script><img src=x onerror=alert(1)>"}'),
+    Case(78, "link", b'{"a":"javascript:alert(1)"}'),
+    Case(78, "prototype", b'{"__proto__":{"x":1},"constructor":{"prototype":{}}}'),
+    Case(78, "line separators", '{"a":"\u2028\u2029"}'.encode()),
+    Case(78, "white space", b'{ "a" :\t[ 1 ,\n2 ] }'),
+    Case(79, "terminal escapes", escaped('u001b[31m\\r\\n\\" 200 0 \\"')),
+)
+
+# Each of these as one of several records; expected is a part of what is told of it.
+BAD_RECORDS = (
+    Case(8, "1e400", b'{"original":{"a":1e400}}', "out of range"),
+    Case(20, "ff", b'{"original":{"a":"\xff"}}', "UTF-8"),
+    Case(27, "too deep", b'{"original":' + nested(201) + b"}", "nested deeper"),
+    Case(32, "null", b"null", "not an object"),
+    Case(32, "scalar", b"5", "not an object"),
+    Case(32, "string", b'"x"', "not an object"),
+    Case(33, "array", b'[{"original":{}}]', "not an object"),
+    Case(33, "empty", b"{}", "none of original"),
+    Case(33, "original no object", b'{"original":[1]}', "original is not an object"),
+    Case(33, "success a text", b'{"success":"{}"}', "success is not an object"),
+    Case(33, "error no text", b'{"original":{},"error":5}', "$.error"),
+    Case(33, "bad time", b'{"original":{},"timestamp":"yesterday"}', "timestamp"),
+    Case(33, "no token's text", b'{"original":{},"token_id":5}', "$.token_id"),
+    Case(36, "too large", b'{"original":{"a":"' + b"x" * 51_200 + b'"}}', "too_large"),
+    Case(63, "id of 513 bytes", b'{"original":{},"token_id":"' + b"x" * 513 + b'"}', "513 bytes"),
+    Case(63, "id of 10 kB", b'{"original":{},"destination_id":"' + b"x" * 10_000 + b'"}', "10000 bytes"),
+    Case(64, "comma in an id", b'{"original":{},"token_id":"a,b"}', "comma"),
+    Case(66, "control in an id", b'{"original":{},"token_id":"a' + BACKSLASH + b'u0007"}', "U+0007"),
+    Case(66, "NUL in an id", b'{"original":{},"token_id":"' + BACKSLASH + b'u0000"}', "U+0000"),
+    Case(66, "bidi in an id", '{"original":{},"token_id":"\u202e"}'.encode(), "U+202E"),
+)
+
+# Sent is the encoding of a text, an e with an acute accent; expected is what Jitsu's ingestion takes it for, if it
+# does. A body of records is refused with 415.
+TYPES = (
+    Case(25, "application/json; charset=latin1", "utf-8", "\u00e9"),
+    Case(25, "application/json; charset=iso-8859-1", "latin-1"),
+    Case(25, "application/json; charset=utf-7", "utf-7", "+AOk"),
+    Case(25, "application/json; charset=utf-16", "utf-16"),
+    Case(25, "application/json; charset=nonsense", "utf-8", "\u00e9"),
+    Case(80, "", "utf-8", "\u00e9"),
+    Case(80, "text/plain", "utf-8", "\u00e9"),
+    Case(80, "text/plain; charset=utf-8", "utf-8", "\u00e9"),
+    Case(80, "multipart/form-data; boundary=x", "utf-8", "\u00e9"),
+    Case(80, "application/x-www-form-urlencoded", "utf-8", "\u00e9"),
+    Case(80, "json", "utf-8", "\u00e9"),
+)
+
+
+def bomb(size: int) -> bytes:
+    """Return the beginning of a gzip stream that unzips to so many megabytes, and more: one block again and again."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    start = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return start + block * (size - 1)
+
+
+ZIPPED = gzip.compress(b'{"original":{}}')
+# Expected is the status of an answer to them as gzip.
+GZIP = (
+    Case(41, "gzip", ZIPPED, 200),
+    Case(41, "two members", gzip.compress(b" ") + ZIPPED, 200),
+    Case(42, "bomb of a gigabyte", bomb(1024), 413),
+    Case(43, "truncated", ZIPPED[:-5], 400),
+    Case(43, "truncated in the header", ZIPPED[:5], 400),
+    Case(43, "without its check sum", ZIPPED[:-8], 400),
+    Case(43, "empty", b"", 400),
+    Case(44, "no gzip", b'{"original":{}}', 400),
+    Case(44, "zlib", zlib.compress(b'{"original":{}}'), 400),
+    Case(44, "wrong check sum", ZIPPED[:-8] + bytes(4) + ZIPPED[-4:], 400),
+    Case(45, "junk behind", ZIPPED + b"junk", 400),
+    Case(45, "zeros behind", ZIPPED + bytes(4), 400),
+    Case(45, "half a member behind", ZIPPED + ZIPPED[:12], 400),
+    Case(46, "17 members", gzip.compress(b" ") * 17, 400),
+    Case(46, "200,000 members", gzip.compress(b"") * 200_000, 400),
+)
+
+ENCODINGS = tuple(
+    Case(47, encoding, encoding)
+    for encoding in ("br", "zstd", "deflate", "compress", "foo", "gzip, gzip", "identity, gzip", "gzip;q=1", "\u00fc")
+)
+
+# Expected is a part of the message; the status is 400.
+BAD_QUERIES = (
+    Case(63, "id of 513 bytes", "ids=" + "x" * 513, "513 bytes"),
+    Case(63, "id of 513 bytes among others", "ids=a," + "x" * 513, "513 bytes"),
+    Case(63, "id of 258 characters", "ids=" + "%C3%A9" * 258, "516 bytes"),
+    Case(65, "ff", "ids=%ff", "UTF-8"),
+    Case(65, "overlong", "ids=%c0%af", "UTF-8"),
+    Case(65, "surrogate", "ids=%ed%a0%80", "UTF-8"),
+    Case(65, "no digits", "ids=%zz", "escape"),
+    Case(65, "one digit", "ids=%a", "escape"),
+    Case(65, "no more", "ids=a%", "escape"),
+    Case(65, "in another parameter", "whatever=%ff", "UTF-8"),
+    Case(65, "in a name", "%ff=1", "UTF-8"),
+    Case(66, "NUL", "ids=%00", "U+0000"),
+    Case(66, "line break", "ids=%0A", "U+000A"),
+    Case(66, "escape", "ids=%1B", "U+001B"),
+    Case(66, "delete", "ids=%7F", "U+007F"),
+    Case(66, "next line", "ids=%C2%85", "U+0085"),
+    Case(66, "bidi override", "ids=%E2%80%AE", "U+202E"),
+    Case(66, "bidi isolate", "ids=a%E2%81%A6b", "U+2066"),
+    Case(68, "0", "limit=0", "limit"),
+    Case(68, "-1", "limit=-1", "limit"),
+    Case(68, "+5", "limit=+5", "limit"),
+    Case(68, "+5 escaped", "limit=%2B5", "limit"),
+    Case(68, "1e3", "limit=1e3", "limit"),
+    Case(68, "space in front", "limit=%205", "limit"),
+    Case(68, "space behind", "limit=5%20", "limit"),
+    Case(68, "line break behind", "limit=5%0A", "limit"),
+    Case(68, "0x5", "limit=0x5", "limit"),
+    Case(68, "Arabic digit", "limit=%D9%A3", "limit"),
+    Case(68, "1_0", "limit=1_0", "limit"),
+    Case(68, "1.0", "limit=1.0", "limit"),
+    Case(68, "10^30", f"limit={10**30}", "limit"),
+    Case(68, "5,000 digits", "limit=" + "9" * 5000, "limit"),
+    Case(70, "Destination", "namespace=Destination", "namespace"),
+    Case(70, "x", "namespace=x", "namespace"),
+    Case(71, "ERROR", "status=ERROR", "status"),
+    Case(72, "limit", "limit=1&limit=2", "more than once"),
+    Case(72, "the same limit", "limit=1&limit=1", "more than once"),
+    Case(72, "namespace", "namespace=token&namespace=destination", "more than once"),
+    Case(72, "status", "status=error&status=", "more than once"),
+)
+
+# Expected are the events that are shown, of streams a and b with two events each, the older one an error.
+QUERIES = (
+    Case(58, "no ids", "", ["b2", "b1", "a2", "a1"]),
+    Case(59, "empty ids", "ids=", []),
+    Case(59, "ids without a value", "ids", []),
+    Case(59, "only commas", "ids=,,", []),
+    Case(61, "duplicate", "ids=a,a", ["a2", "a1"]),
+    Case(61, "duplicate in another parameter", "ids=a&ids=b,a", ["a2", "a1", "b2", "b1"]),
+    Case(62, "empty id", "ids=a,,b", ["a2", "a1", "b2", "b1"]),
+    Case(62, "empty ids around", "ids=,a,", ["a2", "a1"]),
+    Case(69, "limit over the size", "ids=a&limit=5000", ["a2", "a1"]),
+    Case(69, "limit over 64 bits", f"ids=a&limit={10**18 - 1}", ["a2", "a1"]),
+    Case(69, "limit", "ids=a&limit=1", ["a2"]),
+    Case(70, "empty namespace", "ids=a&namespace=", ["a2", "a1"]),
+    Case(71, "empty status", "ids=a&status=", ["a2", "a1"]),
+    Case(71, "success", "ids=a&status=success", ["a2"]),
+    Case(71, "error", "ids=a&status=error", ["a1"]),
+    Case(73, "unknown parameter", "ids=a&whatever=1&whatever=2&&=&x", ["a2", "a1"]),
+)
+
+# The id behind each text of a query. They are isolated: an event of one is seen in no other.
+IDS = (
+    Case(64, "plain", "x", "x"),
+    Case(64, "colon", "x%3Aerror", "x:error"),
+    Case(64, "number sign", "x%23y", "x#y"),
+    Case(64, "hash tag", "%7Bx%7D", "{x}"),
+    Case(64, "hash tag the wrong way round", "%7D%7B", "}{"),
+    Case(64, "backslash", "%5Cn", "\\n"),
+    Case(64, "star", "%2A", "*"),
+    Case(64, "path", "..%2F", "../"),
+    Case(64, "space", "a+b", "a b"),
+    Case(64, "percent", "%2500", "%00"),
+    Case(67, "composed", "caf%C3%A9", "caf\u00e9"),
+    Case(67, "decomposed", "cafe%CC%81", "cafe\u0301"),
+)
+
+# Lines of a head that let nobody in.
+CREDENTIALS = (
+    Case(74, "none", b""),
+    Case(74, "wrong", b"X-Admin-Token: wrong\r\n"),
+    Case(74, "empty", b"X-Admin-Token: \r\n"),
+    Case(74, "a part", b"X-Admin-Token: secre\r\n"),
+    Case(74, "not ASCII", b"X-Admin-Token: s\xc3\xa9cret\r\n"),
+    Case(74, "no UTF-8", b"X-Admin-Token: \xff\xfe\r\n"),
+    Case(74, "8 kB", b"X-Admin-Token: " + b"x" * 8000 + b"\r\n"),
+    Case(74, "twice", b"X-Admin-Token: secret\r\nX-Admin-Token: secret\r\n"),
+    Case(74, "twice, one wrong", b"X-Admin-Token: secret\r\nX-Admin-Token: wrong\r\n"),
+    Case(74, "bearer wrong", b"Authorization: Bearer wrong\r\n"),
+    Case(74, "bearer empty", b"Authorization: Bearer \r\n"),
+    Case(74, "bearer no UTF-8", b"Authorization: Bearer \xff\r\n"),
+    Case(74, "basic", b"Authorization: Basic c2VjcmV0Og==\r\n"),
+    Case(74, "ingest", b"X-Auth-Token: ingest\r\n"),
+)
+GUARDED = (f"GET {CACHE}", f"DELETE {CACHE}?ids=a", "GET /api/v1/streams")
+
+# Headers that change nothing of an answer.
+IGNORED_HEADERS = (
+    Case(86, "range", {"Range": "bytes=0-1"}),
+    Case(86, "range with a condition", {"Range": "bytes=0-1", "If-Range": '"x"'}),
+    Case(86, "if none match", {"If-None-Match": "*"}),
+    Case(86, "if modified since", {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}),
+    Case(86, "method override", {"X-HTTP-Method-Override": "DELETE"}),
+    Case(86, "method", {"X-HTTP-Method": "DELETE", "X-Method-Override": "DELETE"}),
+)

@@ -1,0 +1,157 @@
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from contextlib import AsyncExitStack
+from typing import Any, NamedTuple
+
+import aiohttp
+import pytest
+import structlog
+from yarl import URL
+
+from eventscache.clock import Clock
+from eventscache.config.settings import Settings
+from eventscache.server import app
+from eventscache.storage.base import Storage
+from eventscache.storage.plugins import storage_from_url
+from tests.support.redis_server import RedisServer
+
+_LARGE = 2**20
+CACHE = "/api/v1/events/cache"
+HONEST = (
+    b"POST /api/v1/event?token=honest HTTP/1.1\r\n"
+    b'Host: localhost\r\nConnection: close\r\nContent-Length: 7\r\n\r\n{"n":1}'
+)
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Sidecar:
+    """A sidecar on a real socket, and a client for it."""
+
+    def __init__(self, server: app.Sidecar, address: str, session: aiohttp.ClientSession) -> None:
+        self.server = server
+        self.cache = server.cache
+        self.address = address
+        self._session = session
+
+    async def ask(self, method: str, path: str, data: Any = None, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if isinstance(data, bytes) and len(data) >= _LARGE:
+            data = io.BytesIO(data)  # the client warns of more at once
+        # Without a type of its own the client would invent one.
+        async with self._session.request(
+            method,
+            URL(self.address + path, encoded=True),
+            data=data,
+            headers=named,
+            skip_auto_headers=["Content-Type"],
+            allow_redirects=False,
+        ) as answer:
+            return Answer(answer.status, answer.headers, await answer.read())
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        return await self.ask("GET", path, **headers)
+
+    async def post(self, path: str, data: bytes, **headers: str) -> Answer:
+        return await self.ask("POST", path, data, **headers)
+
+    async def record(self, data: bytes, query: str = "ack=stored", **headers: str) -> Answer:
+        headers = {"Content_Type": "application/json", **headers}
+        return await self.post(f"{CACHE}?{query}", data, **headers)
+
+    async def events(self, query: str) -> list[dict[str, Any]]:
+        answer = await self.get(f"{CACHE}?{query}")
+        assert answer.status == 200, answer
+        events: list[dict[str, Any]] = answer.json["events"]
+        return events
+
+    async def raw(self, request: bytes, until: bytes = b"") -> bytes:
+        """Send bytes as they are and return what comes back, all of it or until some bytes."""
+        url = URL(self.address)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(request)
+        async with asyncio.timeout(20):
+            answer = await (reader.readuntil(until) if until else reader.read())
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+    async def still_serves(self) -> None:
+        """Send an event on a connection of its own, as any client would."""
+        answer = await self.raw(HONEST)
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+        assert answer.endswith(b'{"status":"ok"}')
+
+
+class Log:
+    """What is logged meanwhile, ours and that of the libraries."""
+
+    def __init__(self, ours: list[MutableMapping[str, Any]], theirs: pytest.LogCaptureFixture) -> None:
+        self._ours = ours
+        self._theirs = theirs
+
+    @property
+    def lines(self) -> list[str]:
+        return [str(entry) for entry in self._ours] + [record.getMessage() for record in self._theirs.records]
+
+    @property
+    def faults(self) -> list[str]:
+        """What comes with a traceback, unless a client went away, or is an error of ours."""
+        ours = [str(entry) for entry in self._ours if entry.get("exc_info") or entry["log_level"] == "error"]
+        faults = [(record, record.exc_info[1]) for record in self._theirs.records if record.exc_info]
+        return ours + [
+            f"{record.getMessage()}: {fault!r}" for record, fault in faults if not isinstance(fault, ConnectionError)
+        ]
+
+    def clear(self) -> None:
+        self._ours.clear()
+        self._theirs.clear()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
+    with structlog.testing.capture_logs() as ours:
+        yield Log(ours, caplog)
+
+
+Start = Callable[..., Awaitable[Sidecar]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Start sidecars; they listen on loopback, whatever the settings say."""
+    async with AsyncExitStack() as stack:
+
+        async def start_sidecar(
+            storage: Storage | str = "memory://", clock: Clock | None = None, **changes: Any
+        ) -> Sidecar:
+            # Patient with a slow machine, unless the test is about patience.
+            settings = Settings(**{"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, **changes})
+            if isinstance(storage, str):
+                storage = storage_from_url(storage, settings.storage_options)
+            sidecar = app.Sidecar(settings, storage, clock=clock)
+            address = await sidecar.start("127.0.0.1", 0)
+            stack.push_async_callback(sidecar.stop)
+            session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
+            return Sidecar(sidecar, address, session)
+
+        yield start_sidecar
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def sidecar(request: pytest.FixtureRequest, start: Start) -> Sidecar:
+    """A sidecar with default settings, over each backend."""
+    if request.param == "memory":
+        return await start()
+    servers: dict[str, RedisServer] = request.getfixturevalue("redis_servers")
+    return await start(servers[max(servers)].storage_url, prefix=f"eventscache:test-{id(request)}")
