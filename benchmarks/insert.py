@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import redis.asyncio
 import uvloop
 
-from eventscache.storage.messages import Admission, Batch, Offer, Quota, Share
+from eventscache.storage.messages import Admission, Batch, Offer, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Namespace, Status, Stream
@@ -83,7 +83,7 @@ class Load:
         self._events = itertools.cycle([[offer.event for offer in batch] for batch in offers])
 
     async def insert(
-        self, stream: Stream, offers: list[Offer], quota: Quota = OPEN, all: Share = Share(), error: Share = Share()
+        self, stream: Stream, offers: list[Offer], quota: Quota = OPEN, all: Unsent = Unsent(), error: Unsent = Unsent()
     ) -> Admission:
         batch = Batch(stream, quota, "benchmark", next(self._numbers), offers, all, error)
         return await self._storage.insert(batch)
@@ -99,7 +99,7 @@ class Load:
         assert not admission.all.admitted
 
     async def refused_surplus(self, stream: Stream) -> None:
-        admission = await self.insert(stream, next(self._offers), CLOSED, Share(surplus=SURPLUS))
+        admission = await self.insert(stream, next(self._offers), CLOSED, Unsent(surplus=SURPLUS))
         assert admission.all
         assert not admission.all.admitted
 

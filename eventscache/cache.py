@@ -10,12 +10,12 @@ import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
 from eventscache.delivery.ledger import Ledger
-from eventscache.delivery.pending import Item, Receipt
+from eventscache.delivery.pending import PendingEvents, Receipt
 from eventscache.delivery.queue import Queue
 from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable
 from eventscache.event import Event
 from eventscache.masking.mask import Mask
-from eventscache.query.filter import Search
+from eventscache.query.filter import EventFilter
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Offer, Page, Query, Quota, StreamInfo
 from eventscache.stream import Namespace, Status, Stream
@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 _EVERYTHING = 2**31
 
 
-class Found(NamedTuple):
+class EventPage(NamedTuple):
     """Events with their sequence numbers, newest first; `total` match, `limited` were refused in a minute."""
 
     events: list[tuple[int, Event]]
@@ -111,7 +111,9 @@ class EventsCache:
             return True
         if self._mask is None and stream.id.isascii():  # what is packed when it goes must not fail then
             now_us = time.time_ns() // 1000
-            items = Item.of([(now_us, original) for original in originals], originals, pack=self._pack_originals)
+            items = PendingEvents.of(
+                [(now_us, original) for original in originals], originals, pack=self._pack_originals
+            )
         else:
             items = self._items([Event.of(stream, original=original) for original in originals], failed=False)
         return self._wait([(stream, item) for item in items], trusted=trusted)
@@ -132,7 +134,7 @@ class EventsCache:
         if not self._open:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
             return not self._enabled
-        waiting: list[tuple[Stream, Item]] = []
+        waiting: list[tuple[Stream, PendingEvents]] = []
         for stream, failed, events in _runs(records):
             if self.queue.refuses(stream, len(events), failed=failed):
                 self.ledger.received += len(events)
@@ -142,7 +144,9 @@ class EventsCache:
                 waiting += [(stream, item) for item in self._items(events, receipt, failed=failed)]
         return self._wait(waiting, trusted=trusted, receipt=receipt)
 
-    def _wait(self, waiting: Sequence[tuple[Stream, Item]], *, trusted: bool, receipt: Receipt | None = None) -> bool:
+    def _wait(
+        self, waiting: Sequence[tuple[Stream, PendingEvents]], *, trusted: bool, receipt: Receipt | None = None
+    ) -> bool:
         """Let all items wait, or none of them; return whether there was room."""
         count = size = 0
         for _, item in waiting:
@@ -156,7 +160,7 @@ class EventsCache:
             self.queue.put(stream, item, trusted=trusted)
         return True
 
-    def _items(self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool) -> list[Item]:
+    def _items(self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool) -> list[PendingEvents]:
         """Return what is kept of events, each with a time and an id, for the collections that they belong to."""
         now = ""
         offers = []
@@ -168,7 +172,7 @@ class EventsCache:
             status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
             kept = event if self._mask is None else self._mask.masked(event)
             offers.append(Offer(kept.pack(), status, True, failed))
-        return Item.of(offers, [offer.event for offer in offers], receipt, failed=failed)
+        return PendingEvents.of(offers, [offer.event for offer in offers], receipt, failed=failed)
 
     def _drop(self, count: int, reason: str, receipt: Receipt | None) -> None:
         self.ledger.received += count
@@ -194,22 +198,22 @@ class EventsCache:
             raise StorageUnavailable(f"{receipt.dropped} of {len(records)} events were not confirmed")
         return receipt
 
-    async def fetch(self, stream: Stream, query: Query, search: Search | None = None) -> Found:
+    async def fetch(self, stream: Stream, query: Query, search: EventFilter | None = None) -> EventPage:
         """Return a stream's events, after all that this process knows of it has been delivered.
 
         With a `search`, `total` counts what it finds. Entries that cannot be read are left out and counted.
         Raises `StorageUnavailable`.
         """
         if not self._enabled:
-            return Found([], 0, 0)
+            return EventPage([], 0, 0)
         await self.queue.delivered(stream, self._storage_timeout_seconds)
         if search is None:
             page = await self._storage.fetch(stream, query)
-            return Found(self._read(page), page.total, page.limited)
+            return EventPage(self._read(page), page.total, page.limited)
         page = await self._storage.fetch(stream, Query(query.status, limit=_EVERYTHING))
-        matching = [(sequence, event) for sequence, event in self._read(page) if search.finds(event)]
+        matching = [(sequence, event) for sequence, event in self._read(page) if search.matches(event)]
         wanted = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
-        return Found(wanted[: query.limit], len(matching), page.limited)
+        return EventPage(wanted[: query.limit], len(matching), page.limited)
 
     def _read(self, page: Page) -> list[tuple[int, Event]]:
         self.unreadable += page.unreadable

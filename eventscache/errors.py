@@ -17,7 +17,7 @@ class StorageError(EventsCacheError):
     """The storage refused for good: trying the same again does not help. Nothing was changed."""
 
 
-class StreamsExhausted(StorageError):
+class TooManyStreams(StorageError):
     """The stream is new, there are `max_streams` of them, and the batch may not displace one."""
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from eventscache.cache import EventsCache
 from eventscache.clock import MICROSECONDS
-from eventscache.delivery.stream_buffer import MAX_CALL_LANES, Lane
-from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable, StreamsExhausted
+from eventscache.delivery.stream_buffer import MAX_CALL_STREAMS, StreamBuffer
+from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable, TooManyStreams
 from eventscache.event import Event
-from eventscache.query.filter import Search
+from eventscache.query.filter import EventFilter
 from eventscache.storage.memory import MemoryStorage
-from eventscache.storage.messages import Admission, Batch, Offer, Query, Quota, Refusal, Verdict
+from eventscache.storage.messages import Admission, Batch, Decision, LimitedCount, Offer, Query, Quota
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock
@@ -66,10 +66,10 @@ class Bench:
     def offer(self, count: int = 1, stream: Stream = TOKEN, **fields) -> bool:
         return self.cache.offer([(stream, Event.of(stream, original=b"{}", **fields)) for _ in range(count)])
 
-    def lane(self) -> Lane:
-        lane = self.cache.queue.lane(TOKEN)
-        assert lane
-        return lane
+    def buffer(self) -> StreamBuffer:
+        buffer = self.cache.queue.buffer(TOKEN)
+        assert buffer
+        return buffer
 
     async def settled(self) -> None:
         await until(lambda: self.ledger.queued == 0)
@@ -145,7 +145,7 @@ async def test_events_that_come_singly_wait_together_in_bounds_in_order_and_each
         waiting = [asyncio.create_task(bench.cache.store([(TOKEN, Event.of(TOKEN, error="e"))])) for _ in range(2)]
         await asyncio.sleep(0)
         offer(error="failed")
-        assert [len(item.events) for item in bench.lane().waiting] == [500, 500, 200, 1, 1, 1, 1, 1]
+        assert [len(item.events) for item in bench.buffer().waiting] == [500, 500, 200, 1, 1, 1, 1, 1]
         bench.storage.gate.set()
         await bench.settled()
         assert [await receipt for receipt in waiting]
@@ -168,7 +168,7 @@ async def test_a_closed_collection_is_not_asked_again_until_it_opens() -> None:
         bench.clock.advance(1)  # leases last a second at most
         bench.offer()
         await bench.settled()
-        assert bench.storage.batches[1].all.carried == (Refusal(1, 50),)
+        assert bench.storage.batches[1].all.limited_earlier == (LimitedCount(1, 50),)
 
 
 async def test_a_lease_ends_before_the_collection_opens() -> None:
@@ -198,7 +198,7 @@ async def test_a_lease_never_refuses_what_the_storage_would_admit() -> None:
         for _ in range(50):
             verdict = bench.storage.answers[-1].all
             assert verdict is not None
-            bench.clock.advance(verdict.retry_us)
+            bench.clock.advance(verdict.retry_after_us)
             stored = bench.ledger.stored
             bench.offer(20)
             await bench.settled()
@@ -207,10 +207,10 @@ async def test_a_lease_never_refuses_what_the_storage_would_admit() -> None:
             calls = len(bench.storage.batches)
             verdict = bench.storage.answers[-1].all
             assert verdict is not None
-            bench.clock.advance(verdict.retry_us * 99 // 100)
+            bench.clock.advance(verdict.retry_after_us * 99 // 100)
             bench.offer()
             assert len(bench.storage.batches) == calls
-            bench.clock.advance(-(verdict.retry_us * 99 // 100))
+            bench.clock.advance(-(verdict.retry_after_us * 99 // 100))
 
 
 async def test_a_lease_runs_from_when_the_call_was_sent() -> None:
@@ -223,8 +223,8 @@ async def test_a_lease_runs_from_when_the_call_was_sent() -> None:
         bench.storage.now_us = sent_us  # the storage's clock is its own
         bench.storage.gate.set()
         await bench.settled()
-        assert bench.storage.answers[0].all == Verdict(10, MICROSECONDS)
-        assert bench.lane().all.until_us == sent_us + 999_000
+        assert bench.storage.answers[0].all == Decision(10, MICROSECONDS)
+        assert bench.buffer().all.until_us == sent_us + 999_000
 
 
 async def test_refusals_that_come_back_are_carried_though_the_stream_fell_silent() -> None:
@@ -236,7 +236,7 @@ async def test_refusals_that_come_back_are_carried_though_the_stream_fell_silent
         bench.clock.advance(900_000)
         bench.offer()
         await until(lambda: len(bench.storage.batches) == 2)
-        await until(lambda: bench.lane().carries)
+        await until(lambda: bench.buffer().carries)
         bench.clock.advance(900_000)
         await until(lambda: len(bench.storage.answers) == 2)
         assert (await bench.storage.fetch(TOKEN, Query())).limited == 7
@@ -266,7 +266,7 @@ async def test_each_collection_has_its_own_lease() -> None:
         batch = bench.storage.batches[1]
         assert [(offer.to_all, offer.to_error) for offer in batch.offers] == [(False, True)] * 10
         assert batch.error.surplus == 2
-        assert batch.all.carried == (Refusal(0, 12),)
+        assert batch.all.limited_earlier == (LimitedCount(0, 12),)
         assert (bench.ledger.stored, bench.ledger.limited) == (20, 2)
         assert (bench.ledger.admitted_all, bench.ledger.admitted_error) == (10, 10)
         assert (await bench.cache.fetch(TOKEN, Query())).limited == 12
@@ -379,7 +379,7 @@ async def test_refusals_of_a_stream_that_fell_silent_are_carried_within_a_second
         bench.clock.advance(900_000)
         bench.offer(1)
         await until(lambda: len(bench.storage.batches) == 2)
-        (carried,) = [batch.all.carried for batch in bench.storage.batches[1:]]
+        (carried,) = [batch.all.limited_earlier for batch in bench.storage.batches[1:]]
         assert sum(refusal.events for refusal in carried) == 8
         page = await bench.storage.fetch(TOKEN, Query())
         assert page.limited == 8
@@ -423,7 +423,7 @@ async def test_order_within_a_stream_survives_a_retry() -> None:
         (StorageUnavailable("no connection", ambiguous=False), "storage_unavailable"),
         (StorageUnavailable("no answer"), "unconfirmed"),
         (StorageError("wrong type"), "storage_error"),
-        (StreamsExhausted("too many"), "max_streams"),
+        (TooManyStreams("too many"), "max_streams"),
         (ZeroDivisionError("a backend's bug"), "storage_error"),
     ],
 )
@@ -472,7 +472,7 @@ async def test_a_full_queue_drops_the_new_events_all_or_none() -> None:
 async def test_at_most_the_pool_size_is_under_way_and_one_call_per_stream() -> None:
     async with opened(pool_size=3) as bench:
         bench.storage.gate = asyncio.Event()
-        for number in range(3 * MAX_CALL_LANES + 1):  # the memory storage takes them one after the other
+        for number in range(3 * MAX_CALL_STREAMS + 1):  # the memory storage takes them one after the other
             bench.offer(1, Stream(Namespace.TOKEN, f"key {number}"))
         await until(lambda: len(bench.storage.batches) == 3)
         bench.offer(1, Stream(Namespace.TOKEN, "key 0"))
@@ -481,7 +481,7 @@ async def test_at_most_the_pool_size_is_under_way_and_one_call_per_stream() -> N
         assert len(bench.storage.batches) == 3
         bench.storage.gate.set()
         await bench.settled()
-        assert bench.ledger.stored == 3 * MAX_CALL_LANES + 2
+        assert bench.ledger.stored == 3 * MAX_CALL_STREAMS + 2
 
 
 async def test_a_call_that_is_under_way_lets_the_next_one_wait_for_company() -> None:
@@ -489,7 +489,7 @@ async def test_a_call_that_is_under_way_lets_the_next_one_wait_for_company() -> 
         bench.storage.gate = asyncio.Event()
         bench.offer(1, Stream(Namespace.TOKEN, "first"))
         await until(lambda: len(bench.storage.batches) == 1)
-        for number in range(MAX_CALL_LANES - 1):
+        for number in range(MAX_CALL_STREAMS - 1):
             bench.offer(1, Stream(Namespace.TOKEN, f"key {number}"))
             await asyncio.sleep(0)
         assert len(bench.storage.batches) == 1
@@ -497,7 +497,7 @@ async def test_a_call_that_is_under_way_lets_the_next_one_wait_for_company() -> 
         await until(lambda: len(bench.storage.batches) == 2)
         bench.storage.gate.set()
         await bench.settled()
-        assert bench.ledger.stored == MAX_CALL_LANES + 1
+        assert bench.ledger.stored == MAX_CALL_STREAMS + 1
 
 
 async def test_a_call_gathers_what_keeps_coming_but_not_for_long() -> None:
@@ -543,7 +543,7 @@ async def test_a_flood_of_streams_is_asked_for_less_often() -> None:
         bench.offer(1, streams[-1])
         await bench.settled()
         assert len(bench.storage.batches) == asked + 1
-        assert bench.storage.batches[-1].all.carried == (Refusal(200, 1),)
+        assert bench.storage.batches[-1].all.limited_earlier == (LimitedCount(200, 1),)
 
 
 async def test_a_call_that_is_tried_again_holds_up_nobody() -> None:
@@ -649,18 +649,18 @@ async def test_a_search_looks_into_events_and_counts_what_it_finds() -> None:
             bench.cache.offer([(TOKEN, event)])
         bench.cache.offer([(TOKEN, Event(malformed="alpha {", error="no JSON", timestamp="2026-01-01T04:00:00Z"))])
 
-        async def found(search: Search, query: Query = Query()) -> tuple[list[int], int]:  # noqa: B008
+        async def found(search: EventFilter, query: Query = Query()) -> tuple[list[int], int]:  # noqa: B008
             page = await bench.cache.fetch(TOKEN, query, search)
             return [sequence for sequence, _ in page.events], page.total
 
-        assert await found(Search(text="alpha")) == ([4, 2, 1], 3)
-        assert await found(Search(text="alpha"), Query(limit=1)) == ([4], 3)
-        assert await found(Search(text="alpha"), Query(before=4, after=1)) == ([2], 3)
-        assert await found(Search(text="alpha"), Query(Status.ERROR)) == ([4], 1)
-        assert await found(Search(event_type="purchase")) == ([3, 2], 2)
+        assert await found(EventFilter(text="alpha")) == ([4, 2, 1], 3)
+        assert await found(EventFilter(text="alpha"), Query(limit=1)) == ([4], 3)
+        assert await found(EventFilter(text="alpha"), Query(before=4, after=1)) == ([2], 3)
+        assert await found(EventFilter(text="alpha"), Query(Status.ERROR)) == ([4], 1)
+        assert await found(EventFilter(event_type="purchase")) == ([3, 2], 2)
         two, four = 1_767_232_800_000_000, 1_767_240_000_000_000
-        assert await found(Search(start_us=two, end_us=four)) == ([3, 2], 2)
-        assert await found(Search(event_type="purchase", text="alpha", start_us=two)) == ([2], 1)
+        assert await found(EventFilter(start_us=two, end_us=four)) == ([3, 2], 2)
+        assert await found(EventFilter(event_type="purchase", text="alpha", start_us=two)) == ([2], 1)
 
 
 async def test_a_flood_of_streams_leaves_no_lanes_behind() -> None:
@@ -671,7 +671,7 @@ async def test_a_flood_of_streams_leaves_no_lanes_behind() -> None:
                 await bench.settled()
                 bench.clock.advance(2 * MICROSECONDS)
         await bench.settled()
-        assert len(bench.cache.queue._lanes) <= 1024
+        assert len(bench.cache.queue._buffers) <= 1024
 
 
 async def test_one_body_for_very_many_streams_keeps_one_lane_for_each() -> None:
@@ -686,10 +686,10 @@ async def test_untrusted_events_may_not_displace_a_stream() -> None:
     async with opened() as bench:
         bench.cache.offer([(TOKEN, Event(original=b"{}"))], trusted=False)
         await bench.settled()
-        assert not bench.storage.batches[0].may_displace
+        assert not bench.storage.batches[0].may_evict
         bench.offer()
         await bench.settled()
-        assert bench.storage.batches[1].may_displace
+        assert bench.storage.batches[1].may_evict
 
 
 async def test_two_processes_share_one_quota_and_one_count() -> None:

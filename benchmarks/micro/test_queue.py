@@ -3,9 +3,9 @@
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.events import page_views
-from eventscache.delivery.cooldown import Lease
+from eventscache.delivery.cooldown import Cooldown
 from eventscache.delivery.ledger import Ledger
-from eventscache.delivery.pending import Item
+from eventscache.delivery.pending import PendingEvents
 from eventscache.delivery.queue import Queue
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Offer, Quota
@@ -17,7 +17,7 @@ PUTS = 1000
 
 
 def test_lease_refuses(benchmark: BenchmarkFixture) -> None:
-    lease = Lease()
+    lease = Cooldown()
     lease.renew(0, 1_000_000, 1_000_000)
     benchmark(lease.refuse, 500_000)
 
@@ -25,11 +25,14 @@ def test_lease_refuses(benchmark: BenchmarkFixture) -> None:
 def test_queue_takes_a_thousand(benchmark: BenchmarkFixture) -> None:
     events = page_views(PUTS, 1000)
 
-    def empty_queue() -> tuple[tuple[Queue, list[Item]], dict[str, object]]:
+    def empty_queue() -> tuple[tuple[Queue, list[PendingEvents]], dict[str, object]]:
         queue = Queue(MemoryStorage(), Ledger(), QUOTA, pool_size=10, max_bytes=2**30, deadline_seconds=2)
-        return (queue, [item for event in events for item in Item.of([Offer(event, Status.SUCCESS)], [event])]), {}
+        return (
+            queue,
+            [item for event in events for item in PendingEvents.of([Offer(event, Status.SUCCESS)], [event])],
+        ), {}
 
-    def put_all(queue: Queue, items: list[Item]) -> Queue:
+    def put_all(queue: Queue, items: list[PendingEvents]) -> Queue:
         for number, item in enumerate(items):
             queue.put(STREAMS[number % len(STREAMS)], item, trusted=True)
         return queue

@@ -38,7 +38,7 @@ class _Peer:
         return self.wait_seconds
 
 
-class Backoff:
+class AuthThrottle:
     """Counts the failures of each peer, by its address or IPv6 network.
 
     Ten within a minute are free; from then on each one is to be followed by a wait, twice as long as the one before

@@ -10,7 +10,7 @@ import msgspec
 import yaml
 
 from eventscache.access.api_keys import ApiKey, ApiKeys, parse_keys
-from eventscache.access.reloader import FollowedFile, Follower
+from eventscache.access.reloader import ReloadedFile, Reloader
 from eventscache.access.tokens import Tokens, parse_tokens
 from eventscache.errors import ConfigError
 from eventscache.logs import hide_secrets
@@ -18,7 +18,7 @@ from eventscache.logs import hide_secrets
 _TIMEOUT_SECONDS = 5
 
 
-class KeyReader(Follower):
+class ApiKeyReloader(Reloader):
     """Reads the keys at the start and whenever they change.
 
     `url` is `file://`, or `http(s)://` as Jitsu's own: `{"tokens": [...]}` or a list, asked for with
@@ -30,7 +30,7 @@ class KeyReader(Follower):
         self._url = url
         self._keys = keys
         path = Path(unquote(urlsplit(url).path))
-        self._file = FollowedFile(path, _parse_yaml) if url.startswith("file://") else None
+        self._file = ReloadedFile(path, _parse_yaml) if url.startswith("file://") else None
         self._modified: str | None = None
 
     async def take(self) -> int | None:
@@ -77,13 +77,13 @@ def _keys(content: Any) -> tuple[ApiKey, ...]:
     return parse_keys(tokens)
 
 
-class TokenReader(Follower):
+class TokenFileReloader(Reloader):
     """Reads the tokens at the start and whenever their file changes; one that holds none changes nothing."""
 
     def __init__(self, what: str, path: str, tokens: Tokens, reload_seconds: float) -> None:
         super().__init__(what, path, reload_seconds)
         self._tokens = tokens
-        self._file = FollowedFile(Path(path), parse_tokens)
+        self._file = ReloadedFile(Path(path), parse_tokens)
 
     async def take(self) -> int | None:
         """Take over the tokens."""

@@ -17,7 +17,7 @@ _log = structlog.get_logger()
 _Parsed = TypeVar("_Parsed")
 
 
-class Follower(ABC):
+class Reloader(ABC):
     """Looks at a source at the start and every so often from then on; what it held last is good until it changes.
 
     `what` and `source` name it in the log, and are to hold no secret.
@@ -75,7 +75,7 @@ class Follower(ABC):
             await self.look()
 
 
-class FollowedFile(Generic[_Parsed]):
+class ReloadedFile(Generic[_Parsed]):
     """A file that is read and parsed only when it is not what it was."""
 
     def __init__(self, path: Path, parse: Callable[[bytes], _Parsed]) -> None:

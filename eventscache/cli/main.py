@@ -19,7 +19,7 @@ from eventscache.errors import ConfigError, EventsCacheError, StorageError
 from eventscache.logs import start_logging, visible
 from eventscache.server.app import check_workers
 from eventscache.server.app import serve as run_server
-from eventscache.server.supervisor import CONFIG_EXIT, Worker, Workers, free_port
+from eventscache.server.supervisor import CONFIG_EXIT, Supervisor, Worker, free_port
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace
 
@@ -86,7 +86,7 @@ def serve(path: Path | None, **options: Any) -> None:
     except ConfigError as fault:
         _stop(fault)
     effective = effective._replace(settings=dataclasses.replace(settings, port=port))
-    sys.exit(Workers(settings.workers, lambda worker: _run(effective, worker)).run())
+    sys.exit(Supervisor(settings.workers, lambda worker: _run(effective, worker)).run())
 
 
 def _run(effective: Effective, worker: Worker | None = None) -> None:
@@ -162,7 +162,7 @@ def show_config(path: Path | None, **options: Any) -> None:
 @click.option("--event-bytes", type=click.IntRange(11), default=1000, show_default=True, help="Of one event.")
 @click.option("--file", type=click.Path(path_type=Path), help="Real events: a JSON array, or one event a line.")
 @click.option("--errors", type=_SHARE, default=0.0, help="Share of records that tell of an error, such as 0.1.")
-@click.option("--malformed", type=_SHARE, default=0.0, help="Share of bodies that are no JSON.")
+@click.option("--malformed", type=_SHARE, default=0.0, help="Unsent of bodies that are no JSON.")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same requests.")
 @click.option(
     "--timeout",

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from eventscache.clock import MICROSECONDS
-from eventscache.errors import StorageError, StreamsExhausted
+from eventscache.errors import StorageError, TooManyStreams
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import Admission, Batch, Offer, Page, Query, Quota, Refusal, Share, Verdict
+from eventscache.storage.messages import Admission, Batch, Decision, LimitedCount, Offer, Page, Query, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Status, Stream
 
@@ -67,12 +67,12 @@ class Writer:
         self,
         offers: Iterable[Offer] = (),
         *,
-        all: Share = Share(),
-        error: Share = Share(),
-        may_displace: bool = True,
+        all: Unsent = Unsent(),
+        error: Unsent = Unsent(),
+        may_evict: bool = True,
     ) -> Batch:
         """Return the next batch."""
-        return Batch(self.stream, self.quota, self._name, next(self._numbers), tuple(offers), all, error, may_displace)
+        return Batch(self.stream, self.quota, self._name, next(self._numbers), tuple(offers), all, error, may_evict)
 
     async def insert(self, offers: Iterable[Offer] = (), **shares: Any) -> Admission:
         """Insert the next batch."""
@@ -120,7 +120,7 @@ class Conformance:
         """Return a writer for a token's stream."""
         return Writer(storage, Stream(Namespace.TOKEN, stream_id), quota)
 
-    async def judge(self, writer: Writer, count: int) -> Verdict:
+    async def judge(self, writer: Writer, count: int) -> Decision:
         """Offer that many successes and return the verdict."""
         admission = await writer.insert(success(*numbered(count)))
         assert admission.all is not None
@@ -156,7 +156,7 @@ class Conformance:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage)
             admission = await writer.insert(success(*numbered(25)))
-            assert admission.all == Verdict(10, MINUTE_US)
+            assert admission.all == Decision(10, MINUTE_US)
             page = await writer.fetch()
             assert payloads(page) == numbered(10)[::-1]
             assert (page.total, page.limited) == (10, 15)
@@ -175,8 +175,8 @@ class Conformance:
     async def test_surplus_is_refused_and_counted_like_payloads(self) -> None:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage)
-            admission = await writer.insert(success(*numbered(10)), all=Share(surplus=990))
-            assert admission.all == Verdict(10, MINUTE_US)
+            admission = await writer.insert(success(*numbered(10)), all=Unsent(surplus=990))
+            assert admission.all == Decision(10, MINUTE_US)
             assert (await writer.fetch()).limited == 990
 
     async def test_no_window_holds_more_than_the_size(self) -> None:
@@ -187,7 +187,7 @@ class Conformance:
                 self.clock.advance(1000)
             # A microsecond before the first admission is a window old, the bucket has long refilled a token.
             self.clock.advance(MINUTE_US - 10 * 1000 - 1)
-            assert await self.judge(writer, 1) == Verdict(0, 1)
+            assert await self.judge(writer, 1) == Decision(0, 1)
             self.clock.advance(1)
             assert (await self.judge(writer, 1)).admitted == 1
 
@@ -200,7 +200,7 @@ class Conformance:
             self.clock.advance(1)
             # The log has room for ten; the refusal a moment ago left one token.
             admission = await writer.insert(success(*numbered(10)))
-            assert admission.all == Verdict(1, INTERVAL_US - 1)
+            assert admission.all == Decision(1, INTERVAL_US - 1)
 
     async def test_a_stream_within_its_quota_is_never_limited(self) -> None:
         async with self.storage(self.options()) as storage:
@@ -213,14 +213,14 @@ class Conformance:
     async def test_retry_names_the_very_microsecond(self) -> None:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage, quota=Quota(7, MINUTE_US))
-            retry_us = (await self.judge(writer, 30)).retry_us
+            retry_after_us = (await self.judge(writer, 30)).retry_after_us
             for _ in range(20):  # through the log's opening at first, then through the bucket's
-                self.clock.advance(retry_us - 1)
-                assert await self.judge(writer, 1) == Verdict(0, 1)
+                self.clock.advance(retry_after_us - 1)
+                assert await self.judge(writer, 1) == Decision(0, 1)
                 self.clock.advance(1)
                 verdict = await self.judge(writer, 2)
                 assert verdict.admitted == 1
-                retry_us = verdict.retry_us
+                retry_after_us = verdict.retry_after_us
 
     async def test_a_flood_of_successes_pushes_no_error_out(self) -> None:
         async with self.storage(self.options()) as storage:
@@ -267,8 +267,8 @@ class Conformance:
             writer = self.writer(storage)
             await writer.insert(success(*numbered(15)))
             admission = await writer.insert(error(*numbered(12)))
-            assert admission.all == Verdict(0, MINUTE_US)
-            assert admission.error == Verdict(10, MINUTE_US)
+            assert admission.all == Decision(0, MINUTE_US)
+            assert admission.error == Decision(10, MINUTE_US)
             assert (await writer.fetch()).limited == 17
             errors = await writer.fetch(status=Status.ERROR)
             assert (errors.total, errors.limited) == (10, 2)
@@ -276,18 +276,18 @@ class Conformance:
     async def test_carried_refusals_are_booked_at_their_age(self) -> None:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage)
-            carried = Share(carried=(Refusal(3 * INTERVAL_US, 4), Refusal(2 * INTERVAL_US, 5)))
+            carried = Unsent(limited_earlier=(LimitedCount(3 * INTERVAL_US, 4), LimitedCount(2 * INTERVAL_US, 5)))
             admission = await writer.insert(success(*numbered(10)), all=carried)
             # One token was left two intervals ago, and two have come since.
-            assert admission.all == Verdict(3, INTERVAL_US)
+            assert admission.all == Decision(3, INTERVAL_US)
             assert (await writer.fetch()).limited == 4 + 5 + 7
 
     async def test_carried_refusals_may_come_alone_and_age_out_of_the_count(self) -> None:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage)
-            old = Share(carried=(Refusal(61 * MICROSECONDS, 1000), Refusal(59 * MICROSECONDS, 7)))
+            old = Unsent(limited_earlier=(LimitedCount(61 * MICROSECONDS, 1000), LimitedCount(59 * MICROSECONDS, 7)))
             admission = await writer.insert(all=old)
-            assert admission.all == Verdict(0, 0)
+            assert admission.all == Decision(0, 0)
             assert admission.error is None
             assert (await writer.fetch()).limited == 7
             self.clock.advance(MICROSECONDS)
@@ -297,7 +297,7 @@ class Conformance:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage)
             for _ in range(61):
-                await writer.insert(success(*numbered(10)), all=Share(surplus=5))
+                await writer.insert(success(*numbered(10)), all=Unsent(surplus=5))
                 self.clock.advance(MICROSECONDS)
             refused = (await writer.fetch()).limited
             self.clock.advance(58 * MICROSECONDS)
@@ -314,11 +314,11 @@ class Conformance:
             before = await writer.fetch(), await writer.fetch(status=Status.ERROR)
             self.clock.advance(MICROSECONDS)
             second = await storage.insert(batch)
-            assert second.all == Verdict(10, MINUTE_US - MICROSECONDS)
+            assert second.all == Decision(10, MINUTE_US - MICROSECONDS)
             assert second.error is not None
             assert first.error is not None
             assert second.error.admitted == first.error.admitted == 3
-            assert second.error.retry_us == max(0, first.error.retry_us - MICROSECONDS)
+            assert second.error.retry_after_us == max(0, first.error.retry_after_us - MICROSECONDS)
             assert (await writer.fetch(), await writer.fetch(status=Status.ERROR)) == before
 
     async def test_a_batch_that_brought_nothing_is_answered_alike_twice(self) -> None:
@@ -356,13 +356,13 @@ class Conformance:
             newer = other.batch(success(b"newer"))
             older = old.batch(success(b"older"))
             for answer in await storage.insert_many([older, newer]):
-                assert judged(answer).all == Verdict(1, 0)
+                assert judged(answer).all == Decision(1, 0)
             refused, stored, again = await storage.insert_many(
-                [new.batch(success(b"x"), may_displace=False), old.batch(success(b"y")), newer]
+                [new.batch(success(b"x"), may_evict=False), old.batch(success(b"y")), newer]
             )
-            assert isinstance(refused, StreamsExhausted)
-            assert judged(stored).all == Verdict(1, 0)
-            assert judged(again).all == Verdict(1, 0)
+            assert isinstance(refused, TooManyStreams)
+            assert judged(stored).all == Decision(1, 0)
+            assert judged(again).all == Decision(1, 0)
             assert payloads(await old.fetch()) == [b"y", b"older"]
             assert payloads(await other.fetch()) == [b"newer"]
             assert await storage.insert_many([]) == []
@@ -397,7 +397,7 @@ class Conformance:
             writer = self.writer(storage)
             await writer.insert(success(*numbered(10)))
             self.clock.advance(-3600 * MICROSECONDS)
-            assert await self.judge(writer, 1) == Verdict(0, MINUTE_US)
+            assert await self.judge(writer, 1) == Decision(0, MINUTE_US)
             self.clock.advance(MINUTE_US)
             assert (await self.judge(writer, 1)).admitted == 1
             times = [entry.admitted_us for entry in (await writer.fetch()).entries]
@@ -480,7 +480,7 @@ class Conformance:
             errors = await writer.fetch(status=Status.ERROR)
             assert errors.entries == []
             refused = await writer.insert(success(b"x"))
-            assert refused.all == Verdict(0, MINUTE_US)
+            assert refused.all == Decision(0, MINUTE_US)
             assert (await writer.fetch()).limited == 3
             self.clock.advance(MINUTE_US)
             await writer.insert(success(b"y"))
@@ -493,7 +493,7 @@ class Conformance:
             await writer.insert(success(*numbered(15)))
             assert await storage.clear(writer.stream, reset=True) == 10
             again = await writer.insert(success(*numbered(10)))
-            assert again.all == Verdict(10, MINUTE_US)
+            assert again.all == Decision(10, MINUTE_US)
             page = await writer.fetch()
             assert page.limited == 0
             assert page.entries[0].sequence == 20
@@ -512,9 +512,9 @@ class Conformance:
             for reopened in (storage, other):
                 repeated = await reopened.insert(batch)
                 assert repeated.at_us == first.at_us
-                assert repeated.all == Verdict(10, MINUTE_US - MICROSECONDS)
+                assert repeated.all == Decision(10, MINUTE_US - MICROSECONDS)
                 assert await reopened.fetch(batch.stream, Query()) == page
-            assert await self.judge(self.writer(other), 1) == Verdict(0, MINUTE_US - MICROSECONDS)
+            assert await self.judge(self.writer(other), 1) == Decision(0, MINUTE_US - MICROSECONDS)
             self.clock.advance(MINUTE_US)
             await self.writer(storage).insert(success(b"x"))
             assert (await other.fetch(batch.stream, Query())).entries[0].sequence == 13
@@ -586,7 +586,7 @@ class Conformance:
             assert (await writer.fetch(status=Status.ERROR)).total == 4
             # Trimming takes events, not stamps.
             refused = await writer.insert(success(b"x"))
-            assert refused.all == Verdict(0, MINUTE_US)
+            assert refused.all == Decision(0, MINUTE_US)
 
     async def test_another_quota_caps_the_bucket_and_is_told(self) -> None:
         async with self.storage(self.options()) as storage:
@@ -625,11 +625,11 @@ class Conformance:
         async with self.storage(self.options(max_streams=1)) as storage:
             await self.writer(storage, "a").insert(success(b"x"))
             try:
-                await storage.insert(self.writer(storage, "b").batch(success(b"y"), may_displace=False))
-            except StreamsExhausted:
+                await storage.insert(self.writer(storage, "b").batch(success(b"y"), may_evict=False))
+            except TooManyStreams:
                 pass
             else:
                 raise AssertionError("a stream too many was let in")
-            again = self.writer(storage, "a").batch(success(b"z"), may_displace=False)
+            again = self.writer(storage, "a").batch(success(b"z"), may_evict=False)
             assert (await storage.insert(again)).all is not None
             assert (await self.writer(storage, "b").fetch()).entries == []

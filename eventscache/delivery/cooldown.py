@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from eventscache.clock import MICROSECONDS
-from eventscache.storage.messages import Refusal
+from eventscache.storage.messages import LimitedCount
 
 
-class Lease:
+class Cooldown:
     """Tells until when a collection is closed: what is refused locally until then, the storage would refuse as well.
 
     Times are this process's own monotonic microseconds. A refusal is remembered by its second, with the latest
@@ -19,9 +19,9 @@ class Lease:
         self.until_us = 0
         self.refused: list[tuple[int, int]] | None = None  # the latest moment in each second, and a count
 
-    def renew(self, sent_us: int, retry_us: int, longest_us: int) -> None:
-        """Close until `retry_us` after the call was sent; a thousandth is left for clocks that drift."""
-        self.until_us = sent_us + min(retry_us * 999 // 1000, longest_us)
+    def renew(self, sent_us: int, retry_after_us: int, longest_us: int) -> None:
+        """Close until `retry_after_us` after the call was sent; a thousandth is left for clocks that drift."""
+        self.until_us = sent_us + min(retry_after_us * 999 // 1000, longest_us)
 
     def refuse(self, now_us: int, count: int = 1) -> None:
         """Count refusals, to be carried."""
@@ -33,18 +33,18 @@ class Lease:
         else:
             refused.append((now_us, count))
 
-    def hand_over(self) -> "Refused":
+    def hand_over(self) -> "LimitedCounts":
         """Return what is to be carried, and forget it."""
         refused, self.refused = self.refused, None
-        return Refused(refused) if refused else NOTHING_REFUSED
+        return LimitedCounts(refused) if refused else NO_LIMITED_COUNTS
 
-    def take_back(self, refused: "Refused") -> None:
+    def take_back(self, refused: "LimitedCounts") -> None:
         """Remember again what a batch could not deliver: what was refused since is later."""
         if refused.moments:
             self.refused = [*refused.moments, *(self.refused or ())]
 
 
-class Refused:
+class LimitedCounts:
     """Refusals on their way to the storage: they go on ageing while the call is tried again."""
 
     __slots__ = ("moments",)
@@ -52,9 +52,9 @@ class Refused:
     def __init__(self, moments: Sequence[tuple[int, int]]) -> None:
         self.moments = moments
 
-    def aged(self, now_us: int) -> tuple[Refusal, ...]:
+    def aged(self, now_us: int) -> tuple[LimitedCount, ...]:
         """Return them by their age at `now_us`."""
-        return tuple(Refusal(now_us - moment_us, count) for moment_us, count in self.moments)
+        return tuple(LimitedCount(now_us - moment_us, count) for moment_us, count in self.moments)
 
 
-NOTHING_REFUSED = Refused(())
+NO_LIMITED_COUNTS = LimitedCounts(())

@@ -4,21 +4,21 @@ import asyncio
 from collections.abc import Callable
 
 from eventscache.clock import MICROSECONDS
-from eventscache.delivery.stream_buffer import Lane
+from eventscache.delivery.stream_buffer import StreamBuffer
 
 # So long a lease holds at most, and refusals wait to be carried although their stream fell silent: a second, until
 # there are so many streams that asking for each of them every second would take all the time there is.
 _PATIENCE_US, _PATIENCE_US_PER_LANE, _MOST_PATIENCE_US = MICROSECONDS, 300, 30 * MICROSECONDS
 
 
-class Carrier:
+class FlushTimer:
     """Has lanes flushed, by `hurry`, whose refusals have waited for nearly all of `patience_us`."""
 
-    def __init__(self, hurry: Callable[[Lane], None], now_us: Callable[[], int]) -> None:
+    def __init__(self, hurry: Callable[[StreamBuffer], None], now_us: Callable[[], int]) -> None:
         self.patience_us = _PATIENCE_US
         self._hurry = hurry
         self._now_us = now_us
-        self._waiting: dict[Lane, int] = {}  # since when; longest first
+        self._waiting: dict[StreamBuffer, int] = {}  # since when; longest first
         self._begins = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -33,17 +33,17 @@ class Carrier:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
-    def expect(self, lanes: int) -> None:
+    def expect(self, buffers: int) -> None:
         """Learn how many lanes there are."""
-        self.patience_us = min(max(_PATIENCE_US, _PATIENCE_US_PER_LANE * lanes), _MOST_PATIENCE_US)
+        self.patience_us = min(max(_PATIENCE_US, _PATIENCE_US_PER_LANE * buffers), _MOST_PATIENCE_US)
 
-    def note(self, lane: Lane) -> None:
+    def note(self, buffer: StreamBuffer) -> None:
         """Note whether a lane has refusals that the storage does not know of."""
-        if not lane.carries:
+        if not buffer.carries:
             if self._waiting:
-                self._waiting.pop(lane, None)
-        elif lane not in self._waiting:
-            self._waiting[lane] = self._now_us()
+                self._waiting.pop(buffer, None)
+        elif buffer not in self._waiting:
+            self._waiting[buffer] = self._now_us()
             self._begins.set()
 
     async def _carry(self) -> None:
@@ -52,10 +52,10 @@ class Carrier:
             if not self._waiting:
                 self._begins.clear()
                 continue
-            lane, since_us = next(iter(self._waiting.items()))
+            buffer, since_us = next(iter(self._waiting.items()))
             left_us = since_us + self.patience_us * 9 // 10 - self._now_us()
             if left_us > 0:
                 await asyncio.sleep(left_us / MICROSECONDS)
             else:
-                del self._waiting[lane]
-                self._hurry(lane)
+                del self._waiting[buffer]
+                self._hurry(buffer)

@@ -52,7 +52,7 @@ class Receipt:
 Packing = Callable[[Stream, Sequence[Any]], list[Offer]]
 
 
-class Item(msgspec.Struct):
+class PendingEvents(msgspec.Struct):
     """Events of one stream that wait together, errors or none of them: what they are, and what it costs.
 
     They are offers, or what `pack` makes offers of when they go. Each is offered to all the collections that it
@@ -88,7 +88,7 @@ class Item(msgspec.Struct):
         items.append(cls(events[first:] if first else events, failed, receipt, _ITEM_BYTES + size, pack))
         return items
 
-    def join(self, other: "Item") -> bool:
+    def join(self, other: "PendingEvents") -> bool:
         """Take the events of another item in, if they may as well wait as part of this one; return whether it did."""
         if (
             self.receipt is not other.receipt

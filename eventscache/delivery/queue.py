@@ -11,11 +11,17 @@ import msgspec
 import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
-from eventscache.delivery.flush_timer import Carrier
+from eventscache.delivery.flush_timer import FlushTimer
 from eventscache.delivery.ledger import Ledger
-from eventscache.delivery.pending import Item
-from eventscache.delivery.stream_buffer import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_CALL_LANES, Lane, Parcel
-from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
+from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.stream_buffer import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_EVENTS,
+    MAX_CALL_STREAMS,
+    OutgoingBatch,
+    StreamBuffer,
+)
+from eventscache.errors import StorageError, StorageUnavailable, TooManyStreams
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Quota
 from eventscache.stream import Stream
@@ -28,11 +34,11 @@ _SAY_AGAIN_US = 10_000_000
 _LONGEST_GATHERING_US = 50_000
 
 
-class _Flight(msgspec.Struct, frozen=True):
+class InFlightBatch(msgspec.Struct, frozen=True):
     """A parcel on its way, under a number that it keeps until it is given up."""
 
-    lane: Lane
-    parcel: Parcel
+    buffer: StreamBuffer
+    batch_: OutgoingBatch
     number: int
     give_up_us: int
 
@@ -66,16 +72,16 @@ class Queue:
         self._now_us = now_us
         self._writer = secrets.token_urlsafe(9)
         self._numbers = itertools.count(1)
-        self._lanes: dict[Stream, Lane] = {}
+        self._buffers: dict[Stream, StreamBuffer] = {}
         self._sweep_at = _FEWEST_LANES_TO_SWEEP
-        self._ready: deque[Lane] = deque()
+        self._ready: deque[StreamBuffer] = deque()
         self._launching = False
         self._gathered = self._gathered_before = 0  # events since the last launch, and those of them until a turn ago
         self._gathering_since_us = 0
         self._hurried = False  # somebody waits for what is ready
         self._waiting_bytes = 0  # of what is in no call yet
         self._asking = 0  # calls at their first try
-        self._carrier = Carrier(self._hurry, now_us)
+        self._carrier = FlushTimer(self._hurry, now_us)
         self._flying: set[asyncio.Task[None]] = set()
         self._running = False
         self._other_quotas: set[Quota] = set()
@@ -91,11 +97,11 @@ class Queue:
         """Flush what waits, within the time there is; drop and count the rest. Nothing may be put any more."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                lanes = [*self._lanes.values()]
-                for lane in lanes:
-                    self._hurry(lane)
-                for lane in lanes:
-                    await self._flushed(lane)
+                buffers = [*self._buffers.values()]
+                for buffer in buffers:
+                    self._hurry(buffer)
+                for buffer in buffers:
+                    await self._flushed(buffer)
         except TimeoutError:
             _log.warning("queue not drained in time", events=self._ledger.queued)
         self._running = False
@@ -103,54 +109,54 @@ class Queue:
         for task in self._flying:
             task.cancel()
         await asyncio.gather(*self._flying, return_exceptions=True)
-        for lane in self._lanes.values():
-            self._drop(list(lane.waiting), "shutdown")
-            lane.waiting.clear()
+        for buffer in self._buffers.values():
+            self._drop(list(buffer.waiting), "shutdown")
+            buffer.waiting.clear()
         self._waiting_bytes = 0
 
     def has_room(self, size: int) -> bool:
         """Whether that many bytes more may wait."""
         return self.bytes + size <= self._max_bytes
 
-    def lane(self, stream: Stream) -> Lane | None:
+    def buffer(self, stream: Stream) -> StreamBuffer | None:
         """Return the lane of a stream that something was put into of late."""
-        return self._lanes.get(stream)
+        return self._buffers.get(stream)
 
-    def _new_lane(self, stream: Stream) -> Lane:
-        if len(self._lanes) >= self._sweep_at:
+    def _new_lane(self, stream: Stream) -> StreamBuffer:
+        if len(self._buffers) >= self._sweep_at:
             self._sweep()
-        lane = self._lanes[stream] = Lane(stream)
-        self._carrier.expect(len(self._lanes))
-        return lane
+        buffer = self._buffers[stream] = StreamBuffer(stream)
+        self._carrier.expect(len(self._buffers))
+        return buffer
 
     def _sweep(self) -> None:
         """Forget idle lanes: a flood of new ids costs no memory for long."""
         now_us = self._now_us()
-        self._lanes = {stream: lane for stream, lane in self._lanes.items() if not lane.is_idle(now_us)}
-        self._sweep_at = max(_FEWEST_LANES_TO_SWEEP, 2 * len(self._lanes))
+        self._buffers = {stream: buffer for stream, buffer in self._buffers.items() if not buffer.is_idle(now_us)}
+        self._sweep_at = max(_FEWEST_LANES_TO_SWEEP, 2 * len(self._buffers))
 
     def refuses(self, stream: Stream, count: int, *, failed: bool) -> bool:
         """Tell whether events, errors or not, are refused without asking the storage; if so, they count as limited."""
-        lane = self._lanes.get(stream)
-        if lane is None or not lane.refuses(count, self._now_us(), failed=failed):
+        buffer = self._buffers.get(stream)
+        if buffer is None or not buffer.refuses(count, self._now_us(), failed=failed):
             return False
         self._ledger.limited += count
-        self._carrier.note(lane)
+        self._carrier.note(buffer)
         return True
 
-    def put(self, stream: Stream, item: Item, *, trusted: bool) -> None:
+    def put(self, stream: Stream, item: PendingEvents, *, trusted: bool) -> None:
         """Let events wait for the next call of their lane."""
-        lane = self._lanes.get(stream) or self._new_lane(stream)
+        buffer = self._buffers.get(stream) or self._new_lane(stream)
         if trusted:
-            lane.trusted = True
+            buffer.trusted = True
         count = len(item.events)
         self._ledger.queued += count
         self.bytes += item.size
-        lane.put(item)
+        buffer.put(item)
         self._waiting_bytes += item.size
         self._gathered += count
         self._hurried = self._hurried or item.receipt is not None
-        self._schedule(lane)
+        self._schedule(buffer)
 
     def launch(self) -> None:
         """Send what is ready at once, unless the storage is asked already: somebody waits for it."""
@@ -159,34 +165,34 @@ class Queue:
 
     async def delivered(self, stream: Stream, timeout_seconds: float) -> None:
         """Flush what is known of a stream, events and refusals, and return when that is done or time is up."""
-        if lane := self._lanes.get(stream):
+        if buffer := self._buffers.get(stream):
             with contextlib.suppress(TimeoutError):  # the read that follows says so if the storage is away
                 async with asyncio.timeout(timeout_seconds):
-                    await self._flushed(lane)
+                    await self._flushed(buffer)
 
-    async def _flushed(self, lane: Lane) -> None:
+    async def _flushed(self, buffer: StreamBuffer) -> None:
         """Return when all that is known of a lane now has been delivered; what comes later is not waited for."""
-        arrived = lane.arrived
+        arrived = buffer.arrived
         self._hurried = True
-        self._hurry(lane)
-        while lane.done < arrived or lane.carry_due:
-            await lane.flushed()
+        self._hurry(buffer)
+        while buffer.done < arrived or buffer.carry_due:
+            await buffer.flushed()
 
-    def _hurry(self, lane: Lane) -> None:
+    def _hurry(self, buffer: StreamBuffer) -> None:
         """Flush a lane with its refusals, after the flush that may be under way."""
-        if lane.scheduled or lane.carries:
-            lane.carry_due = True
-            self._schedule(lane)
+        if buffer.scheduled or buffer.carries:
+            buffer.carry_due = True
+            self._schedule(buffer)
 
     def reopen(self, stream: Stream) -> None:
         """Ask the storage again about a stream: its limiter was reset."""
-        if lane := self._lanes.get(stream):
-            lane.all.until_us = lane.error.until_us = 0
+        if buffer := self._buffers.get(stream):
+            buffer.all.until_us = buffer.error.until_us = 0
 
-    def _schedule(self, lane: Lane) -> None:
-        if not lane.scheduled:
-            lane.scheduled = True
-            self._ready.append(lane)
+    def _schedule(self, buffer: StreamBuffer) -> None:
+        if not buffer.scheduled:
+            buffer.scheduled = True
+            self._ready.append(buffer)
             self._launch_soon()
 
     def _launch_soon(self) -> None:
@@ -206,7 +212,7 @@ class Queue:
             self._launch_soon()
             return
         while self._ready and self._running and len(self._flying) < self._pool_size:
-            if self._asking and len(self._ready) < MAX_CALL_LANES and self._waiting_bytes < MAX_BATCH_BYTES:
+            if self._asking and len(self._ready) < MAX_CALL_STREAMS and self._waiting_bytes < MAX_BATCH_BYTES:
                 return
             if flights := self._take():
                 self._asking += 1
@@ -234,43 +240,43 @@ class Queue:
         self._flying.discard(task)
         self._launch_soon()
 
-    def _take(self) -> list[_Flight]:
+    def _take(self) -> list[InFlightBatch]:
         """Return what goes along in one call: the next parcels of lanes that are ready, within bounds."""
-        flights: list[_Flight] = []
+        flights: list[InFlightBatch] = []
         events = size = 0
         now_us = self._now_us()
-        while self._ready and len(flights) < MAX_CALL_LANES and events < MAX_BATCH_EVENTS and size < MAX_BATCH_BYTES:
-            lane = self._ready.popleft()
-            parcel = lane.take(self._quota.size, now_us)
-            self._waiting_bytes -= parcel.waited_bytes
-            self._carrier.note(lane)
-            for item in parcel.refused:
+        while self._ready and len(flights) < MAX_CALL_STREAMS and events < MAX_BATCH_EVENTS and size < MAX_BATCH_BYTES:
+            buffer = self._ready.popleft()
+            batch_ = buffer.take(self._quota.size, now_us)
+            self._waiting_bytes -= batch_.waited_bytes
+            self._carrier.note(buffer)
+            for item in batch_.refused:
                 self._end(item, stored=0)
-            flight = _Flight(lane, parcel, next(self._numbers), now_us + self._deadline_us)
-            if parcel.idle:
+            flight = InFlightBatch(buffer, batch_, next(self._numbers), now_us + self._deadline_us)
+            if batch_.idle:
                 self._finish(flight)
             else:
                 flights.append(flight)
-                events += parcel.payloads
-                size += parcel.payload_bytes
+                events += batch_.payloads
+                size += batch_.payload_bytes
         return flights
 
-    def _finish(self, flight: _Flight) -> None:
-        lane = flight.lane
-        lane.finish_flush(flight.parcel)
-        self._carrier.note(lane)
-        if lane.waiting or lane.carry_due:
-            self._schedule(lane)
+    def _finish(self, flight: InFlightBatch) -> None:
+        buffer = flight.buffer
+        buffer.finish_flush(flight.batch_)
+        self._carrier.note(buffer)
+        if buffer.waiting or buffer.carry_due:
+            self._schedule(buffer)
 
-    async def _deliver(self, flights: list[_Flight]) -> None:
+    async def _deliver(self, flights: list[InFlightBatch]) -> None:
         """Insert parcels; whatever happens, every item ends up counted."""
         sent_us = self._now_us()
         try:
             answers = await self._storage.insert_many([self._batch(flight, sent_us) for flight in flights])
-            answered: list[tuple[_Flight, Admission | Exception]] = [*zip(flights, answers, strict=True)]
+            answered: list[tuple[InFlightBatch, Admission | Exception]] = [*zip(flights, answers, strict=True)]
         except asyncio.CancelledError:
             for flight in flights:
-                self._drop(flight.parcel.items, "shutdown")
+                self._drop(flight.batch_.items, "shutdown")
             raise
         except Exception as fault:  # a backend's bug must neither stop the flushing nor lose count
             answered = [(flight, fault) for flight in flights]
@@ -286,11 +292,13 @@ class Queue:
         if trying:
             await asyncio.gather(*trying)
 
-    def _batch(self, flight: _Flight, sent_us: int) -> Batch:
-        lane = flight.lane
-        return flight.parcel.batch(lane.stream, self._quota, self._writer, flight.number, sent_us, trusted=lane.trusted)
+    def _batch(self, flight: InFlightBatch, sent_us: int) -> Batch:
+        buffer = flight.buffer
+        return flight.batch_.batch(
+            buffer.stream, self._quota, self._writer, flight.number, sent_us, trusted=buffer.trusted
+        )
 
-    async def _try_again(self, flight: _Flight, fault: StorageUnavailable) -> None:
+    async def _try_again(self, flight: InFlightBatch, fault: StorageUnavailable) -> None:
         """Try until the deadline, always under one number: no try can store an event twice."""
         pause_seconds = _FIRST_PAUSE_SECONDS
         ambiguous = fault.ambiguous
@@ -310,15 +318,15 @@ class Queue:
                 answer = again
                 ambiguous = ambiguous or again.ambiguous
             except asyncio.CancelledError:
-                self._drop(flight.parcel.items, "shutdown")
+                self._drop(flight.batch_.items, "shutdown")
                 raise
             except Exception as again:  # as in _deliver
                 answer = again
         self._conclude(flight, answer, sent_us)
 
-    def _conclude(self, flight: _Flight, answer: Admission | Exception, sent_us: int) -> None:
+    def _conclude(self, flight: InFlightBatch, answer: Admission | Exception, sent_us: int) -> None:
         """Count what became of a parcel."""
-        lane, parcel, items = flight.lane, flight.parcel, flight.parcel.items
+        buffer, batch_, items = flight.buffer, flight.batch_, flight.batch_.items
         if isinstance(answer, Admission):
             if not self.storage_answers:
                 self._note_storage(None)
@@ -328,13 +336,13 @@ class Queue:
                 _log.error("storage calls a batch stale", writer=self._writer)
                 self._drop(items, "unconfirmed")
             else:
-                lane.renew(answer, sent_us, self._carrier.patience_us)
-                self._settle(parcel, answer)
+                buffer.renew(answer, sent_us, self._carrier.patience_us)
+                self._settle(batch_, answer)
         elif isinstance(answer, StorageUnavailable):
             self._drop(items, "unconfirmed" if answer.ambiguous else "storage_unavailable")
             if not answer.ambiguous:
-                parcel.hand_back(lane)
-        elif isinstance(answer, StreamsExhausted):
+                batch_.hand_back(buffer)
+        elif isinstance(answer, TooManyStreams):
             self._drop(items, "max_streams")
         else:
             if isinstance(answer, StorageError):
@@ -344,14 +352,14 @@ class Queue:
             self._drop(items, "storage_error")
         self._finish(flight)
 
-    def _settle(self, parcel: Parcel, admission: Admission) -> None:
+    def _settle(self, batch_: OutgoingBatch, admission: Admission) -> None:
         ledger = self._ledger
         ledger.admitted_all += admission.all.admitted if admission.all else 0
         ledger.admitted_error += admission.error.admitted if admission.error else 0
-        for item, stored in parcel.outcomes(admission):
+        for item, stored in batch_.outcomes(admission):
             self._end(item, stored=stored)
 
-    def _end(self, item: Item, *, stored: int) -> None:
+    def _end(self, item: PendingEvents, *, stored: int) -> None:
         """Count the events of an item that has been judged."""
         count, ledger = len(item.events), self._ledger
         self.bytes -= item.size
@@ -361,7 +369,7 @@ class Queue:
         if item.receipt:
             item.receipt.end(stored=stored, limited=count - stored)
 
-    def _drop(self, items: list[Item], reason: str) -> None:
+    def _drop(self, items: list[PendingEvents], reason: str) -> None:
         for item in items:
             self.bytes -= item.size
             self._ledger.queued -= len(item.events)

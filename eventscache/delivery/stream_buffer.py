@@ -4,46 +4,46 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 
-from eventscache.delivery.cooldown import NOTHING_REFUSED, Lease, Refused
-from eventscache.delivery.pending import MAX_ITEM_BYTES, MAX_ITEM_EVENTS, Item
-from eventscache.storage.messages import Admission, Batch, Offer, Quota, Share
+from eventscache.delivery.cooldown import NO_LIMITED_COUNTS, Cooldown, LimitedCounts
+from eventscache.delivery.pending import MAX_ITEM_BYTES, MAX_ITEM_EVENTS, PendingEvents
+from eventscache.storage.messages import Admission, Batch, Offer, Quota, Unsent
 from eventscache.stream import Stream
 
 # A batch takes items until it has so much; it holds less than three of the largest.
 MAX_BATCH_EVENTS, MAX_BATCH_BYTES = 2 * MAX_ITEM_EVENTS, 2 * MAX_ITEM_BYTES
-MAX_CALL_LANES = 64  # whose batches travel together
+MAX_CALL_STREAMS = 64  # whose batches travel together
 
 
 class _Share:
     """What a parcel brings to one collection."""
 
-    __slots__ = ("carried", "offered", "surplus")
+    __slots__ = ("limited_earlier", "offered", "surplus")
 
     def __init__(self) -> None:
         self.offered = 0
         self.surplus = 0
-        self.carried: Refused = NOTHING_REFUSED
+        self.limited_earlier: LimitedCounts = NO_LIMITED_COUNTS
 
-    def place(self, lease: Lease, count: int, size: int, now_us: int) -> int:
+    def place(self, cooldown: Cooldown, count: int, size: int, now_us: int) -> int:
         """Return how many of some more events go along as payloads; the others are surplus, or refused."""
-        if now_us < lease.until_us:
-            lease.refuse(now_us, count)
+        if now_us < cooldown.until_us:
+            cooldown.refuse(now_us, count)
             return 0
         placed = min(count, size - self.offered)
         self.offered += placed
         self.surplus += count - placed  # no storage could admit them after `size` others
         return placed
 
-    def at(self, now_us: int) -> Share:
-        if self.surplus or self.carried.moments:
-            return Share(self.surplus, self.carried.aged(now_us))
+    def at(self, now_us: int) -> Unsent:
+        if self.surplus or self.limited_earlier.moments:
+            return Unsent(self.surplus, self.limited_earlier.aged(now_us))
         return _NO_SHARE
 
 
-_NO_SHARE, _UNTOUCHED = Share(), _Share()
+_NO_SHARE, _UNTOUCHED = Unsent(), _Share()
 
 
-class Parcel:
+class OutgoingBatch:
     """What one storage call carries for a stream, the same however often it is tried."""
 
     __slots__ = ("_all", "_error", "_offers", "_placed", "_size", "items", "payload_bytes", "refused", "waited_bytes")
@@ -54,8 +54,8 @@ class Parcel:
         self._error = _UNTOUCHED  # as mostly
         self._offers: list[Offer] = []
         self._placed: list[tuple[int, int]] = []  # of each item, how many of its first events go where
-        self.items: list[Item] = []
-        self.refused: list[Item] = []  # by leases that were closed after the items began to wait
+        self.items: list[PendingEvents] = []
+        self.refused: list[PendingEvents] = []  # by leases that were closed after the items began to wait
         self.payload_bytes = 0
         self.waited_bytes = 0  # of all items, these and the refused
 
@@ -69,19 +69,19 @@ class Parcel:
         """Whether another item would make the call too long for its time."""
         return len(self._offers) >= MAX_BATCH_EVENTS or self.payload_bytes >= MAX_BATCH_BYTES
 
-    def add(self, item: Item, lane: "Lane", now_us: int) -> None:
+    def add(self, item: PendingEvents, buffer: "StreamBuffer", now_us: int) -> None:
         """Offer an item to the collections that are open; there is at least one."""
         count = len(item.events)
-        to_all = self._all.place(lane.all, count, self._size, now_us)
+        to_all = self._all.place(buffer.all, count, self._size, now_us)
         to_error = 0
         if item.failed:
             if self._error is _UNTOUCHED:
                 self._error = _Share()
-            to_error = self._error.place(lane.error, count, self._size, now_us)
+            to_error = self._error.place(buffer.error, count, self._size, now_us)
         self.items.append(item)
         self._placed.append((to_all, to_error))
         if placed := max(to_all, to_error):
-            offers = item.offers(lane.stream, placed)
+            offers = item.offers(buffer.stream, placed)
             if item.failed and to_all != to_error:
                 offers = [
                     Offer(offer.event, offer.status, place < to_all, place < to_error)
@@ -90,30 +90,30 @@ class Parcel:
             self._offers += offers
             self.payload_bytes += item.size
 
-    def carry(self, lane: "Lane") -> None:
+    def carry(self, buffer: "StreamBuffer") -> None:
         """Take along what the leases refused, now that all items are in."""
-        if lane.all.refused:
-            self._all.carried = lane.all.hand_over()
-        if lane.error.refused:
+        if buffer.all.refused:
+            self._all.limited_earlier = buffer.all.hand_over()
+        if buffer.error.refused:
             if self._error is _UNTOUCHED:
                 self._error = _Share()
-            self._error.carried = lane.error.hand_over()
+            self._error.limited_earlier = buffer.error.hand_over()
 
-    def hand_back(self, lane: "Lane") -> None:
+    def hand_back(self, buffer: "StreamBuffer") -> None:
         """Return the carried refusals, which the storage has surely not booked."""
-        lane.all.take_back(self._all.carried)
-        lane.error.take_back(self._error.carried)
+        buffer.all.take_back(self._all.limited_earlier)
+        buffer.error.take_back(self._error.limited_earlier)
 
     @property
     def idle(self) -> bool:
         """Whether the storage need not be asked."""
-        return not self.items and not (self._all.carried.moments or self._error.carried.moments)
+        return not self.items and not (self._all.limited_earlier.moments or self._error.limited_earlier.moments)
 
     def batch(self, stream: Stream, quota: Quota, writer: str, number: int, now_us: int, *, trusted: bool) -> Batch:
         """Return the call as it is to be sent at `now_us`."""
         return Batch(stream, quota, writer, number, self._offers, self._all.at(now_us), self._error.at(now_us), trusted)
 
-    def outcomes(self, admission: Admission) -> Iterator[tuple[Item, int]]:
+    def outcomes(self, admission: Admission) -> Iterator[tuple[PendingEvents, int]]:
         """Yield each item and how many of its events were admitted by a collection: each admits the first ones."""
         all_left = admission.all.admitted if admission.all else 0
         error_left = admission.error.admitted if admission.error else 0
@@ -129,7 +129,7 @@ class Parcel:
             yield item, max(by_all, by_error)
 
 
-class Lane:
+class StreamBuffer:
     """One stream on its way to the storage: its leases, and what waits. At most one call of it is under way."""
 
     __slots__ = (
@@ -147,9 +147,9 @@ class Lane:
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.all = Lease()
-        self.error = Lease()
-        self.waiting: deque[Item] = deque()
+        self.all = Cooldown()
+        self.error = Cooldown()
+        self.waiting: deque[PendingEvents] = deque()
         self.arrived = 0  # how many items ever began to wait here, and how many of them are done with
         self.done = 0
         self.scheduled = False
@@ -168,7 +168,7 @@ class Lane:
         self.all.refuse(now_us, count)
         return True
 
-    def put(self, item: Item) -> None:
+    def put(self, item: PendingEvents) -> None:
         """Let events wait, in the item before them if possible: what an item costs on its way is then paid once."""
         waiting = self.waiting
         if not waiting or not waiting[-1].join(item):
@@ -180,39 +180,39 @@ class Lane:
         """Whether there are refusals that the storage does not know of."""
         return bool(self.all.refused or self.error.refused)
 
-    def take(self, size: int, now_us: int) -> Parcel:
+    def take(self, size: int, now_us: int) -> OutgoingBatch:
         """Return the next call's content: what waits, as far as one call goes, and all refusals.
 
         Refusals alone are no reason for a call before they are due.
         """
-        parcel = Parcel(size)
-        while self.waiting and not parcel.full:
+        batch_ = OutgoingBatch(size)
+        while self.waiting and not batch_.full:
             item = self.waiting.popleft()
-            parcel.waited_bytes += item.size
+            batch_.waited_bytes += item.size
             if self.refuses(len(item.events), now_us, failed=item.failed):
-                parcel.refused.append(item)
+                batch_.refused.append(item)
             else:
-                parcel.add(item, self, now_us)
-        if self.carry_due or parcel.items:
-            parcel.carry(self)
+                batch_.add(item, self, now_us)
+        if self.carry_due or batch_.items:
+            batch_.carry(self)
             self.carry_due = False
-        return parcel
+        return batch_
 
     def renew(self, admission: Admission, sent_us: int, longest_us: int) -> None:
         """Learn from an answer when the collections open, or at least when to ask again."""
         if admission.all:
-            self.all.renew(sent_us, admission.all.retry_us, longest_us)
+            self.all.renew(sent_us, admission.all.retry_after_us, longest_us)
         if admission.error:
-            self.error.renew(sent_us, admission.error.retry_us, longest_us)
+            self.error.renew(sent_us, admission.error.retry_after_us, longest_us)
 
     def is_idle(self, now_us: int) -> bool:
         """Whether nothing would be lost if it were forgotten."""
         leased = now_us < self.all.until_us or now_us < self.error.until_us
         return not (self.scheduled or self.waiting or self.carries or leased)
 
-    def finish_flush(self, parcel: Parcel) -> None:
+    def finish_flush(self, batch_: OutgoingBatch) -> None:
         """Note that a parcel is done with."""
-        self.done += len(parcel.items) + len(parcel.refused)
+        self.done += len(batch_.items) + len(batch_.refused)
         self.scheduled = False
         if self._flushed:
             self._flushed.set()

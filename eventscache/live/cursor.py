@@ -19,7 +19,7 @@ _MOST_NAMES = 4096
 _GONE = "gone"
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """How far a stream was read: the number of the last event, and a mark by which to know that event again.
 
     Numbers alone do not do: those of a storage that was lost begin anew, and soon pass the old ones. Without a mark
@@ -34,22 +34,22 @@ class Place(NamedTuple):
         """Whether the stream was found empty after that event: it is gone, and so are all before it."""
         return self.mark == _GONE
 
-    def emptied(self) -> "Place":
+    def emptied(self) -> "Position":
         """Return the same place in a stream that holds nothing any more."""
-        return Place(self.number, _GONE if self.number else "")
+        return Position(self.number, _GONE if self.number else "")
 
     def holds(self, event: Event) -> bool:
         """Tell whether the event of that number can be the one that was read."""
         return self.mark in ("", mark(event))
 
 
-START = Place(0)
+START = Position(0)
 
 
 class Cursor:
     """The place in each stream; one that is not named is new since."""
 
-    def __init__(self, places: dict[str, Place] | None = None) -> None:
+    def __init__(self, places: dict[str, Position] | None = None) -> None:
         self._places = places or {}
 
     @classmethod
@@ -59,9 +59,9 @@ class Cursor:
             return cls()
         if not _CURSOR.fullmatch(text):
             raise ValueError("not a cursor")
-        return cls({name: Place(int(number, 36), mark) for name, number, mark in _PARTS.findall(text)})
+        return cls({name: Position(int(number, 36), mark) for name, number, mark in _PARTS.findall(text)})
 
-    def place(self, stream: Stream) -> Place:
+    def place(self, stream: Stream) -> Position:
         """Return how far a stream was read, its start if it was not."""
         return self._places.get(_name(stream), START)
 
@@ -72,7 +72,7 @@ def mark(event: Event) -> str:
     return base64.urlsafe_b64encode(hashlib.blake2b(told, digest_size=3).digest()).decode()
 
 
-def part(stream: Stream, place: Place) -> str:
+def part(stream: Stream, place: Position) -> str:
     """Return what a cursor says of one stream."""
     digits = ""
     number = place.number

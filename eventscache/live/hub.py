@@ -9,9 +9,9 @@ from eventscache.cache import EventsCache
 from eventscache.clock import Clock
 from eventscache.errors import EventsCacheError, StorageError
 from eventscache.live.cursor import Cursor
-from eventscache.live.messages import Peer, Wanted
+from eventscache.live.messages import Client, StreamFilter
 from eventscache.live.subscription import Subscription
-from eventscache.live.tail import NOTHING, Trail
+from eventscache.live.tail import NOTHING, Tail
 from eventscache.stream import Namespace, Stream
 
 _log = structlog.get_logger()
@@ -27,13 +27,13 @@ class TooManyWatchers(EventsCacheError):
     """Nobody more may watch for now."""
 
 
-class Watch:
+class CollectionPoller:
     """A collection that somebody watches; `came` counts since the last second began."""
 
     def __init__(self, cache: EventsCache, stream: Stream, *, errors: bool) -> None:
         self.stream = stream
         self.errors = errors
-        self.trail = Trail(cache, stream, errors=errors)
+        self.tail = Tail(cache, stream, errors=errors)
         self.listeners: set[Subscription] = set()
         self.uses = 0
         self.came = 0
@@ -43,17 +43,17 @@ class Watch:
     async def prime(self) -> None:
         """Look for the first time, unless that was done. Raises `StorageError`."""
         async with self._turn:
-            if self.trail.place is None:
-                await self.trail.read()
+            if self.tail.place is None:
+                await self.tail.read()
 
     async def look(self) -> None:
         """Tell all listeners what is new. Raises `StorageError`."""
         async with self._turn:
-            stretch = await self.trail.read()
-            self.came += stretch.came
-            if stretch is not NOTHING:
+            changes = await self.tail.read()
+            self.came += changes.came
+            if changes is not NOTHING:
                 for listener in self.listeners:
-                    listener.take(self.stream, stretch)
+                    listener.take(self.stream, changes)
 
 
 class Hub:
@@ -65,7 +65,7 @@ class Hub:
         self.clock = clock or Clock()
         self.looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
         self._subscriptions: dict[Subscription, None] = {}
-        self._watches: dict[tuple[Stream, bool], Watch] = {}
+        self._watches: dict[tuple[Stream, bool], CollectionPoller] = {}
         self._ticked = asyncio.Event()
         self._counted_at = 0.0
         self._looking: asyncio.Task[None] | None = None
@@ -78,8 +78,8 @@ class Hub:
 
     def subscribe(
         self,
-        wanted: Wanted,
-        peer: Peer,
+        wanted: StreamFilter,
+        peer: Client,
         *,
         cursor: Cursor | None = None,
         history: int = 0,
@@ -123,15 +123,15 @@ class Hub:
         """Return the known streams that can be watched, most recently active first. Raises `StorageError`."""
         return [info.stream for info in await self.cache.streams(namespace, MOST_STREAMS)]
 
-    def hold(self, stream: Stream, *, errors: bool) -> Watch:
+    def hold(self, stream: Stream, *, errors: bool) -> CollectionPoller:
         """Return the watch of a collection, to be given back by `release`."""
         watch = self._watches.get((stream, errors))
         if watch is None:
-            watch = self._watches[stream, errors] = Watch(self.cache, stream, errors=errors)
+            watch = self._watches[stream, errors] = CollectionPoller(self.cache, stream, errors=errors)
         watch.uses += 1
         return watch
 
-    def release(self, watch: Watch) -> None:
+    def release(self, watch: CollectionPoller) -> None:
         """Look no more at a collection that nobody else holds."""
         watch.uses -= 1
         if not watch.uses:
@@ -172,7 +172,7 @@ class Hub:
             for watch in self._watches.values():
                 watch.came = 0
 
-    async def _look(self, watch: Watch) -> None:
+    async def _look(self, watch: CollectionPoller) -> None:
         try:
             async with self.looks:
                 await watch.look()

@@ -3,32 +3,32 @@
 import enum
 from typing import NamedTuple, Protocol
 
-from eventscache.live.tail import Seen
-from eventscache.query.filter import Search
+from eventscache.live.tail import LiveEvent
+from eventscache.query.filter import EventFilter
 from eventscache.stream import Namespace, Status, Stream
 
 
-class Wanted(NamedTuple):
+class StreamFilter(NamedTuple):
     """What somebody wants to see: streams, or the most recently active ones of a namespace; of these some events."""
 
     namespace: Namespace
     streams: tuple[Stream, ...] | None = None
     status: Status | None = None
-    search: Search | None = None
+    search: EventFilter | None = None
 
     @property
     def errors(self) -> bool:
         """Whether the collection of errors is meant; every other status is found among all events."""
         return self.status is Status.ERROR
 
-    def finds(self, seen: Seen) -> bool:
+    def matches(self, seen: LiveEvent) -> bool:
         """Tell whether an event of the collection is wanted."""
         if self.status and seen.event.status is not self.status:
             return False
-        return self.search is None or self.search.finds(seen.event, seen.folded)
+        return self.search is None or self.search.matches(seen.event, seen.searchable_text)
 
 
-class Peer(Protocol):
+class Client(Protocol):
     """Whoever reads at the other end."""
 
     @property
@@ -52,7 +52,7 @@ class Signal(enum.Enum):
     """The storage does not answer."""
     BACK = enum.auto()
     """The storage answers again."""
-    QUIET = enum.auto()
+    KEEPALIVE = enum.auto()
     """There was nothing to tell for a while."""
 
 
@@ -79,4 +79,4 @@ class Counters(NamedTuple):
     streams: int
 
 
-Item = Seen | Signal | Gap | Cleared | Counters
+Message = LiveEvent | Signal | Gap | Cleared | Counters

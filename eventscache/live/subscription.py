@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from eventscache.errors import StorageError
-from eventscache.live.cursor import START, Cursor, Place, part, written
-from eventscache.live.messages import Cleared, Counters, Gap, Item, Peer, Signal, Wanted
-from eventscache.live.tail import Seen, Stretch, Trail
+from eventscache.live.cursor import START, Cursor, Position, part, written
+from eventscache.live.messages import Cleared, Client, Counters, Gap, Message, Signal, StreamFilter
+from eventscache.live.tail import Changes, LiveEvent, Tail
 from eventscache.storage.messages import Query
 from eventscache.stream import Stream
 
 if TYPE_CHECKING:
-    from eventscache.live.hub import Hub, Watch
+    from eventscache.live.hub import CollectionPoller, Hub
 
 _MOST_UNREAD_BYTES = 1024 * 1024
 _PASSED_BYTES = 100
@@ -25,7 +25,7 @@ class _Passed(NamedTuple):
     """An event that is not wanted."""
 
     stream: Stream
-    place: Place
+    place: Position
 
 
 class _First(NamedTuple):
@@ -41,7 +41,7 @@ class _Restart(NamedTuple):
     stream: Stream
 
 
-_Waiting = Seen | Signal | Cleared | Counters | _Passed | _First | _Restart
+_Waiting = LiveEvent | Signal | Cleared | Counters | _Passed | _First | _Restart
 
 
 class Subscription:
@@ -50,8 +50,8 @@ class Subscription:
     def __init__(
         self,
         hub: "Hub",
-        wanted: Wanted,
-        peer: Peer,
+        wanted: StreamFilter,
+        peer: Client,
         *,
         cursor: Cursor | None = None,
         history: int = 0,
@@ -64,9 +64,11 @@ class Subscription:
         self._resumed = cursor
         self._history = history
         self._until = until
-        self._places: dict[Stream, Place] = {}
+        self._places: dict[Stream, Position] = {}
         self._parts: dict[Stream, str] = {}  # of the cursor
-        self._followed: dict[Stream, tuple[Watch, Watch]] = {}  # where its events come from, and where they count
+        self._followed: dict[
+            Stream, tuple[CollectionPoller, CollectionPoller]
+        ] = {}  # where its events come from, and where they count
         self._queue: deque[_Waiting] = deque()
         self._queued_bytes = 0
         self._woken = asyncio.Event()
@@ -97,7 +99,7 @@ class Subscription:
         if self._peer.unread:
             self._peer.cut()
 
-    async def news(self) -> AsyncGenerator[Item, None]:
+    async def messages(self) -> AsyncGenerator[Message, None]:
         """Yield what was before, `READY`, and then whatever comes, until the end."""
         while not self.ended:
             if self._stale:
@@ -118,7 +120,7 @@ class Subscription:
                 await self._woken.wait()
                 self._woken.clear()
 
-    async def _caught_up(self) -> AsyncIterator[Item]:
+    async def _caught_up(self) -> AsyncIterator[Message]:
         """Yield what is to be told of streams that are not followed yet, however long the storage is away."""
         while not self.ended:
             try:
@@ -130,14 +132,14 @@ class Subscription:
                     yield turn
                 await self._hub.ticked()
                 if self._silent(self._hub.clock.now()):
-                    yield self._spoken(Signal.QUIET)
+                    yield self._spoken(Signal.KEEPALIVE)
                 continue
             self._come_back()
             if turn := self._turn():
                 yield turn
             return
 
-    async def _catch_up(self) -> AsyncIterator[Item]:
+    async def _catch_up(self) -> AsyncIterator[Message]:
         """Find where each stream begins, read on from there without haste, and at last follow what comes.
 
         What can be long is told before anything is followed: what comes meanwhile need not wait in memory.
@@ -179,56 +181,56 @@ class Subscription:
             if stream not in self._places:
                 self._move(stream, await self._start(stream))
 
-    async def _start(self, stream: Stream) -> Place:
+    async def _start(self, stream: Stream) -> Position:
         if self._resumed:
             return self._resumed.place(stream)
         if self._ready:  # it appeared since
             return START
-        newest = self._followed[stream][0].trail.place or START
+        newest = self._followed[stream][0].tail.place or START
         if self._history:
             query = Query(self.wanted.status, limit=self._history)
             found = await self._hub.cache.fetch(stream, query, self.wanted.search)
-            return Place(found.events[-1][0] - 1) if found.events else newest
+            return Position(found.events[-1][0] - 1) if found.events else newest
         return newest
 
-    async def _read_on(self, stream: Stream, *, fresh: bool) -> AsyncIterator[Item]:
+    async def _read_on(self, stream: Stream, *, fresh: bool) -> AsyncIterator[Message]:
         """Yield what came after what was told last; unless it is to be fresh, after the last shared look may do."""
         place = self._places[stream]
-        if place == self._followed[stream][0].trail.place and not fresh:
+        if place == self._followed[stream][0].tail.place and not fresh:
             return
-        trail = Trail(self._hub.cache, stream, errors=self.wanted.errors, place=place)
+        tail = Tail(self._hub.cache, stream, errors=self.wanted.errors, place=place)
         async with self._hub.looks:
-            stretch = await trail.read()
-        if trail.place and trail.place.empty:
-            self._move(stream, trail.place)
-        for waiting in self._items(stream, stretch):
+            changes = await tail.read()
+        if tail.place and tail.place.empty:
+            self._move(stream, tail.place)
+        for waiting in self._items(stream, changes):
             if self.ended:
                 return
             if item := self._told(waiting):
                 yield item
 
-    def _items(self, stream: Stream, stretch: Stretch) -> Iterator[_Waiting]:
-        if stretch.cleared:
+    def _items(self, stream: Stream, changes: Changes) -> Iterator[_Waiting]:
+        if changes.cleared:
             yield Cleared(stream)
-        if stretch.restarted or self._begins_anew(stream, stretch):
+        if changes.restarted or self._begins_anew(stream, changes):
             yield _Restart(stream)
-        elif stretch.gap:
-            yield _First(stream, stretch.seen[0].sequence)
-        for seen in stretch.seen:
-            yield seen if self.wanted.finds(seen) else _Passed(stream, seen.place)
+        elif changes.gap:
+            yield _First(stream, changes.seen[0].sequence)
+        for seen in changes.seen:
+            yield seen if self.wanted.matches(seen) else _Passed(stream, seen.place)
 
-    def _begins_anew(self, stream: Stream, stretch: Stretch) -> bool:
+    def _begins_anew(self, stream: Stream, changes: Changes) -> bool:
         """Tell whether numbers come again that were told before the stream was empty: the shared look may not know."""
         place = self._places.get(stream, START)
-        if not (place.empty and stretch.seen and stretch.seen[0].sequence <= place.number):
+        if not (place.empty and changes.seen and changes.seen[0].sequence <= place.number):
             return False
         self._move(stream, START)  # not twice
         return True
 
-    def _told(self, waiting: _Waiting) -> Item | None:
+    def _told(self, waiting: _Waiting) -> Message | None:
         """Move on, and return what there is to be told, if it was not told before."""
-        item: Item | None
-        if isinstance(waiting, Seen | _Passed | _First | _Restart):
+        item: Message | None
+        if isinstance(waiting, LiveEvent | _Passed | _First | _Restart):
             # Of a stream that was left so long ago that it is forgotten, nothing is told.
             place = self._places.get(waiting.stream)
             item = None if place is None else self._moved(waiting, place.number)
@@ -238,7 +240,7 @@ class Subscription:
             self._spoken(item)
         return item
 
-    def _moved(self, waiting: Seen | _Passed | _First | _Restart, position: int) -> Item | None:
+    def _moved(self, waiting: LiveEvent | _Passed | _First | _Restart, position: int) -> Message | None:
         match waiting:
             case _Restart(stream):
                 self._move(stream, START)
@@ -250,9 +252,9 @@ class Subscription:
         if waiting.place.number <= position:
             return None
         self._move(waiting.stream, waiting.place)
-        return waiting if isinstance(waiting, Seen) else None
+        return waiting if isinstance(waiting, LiveEvent) else None
 
-    def _turn(self) -> Item | None:
+    def _turn(self) -> Message | None:
         """Return that the storage is away, or back, if that was not told."""
         if self._away is self._told_away:
             return None
@@ -264,14 +266,14 @@ class Subscription:
             self._away = False
             self._woken.set()
 
-    def _spoken(self, item: Item) -> Item:
+    def _spoken(self, item: Message) -> Message:
         self._spoken_at = self._hub.clock.now()
         return item
 
     def _silent(self, now: float) -> bool:
         return now - self._spoken_at >= _QUIET_SECONDS
 
-    def _move(self, stream: Stream, place: Place) -> None:
+    def _move(self, stream: Stream, place: Position) -> None:
         self._places[stream] = place
         self._parts[stream] = part(stream, place)
 
@@ -286,9 +288,9 @@ class Subscription:
 
     # What the hub calls at each tick; none of it waits.
 
-    def take(self, stream: Stream, stretch: Stretch) -> None:
+    def take(self, stream: Stream, changes: Changes) -> None:
         """Queue what came into a stream."""
-        for waiting in self._items(stream, stretch):
+        for waiting in self._items(stream, changes):
             self._put(waiting)
 
     def _put(self, waiting: _Waiting) -> None:
@@ -321,7 +323,7 @@ class Subscription:
             return
         self._come_back()
         if not self._queue and self._silent(now):
-            self._put(Signal.QUIET)
+            self._put(Signal.KEEPALIVE)
 
     def count(self, seconds: float) -> None:
         """Tell the counters of the time since the last ones."""
@@ -332,8 +334,8 @@ class Subscription:
         self._put(
             Counters(
                 round(came / seconds, 2),
-                sum(watch.trail.limited for watch in watches),
-                sum(watch.trail.total for watch in watches),
+                sum(watch.tail.limited for watch in watches),
+                sum(watch.tail.total for watch in watches),
                 self._hub.cache.ledger.dropped.total(),
                 len(watches),
             )
@@ -341,4 +343,4 @@ class Subscription:
 
 
 def _size(waiting: _Waiting) -> int:
-    return waiting.size if isinstance(waiting, Seen) else _PASSED_BYTES
+    return waiting.size if isinstance(waiting, LiveEvent) else _PASSED_BYTES

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from eventscache.cache import EventsCache, Found
+from eventscache.cache import EventPage, EventsCache
 from eventscache.event import Event
-from eventscache.live.cursor import START, Place, mark
-from eventscache.query.filter import folded
+from eventscache.live.cursor import START, Position, mark
+from eventscache.query.filter import searchable_text
 from eventscache.storage.messages import Query
 from eventscache.stream import Status, Stream
 
@@ -15,24 +15,24 @@ _OBJECT_BYTES = 500  # what CPython spends on an event beside its texts
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
-class Seen:
+class LiveEvent:
     """An event that came into a stream. Its JSON is made once, however many want it."""
 
-    __slots__ = ("_folded", "_json", "_place", "event", "sequence", "stream")
+    __slots__ = ("_json", "_place", "_searchable_text", "event", "sequence", "stream")
 
     def __init__(self, stream: Stream, sequence: int, event: Event) -> None:
         self.stream = stream
         self.sequence = sequence
         self.event = event
         self._json = b""
-        self._folded = ""
-        self._place: Place | None = None
+        self._searchable_text = ""
+        self._place: Position | None = None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Position:
         """How far somebody has read who was told it."""
         if self._place is None:
-            self._place = Place(self.sequence, mark(self.event))
+            self._place = Position(self.sequence, mark(self.event))
         return self._place
 
     @property
@@ -42,11 +42,11 @@ class Seen:
             self._json = self.event.to_json(self.sequence).translate(_ONE_LINE)
         return self._json
 
-    def folded(self) -> str:
+    def searchable_text(self) -> str:
         """Return the text that a search looks at."""
-        if not self._folded:
-            self._folded = folded(self.event)
-        return self._folded
+        if not self._searchable_text:
+            self._searchable_text = searchable_text(self.event)
+        return self._searchable_text
 
     @property
     def size(self) -> int:
@@ -55,30 +55,30 @@ class Seen:
         return len(event.original) + len(event.success) + len(event.malformed) + len(event.error) + _OBJECT_BYTES
 
 
-class Stretch(NamedTuple):
+class Changes(NamedTuple):
     """What is new: the events `seen`, oldest first; by their numbers, `came` have come into the stream.
 
     `gap`: some before them may have been missed. `restarted`: the numbers began anew, and whatever there was before is
     lost. `cleared`: the events before them were removed.
     """
 
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[LiveEvent, ...] = ()
     came: int = 0
     gap: bool = False
     restarted: bool = False
     cleared: bool = False
 
 
-NOTHING = Stretch()
+NOTHING = Changes()
 
 
-class Trail:
+class Tail:
     """Follows one collection, all events or the errors; `place` is how far it was read.
 
     Without a place it begins at the newest event there is at the first look.
     """
 
-    def __init__(self, cache: EventsCache, stream: Stream, *, errors: bool, place: Place | None = None) -> None:
+    def __init__(self, cache: EventsCache, stream: Stream, *, errors: bool, place: Position | None = None) -> None:
         self.place = place
         self.total = 0
         self.limited = 0
@@ -87,7 +87,7 @@ class Trail:
         self._errors = errors
         self._looked = False
 
-    async def read(self) -> Stretch:
+    async def read(self) -> Changes:
         """Return what has come since; most often that is nothing, and the newest event alone tells so.
 
         Raises `StorageError`; then nothing was read.
@@ -109,7 +109,7 @@ class Trail:
             return await self._read_all(number, restarted=sequence <= number)
         return await self._read_on(self.place)
 
-    async def _read_nothing(self, page: Found, place: Place) -> Stretch:
+    async def _read_nothing(self, page: EventPage, place: Position) -> Changes:
         """There is nothing to read: it was cleared, or it is another storage."""
         cleared = self._looked and self.total > 0
         restarted = False
@@ -119,10 +119,10 @@ class Trail:
                 self.place = place.emptied()
             elif await self._is_another(place):
                 self.place, restarted = START, True
-        stretch = Stretch(cleared=cleared, restarted=restarted) if cleared or restarted else NOTHING
-        return self._noted(page, stretch)
+        changes = Changes(cleared=cleared, restarted=restarted) if cleared or restarted else NOTHING
+        return self._noted(page, changes)
 
-    async def _read_on(self, place: Place) -> Stretch:
+    async def _read_on(self, place: Position) -> Changes:
         """Read what is newer, and with it the last event that was read: it must be the same still."""
         page = await self._fetch(after=max(0, place.number - 1))
         if page.events and page.events[-1][0] == place.number:
@@ -137,55 +137,55 @@ class Trail:
             return await self._read_all(place.number, restarted=True)
         return self._noted(page, self._stretch(page, place.number, alone=alone))
 
-    async def _read_all(self, number: int, *, restarted: bool) -> Stretch:
+    async def _read_all(self, number: int, *, restarted: bool) -> Changes:
         """Read a collection that was empty, or whose numbers began anew."""
         page = await self._fetch()
         restarted = restarted or bool(page.events and page.events[-1][0] <= number)
         return self._noted(page, self._stretch(page, number, alone=not restarted, restarted=restarted))
 
-    def _stretch(self, page: Found, number: int, *, alone: bool, restarted: bool = False) -> Stretch:
+    def _stretch(self, page: EventPage, number: int, *, alone: bool, restarted: bool = False) -> Changes:
         """Return what a page tells; `alone`: nothing is left of what was before its events."""
         if not page.events:  # something else wrote over them
             return NOTHING
         first, last = page.events[-1][0], page.events[0][0]
         full = page.total >= self._cache.quota.size
         self.place = _place(page)
-        return Stretch(
-            tuple(Seen(self._stream, sequence, event) for sequence, event in reversed(page.events)),
+        return Changes(
+            tuple(LiveEvent(self._stream, sequence, event) for sequence, event in reversed(page.events)),
             came=last if restarted else last - number,
             gap=alone and full and first > number + 1,
             restarted=restarted,
             cleared=alone and not full and self._looked and self.total > 0,
         )
 
-    def _noted(self, page: Found, stretch: Stretch) -> Stretch:
+    def _noted(self, page: EventPage, changes: Changes) -> Changes:
         self.total, self.limited, self._looked = page.total, page.limited, True
-        return stretch
+        return changes
 
-    async def _is_elsewhere(self, place: Place) -> bool:
+    async def _is_elsewhere(self, place: Position) -> bool:
         """Tell whether the stream's other collection has the event of a place: places may come from there."""
         if place.mark:
             return not await self._is_another(place, missing=True)
         newest = (await self._fetch_other(limit=1)).events
         return bool(newest) and newest[0][0] >= place.number
 
-    async def _is_another(self, place: Place, *, missing: bool = False) -> bool:
+    async def _is_another(self, place: Position, *, missing: bool = False) -> bool:
         """Tell whether the other collection has another event of that number; `missing` is said if it has none."""
         found = (await self._fetch_other(after=place.number - 1, before=place.number + 1, limit=1)).events
         return not place.holds(found[0][1]) if found else missing
 
-    async def _fetch(self, *, after: int | None = None, limit: int = _EVERYTHING) -> Found:
+    async def _fetch(self, *, after: int | None = None, limit: int = _EVERYTHING) -> EventPage:
         query = Query(Status.ERROR if self._errors else None, after=after, limit=limit)
         return await self._cache.fetch(self._stream, query)
 
-    async def _fetch_other(self, *, after: int | None = None, before: int | None = None, limit: int) -> Found:
+    async def _fetch_other(self, *, after: int | None = None, before: int | None = None, limit: int) -> EventPage:
         query = Query(None if self._errors else Status.ERROR, after=after, before=before, limit=limit)
         return await self._cache.fetch(self._stream, query)
 
 
-def _place(page: Found) -> Place:
+def _place(page: EventPage) -> Position:
     """Return the place of the newest event of a page."""
     if not page.events:
         return START
     number, event = page.events[0]
-    return Place(number, mark(event))
+    return Position(number, mark(event))

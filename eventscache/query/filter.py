@@ -16,7 +16,7 @@ class _Typed(msgspec.Struct):
 _typed = msgspec.json.Decoder(_Typed)
 
 
-class Search(NamedTuple):
+class EventFilter(NamedTuple):
     """Only events whose timestamp lies in [start, end), of that `event_type`, with that text in their JSON."""
 
     start_us: int | None = None
@@ -24,15 +24,15 @@ class Search(NamedTuple):
     event_type: str = ""
     text: str = ""
 
-    def finds(self, event: Event, text: Callable[[], str] | None = None) -> bool:
+    def matches(self, event: Event, text: Callable[[], str] | None = None) -> bool:
         """Tell whether an event is meant; the text is compared without regard to case.
 
-        `text` returns what `folded` makes of the event, for those who have it.
+        `text` returns what `searchable_text` makes of the event, for those who have it.
         """
         return (
             self._in_time(event)
             and (not self.event_type or self._type(event) == self.event_type)
-            and (not self.text or self.text.casefold() in (text() if text else folded(event)))
+            and (not self.text or self.text.casefold() in (text() if text else searchable_text(event)))
         )
 
     def _in_time(self, event: Event) -> bool:
@@ -52,6 +52,6 @@ class Search(NamedTuple):
             return ""
 
 
-def folded(event: Event) -> str:
+def searchable_text(event: Event) -> str:
     """Return the JSON text of an event as it is searched."""
     return event.to_json(0).decode().casefold()

@@ -12,8 +12,8 @@ import structlog
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys
-from eventscache.access.credential_reloaders import KeyReader, TokenReader
-from eventscache.access.reloader import Follower
+from eventscache.access.credential_reloaders import ApiKeyReloader, TokenFileReloader
+from eventscache.access.reloader import Reloader
 from eventscache.cache import EventsCache
 from eventscache.clock import Clock
 from eventscache.config.loading import Effective
@@ -31,8 +31,8 @@ from eventscache.server.http.access_log import AccessLog
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
 from eventscache.server.http.connections import ConnectionLimits, Connections
-from eventscache.server.http.log_throttle import Complaints
-from eventscache.server.http.responses import Refused, error_answer
+from eventscache.server.http.log_throttle import LogThrottle
+from eventscache.server.http.responses import HttpError, error_response
 from eventscache.server.routes import event_stream, events, health, ingestion, openapi
 from eventscache.server.routes.static_files import page_routes
 from eventscache.server.startup_checks import require_c_parser
@@ -101,7 +101,7 @@ class Sidecar:
         self._inherited = worker.board.read(worker.number) if worker else MetricsSnapshot()
         require_c_parser()
         access, api_keys = Access(settings), ApiKeys(settings.api_keys)
-        self._followers = _followers(settings, access, api_keys)
+        self._reloaders = _reloaders(settings, access, api_keys)
         limits = Limits(
             max_event_bytes=settings.max_event_bytes,
             max_malformed_bytes=settings.max_malformed_bytes,
@@ -132,7 +132,7 @@ class Sidecar:
                 stall_seconds=settings.body_timeout_ms / 1000,
                 keepalive_seconds=settings.keepalive_ms / 1000,
             ),
-            Complaints(),
+            LogThrottle(),
             request_factory=self._request,
             access_log=logging.getLogger(__name__) if settings.access_log else None,
             access_log_class=AccessLog,
@@ -147,8 +147,8 @@ class Sidecar:
     async def start(self, host: str, port: int) -> str:
         """Open the cache, listen, and return the address. Raises `ConfigError`."""
         await self.cache.open()
-        for follower in self._followers:
-            await follower.start()
+        for reloader in self._reloaders:
+            await reloader.start()
         await self._runner.setup()
         self._connections.start()
         try:
@@ -168,8 +168,8 @@ class Sidecar:
         await self._runner.cleanup()
         await self._connections.stop()
         self._context.bodies.close()
-        for follower in self._followers:
-            await follower.stop()
+        for reloader in self._reloaders:
+            await reloader.stop()
         await self.cache.close(max(0, deadline - self._loop.time()))
 
     @property
@@ -199,23 +199,23 @@ class Sidecar:
         try:
             methods = self._handlers.get(request.raw_path.partition("?")[0])
             if methods is None:
-                return error_answer(404, "there is nothing at this path")
+                return error_response(404, "there is nothing at this path")
             handler = methods.get(request.method)
             if handler is None:
-                return error_answer(405, "this path does not take that method", {"Allow": ", ".join(methods)})
+                return error_response(405, "this path does not take that method", {"Allow": ", ".join(methods)})
             if request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket":
-                raise Refused(400, "there is no WebSocket here")  # noqa: TRY301 - as a handler would
+                raise HttpError(400, "there is no WebSocket here")  # noqa: TRY301 - as a handler would
             return await handler(self._context, request)
-        except Refused as refusal:
+        except HttpError as refusal:
             return refusal.answer()
         except StorageError as fault:
             _log.warning("request not served", path=request.path, reason=str(fault))
-            return error_answer(503, "the storage does not answer", {"Retry-After": "1"})
+            return error_response(503, "the storage does not answer", {"Retry-After": "1"})
         except ConnectionError:
             raise  # the client went away, and the server knows
         except Exception:
             _log.exception("a handler failed", path=request.path)
-            return error_answer(500, "internal error")
+            return error_response(500, "internal error")
 
 
 def _most_connections(settings: Settings) -> int:
@@ -233,19 +233,19 @@ def _most_connections(settings: Settings) -> int:
     return most
 
 
-def _followers(settings: Settings, access: Access, api_keys: ApiKeys) -> list[Follower]:
+def _reloaders(settings: Settings, access: Access, api_keys: ApiKeys) -> list[Reloader]:
     """Return what follows the keys and tokens that are kept elsewhere."""
     seconds = settings.api_keys_reload_seconds
-    followers: list[Follower] = []
+    reloaders: list[Reloader] = []
     if settings.api_keys.url:
-        followers.append(KeyReader(settings.api_keys.url, api_keys, seconds))
+        reloaders.append(ApiKeyReloader(settings.api_keys.url, api_keys, seconds))
     for what, path, tokens in (
         ("admin tokens", settings.admin_tokens_file, access.admins),
         ("ingest tokens", settings.ingest_tokens_file, access.ingesters),
     ):
         if path:
-            followers.append(TokenReader(what, path, tokens, seconds))
-    return followers
+            reloaders.append(TokenFileReloader(what, path, tokens, seconds))
+    return reloaders
 
 
 def storage_url(settings: Settings) -> str:

@@ -33,7 +33,7 @@ class Worker(NamedTuple):
         return os.getppid() != self.parent
 
 
-class Workers:
+class Supervisor:
     """Forks processes that each run `work`; to be used before there is an event loop or a thread."""
 
     def __init__(self, count: int, work: Callable[[Worker], None]) -> None:

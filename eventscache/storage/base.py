@@ -57,8 +57,8 @@ class Storage(abc.ABC):
 
         Books the carried refusals, judges both collections, gives each event that one of them admits the next
         number of the stream, puts it in front, trims the collections that admitted something to `size`, counts what
-        was refused, renews the expiry. The same writer and number again get the first answer, `retry_us` less the
-        time gone, and change nothing, activity and expiry included. Raises `StreamsExhausted` as `Batch.may_displace`
+        was refused, renews the expiry. The same writer and number again get the first answer, `retry_after_us` less the
+        time gone, and change nothing, activity and expiry included. Raises `TooManyStreams` as `Batch.may_evict`
         says; a stream that has expired always makes room.
         """
 

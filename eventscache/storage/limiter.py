@@ -14,10 +14,10 @@ from itertools import islice
 import msgspec
 
 from eventscache.clock import MICROSECONDS
-from eventscache.storage.messages import LIMITED_SECONDS, Quota, Refusal, Verdict
+from eventscache.storage.messages import LIMITED_SECONDS, Decision, LimitedCount, Quota
 
 
-class StreamClock:
+class MonotonicClock:
     """Time for one stream: the clock it is given, held back from ever running backwards."""
 
     __slots__ = ("last_us", "offset_us")
@@ -73,8 +73,8 @@ class Limiter:
         """How many admissions it remembers."""
         return len(self._stamps)
 
-    def judge(self, offered: int, carried: Iterable[Refusal], time_us: int, quota: Quota) -> Verdict:
-        """Book `carried`, judge `offered` events at `time_us`, stamp those admitted."""
+    def judge(self, offered: int, carried: Iterable[LimitedCount], time_us: int, quota: Quota) -> Decision:
+        """Book `limited_earlier`, judge `offered` events at `time_us`, stamp those admitted."""
         size, window = quota.size, quota.window_us
         tokens = self._refilled(time_us, quota)
         ages = [refusal.age_us for refusal in carried if refusal.events]
@@ -89,7 +89,7 @@ class Limiter:
         self._count(offered - admitted, 0, time_us)
         for age_us, events in carried:
             self._count(events, age_us, time_us)
-        return Verdict(admitted, self._retry(time_us, quota))
+        return Decision(admitted, self._retry(time_us, quota))
 
     def _refilled(self, time_us: int, quota: Quota) -> int:
         full = quota.size * quota.window_us

@@ -5,11 +5,11 @@ from itertools import islice
 from typing import Self
 
 from eventscache.clock import MICROSECONDS, unix_us
-from eventscache.errors import ConfigError, StreamsExhausted
+from eventscache.errors import ConfigError, TooManyStreams
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Entry, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions, expiry_seconds
-from eventscache.storage.stream_state import Judge
+from eventscache.storage.stream_state import StreamState
 from eventscache.stream import Namespace, Status, Stream
 
 # What CPython spends beside the payload, rounded up: on a stream, on an entry, and on a stamp.
@@ -24,7 +24,7 @@ class _Kept:
     __slots__ = ("all", "error", "event_bytes", "expiry_us", "judge", "turn")
 
     def __init__(self) -> None:
-        self.judge = Judge()
+        self.judge = StreamState()
         self.expiry_us = 0
         self.turn = 0  # of the storage's inserts, the last one for this stream
         self.event_bytes = 0
@@ -123,8 +123,8 @@ class MemoryStorage(Storage):
         known = self._streams[batch.stream.namespace]
         if len(known) >= self._options.max_streams:
             stream_id, idlest = next(iter(known.items()))
-            if not batch.may_displace and idlest.expires_us > now_us:
-                raise StreamsExhausted(f"there are {len(known)} streams, and no more are allowed")
+            if not batch.may_evict and idlest.expires_us > now_us:
+                raise TooManyStreams(f"there are {len(known)} streams, and no more are allowed")
             self._drop(Stream(batch.stream.namespace, stream_id))
         kept = known[batch.stream.id] = _Kept()
         self._bytes += kept.bytes

@@ -31,22 +31,22 @@ class Quota(msgspec.Struct, frozen=True):
             raise ConfigError(f"size times time window in microseconds is over 2^52: {self.size * self.window_us}")
 
 
-class Refusal(NamedTuple):
+class LimitedCount(NamedTuple):
     """That many events were refused by a lease, `age_us` microseconds before the call."""
 
     age_us: int
     events: int
 
 
-class Share(msgspec.Struct, frozen=True):
+class Unsent(msgspec.Struct, frozen=True):
     """What a batch brings to one collection besides its payloads.
 
     `surplus` events are offered at the same instant, after the payloads, as a mere count: with `size` payloads
-    before them none can be admitted. `carried` refusals were refused earlier, by a lease.
+    before them none can be admitted. `limited_earlier` refusals were refused earlier, by a lease.
     """
 
     surplus: int = 0
-    carried: tuple[Refusal, ...] = ()
+    limited_earlier: tuple[LimitedCount, ...] = ()
 
 
 class Offer(msgspec.Struct, frozen=True, gc=False):
@@ -62,7 +62,7 @@ class Batch(msgspec.Struct, frozen=True):
     """Events of one stream, offered at one instant, oldest first.
 
     `writer` names one process incarnation and `number` grows with each of its batches; the two make a batch
-    idempotent. `may_displace` tells whether a new stream may push out the least recently active one.
+    idempotent. `may_evict` tells whether a new stream may push out the least recently active one.
     """
 
     stream: Stream
@@ -70,16 +70,16 @@ class Batch(msgspec.Struct, frozen=True):
     writer: str
     number: int
     offers: Sequence[Offer] = ()
-    all: Share = Share()
-    error: Share = Share()
-    may_displace: bool = True
+    all: Unsent = Unsent()
+    error: Unsent = Unsent()
+    may_evict: bool = True
 
 
-class Verdict(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The first `admitted` of the events offered to a collection were admitted; more may be in `retry_us`."""
+class Decision(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The first `admitted` of the events offered to a collection were admitted; more may be in `retry_after_us`."""
 
     admitted: int
-    retry_us: int
+    retry_after_us: int
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -92,8 +92,8 @@ class Admission(msgspec.Struct, frozen=True):
     """
 
     at_us: int = 0
-    all: Verdict | None = None
-    error: Verdict | None = None
+    all: Decision | None = None
+    error: Decision | None = None
     stale: bool = False
     other_quota: Quota | None = None
 

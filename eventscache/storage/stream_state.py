@@ -1,7 +1,7 @@
 """The judge of one stream: its time, its limiters, its numbers and the answers it gave; all but the events.
 
 A storage that can run Python next to its data needs no other rules. In one atomic step, under a lock on the stream,
-it loads the judge (`Judge.load`, or a new one), and if `answered` knows no answer it calls `judge`, puts the admitted
+it loads the state (`StreamState.load`, or a new one), and if `answered` knows no answer it calls `judge`, puts admitted
 entries in front of their collections, trims those that got some to the size, and saves `dump()`.
 """
 
@@ -9,11 +9,20 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from eventscache.storage.limiter import Limiter, LimiterState, StreamClock
-from eventscache.storage.messages import MAX_WRITERS, WRITER_HORIZON_US, Admission, Batch, Entry, Quota, Share, Verdict
+from eventscache.storage.limiter import Limiter, LimiterState, MonotonicClock
+from eventscache.storage.messages import (
+    MAX_WRITERS,
+    WRITER_HORIZON_US,
+    Admission,
+    Batch,
+    Decision,
+    Entry,
+    Quota,
+    Unsent,
+)
 
 
-class Ruling(NamedTuple):
+class Applied(NamedTuple):
     """The answer to a batch, and the entries that each collection admitted, oldest first."""
 
     admission: Admission
@@ -31,8 +40,8 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
         """Return the answer, with less time left to wait; another quota was told the first time."""
         gone_us = time_us - self.admission.at_us
 
-        def later(verdict: Verdict | None) -> Verdict | None:
-            return verdict and Verdict(verdict.admitted, max(0, verdict.retry_us - gone_us))
+        def later(verdict: Decision | None) -> Decision | None:
+            return verdict and Decision(verdict.admitted, max(0, verdict.retry_after_us - gone_us))
 
         return Admission(self.admission.at_us, later(self.admission.all), later(self.admission.error))
 
@@ -51,14 +60,14 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_State)
 
 
-class Judge:
+class StreamState:
     """Judges the batches of one stream, one after another."""
 
     __slots__ = ("_answers", "_quota", "all", "clock", "error", "sequence")
 
     def __init__(self, sequence: int = 0, last_us: int = 0) -> None:
         """Begin anew, after a number and a time that were reached already."""
-        self.clock = StreamClock(last_us)
+        self.clock = MonotonicClock(last_us)
         self.sequence = sequence
         self.all = Limiter()
         self.error = Limiter()
@@ -73,7 +82,7 @@ class Judge:
         except (msgspec.MsgspecError, TypeError) as fault:
             raise ValueError(f"not a judge's state: {fault}") from fault
         judge = cls(saved.sequence)
-        judge.clock = StreamClock(saved.last_us, saved.offset_us)
+        judge.clock = MonotonicClock(saved.last_us, saved.offset_us)
         judge.all, judge.error = Limiter(saved.all), Limiter(saved.error)
         judge._quota, judge._answers = saved.quota, saved.answers
         return judge
@@ -94,21 +103,21 @@ class Judge:
             return Admission(stale=True)
         return answered.repeat(self.clock.peek(now_us))
 
-    def judge(self, batch: Batch, now_us: int) -> Ruling:
+    def judge(self, batch: Batch, now_us: int) -> Applied:
         """Judge a batch that was not answered before."""
         time_us = self.clock.advance(now_us)
         admission = Admission(
             time_us,
-            _verdict(self.all, sum(offer.to_all for offer in batch.offers), batch.all, time_us, batch.quota),
-            _verdict(self.error, sum(offer.to_error for offer in batch.offers), batch.error, time_us, batch.quota),
+            _decision(self.all, sum(offer.to_all for offer in batch.offers), batch.all, time_us, batch.quota),
+            _decision(self.error, sum(offer.to_error for offer in batch.offers), batch.error, time_us, batch.quota),
             other_quota=self._quota if self._quota != batch.quota else None,
         )
         self._quota = batch.quota
         self._remember(batch, admission)
         return self._number(batch, admission)
 
-    def _number(self, batch: Batch, admission: Admission) -> Ruling:
-        ruling = Ruling(admission, [], [])
+    def _number(self, batch: Batch, admission: Admission) -> Applied:
+        ruling = Applied(admission, [], [])
         for offer, (in_all, in_error) in zip(batch.offers, admission.placed(batch.offers), strict=True):
             if in_all or in_error:
                 self.sequence += 1
@@ -134,8 +143,8 @@ class Judge:
         self.all, self.error = Limiter(), Limiter()
 
 
-def _verdict(limiter: Limiter, offered: int, share: Share, time_us: int, quota: Quota) -> Verdict | None:
+def _decision(limiter: Limiter, offered: int, share: Unsent, time_us: int, quota: Quota) -> Decision | None:
     offered += share.surplus
-    if not offered and not any(refusal.events for refusal in share.carried):
+    if not offered and not any(refusal.events for refusal in share.limited_earlier):
         return None
-    return limiter.judge(offered, share.carried, time_us, quota)
+    return limiter.judge(offered, share.limited_earlier, time_us, quota)

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys, KeyList
-from eventscache.access.credential_reloaders import KeyReader
+from eventscache.access.credential_reloaders import ApiKeyReloader
 from tests.support.sidecar import Sidecar, Start
 
 GENEROUS_SECONDS = 20
@@ -90,7 +90,7 @@ async def test_a_configurator_is_asked_for_changes_only(start: Start) -> None:
 async def test_what_is_wrong_with_keys_is_said_once_and_the_last_ones_hold(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     keys = ApiKeys(KeyList(url=f"file://{path}"))
-    reader = KeyReader(f"file://{path}", keys, 1)
+    reader = ApiKeyReloader(f"file://{path}", keys, 1)
     write(path, ["first"])
     await reader.look()
     for broken in ("{", '{"tokens": 5}', "[5]", "x", "[" * 100_000, "\x00"):

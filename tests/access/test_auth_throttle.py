@@ -3,7 +3,7 @@
 import pytest
 
 from eventscache.access.api_keys import ApiKey, KeyList
-from eventscache.access.auth_throttle import Backoff, network_of
+from eventscache.access.auth_throttle import AuthThrottle, network_of
 from tests.support.sidecar import CACHE, Answer, Sidecar, Start
 
 PEER = "192.0.2.1"
@@ -23,39 +23,39 @@ def clock() -> Clock:
     return Clock()
 
 
-def failed(backoff: Backoff, count: int, peer: str | None = PEER) -> list[int]:
-    return [backoff.fail(peer) for _ in range(count)]
+def failed(throttle: AuthThrottle, count: int, peer: str | None = PEER) -> list[int]:
+    return [throttle.fail(peer) for _ in range(count)]
 
 
 def test_ten_failures_are_free_and_then_waits_double_up_to_a_minute(clock: Clock) -> None:
-    backoff = Backoff(clock)
-    assert failed(backoff, 10) == [0] * 10
-    assert failed(backoff, 9) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    throttle = AuthThrottle(clock)
+    assert failed(throttle, 10) == [0] * 10
+    assert failed(throttle, 9) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 def test_ten_failures_that_take_longer_than_a_minute_are_free(clock: Clock) -> None:
-    backoff = Backoff(clock)
+    throttle = AuthThrottle(clock)
     for _ in range(100):
-        assert failed(backoff, 1) == [0]
+        assert failed(throttle, 1) == [0]
         clock.seconds += 6
     # One more within a minute of the tenth last is too many.
-    assert failed(backoff, 2) == [0, 1]
+    assert failed(throttle, 2) == [0, 1]
 
 
 def test_who_waits_a_minute_begins_anew(clock: Clock) -> None:
-    backoff = Backoff(clock)
-    failed(backoff, 12)
+    throttle = AuthThrottle(clock)
+    failed(throttle, 12)
     clock.seconds += 59.9
-    assert failed(backoff, 1) == [4]
+    assert failed(throttle, 1) == [4]
     clock.seconds += 60
-    assert failed(backoff, 11) == [0] * 10 + [1]
+    assert failed(throttle, 11) == [0] * 10 + [1]
 
 
 def test_peers_do_not_suffer_for_each_other(clock: Clock) -> None:
-    backoff = Backoff(clock)
-    failed(backoff, 20)
-    assert failed(backoff, 10, "192.0.2.2") == [0] * 10
-    assert failed(backoff, 1, None) == failed(backoff, 1, "") == [0]
+    throttle = AuthThrottle(clock)
+    failed(throttle, 20)
+    assert failed(throttle, 10, "192.0.2.2") == [0] * 10
+    assert failed(throttle, 1, None) == failed(throttle, 1, "") == [0]
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_a_peer_is_an_ipv4_address_or_an_ipv6_network(address: str, network: str
 
 
 def test_no_more_peers_are_remembered_than_allowed(clock: Clock) -> None:
-    backoff = Backoff(clock, most_peers=3)
-    failed(backoff, 11, "a")
+    throttle = AuthThrottle(clock, most_peers=3)
+    failed(throttle, 11, "a")
     for number in range(100):
-        failed(backoff, 1, "a")  # who fails again is remembered
-        failed(backoff, 1, f"other {number}")
-        assert len(backoff) <= 3
-    assert failed(backoff, 1, "a") == [60]
+        failed(throttle, 1, "a")  # who fails again is remembered
+        failed(throttle, 1, f"other {number}")
+        assert len(throttle) <= 3
+    assert failed(throttle, 1, "a") == [60]
     for peer in "bcd":
-        failed(backoff, 1, peer)
-    assert failed(backoff, 1, "a") == [0]
+        failed(throttle, 1, peer)
+    assert failed(throttle, 1, "a") == [0]
 
 
 async def wrong(sidecar: Sidecar, count: int) -> list[Answer]:
@@ -122,7 +122,7 @@ async def test_wrong_tokens_of_ingestion_count_as_well(start: Start) -> None:
 
 
 async def test_who_does_not_fail_is_not_looked_at(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(Backoff, "fail")
+    monkeypatch.delattr(AuthThrottle, "fail")
     sidecar = await start(api_keys=KeyList((ApiKey("site", "js"),)), admin_tokens=("admin",))
     assert (await sidecar.post("/api/v1/event?token=js", b"{}")).status == 200
     assert (await sidecar.get(CACHE, X_Admin_Token="admin")).status == 200

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from eventscache.access.credential_reloaders import TokenReader
+from eventscache.access.credential_reloaders import TokenFileReloader
 from eventscache.access.tokens import Tokens
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
@@ -26,9 +26,9 @@ def write(path: Path, text: str) -> None:
     path.with_suffix(".new").replace(path)
 
 
-def reader(path: Path, *listed: str) -> tuple[TokenReader, Tokens]:
+def reader(path: Path, *listed: str) -> tuple[TokenFileReloader, Tokens]:
     tokens = Tokens(listed, str(path))
-    return TokenReader("admin tokens", str(path), tokens, 1), tokens
+    return TokenFileReloader("admin tokens", str(path), tokens, 1), tokens
 
 
 async def reads(sidecar: Sidecar, token: str) -> bool:
@@ -93,12 +93,12 @@ def made_a_folder(path: Path) -> None:
 async def test_what_was_known_holds_and_the_fault_is_said_once(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     path = tmp_path / "tokens"
     write(path, "secret-one")
-    follower, tokens = reader(path)
-    await follower.look()
+    reloader, tokens = reader(path)
+    await reloader.look()
     harm(path)
     with structlog.testing.capture_logs() as log:
         for _ in range(3):
-            await follower.look()
+            await reloader.look()
     assert [line["event"] for line in log] == ["admin tokens not read; the last ones hold"]
     assert log[0]["source"] == str(path)
     assert tokens.match(["secret-one"])
@@ -107,8 +107,8 @@ async def test_what_was_known_holds_and_the_fault_is_said_once(tmp_path: Path, h
         path.rmdir()
     write(path, "secret-two\nsecret-three")
     with structlog.testing.capture_logs() as log:
-        await follower.look()
-        await follower.look()
+        await reloader.look()
+        await reloader.look()
     assert [(line["event"], line["count"]) for line in log] == [("admin tokens read", 2)]
     assert not tokens.match(["secret-one"])
     assert "secret" not in str(log)
@@ -117,14 +117,14 @@ async def test_what_was_known_holds_and_the_fault_is_said_once(tmp_path: Path, h
 async def test_a_file_that_comes_back_as_it_was_is_said_to_be_readable(tmp_path: Path) -> None:
     path, aside = tmp_path / "tokens", tmp_path / "aside"
     write(path, "one")
-    follower, tokens = reader(path)
-    await follower.look()
-    kept, follower._file._path = follower._file._path, aside  # where there is none
+    reloader, tokens = reader(path)
+    await reloader.look()
+    kept, reloader._file._path = reloader._file._path, aside  # where there is none
     with structlog.testing.capture_logs() as log:
-        await follower.look()
-        follower._file._path = kept
-        await follower.look()
-        await follower.look()
+        await reloader.look()
+        reloader._file._path = kept
+        await reloader.look()
+        await reloader.look()
     assert [line["log_level"] for line in log] == ["error", "info"]
     assert tokens.match(["one"])
 
@@ -133,22 +133,22 @@ async def test_a_change_is_seen_though_length_and_time_are_the_same(tmp_path: Pa
     path = tmp_path / "tokens"
     write(path, "one")
     os.utime(path, ns=(1, 1))
-    follower, tokens = reader(path)
-    await follower.look()
+    reloader, tokens = reader(path)
+    await reloader.look()
     write(path, "two")
     os.utime(path, ns=(1, 1))
-    await follower.look()
+    await reloader.look()
     assert tokens.match(["two"])
 
 
 async def test_a_file_that_did_not_change_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "tokens"
     write(path, "one")
-    follower, tokens = reader(path)
-    await follower.look()
+    reloader, tokens = reader(path)
+    await reloader.look()
     monkeypatch.delattr(Path, "read_bytes")
     with structlog.testing.capture_logs() as log:
-        await follower.look()
+        await reloader.look()
     assert log == []
     assert tokens.match(["one"])
 

@@ -13,17 +13,17 @@ from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
 from eventscache.live.cursor import Cursor
 from eventscache.live.hub import MOST_STREAMS, MOST_WATCHERS, Hub, TooManyWatchers
-from eventscache.live.messages import Cleared, Counters, Gap, Item, Signal, Wanted
+from eventscache.live.messages import Cleared, Counters, Gap, Message, Signal, StreamFilter
 from eventscache.live.subscription import Subscription
-from eventscache.live.tail import Seen
-from eventscache.query.filter import Search
+from eventscache.live.tail import LiveEvent
+from eventscache.query.filter import EventFilter
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Page, Query, Quota, StreamInfo
 from eventscache.stream import Namespace, Status, Stream
 from tests.support.fake_clock import GENEROUS_SECONDS, FakeClock
 
 A, B, C = (Stream(Namespace.TOKEN, name) for name in "abc")
-ALL = Wanted(Namespace.TOKEN)
+ALL = StreamFilter(Namespace.TOKEN)
 SIZE = 10
 
 
@@ -69,10 +69,10 @@ class FakePeer:
 class Watcher:
     """Somebody who reads at once whatever they are told, unless told to stop."""
 
-    def __init__(self, hub: Hub, wanted: Wanted, **options: Any) -> None:
+    def __init__(self, hub: Hub, wanted: StreamFilter, **options: Any) -> None:
         self.peer = FakePeer()
         self.hub = hub
-        self.told: list[Item] = []
+        self.told: list[Message] = []
         self.cursors: list[str] = []
         self.reads = asyncio.Event()
         self.reads.set()
@@ -80,7 +80,7 @@ class Watcher:
         self.task = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        async for item in self.subscription.news():
+        async for item in self.subscription.messages():
             self.told.append(item)
             self.cursors.append(self.subscription.cursor)
             await self.reads.wait()
@@ -91,13 +91,13 @@ class Watcher:
             await self.task
 
     def events(self) -> list[tuple[str, int]]:
-        return [(item.stream.id, item.sequence) for item in self.told if isinstance(item, Seen)]
+        return [(item.stream.id, item.sequence) for item in self.told if isinstance(item, LiveEvent)]
 
     def counters(self) -> list[Counters]:
         return [item for item in self.told if isinstance(item, Counters)]
 
-    def others(self) -> list[Item]:
-        return [item for item in self.told if not isinstance(item, Seen | Counters)]
+    def others(self) -> list[Message]:
+        return [item for item in self.told if not isinstance(item, LiveEvent | Counters)]
 
 
 class Bench:
@@ -120,12 +120,12 @@ class Bench:
             self.storage._streams[stream.namespace][stream.id].judge.reset()
             self.cache.queue.reopen(stream)
 
-    def watch(self, wanted: Wanted = ALL, **options: Any) -> Watcher:
+    def watch(self, wanted: StreamFilter = ALL, **options: Any) -> Watcher:
         watcher = Watcher(self.hub, wanted, **options)
         self._stack.push_async_callback(watcher.leave)
         return watcher
 
-    async def ready(self, wanted: Wanted = ALL, **options: Any) -> Watcher:
+    async def ready(self, wanted: StreamFilter = ALL, **options: Any) -> Watcher:
         watcher = self.watch(wanted, **options)
         await until(lambda: Signal.READY in watcher.told)
         return watcher
@@ -191,13 +191,13 @@ async def test_however_many_watch_a_collection_is_looked_at_once_in_a_tick(bench
     await bench.store(A, error="broken")
     await bench.tick()
     assert all(watcher.events() == [("a", 2)] for watcher in [*watchers, errors])
-    (seen,) = {id(item) for watcher in watchers for item in watcher.told if isinstance(item, Seen)}
+    (seen,) = {id(item) for watcher in watchers for item in watcher.told if isinstance(item, LiveEvent)}
     assert seen
 
 
 async def test_looks_of_many_streams_go_together_but_not_all_at_once(bench: Bench) -> None:
     streams = tuple(Stream(Namespace.TOKEN, str(number)) for number in range(50))
-    await bench.ready(Wanted(Namespace.TOKEN, streams))
+    await bench.ready(StreamFilter(Namespace.TOKEN, streams))
     bench.storage.gate = asyncio.Event()
     passing = asyncio.create_task(bench.tick())
     await until(lambda: bench.storage.under_way == 16)
@@ -221,7 +221,7 @@ async def test_history_counts_what_is_wanted(bench: Bench) -> None:
         await bench.store(A, skip=reason)
     skips = await bench.ready(ALL._replace(status=Status.SKIP), history=1)
     assert skips.events() == [("a", 4)]
-    searching = await bench.ready(ALL._replace(search=Search(text='"SKIP":"x"')), history=2)
+    searching = await bench.ready(ALL._replace(search=EventFilter(text='"SKIP":"x"')), history=2)
     assert searching.events() == [("a", 2), ("a", 4)]
 
 
@@ -235,8 +235,8 @@ async def test_a_break_between_any_two_events_loses_and_repeats_nothing(bench: B
     everything = first.events()
     assert len(everything) == 11
     for index, item in enumerate(first.told):
-        if isinstance(item, Seen):
-            told = [(each.stream.id, each.sequence) for each in first.told[: index + 1] if isinstance(each, Seen)]
+        if isinstance(item, LiveEvent):
+            told = [(each.stream.id, each.sequence) for each in first.told[: index + 1] if isinstance(each, LiveEvent)]
             again = await bench.ready(cursor=Cursor.parse(first.cursors[index]), history=1000)
             assert sorted(told + again.events()) == sorted(everything)
             await again.leave()
@@ -252,13 +252,13 @@ async def test_a_cursor_of_before_anything_came_loses_nothing(bench: Bench) -> N
 
 
 async def test_another_process_that_has_not_looked_yet_can_go_on(bench: Bench) -> None:
-    first = await bench.ready(Wanted(Namespace.TOKEN, (A,)))
+    first = await bench.ready(StreamFilter(Namespace.TOKEN, (A,)))
     other = Hub(bench.cache, FakeClock())
-    waiting = Watcher(other, Wanted(Namespace.TOKEN, (A,)))
+    waiting = Watcher(other, StreamFilter(Namespace.TOKEN, (A,)))
     await until(lambda: Signal.READY in waiting.told)
     await bench.store(A, 2)
     await bench.tick()
-    moved = Watcher(other, Wanted(Namespace.TOKEN, (A,)), cursor=Cursor.parse(first.cursors[-1]))
+    moved = Watcher(other, StreamFilter(Namespace.TOKEN, (A,)), cursor=Cursor.parse(first.cursors[-1]))
     await until(lambda: Signal.READY in moved.told)
     await bench.store(A)
     assert isinstance(other.clock, FakeClock)
@@ -316,7 +316,7 @@ async def test_a_gap_is_told_where_events_may_have_been_missed(bench: Bench) -> 
 
 
 async def test_a_gap_is_told_live_as_well(bench: Bench) -> None:
-    watcher = await bench.ready(Wanted(Namespace.TOKEN, (A,)))
+    watcher = await bench.ready(StreamFilter(Namespace.TOKEN, (A,)))
     await bench.store(A, SIZE)
     await bench.tick()
     await bench.store(A, SIZE + 3)
@@ -353,7 +353,7 @@ async def test_numbers_that_begin_anew_are_told_with_all_there_is(bench: Bench, 
 @pytest.mark.parametrize("wanted", [ALL, ALL._replace(status=Status.ERROR)], ids=["all", "error"])
 @pytest.mark.parametrize("came", [1, 3, 8])
 async def test_who_goes_on_in_a_storage_that_is_empty_is_told_what_comes_though_numbers_repeat(
-    bench: Bench, came: int, wanted: Wanted
+    bench: Bench, came: int, wanted: StreamFilter
 ) -> None:
     await bench.store(A, 5, error="broken")
     cursor = Cursor.parse((await bench.ready(wanted)).cursors[-1])
@@ -376,7 +376,7 @@ async def test_who_goes_on_after_clearing_is_told_what_comes_once(bench: Bench) 
     await bench.store(A, 5)
     cursor = Cursor.parse((await bench.ready()).cursors[-1])
     await bench.cache.clear(A)
-    again = await bench.ready(Wanted(Namespace.TOKEN, (A,)), cursor=cursor)
+    again = await bench.ready(StreamFilter(Namespace.TOKEN, (A,)), cursor=cursor)
     await bench.store(A, 2)
     await bench.tick()
     assert again.told[0] is Signal.READY
@@ -431,7 +431,7 @@ async def test_a_cursor_serves_under_another_status(bench: Bench) -> None:
 async def test_only_what_is_wanted_is_told(bench: Bench) -> None:
     await bench.store(A)
     skips = await bench.ready(ALL._replace(status=Status.SKIP))
-    searching = await bench.ready(ALL._replace(search=Search(text="NEEDLE")))
+    searching = await bench.ready(ALL._replace(search=EventFilter(text="NEEDLE")))
     await bench.store(A, skip="why not")
     await bench.store(A, success=b'{"table":"needle"}')
     await bench.store(A)
@@ -460,7 +460,7 @@ async def test_counters_come_once_a_second_and_know_no_filter(bench: Bench) -> N
 
 
 async def test_counters_tell_of_what_is_refused(bench: Bench) -> None:
-    watcher = await bench.ready(Wanted(Namespace.TOKEN, (A,)))
+    watcher = await bench.ready(StreamFilter(Namespace.TOKEN, (A,)))
     bench.cache.offer([(A, Event.of(A, original=b"{}")) for _ in range(SIZE + 5)])
     await bench.tick(4)
     assert watcher.counters() == [Counters(10.0, 5, 10, 0, 1)]
@@ -485,12 +485,16 @@ async def test_who_begins_while_the_storage_is_away_is_told_so_and_goes_on(bench
     watcher = bench.watch(history=10)
     await until(lambda: watcher.told == [Signal.AWAY])
     await bench.tick(70)
-    assert set(watcher.told[1:]) == {Signal.QUIET}
+    assert set(watcher.told[1:]) == {Signal.KEEPALIVE}
     bench.storage.away = False
     await bench.tick()
     await until(lambda: Signal.READY in watcher.told)
     assert watcher.events() == [("a", 1), ("a", 2)]
-    assert [item for item in watcher.others() if item is not Signal.QUIET] == [Signal.AWAY, Signal.BACK, Signal.READY]
+    assert [item for item in watcher.others() if item is not Signal.KEEPALIVE] == [
+        Signal.AWAY,
+        Signal.BACK,
+        Signal.READY,
+    ]
 
 
 async def test_silence_is_told_every_fifteen_seconds(bench: Bench) -> None:
@@ -500,9 +504,9 @@ async def test_silence_is_told_every_fifteen_seconds(bench: Bench) -> None:
     await bench.tick(59)
     assert watcher.others() == [Signal.READY]
     await bench.tick(1)
-    assert watcher.others() == [Signal.READY, Signal.QUIET]
+    assert watcher.others() == [Signal.READY, Signal.KEEPALIVE]
     await bench.tick(60)
-    assert watcher.others() == [Signal.READY, Signal.QUIET, Signal.QUIET]
+    assert watcher.others() == [Signal.READY, Signal.KEEPALIVE, Signal.KEEPALIVE]
 
 
 async def test_who_does_not_read_is_cut_off_and_the_others_are_told(bench: Bench) -> None:
@@ -524,7 +528,7 @@ async def test_who_does_not_read_is_cut_off_and_the_others_are_told(bench: Bench
 
 
 async def test_a_large_burst_is_no_reason_to_cut_off_who_reads(bench: Bench) -> None:
-    watcher = await bench.ready(Wanted(Namespace.TOKEN, (A,)))
+    watcher = await bench.ready(StreamFilter(Namespace.TOKEN, (A,)))
     await bench.store(A, SIZE, malformed="x" * 500_000)
     await bench.tick(3)
     assert len(watcher.events()) == SIZE

@@ -20,7 +20,7 @@ from eventscache.server.app import ROUTES
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import gunzip
 from eventscache.server.http.parameters import Parameters
-from eventscache.server.http.responses import Refused
+from eventscache.server.http.responses import HttpError
 from eventscache.server.routes.ingestion import find_token
 from eventscache.stream import check_id
 from tests.support.fuzz import fuzz
@@ -43,7 +43,7 @@ def asking(headers: list[tuple[str, str]], query: str = "") -> web.BaseRequest:
     return cast(web.BaseRequest, SimpleNamespace(remote=None, headers=CIMultiDict(headers), raw_path=f"/?{query}"))
 
 
-def check_refusal(refusal: Refused, *statuses: int) -> None:
+def check_refusal(refusal: HttpError, *statuses: int) -> None:
     assert refusal.status in statuses
     assert refusal.message.encode()
 
@@ -62,7 +62,7 @@ def read_all(asked: Parameters) -> None:
     for reader in readers:
         try:
             reader()
-        except Refused as refusal:
+        except HttpError as refusal:
             check_refusal(refusal, 400)
 
 
@@ -71,7 +71,7 @@ def read_all(asked: Parameters) -> None:
 def test_a_query_is_refused_or_read(raw: str) -> None:
     try:
         asked = Parameters(raw)
-    except Refused as refusal:
+    except HttpError as refusal:
         check_refusal(refusal, 400)
         return
     for name, value in asked.pairs:
@@ -84,7 +84,7 @@ def test_a_query_is_refused_or_read(raw: str) -> None:
 def refuses_ids(asked: Parameters) -> bool:
     try:
         asked.ids(1000, 1000)
-    except Refused:
+    except HttpError:
         return True
     return False
 
@@ -109,14 +109,14 @@ def test_a_zipped_body_is_refused_or_what_was_zipped(parts: list[bytes], noise: 
     if len(whole) <= LIMIT and len(parts) <= 16:
         assert gunzip(zipped, LIMIT) == whole
     else:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(HttpError) as refused:
             gunzip(zipped, LIMIT)
         assert refused.value.status in {400, 413}
     place %= len(zipped) + 1
     for broken in (zipped[:place], zipped[:place] + noise + zipped[place + len(noise) :], zipped + noise, noise):
         try:
             unzipped = gunzip(broken, LIMIT)
-        except Refused as refusal:
+        except HttpError as refusal:
             check_refusal(refusal, 400, 413)
         else:
             assert len(unzipped) <= LIMIT
@@ -126,7 +126,7 @@ def test_a_zipped_body_is_refused_or_what_was_zipped(parts: list[bytes], noise: 
 @fuzz
 @given(st.binary(max_size=LIMIT))
 def test_other_compressions_are_no_gzip(data: bytes) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(HttpError):
         gunzip(zlib.compress(data), LIMIT)
 
 
@@ -148,13 +148,13 @@ def test_tokens_are_compared_and_never_raise(headers: list[tuple[str, str]], que
     for require in (access.require_admin, access.require_writer):
         try:
             require(request)
-        except Refused as refusal:
+        except HttpError as refusal:
             check_refusal(refusal, 400, 401)
         else:
             assert known or any(value == "ingest" for _, value in headers)
     try:
         find_token(request)
-    except Refused as refusal:
+    except HttpError as refusal:
         check_refusal(refusal, 400)
 
 
@@ -209,5 +209,5 @@ def test_a_token_matches_itself_and_no_other(one: str, other: str) -> None:
         if token == (one or "x"):
             access.require_admin(asked)
         else:
-            with pytest.raises(Refused):
+            with pytest.raises(HttpError):
                 access.require_admin(asked)

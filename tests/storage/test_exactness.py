@@ -157,7 +157,7 @@ def judged_at_once(model: Model, deeds: list[Deed]) -> Model:
 
 
 def explain(model: Model, deed: Deed) -> None:
-    """Every refusal was due, and each `retry_us` is exact."""
+    """Every refusal was due, and each `retry_after_us` is exact."""
     admission = deed.admission
     expected = model.insert(deed.batch, admission.at_us)
     assert not admission.stale
@@ -169,7 +169,9 @@ def explain(model: Model, deed: Deed) -> None:
             continue
         least_us, most_us = deed.gone_us
         assert got.admitted == wanted.admitted, deed
-        assert max(0, wanted.retry_us - most_us) <= got.retry_us <= max(0, wanted.retry_us - least_us), deed
+        assert (
+            max(0, wanted.retry_after_us - most_us) <= got.retry_after_us <= max(0, wanted.retry_after_us - least_us)
+        ), deed
 
 
 def check_ledgers(reports: Sequence[Report], models: Sequence[Model]) -> None:

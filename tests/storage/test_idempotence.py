@@ -13,7 +13,7 @@ from eventscache.cache import EventsCache
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
-from eventscache.storage.messages import Batch, Query, Quota, Verdict
+from eventscache.storage.messages import Batch, Decision, Query, Quota
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.storage.redis.keys import Keys
@@ -307,7 +307,7 @@ async def test_a_write_whose_caller_is_cancelled_is_carried_out_whole_or_not_at_
                 continue
             # Another try, while the one that was cancelled may be under way.
             admission = await (storage.insert(batch) if was_cut else task)
-            assert admission.all == admission.error == Verdict(3, admission.all.retry_us if admission.all else 0)
+            assert admission.all == admission.error == Decision(3, admission.all.retry_after_us if admission.all else 0)
             answered[stream].add(number)
 
     async with asyncio.timeout(GENEROUS_SECONDS):
@@ -351,7 +351,7 @@ async def test_calls_that_are_cancelled_never_give_their_replies_to_others(tcp_r
             assert payloads(await storage.fetch(stream, Query())) == [stream.id.encode()]
         elif kind == "insert":
             admission = await storage.insert(Batch(stream, QUOTA, "writer", 1))
-            assert admission.all == Verdict(1, admission.all.retry_us if admission.all else 0)
+            assert admission.all == Decision(1, admission.all.retry_after_us if admission.all else 0)
             assert admission.error is None
         elif kind == "streams":
             assert {info.stream for info in await storage.streams(Namespace.TOKEN)} == {*streams}

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from eventscache.storage.base import Storage
 from eventscache.storage.memory import MemoryStorage
-from eventscache.storage.messages import Batch, Offer, Query, Quota, Refusal, Share
+from eventscache.storage.messages import Batch, LimitedCount, Offer, Query, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.plugins import storage_from_url
 from eventscache.storage.redis import RedisStorage
@@ -34,7 +34,7 @@ KINDS = (
 quotas = st.builds(Quota, st.sampled_from(SIZES), st.sampled_from(WINDOWS_US))
 # Relative to what matters: instants, admission intervals, windows, the minute that refusals are counted for.
 ages = st.sampled_from((0, 1, 400_000, 999_999, 1_000_000, 30_000_000, 59_999_999, 60_000_000, 61_000_000))
-carried = st.lists(st.builds(Refusal, ages, st.integers(1, 50)), max_size=3).map(tuple)
+carried = st.lists(st.builds(LimitedCount, ages, st.integers(1, 50)), max_size=3).map(tuple)
 numbers = st.none() | st.integers(0, 3_000)
 
 
@@ -102,8 +102,8 @@ class Agreement(RuleBasedStateMachine):
             writer,
             next(self.numbers),
             offers,
-            Share(beyond[0], all_carried if carries else ()),
-            Share(beyond[1], error_carried if carries else ()),
+            Unsent(beyond[0], all_carried if carries else ()),
+            Unsent(beyond[1], error_carried if carries else ()),
         )
         self.sent.append(batch)
         self.send(batch)

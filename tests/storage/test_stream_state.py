@@ -6,8 +6,17 @@ import random
 import pytest
 
 from eventscache.clock import MICROSECONDS
-from eventscache.storage.messages import MAX_WRITERS, WRITER_HORIZON_US, Batch, Offer, Quota, Refusal, Share, Verdict
-from eventscache.storage.stream_state import Judge
+from eventscache.storage.messages import (
+    MAX_WRITERS,
+    WRITER_HORIZON_US,
+    Batch,
+    Decision,
+    LimitedCount,
+    Offer,
+    Quota,
+    Unsent,
+)
+from eventscache.storage.stream_state import StreamState
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import success
 
@@ -26,18 +35,18 @@ def random_batches(seed: int) -> list[tuple[int, Batch]]:
             Offer(b"x", Status.ERROR, to_all=choose.random() < 0.9, to_error=choose.random() < 0.5)
             for _ in range(choose.choice((0, 1, 5, 120)))
         ]
-        carried = Share(carried=(Refusal(choose.randint(0, 70) * MICROSECONDS, choose.randint(0, 9)),))
+        carried = Unsent(limited_earlier=(LimitedCount(choose.randint(0, 70) * MICROSECONDS, choose.randint(0, 9)),))
         writer = choose.choice("abc")
-        batch = Batch(STREAM, choose.choice(quotas), writer, number, offers, all=carried, error=Share())
+        batch = Batch(STREAM, choose.choice(quotas), writer, number, offers, all=carried, error=Unsent())
         batches += [(now_us, batch)] * choose.choice((1, 1, 2))
     return batches
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_judge_that_was_loaded_goes_on_alike(seed: int) -> None:
-    kept, saved = Judge(), Judge().dump()
+    kept, saved = StreamState(), StreamState().dump()
     for now_us, batch in random_batches(seed):
-        loaded = Judge.load(saved)
+        loaded = StreamState.load(saved)
         assert loaded.answered(batch, now_us) == kept.answered(batch, now_us)
         if not kept.answered(batch, now_us):
             assert loaded.judge(batch, now_us) == kept.judge(batch, now_us)
@@ -47,25 +56,25 @@ def test_a_judge_that_was_loaded_goes_on_alike(seed: int) -> None:
         assert loaded.all.limited(time_us) == kept.all.limited(time_us)
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\x00", b"\xff" * 50, Judge().dump()[:-1], "text", None, 7])
+@pytest.mark.parametrize("garbage", [b"", b"\x00", b"\xff" * 50, StreamState().dump()[:-1], "text", None, 7])
 def test_what_is_no_state_is_refused(garbage: bytes) -> None:
     with pytest.raises(ValueError, match="not a judge's state"):
-        Judge.load(garbage)
+        StreamState.load(garbage)
 
 
 def test_after_a_reset_time_and_numbers_and_answers_go_on() -> None:
-    judge, batch = Judge(), Batch(STREAM, QUOTA, "writer", 1, success(*[b"x"] * 12))
+    judge, batch = StreamState(), Batch(STREAM, QUOTA, "writer", 1, success(*[b"x"] * 12))
     judge.judge(batch, START_US)
     judge.reset()
     assert judge.answered(batch, START_US) is not None
     ruling = judge.judge(Batch(STREAM, QUOTA, "writer", 2, success(b"y")), START_US - 1)
-    assert (ruling.admission.at_us, ruling.admission.all) == (START_US, Verdict(1, 0))
+    assert (ruling.admission.at_us, ruling.admission.all) == (START_US, Decision(1, 0))
     assert [entry.sequence for entry in ruling.all] == [11]
     assert ruling.error == []
 
 
 def test_it_remembers_the_writers_heard_last() -> None:
-    judge, numbers = Judge(), itertools.count(1)
+    judge, numbers = StreamState(), itertools.count(1)
     batches = [Batch(STREAM, QUOTA, f"{number}", next(numbers)) for number in range(MAX_WRITERS + 5)]
     for batch in batches:
         judge.judge(batch, START_US)

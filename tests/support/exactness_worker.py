@@ -15,7 +15,7 @@ from eventscache.clock import MICROSECONDS
 from eventscache.delivery.ledger import Ledger
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.event import Event
-from eventscache.storage.messages import Admission, Batch, Offer, Quota, Refusal, Share
+from eventscache.storage.messages import Admission, Batch, LimitedCount, Offer, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Status, Stream
@@ -131,8 +131,8 @@ async def _insert_raw(job: Job) -> Report:
     )
 
 
-def _counted(share: Share) -> int:
-    return share.surplus + sum(refusal.events for refusal in share.carried)
+def _counted(share: Unsent) -> int:
+    return share.surplus + sum(refusal.events for refusal in share.limited_earlier)
 
 
 async def _insert_into(storage: RedisStorage, job: Job, stream: Stream, ledger: Ledger) -> None:
@@ -173,10 +173,10 @@ def _random_batch(dice: random.Random, job: Job, stream: Stream, number: int) ->
     return Batch(stream, job.quota, f"writer {job.seed}", number, offers, to_all, to_error)
 
 
-def _random_share(dice: random.Random, quota: Quota, offered: int) -> Share:
-    return Share(
+def _random_share(dice: random.Random, quota: Quota, offered: int) -> Unsent:
+    return Unsent(
         surplus=dice.randint(0, 20) if offered >= quota.size else 0,
-        carried=tuple(_random_refusals(dice)) if dice.random() < 0.2 else (),
+        limited_earlier=tuple(_random_refusals(dice)) if dice.random() < 0.2 else (),
     )
 
 
@@ -184,10 +184,12 @@ def _random_count(dice: random.Random) -> int:
     return dice.randint(1, dice.choice([1, 10, 150]))
 
 
-def _random_refusals(dice: random.Random) -> list[Refusal]:
+def _random_refusals(dice: random.Random) -> list[LimitedCount]:
     """Of this instant, of just before, and of more than a minute ago."""
     latest_us = [0, MICROSECONDS // 10, 2 * MICROSECONDS, 70 * MICROSECONDS]
-    return [Refusal(dice.randint(0, dice.choice(latest_us)), dice.randint(1, 5)) for _ in range(dice.randint(1, 3))]
+    return [
+        LimitedCount(dice.randint(0, dice.choice(latest_us)), dice.randint(1, 5)) for _ in range(dice.randint(1, 3))
+    ]
 
 
 async def _pause(dice: random.Random, job: Job) -> None:

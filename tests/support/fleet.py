@@ -17,12 +17,12 @@ from random import Random
 from typing import NamedTuple
 
 from eventscache.clock import MICROSECONDS
-from eventscache.delivery.cooldown import Lease
-from eventscache.delivery.pending import Item
-from eventscache.delivery.stream_buffer import Lane, Parcel
+from eventscache.delivery.cooldown import Cooldown
+from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.stream_buffer import OutgoingBatch, StreamBuffer
 from eventscache.storage.limiter import Limiter
 from eventscache.storage.memory import MemoryStorage
-from eventscache.storage.messages import Admission, Batch, Offer, Query, Quota, Share, Verdict
+from eventscache.storage.messages import Admission, Batch, Decision, Offer, Query, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock
@@ -83,21 +83,21 @@ class Collection:
             self.wrong_refusals.append(self._unchecked_us)
         self._unchecked_us = None
 
-    def note_call(self, offered: int, share: Share, verdict: Verdict | None) -> None:
+    def note_call(self, offered: int, share: Unsent, verdict: Decision | None) -> None:
         """Note what a call brought, and its answer."""
         now_us = self._fleet.now_us
         admitted = verdict.admitted if verdict else 0
         refused = offered + share.surplus - admitted
         self.admissions.extend([now_us] * admitted)
         self.refusals.extend([now_us] * refused)
-        self.booked += refused + sum(refusal.events for refusal in share.carried)
+        self.booked += refused + sum(refusal.events for refusal in share.limited_earlier)
 
     def refused_between(self, from_us: int, to_us: int) -> int:
         """Return how many were refused in a half-open span."""
         return bisect_left(self.refusals, to_us) - bisect_left(self.refusals, from_us)
 
 
-class WatchedLease(Lease):
+class WatchedLease(Cooldown):
     """A lease whose refusals are seen."""
 
     __slots__ = ("_collection", "_since_us", "handed_over_since_us")
@@ -132,9 +132,9 @@ class Process:
 
     def __init__(self, fleet: "Fleet", name: str) -> None:
         self.received = self.stored = self.limited = 0
-        self.lane = Lane(STREAM)
-        self.leases = WatchedLease(fleet.all), WatchedLease(fleet.error)
-        self.lane.all, self.lane.error = self.leases
+        self.buffer = StreamBuffer(STREAM)
+        self.cooldowns = WatchedLease(fleet.all), WatchedLease(fleet.error)
+        self.buffer.all, self.buffer.error = self.cooldowns
         self._fleet = fleet
         self._name = name
         self._numbers = itertools.count(1)
@@ -151,52 +151,52 @@ class Process:
     def offer(self, status: Status) -> None:
         self.received += 1
         failed = status is Status.ERROR
-        if self.lane.refuses(1, self.now_us(), failed=failed):
+        if self.buffer.refuses(1, self.now_us(), failed=failed):
             self.limited += 1
             self._note_carrying()
         else:
-            for item in Item.of([Offer(b"{}", status, True, failed)], [b"{}"], failed=failed):
-                self.lane.put(item)
+            for item in PendingEvents.of([Offer(b"{}", status, True, failed)], [b"{}"], failed=failed):
+                self.buffer.put(item)
             self._schedule()
 
     def _schedule(self) -> None:
-        if not self.lane.scheduled:
-            self.lane.scheduled = True
+        if not self.buffer.scheduled:
+            self.buffer.scheduled = True
             self._fleet.after(self._fleet.latency.turn_us, self._flush)
 
     def _flush(self) -> None:
         sent_us = self.now_us()
-        parcel = self.lane.take(self._fleet.quota.size, sent_us)
-        if not self.lane.carries:
+        batch_ = self.buffer.take(self._fleet.quota.size, sent_us)
+        if not self.buffer.carries:
             self._carrying_since_us = None
-        self.limited += sum(len(item.events) for item in parcel.refused)
-        if parcel.idle:
-            self._finish(parcel)
+        self.limited += sum(len(item.events) for item in batch_.refused)
+        if batch_.idle:
+            self._finish(batch_)
             return
-        batch = parcel.batch(STREAM, self._fleet.quota, self._name, next(self._numbers), sent_us, trusted=True)
-        self._fleet.after(self._fleet.transit_us(), lambda: self._arrive(parcel, batch, sent_us))
+        batch = batch_.batch(STREAM, self._fleet.quota, self._name, next(self._numbers), sent_us, trusted=True)
+        self._fleet.after(self._fleet.transit_us(), lambda: self._arrive(batch_, batch, sent_us))
 
-    def _arrive(self, parcel: Parcel, batch: Batch, sent_us: int) -> None:
+    def _arrive(self, batch_: OutgoingBatch, batch: Batch, sent_us: int) -> None:
         admission = self._fleet.insert(batch)
-        for lease in self.leases:
-            lease.note_booked()
-        self._fleet.after(self._fleet.transit_us(), lambda: self._learn(parcel, admission, sent_us))
+        for cooldown in self.cooldowns:
+            cooldown.note_booked()
+        self._fleet.after(self._fleet.transit_us(), lambda: self._learn(batch_, admission, sent_us))
 
-    def _learn(self, parcel: Parcel, admission: Admission, sent_us: int) -> None:
-        self.lane.renew(admission, sent_us, MICROSECONDS)
-        for item, stored in parcel.outcomes(admission):
+    def _learn(self, batch_: OutgoingBatch, admission: Admission, sent_us: int) -> None:
+        self.buffer.renew(admission, sent_us, MICROSECONDS)
+        for item, stored in batch_.outcomes(admission):
             self.stored += stored
             self.limited += len(item.events) - stored
-        self._finish(parcel)
+        self._finish(batch_)
 
-    def _finish(self, parcel: Parcel) -> None:
-        self.lane.finish_flush(parcel)
+    def _finish(self, batch_: OutgoingBatch) -> None:
+        self.buffer.finish_flush(batch_)
         self._note_carrying()
-        if self.lane.waiting or self.lane.carry_due:
+        if self.buffer.waiting or self.buffer.carry_due:
             self._schedule()
 
     def _note_carrying(self) -> None:
-        if self._carrying_since_us is None and self.lane.carries:
+        if self._carrying_since_us is None and self.buffer.carries:
             self._carrying_since_us = self.now_us()
             if not self._timer:
                 self._timer = True
@@ -212,8 +212,8 @@ class Process:
             self._fleet.after(left_us, self._carry)
             return
         self._timer, self._carrying_since_us = False, None
-        if self.lane.scheduled or self.lane.carries:
-            self.lane.carry_due = True
+        if self.buffer.scheduled or self.buffer.carries:
+            self.buffer.carry_due = True
             self._schedule()
 
 

@@ -1,6 +1,6 @@
 """The storage contract in its plainest form: one event at a time, nothing optimised, nothing shared with the code."""
 
-from eventscache.storage.messages import Admission, Batch, Entry, Page, Query, Quota, Share, Verdict
+from eventscache.storage.messages import Admission, Batch, Decision, Entry, Page, Query, Quota, Unsent
 from eventscache.stream import Status
 
 SECOND = 1_000_000
@@ -19,8 +19,8 @@ class Collection:
         self.tokens = full if self.tokens is None else min(full, self.tokens + (t - self.tokens_at) * quota.size)
         self.tokens_at = t
 
-    def book(self, share: Share, t: int, quota: Quota) -> None:
-        for age, count in share.carried:
+    def book(self, share: Unsent, t: int, quota: Quota) -> None:
+        for age, count in share.limited_earlier:
             # A refusal at its age left one token, and time has refilled since: the youngest decides.
             assert self.tokens is not None
             self.tokens = min(self.tokens, quota.window_us + age * quota.size)
@@ -74,7 +74,7 @@ class Model:
             return Admission(stale=True)
         if batch.number == number:
             gone = t - answered_at
-            later = [v and Verdict(v.admitted, max(0, v.retry_us - gone)) for v in (answer.all, answer.error)]
+            later = [v and Decision(v.admitted, max(0, v.retry_after_us - gone)) for v in (answer.all, answer.error)]
             return Admission(answered_at, later[0], later[1])
         self.last, self.offset = t, t - now
         other = self.quota if self.quota != batch.quota else None
@@ -100,9 +100,9 @@ class Model:
 
     @staticmethod
     def judge(
-        collection: Collection, batch: Batch, offered: list[bool], share: Share, t: int
-    ) -> tuple[list[bool], Verdict | None]:
-        if not any(offered) and not share.surplus and not share.carried:
+        collection: Collection, batch: Batch, offered: list[bool], share: Unsent, t: int
+    ) -> tuple[list[bool], Decision | None]:
+        if not any(offered) and not share.surplus and not share.limited_earlier:
             return [False] * len(offered), None
         collection.refill(t, batch.quota)
         collection.book(share, t, batch.quota)
@@ -110,7 +110,7 @@ class Model:
         for _ in range(share.surplus):
             assert not collection.offer(t, batch.quota) or len(offered) < batch.quota.size
         retry = collection.opens(t, batch.quota) - t
-        return admitted, Verdict(sum(admitted), retry)
+        return admitted, Decision(sum(admitted), retry)
 
     def fetch(self, query: Query, now: int) -> Page:
         collection = self.error if query.status is Status.ERROR else self.all

@@ -5,13 +5,13 @@ from typing import Final
 
 from aiohttp import web
 
-from eventscache.access.auth_throttle import Backoff
+from eventscache.access.auth_throttle import AuthThrottle
 from eventscache.access.loopback import is_loopback
 from eventscache.access.tokens import Tokens
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.server.http.parameters import parameters
-from eventscache.server.http.responses import Refused
+from eventscache.server.http.responses import HttpError
 
 TOO_MANY_FAILURES: Final = "wrong credentials, too often"
 _BEARER = "bearer "
@@ -26,11 +26,11 @@ _OWN_SITES: Final = frozenset({"same-origin", "none"})  # none: the operator typ
 class Access:
     """Decides by the settings who may read and write; without an admin token only this machine's operator may."""
 
-    def __init__(self, settings: Settings, backoff: Backoff | None = None) -> None:
+    def __init__(self, settings: Settings, throttle: AuthThrottle | None = None) -> None:
         self.admins = Tokens(settings.all_admin_tokens, settings.admin_tokens_file)
         self.ingesters = Tokens(settings.ingest_tokens, settings.ingest_tokens_file)
         self._in_query = settings.admin_token_in_query
-        self._backoff = backoff or Backoff()
+        self._throttle = throttle or AuthThrottle()
         self.on_loopback = is_loopback(settings.host)
         if not self.admins.configured and not self.on_loopback:
             raise ConfigError(f"eventscache.admin_tokens: needed to listen on {settings.host}, which others can reach")
@@ -51,12 +51,12 @@ class Access:
                 request, "neither an admin token nor an ingest token matches", {"WWW-Authenticate": "Bearer"}
             )
 
-    def unknown(self, request: web.BaseRequest, message: str, headers: dict[str, str] | None = None) -> Refused:
+    def unknown(self, request: web.BaseRequest, message: str, headers: dict[str, str] | None = None) -> HttpError:
         """Return the refusal of wrong credentials: a 401, or a 429 for who offers them again and again."""
-        wait_seconds = self._backoff.fail(request.remote)
+        wait_seconds = self._throttle.fail(request.remote)
         if wait_seconds:
-            return Refused(429, TOO_MANY_FAILURES, {"Retry-After": str(wait_seconds)})
-        return Refused(401, message, headers)
+            return HttpError(429, TOO_MANY_FAILURES, {"Retry-After": str(wait_seconds)})
+        return HttpError(401, message, headers)
 
     def _is_admin(self, request: web.BaseRequest) -> bool:
         headers = request.headers
@@ -75,10 +75,10 @@ def _require_operator(request: web.BaseRequest) -> None:
     hosts = headers.getall("Host", [])
     named = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     if not named or not is_loopback(named[1]):
-        raise Refused(403, "without an admin token, the Host must be a loopback name")
+        raise HttpError(403, "without an admin token, the Host must be a loopback name")
     if _FORWARDING.search("\n".join(headers)):
-        raise Refused(403, "without an admin token, no forwarded request is served")
+        raise HttpError(403, "without an admin token, no forwarded request is served")
     own = f"http://{hosts[0]}".lower()
     sites = headers.getall("Sec-Fetch-Site", [])  # tells of a page's plain GET, which has no Origin
     if any(origin.lower() != own for origin in headers.getall("Origin", [])) or not _OWN_SITES.issuperset(sites):
-        raise Refused(403, "without an admin token, no page of another origin is served")
+        raise HttpError(403, "without an admin token, no page of another origin is served")

@@ -10,8 +10,8 @@ from aiohttp import HttpVersion11, StreamReader, web
 
 from eventscache.errors import InvalidEvent
 from eventscache.ingest.limits import BatchTooLarge, Limits
-from eventscache.server.http.body_memory import Incoming, Room
-from eventscache.server.http.responses import Refused
+from eventscache.server.http.body_memory import BodyMemory, IncomingBody
+from eventscache.server.http.responses import HttpError
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Bodies:
         self._limits = limits
         self._max_bytes = limits.max_body_bytes
         self._timeout_seconds = timeout_seconds
-        self.room = Room(_BODIES_IN_MEMORY * limits.max_body_bytes, _LARGEST_AT_ONCE)
+        self.memory = BodyMemory(_BODIES_IN_MEMORY * limits.max_body_bytes, _LARGEST_AT_ONCE)
         self._threads = ThreadPoolExecutor(_THREADS, "body")
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ class Bodies:
     async def parsed(self, request: web.BaseRequest, parse: Callable[[bytes, Limits], T]) -> T:
         """Return what `parse` makes of the body, unzipped.
 
-        Raises `Refused` for a body that is too large, too slow, broken or encoded otherwise, `BatchTooLarge` as
+        Raises `HttpError` for a body that is too large, too slow, broken or encoded otherwise, `BatchTooLarge` as
         `parse` does, and `UnreadableBody` where that raises another `InvalidEvent`.
         """
         headers, content = request.headers, request.content
@@ -61,30 +61,30 @@ class Bodies:
             if not encoding and len(body) <= _LARGEST_AT_ONCE:
                 return _parse(body, parse, self._limits)
             return await self._parse_beside(body, encoding, parse)
-        incoming = Incoming(asyncio.timeout(self._timeout_seconds))
+        incoming = IncomingBody(asyncio.timeout(self._timeout_seconds))
         try:
             return await self._parse_beside(await self._collected(content, incoming), encoding, parse)
         finally:
-            self.room.let_go(incoming)
+            self.memory.let_go(incoming)
 
-    async def _collected(self, content: StreamReader, incoming: Incoming) -> bytes:
+    async def _collected(self, content: StreamReader, incoming: IncomingBody) -> bytes:
         """Return a body that comes in pieces."""
         try:
             async with incoming.timeout:
                 while piece := await content.readany():
                     if incoming.size + len(piece) > self._max_bytes:
                         raise _too_large(self._max_bytes)
-                    self.room.put(incoming, piece)
+                    self.memory.put(incoming, piece)
                     if incoming.gave_way:
                         break
         except TimeoutError:
             if not incoming.gave_way:
-                raise Refused(408, "the body did not come in time", closes=True) from None
+                raise HttpError(408, "the body did not come in time", closes=True) from None
         except web.RequestPayloadError:
-            raise Refused(400, "the body is not valid HTTP/1.1", closes=True) from None
+            raise HttpError(400, "the body is not valid HTTP/1.1", closes=True) from None
         if incoming.gave_way:
-            raise Refused(429, "too many large bodies come at once", {"Retry-After": "1"}, closes=True)
-        return self.room.complete(incoming)
+            raise HttpError(429, "too many large bodies come at once", {"Retry-After": "1"}, closes=True)
+        return self.memory.complete(incoming)
 
     async def _parse_beside(self, body: bytes, encoding: str, parse: Callable[[bytes, Limits], T]) -> T:
         if encoding == "gzip":
@@ -116,7 +116,7 @@ def _encoding(request: web.BaseRequest) -> str:
     """Return how the body is encoded: not at all, or by gzip."""
     encoding = ", ".join(request.headers.getall("Content-Encoding")).lower()
     if encoding not in {"", "identity", "gzip"}:
-        raise Refused(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
+        raise HttpError(415, "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"})
     return "gzip" if encoding == "gzip" else ""
 
 
@@ -125,30 +125,30 @@ async def _expect(request: web.BaseRequest, max_bytes: int) -> None:
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
     if request.headers["Expect"].lower() != "100-continue":
-        raise Refused(417, "the only expectation that is known is 100-continue", closes=True)
+        raise HttpError(417, "the only expectation that is known is 100-continue", closes=True)
     if request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # what was written is no part of the answer
 
 
 def gunzip(data: bytes, max_bytes: int) -> bytes:
-    """Return what was zipped, in up to sixteen members; raise `Refused` if it is no good, or more than `max_bytes`."""
+    """Return what was zipped, in up to sixteen members; raise `HttpError` if it is bad, or over `max_bytes`."""
     unzipped = b""
     for _ in range(_MAX_GZIP_MEMBERS):
         member = zlib.decompressobj(_GZIP)
         try:
             unzipped += member.decompress(data, max_bytes + 1 - len(unzipped))
         except zlib.error as fault:
-            raise Refused(400, f"the body is not valid gzip: {fault}") from None
+            raise HttpError(400, f"the body is not valid gzip: {fault}") from None
         if len(unzipped) > max_bytes:
             raise _too_large(max_bytes)
         if not member.eof:
-            raise Refused(400, "the gzip body ends too early")
+            raise HttpError(400, "the gzip body ends too early")
         data = member.unused_data
         if not data:
             return unzipped
-    raise Refused(400, f"the gzip body has more than {_MAX_GZIP_MEMBERS} members")
+    raise HttpError(400, f"the gzip body has more than {_MAX_GZIP_MEMBERS} members")
 
 
-def _too_large(max_bytes: int) -> Refused:
-    return Refused(413, f"the body is too large; at most {max_bytes} bytes are allowed", closes=True)
+def _too_large(max_bytes: int) -> HttpError:
+    return HttpError(413, f"the body is too large; at most {max_bytes} bytes are allowed", closes=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 
 
-class Incoming:
+class IncomingBody:
     """What has come of one body, until it is let go.
 
     `timeout` is that of whoever reads it: it ends at once if the body has to give way.
@@ -19,7 +19,7 @@ class Incoming:
         self.timeout = timeout
 
 
-class Room:
+class BodyMemory:
     """Holds bodies of at most so many bytes together.
 
     When there are more, the large body that has stood still longest gives way. Small ones never do: they are bounded
@@ -30,9 +30,11 @@ class Room:
         self.held = 0
         self._most_bytes = most_bytes
         self._small_bytes = small_bytes
-        self._coming: OrderedDict[Incoming, None] = OrderedDict()  # large ones; the one that stood still longest first
+        self._coming: OrderedDict[IncomingBody, None] = (
+            OrderedDict()
+        )  # large ones; the one that stood still longest first
 
-    def put(self, body: Incoming, piece: bytes) -> None:
+    def put(self, body: IncomingBody, piece: bytes) -> None:
         """Keep a piece of a body; some body may give way to it, maybe itself."""
         body.pieces.append(piece)
         body.size += len(piece)
@@ -43,19 +45,19 @@ class Room:
         while self.held > self._most_bytes and self._coming:
             self._give_way(next(iter(self._coming)))
 
-    def complete(self, body: Incoming) -> bytes:
+    def complete(self, body: IncomingBody) -> bytes:
         """Return all of a body, which does not give way any more."""
         self._coming.pop(body, None)
         return b"".join(body.pieces)
 
-    def let_go(self, body: Incoming) -> None:
+    def let_go(self, body: IncomingBody) -> None:
         """Forget a body."""
         self._coming.pop(body, None)
         self.held -= body.size
         body.size = 0
         body.pieces.clear()
 
-    def _give_way(self, body: Incoming) -> None:
+    def _give_way(self, body: IncomingBody) -> None:
         self.let_go(body)
         body.gave_way = True
         if not body.timeout.expired():

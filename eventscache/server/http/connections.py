@@ -12,8 +12,8 @@ from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
-from eventscache.server.http.log_throttle import Complaints
-from eventscache.server.http.responses import error_answer
+from eventscache.server.http.log_throttle import LogThrottle
+from eventscache.server.http.responses import error_response
 
 _QUOTED = re.compile(r"b?['\"]|\n")
 _LOOKS = 5  # in the shortest time limit
@@ -150,10 +150,12 @@ class Connection(RequestHandler):
         """Answer what is no HTTP, in fixed words: what aiohttp says of it repeats what came."""
         if isinstance(exc, ConnectionError):
             raise exc  # the client went away
-        cast(Connections, self._manager).complaints.note("not HTTP", peer=request.remote, reason=_reason(exc, message))
+        cast(Connections, self._manager).log_throttle.note(
+            "not HTTP", peer=request.remote, reason=_reason(exc, message)
+        )
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
-        answer = error_answer(status, "the request is not valid HTTP/1.1")
+        answer = error_response(status, "the request is not valid HTTP/1.1")
         answer.force_close()
         return answer
 
@@ -161,7 +163,7 @@ class Connection(RequestHandler):
         """Log in a line what aiohttp would log with a traceback, for each time that it happens."""
         manager = cast(Connections | None, self._manager)
         if manager:
-            manager.complaints.note("connection failed", reason=f"{' '.join(map(str, args))} ({exc_info!r})")
+            manager.log_throttle.note("connection failed", reason=f"{' '.join(map(str, args))} ({exc_info!r})")
 
 
 class Connections(web.Server):
@@ -170,7 +172,7 @@ class Connections(web.Server):
     Of too many the silent ones are closed, the oldest first; then the one idle longest, then the one that drags most.
     """
 
-    def __init__(self, handler: Any, limits: ConnectionLimits, complaints: Complaints, **settings: Any) -> None:
+    def __init__(self, handler: Any, limits: ConnectionLimits, log_throttle: LogThrottle, **settings: Any) -> None:
         super().__init__(
             handler,
             auto_decompress=False,
@@ -178,7 +180,7 @@ class Connections(web.Server):
             lingering_time=_LINGERING_SECONDS,
             **settings,
         )
-        self.complaints = complaints
+        self.log_throttle = log_throttle
         self._limits = limits
         self._silent: dict[Connection, None] = {}  # oldest first
         self._looking: asyncio.Task[None] | None = None
@@ -232,7 +234,7 @@ class Connections(web.Server):
             dragging = [connection for connection in others if connection.drags(now, self._limits)]
             victim = min(idle or dragging, key=lambda connection: connection.idle_since, default=victim)
         self.forget_silent(victim)
-        self.complaints.note("too many connections", limit=self._limits.most)
+        self.log_throttle.note("too many connections", limit=self._limits.most)
         if victim.transport:
             victim.transport.abort()
 

@@ -12,7 +12,7 @@ _WITHIN_SECONDS = 10.0
 _LONGEST = 200
 
 
-class Complaints:
+class LogThrottle:
     """Logs at most ten lines in ten seconds; the next one says how many were left out."""
 
     def __init__(self) -> None:

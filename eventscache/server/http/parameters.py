@@ -6,8 +6,8 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 from eventscache.errors import InvalidEvent
-from eventscache.query.filter import Search
-from eventscache.server.http.responses import Refused
+from eventscache.query.filter import EventFilter
+from eventscache.server.http.responses import HttpError
 from eventscache.stream import Namespace, Status, Stream, check_id
 from eventscache.timestamp import parse_time
 
@@ -38,14 +38,14 @@ class Parameters:
         """Return the value of a parameter that may stand once."""
         values = self.all(name)
         if len(values) > 1:
-            raise Refused(400, f"{name} is given more than once")
+            raise HttpError(400, f"{name} is given more than once")
         return values[0] if values else None
 
     def namespace(self) -> Namespace:
         """Return the namespace, by default that of destinations, as in Jitsu."""
         value = self.one("namespace") or Namespace.DESTINATION
         if value not in set(Namespace):
-            raise Refused(
+            raise HttpError(
                 400, f"namespace query parameter can be only 'token' or 'destination'. Current value: {value}"
             )
         return Namespace(value)
@@ -57,13 +57,13 @@ class Parameters:
             return None
         if value not in set(Status):
             known = '"error", "success", "skip"'
-            raise Refused(400, f"status query parameter can be only {known} or not specified. Current value: {value}")
+            raise HttpError(400, f"status query parameter can be only {known} or not specified. Current value: {value}")
         return Status(value)
 
-    def search(self) -> Search | None:
+    def search(self) -> EventFilter | None:
         """Return what is looked for inside events, if anything is."""
-        search = Search(self.time("start"), self.time("end"), self.one("type") or "", self.one("q") or "")
-        return None if search == Search() else search
+        search = EventFilter(self.time("start"), self.time("end"), self.one("type") or "", self.one("q") or "")
+        return None if search == EventFilter() else search
 
     def whole_number(self, name: str, least: int = 0, most: int | None = None) -> int | None:
         """Return a parameter that is a plain decimal number, or None if it is absent or empty."""
@@ -72,14 +72,14 @@ class Parameters:
             return None
         if not _WHOLE_NUMBER.fullmatch(value) or int(value) < least or (most is not None and int(value) > most):
             bound = "" if most is None else f" to {most}"
-            raise Refused(400, f"{name} must be a whole number from {least}{bound}")
+            raise HttpError(400, f"{name} must be a whole number from {least}{bound}")
         return int(value)
 
     def seconds(self, name: str, most: int) -> float:
         """Return a parameter that is a decimal number of seconds, 0 if it is absent or empty."""
         value = self.one(name) or "0"
         if not _DECIMAL.fullmatch(value) or float(value) > most:
-            raise Refused(400, f"{name} must be a number of seconds from 0 to {most}, such as 2.5")
+            raise HttpError(400, f"{name} must be a number of seconds from 0 to {most}, such as 2.5")
         return float(value)
 
     def time(self, name: str) -> int | None:
@@ -90,7 +90,7 @@ class Parameters:
         try:
             return parse_time(value)
         except (ValueError, OverflowError):
-            raise Refused(
+            raise HttpError(
                 400, f"{name} must be a time such as 2020-11-30T21:48:12.754000Z, or milliseconds since 1970"
             ) from None
 
@@ -98,7 +98,7 @@ class Parameters:
         """Return a parameter that is one of `choices`, or the first of them if it is absent or empty."""
         value = self.one(name) or choices[0]
         if value not in choices:
-            raise Refused(400, f"{name} can be only {' or '.join(choice for choice in choices if choice)}")
+            raise HttpError(400, f"{name} can be only {' or '.join(choice for choice in choices if choice)}")
         return value
 
     def ids(self, max_ids: int, max_id_bytes: int) -> list[str] | None:
@@ -108,7 +108,7 @@ class Parameters:
             return None
         ids = list(dict.fromkeys(part for value in values for part in value.split(",") if part))
         if len(ids) > max_ids:
-            raise Refused(400, f"{len(ids)} ids are too many; at most {max_ids} are allowed")
+            raise HttpError(400, f"{len(ids)} ids are too many; at most {max_ids} are allowed")
         for text in ids:
             checked_id(text, max_id_bytes)
         return ids
@@ -125,19 +125,19 @@ def checked_id(text: str, max_id_bytes: int) -> str:
     try:
         return check_id(text, max_id_bytes)
     except InvalidEvent as fault:
-        raise Refused(400, str(fault)) from None
+        raise HttpError(400, str(fault)) from None
 
 
 def _decoded(text: str) -> str:
     if "%" not in text and "+" not in text and text.isascii():
         return text
     if _BAD_ESCAPE.search(text):
-        raise Refused(400, "the query holds a % that starts no escape")
+        raise HttpError(400, "the query holds a % that starts no escape")
     try:
         # What is no UTF-8 came through the HTTP parser as surrogates.
         return unquote_to_bytes(text.replace("+", " ").encode(errors="surrogateescape")).decode()
     except UnicodeError:
-        raise Refused(400, "the query is not valid UTF-8") from None
+        raise HttpError(400, "the query is not valid UTF-8") from None
 
 
 def raw_query(request: web.BaseRequest) -> str:

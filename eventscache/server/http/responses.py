@@ -23,7 +23,7 @@ _JSON_HEADERS = {**COMMON_HEADERS, "Content-Type": "application/json; charset=ut
 _READY_HEADERS = tuple(_JSON_HEADERS.items())
 
 
-class Refused(Exception):
+class HttpError(Exception):
     """The request is answered with this status and message, and nothing else happens.
 
     `closes` tells that nothing more can be understood on its connection.
@@ -47,25 +47,25 @@ class Refused(Exception):
 
     def answer(self) -> web.Response:
         """Return the answer."""
-        answer = error_answer(self.status, self.message, self.headers, self.fields)
+        answer = error_response(self.status, self.message, self.headers, self.fields)
         if self.closes:
             answer.force_close()
         return answer
 
 
-def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return `value` as a JSON answer."""
     return web.Response(body=_encode(value), status=status, headers={**_JSON_HEADERS, **(headers or {})})
 
 
-def error_answer(
+def error_response(
     status: int, message: str, headers: Mapping[str, str] | None = None, fields: Mapping[str, Any] | None = None
 ) -> web.Response:
     """Return an error in Jitsu's shape; its `error` is deprecated there, and always empty."""
-    return json_answer({"message": message, "error": "", **(fields or {})}, status, headers)
+    return json_response({"message": message, "error": "", **(fields or {})}, status, headers)
 
 
-class ReadyAnswer(web.StreamResponse):
+class PrebuiltResponse(web.StreamResponse):
     """A short answer whose bytes are ready; one object answers many requests.
 
     What aiohttp spends on making and writing a `Response` is a third of what it spends on a request.
@@ -106,10 +106,10 @@ class ReadyAnswer(web.StreamResponse):
         """Nothing is left to be written."""
 
 
-_remembered = lru_cache(_READY_ANSWERS)(ReadyAnswer)
+_remembered = lru_cache(_READY_ANSWERS)(PrebuiltResponse)
 
 
-def ready_answer(
+def prebuilt_response(
     request: web.BaseRequest, body: bytes, headers: tuple[tuple[str, str], ...] = _READY_HEADERS, status: int = 200
 ) -> web.StreamResponse:
     """Return an answer that is likely to be given again, in the same bytes."""
@@ -118,12 +118,12 @@ def ready_answer(
     return web.Response(status=status, body=body, headers=dict(headers))
 
 
-def ok_answer(request: web.BaseRequest, headers: tuple[tuple[str, str], ...] = ()) -> web.StreamResponse:
+def ok_response(request: web.BaseRequest, headers: tuple[tuple[str, str], ...] = ()) -> web.StreamResponse:
     """Return Jitsu's word that all is well, with more headers."""
-    return ready_answer(request, _OK, (*_READY_HEADERS, *headers) if headers else _READY_HEADERS)
+    return prebuilt_response(request, _OK, (*_READY_HEADERS, *headers) if headers else _READY_HEADERS)
 
 
-async def streamed_answer(
+async def streamed_response(
     request: web.BaseRequest, content_type: str, pieces: AsyncIterator[bytes]
 ) -> web.StreamResponse:
     """Answer 200 with pieces, written as they come; a single one is a plain answer.

@@ -10,13 +10,13 @@ from aiohttp import web
 
 from eventscache.live.cursor import Cursor
 from eventscache.live.hub import MOST_STREAMS, TICK_SECONDS, TooManyWatchers
-from eventscache.live.messages import Cleared, Counters, Gap, Item, Peer, Signal, Wanted
+from eventscache.live.messages import Cleared, Client, Counters, Gap, Message, Signal, StreamFilter
 from eventscache.live.subscription import Subscription
-from eventscache.live.tail import Seen
+from eventscache.live.tail import LiveEvent
 from eventscache.server.context import Context
 from eventscache.server.http.connections import Connection
 from eventscache.server.http.parameters import LARGEST_LIMIT, Parameters, parameters
-from eventscache.server.http.responses import Refused
+from eventscache.server.http.responses import HttpError
 from eventscache.storage.messages import Query
 from eventscache.stream import Stream
 
@@ -36,7 +36,7 @@ _HEADERS = {
 }
 
 
-class _Reader(Peer):
+class _Reader(Client):
     """Whoever sent a request. Who sends no more has left: nothing else would tell before much is written in vain."""
 
     def __init__(self, request: web.BaseRequest) -> None:
@@ -80,8 +80,8 @@ async def _write(response: web.StreamResponse, subscription: Subscription) -> No
     await response.write(_RETRY)
     named = ""
     written = 0
-    async with aclosing(subscription.news()) as news:
-        async for item in news:
+    async with aclosing(subscription.messages()) as messages:
+        async for item in messages:
             frame, named = _frame(item, subscription.cursor, named)
             await response.write(frame)
             written += 1
@@ -90,13 +90,13 @@ async def _write(response: web.StreamResponse, subscription: Subscription) -> No
     await response.write_eof()
 
 
-def _wanted(context: Context, asked: Parameters) -> Wanted:
+def _wanted(context: Context, asked: Parameters) -> StreamFilter:
     ids = asked.ids(context.settings.max_ids, context.settings.max_id_bytes)
     namespace = asked.namespace()
     if ids is not None and not ids:
-        raise Refused(400, "ids names no stream; without it, all known streams are meant")
+        raise HttpError(400, "ids names no stream; without it, all known streams are meant")
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    return Wanted(namespace, streams, asked.status(), asked.search())
+    return StreamFilter(namespace, streams, asked.status(), asked.search())
 
 
 def _cursor(request: web.BaseRequest, asked: Parameters) -> Cursor | None:
@@ -107,39 +107,41 @@ def _cursor(request: web.BaseRequest, asked: Parameters) -> Cursor | None:
     try:
         return Cursor.parse(text)
     except ValueError:
-        raise Refused(400, "Last-Event-ID is not the id of an event of this stream") from None
+        raise HttpError(400, "Last-Event-ID is not the id of an event of this stream") from None
 
 
 def _subscribe(
     context: Context,
     reader: _Reader,
-    wanted: Wanted,
+    wanted: StreamFilter,
     *,
     cursor: Cursor | None = None,
     history: int = 0,
     seconds: float | None = None,
 ) -> Subscription:
     if wanted.streams is not None and len(wanted.streams) > MOST_STREAMS:
-        raise Refused(400, f"{len(wanted.streams)} ids are too many to be watched; at most {MOST_STREAMS} are allowed")
+        raise HttpError(
+            400, f"{len(wanted.streams)} ids are too many to be watched; at most {MOST_STREAMS} are allowed"
+        )
     try:
         return context.live.subscribe(wanted, reader, cursor=cursor, history=history, seconds=seconds)
     except TooManyWatchers as fault:
-        raise Refused(429, str(fault), {"Retry-After": "5"}) from None
+        raise HttpError(429, str(fault), {"Retry-After": "5"}) from None
 
 
-def _frame(item: Item, cursor: str, named: str) -> tuple[bytes, str]:
+def _frame(item: Message, cursor: str, named: str) -> tuple[bytes, str]:
     """Return what is sent for an item, and the id that was sent last; with an event, and where it moved on, it is."""
-    if item is Signal.QUIET:
+    if item is Signal.KEEPALIVE:
         return _COMMENT, named
     name, data = _described(item)
-    moved = isinstance(item, Seen) or (cursor != named and (item is Signal.READY or isinstance(item, Counters)))
+    moved = isinstance(item, LiveEvent) or (cursor != named and (item is Signal.READY or isinstance(item, Counters)))
     line = f"id: {cursor}\n" if moved else ""
     return f"event: {name}\n{line}data: ".encode() + data + b"\n\n", cursor if moved else named
 
 
-def _described(item: Item) -> tuple[str, bytes]:
+def _described(item: Message) -> tuple[str, bytes]:
     match item:
-        case Seen(json=json):
+        case LiveEvent(json=json):
             return "event", json
         case Counters():
             return "counters", _encode(item._asdict())
@@ -153,7 +155,7 @@ def _described(item: Item) -> tuple[str, bytes]:
 
 
 async def wait_for_events(
-    context: Context, request: web.BaseRequest, asked: Parameters, wanted: Wanted, query: Query
+    context: Context, request: web.BaseRequest, asked: Parameters, wanted: StreamFilter, query: Query
 ) -> None:
     """Return when `min` events are there for a query, when `wait` seconds have passed, or when the client leaves."""
     seconds = asked.seconds("wait", _MOST_SECONDS)
@@ -164,9 +166,9 @@ async def wait_for_events(
     subscription = _subscribe(context, _Reader(request), wanted, seconds=seconds)
     count, looked = 0, -math.inf
     try:
-        async with aclosing(subscription.news()) as news:
-            async for item in news:
-                count += isinstance(item, Seen)
+        async with aclosing(subscription.messages()) as messages:
+            async for item in messages:
+                count += isinstance(item, LiveEvent)
                 # What is told may have been counted before: that there are enough is looked up, though not for each
                 # of the events that came in one tick.
                 now = context.live.clock.now()
@@ -179,7 +181,7 @@ async def wait_for_events(
         context.live.leave(subscription)
 
 
-async def _count(context: Context, wanted: Wanted, query: Query) -> int:
+async def _count(context: Context, wanted: StreamFilter, query: Query) -> int:
     """Return how many events there are for a query, over all streams."""
     streams = await context.live.streams(wanted.namespace) if wanted.streams is None else wanted.streams
     count = 0

@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Callable, Iterable
 import msgspec
 from aiohttp import web
 
-from eventscache.cache import EventsCache, Found
+from eventscache.cache import EventPage, EventsCache
 from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
 from eventscache.ingest import malformed, native
 from eventscache.ingest.limits import BatchTooLarge, Limits
-from eventscache.live.messages import Wanted
-from eventscache.query.filter import Search
+from eventscache.live.messages import StreamFilter
+from eventscache.query.filter import EventFilter
 from eventscache.server.context import Context
 from eventscache.server.http.body import UnreadableBody
 from eventscache.server.http.parameters import LARGEST_LIMIT, Parameters, parameters
-from eventscache.server.http.responses import Refused, json_answer, ready_answer, streamed_answer
+from eventscache.server.http.responses import HttpError, json_response, prebuilt_response, streamed_response
 from eventscache.server.routes.event_stream import wait_for_events
 from eventscache.storage.messages import Query
 from eventscache.stream import Stream
@@ -42,25 +42,25 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     namespace = asked.namespace()
     query, search = _query(asked), asked.search()
     if (query.before is not None or query.after is not None) and (ids is None or len(ids) != 1):
-        raise Refused(400, "before and after need exactly one id")
+        raise HttpError(400, "before and after need exactly one id")
     named = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    await wait_for_events(context, request, asked, Wanted(namespace, named, query.status, search), query)
+    await wait_for_events(context, request, asked, StreamFilter(namespace, named, query.status, search), query)
     streams = await context.live.streams(namespace) if named is None else named
     found = _found(context.cache, streams, query, search)
     if _NDJSON in request.headers.get("Accept", ""):
-        return await streamed_answer(request, _NDJSON, _lines(found))
-    return await streamed_answer(request, "application/json; charset=utf-8", _object(context, found))
+        return await streamed_response(request, _NDJSON, _lines(found))
+    return await streamed_response(request, "application/json; charset=utf-8", _object(context, found))
 
 
 async def _found(
-    cache: EventsCache, streams: Iterable[Stream], query: Query, search: Search | None
-) -> AsyncIterator[Found]:
+    cache: EventsCache, streams: Iterable[Stream], query: Query, search: EventFilter | None
+) -> AsyncIterator[EventPage]:
     for stream in streams:
         yield await cache.fetch(stream, query, search)
         await asyncio.sleep(0)  # a storage in memory lets nobody else have a turn
 
 
-async def _object(context: Context, pages: AsyncIterator[Found]) -> AsyncIterator[bytes]:
+async def _object(context: Context, pages: AsyncIterator[EventPage]) -> AsyncIterator[bytes]:
     """Yield the events, then the totals, which are known only when the last stream has been read."""
     total = limited = count = 0
     opening = b'{"events":['
@@ -82,7 +82,7 @@ async def _object(context: Context, pages: AsyncIterator[Found]) -> AsyncIterato
     yield b",".join(piece)
 
 
-async def _lines(pages: AsyncIterator[Found]) -> AsyncIterator[bytes]:
+async def _lines(pages: AsyncIterator[EventPage]) -> AsyncIterator[bytes]:
     async for found in pages:
         if found.events:
             yield b"".join(event.translate(_ONE_LINE) + b"\n" for event in _rendered(found))
@@ -98,7 +98,7 @@ def _query(asked: Parameters) -> Query:
     )
 
 
-def _rendered(found: Found) -> list[bytes]:
+def _rendered(found: EventPage) -> list[bytes]:
     return [event.to_json(sequence) for sequence, event in found.events]
 
 
@@ -111,16 +111,16 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         wait = asked.choice("ack", "queued", "stored") == "stored"
         parse = _parser(request)
         parsed = await context.bodies.parsed(request, lambda body, limits: parse(body, default, limits))
-    except (Refused, BatchTooLarge) as fault:
+    except (HttpError, BatchTooLarge) as fault:
         context.cache.ledger.reject()
-        raise fault if isinstance(fault, Refused) else Refused(413, str(fault)) from None
+        raise fault if isinstance(fault, HttpError) else HttpError(413, str(fault)) from None
     except UnreadableBody as fault:
         _keep_malformed(context, default, fault.body, str(fault))
-        raise Refused(400, f"the body cannot be read: {fault}") from None
+        raise HttpError(400, f"the body cannot be read: {fault}") from None
     context.cache.ledger.reject(len(parsed.errors))
     errors = {"errors": [{"index": index, "message": message} for index, message in parsed.errors]}
     if parsed.errors and not parsed.records:
-        raise Refused(400, "no record is good", fields=errors)
+        raise HttpError(400, "no record is good", fields=errors)
     counts = {"received": len(parsed.records)}
     if wait:
         counts |= await _store(context, parsed)
@@ -128,17 +128,17 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         raise _queue_full()
     status = 200 if wait else 202
     if parsed.errors:
-        return json_answer({"status": "ok", **counts, **errors}, status)
-    return ready_answer(request, msgspec.json.encode({"status": "ok", **counts}), status=status)
+        return json_response({"status": "ok", **counts, **errors}, status)
+    return prebuilt_response(request, msgspec.json.encode({"status": "ok", **counts}), status=status)
 
 
 def _parser(request: web.BaseRequest) -> Callable[[bytes, Stream | None, Limits], native.Parsed]:
     parse = _PARSERS.get(request.content_type) if "Content-Type" in request.headers else None
     if parse is None:
         types = ", ".join(_PARSERS)
-        raise Refused(415, f"the content type must be one of {types}", {"Accept": types})
+        raise HttpError(415, f"the content type must be one of {types}", {"Accept": types})
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
-        raise Refused(415, "the charset must be UTF-8")
+        raise HttpError(415, "the charset must be UTF-8")
     return parse
 
 
@@ -146,7 +146,7 @@ async def _store(context: Context, parsed: native.Parsed) -> dict[str, int]:
     try:
         receipt = await context.cache.store(parsed.records)
     except StorageUnavailable as fault:
-        raise Refused(
+        raise HttpError(
             503, f"{fault}; the outcome is unknown", {"Retry-After": "1"}, {"received": len(parsed.records)}
         ) from None
     if receipt is None:
@@ -154,8 +154,8 @@ async def _store(context: Context, parsed: native.Parsed) -> dict[str, int]:
     return {"stored": receipt.stored, "limited": receipt.limited}
 
 
-def _queue_full() -> Refused:
-    return Refused(429, "the queue is full; nothing of the body was kept", {"Retry-After": "1"})
+def _queue_full() -> HttpError:
+    return HttpError(429, "the queue is full; nothing of the body was kept", {"Retry-After": "1"})
 
 
 def _keep_malformed(context: Context, stream: Stream | None, body: bytes, reason: str) -> None:
@@ -176,23 +176,23 @@ async def delete_events(context: Context, request: web.BaseRequest) -> web.Respo
     reset = asked.choice("reset", "", "limiter") == "limiter"
     if asked.choice("all", "false", "true") == "true":
         if ids is not None:
-            raise Refused(400, "give either ids or all=true")
+            raise HttpError(400, "give either ids or all=true")
         streams = [info.stream for info in await context.cache.streams(namespace)]
     elif ids:
         streams = [Stream(namespace, stream_id) for stream_id in ids]
     else:
-        raise Refused(400, "ids is required parameter, or all=true for the whole namespace")
+        raise HttpError(400, "ids is required parameter, or all=true for the whole namespace")
     cleared = 0
     for stream in streams:
         cleared += await context.cache.clear(stream, reset=reset)
-    return json_answer({"status": "ok", "cleared": cleared})
+    return json_response({"status": "ok", "cleared": cleared})
 
 
 async def get_streams(context: Context, request: web.BaseRequest) -> web.Response:
     """List the known streams of a namespace, most recently active first, and tell whether tokens map to ids."""
     context.access.require_admin(request)
     namespace = parameters(request).namespace()
-    return json_answer(
+    return json_response(
         {
             "streams": [
                 {

@@ -5,12 +5,12 @@ from aiohttp import web
 from eventscache.errors import StorageError
 from eventscache.metrics.prometheus import CONTENT_TYPE
 from eventscache.server.context import Context
-from eventscache.server.http.responses import COMMON_HEADERS, error_answer, json_answer
+from eventscache.server.http.responses import COMMON_HEADERS, error_response, json_response
 
 
 async def get_livez(_: Context, __: web.BaseRequest) -> web.Response:
     """Answer: the process is alive."""
-    return json_answer({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
 async def get_readyz(context: Context, _: web.BaseRequest) -> web.Response:
@@ -18,8 +18,8 @@ async def get_readyz(context: Context, _: web.BaseRequest) -> web.Response:
     try:
         await context.cache.check()
     except StorageError:
-        return error_answer(503, "the storage does not answer, or the queue is full")
-    return json_answer({"status": "ok"})
+        return error_response(503, "the storage does not answer, or the queue is full")
+    return json_response({"status": "ok"})
 
 
 async def get_ping(_: Context, __: web.BaseRequest) -> web.Response:

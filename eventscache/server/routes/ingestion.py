@@ -17,7 +17,7 @@ from eventscache.ingest.limits import BatchTooLarge
 from eventscache.server.context import Context
 from eventscache.server.http.body import UnreadableBody
 from eventscache.server.http.parameters import Parameters, raw_query
-from eventscache.server.http.responses import Refused, ok_answer
+from eventscache.server.http.responses import HttpError, ok_response
 from eventscache.stream import Namespace, Stream, check_id
 
 _CORS = {
@@ -45,17 +45,17 @@ async def post_client_events(context: Context, request: web.BaseRequest) -> web.
     origin = request.headers.get("Origin")
     try:
         sender = await _ingest(context, request, from_server=False)
-    except Refused as refusal:
+    except HttpError as refusal:
         answer = refusal.answer()
         answer.headers.update(_cors(context, request))
         return answer
-    return ok_answer(request, _cors_headers(origin, sender.key) if origin is not None else ())
+    return ok_response(request, _cors_headers(origin, sender.key) if origin is not None else ())
 
 
 async def post_server_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Take events from servers, by a server secret."""
     await _ingest(context, request, from_server=True)
-    return ok_answer(request)
+    return ok_response(request)
 
 
 async def preflight(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -70,7 +70,7 @@ def _cors(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str], 
         return ()
     try:
         token = find_token(request)
-    except Refused:
+    except HttpError:
         token = ""
     return _cors_headers(origin, context.api_keys.client(token))
 
@@ -89,13 +89,13 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
     try:
         sender = _find_sender(context, request, from_server=from_server)
         originals = await context.bodies.parsed(request, parse_events)
-    except (Refused, BatchTooLarge) as fault:
+    except (HttpError, BatchTooLarge) as fault:
         cache.ledger.reject()
-        raise fault if isinstance(fault, Refused) else Refused(413, str(fault)) from None
+        raise fault if isinstance(fault, HttpError) else HttpError(413, str(fault)) from None
     except UnreadableBody as fault:
         reason = f"Error parsing events body: {fault}"
         _keep_malformed(context, sender, fault.body, reason)
-        raise Refused(400, reason) from None
+        raise HttpError(400, reason) from None
     # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
     cache.take_originals(sender.stream, originals, trusted=sender.key is not None)
     return sender

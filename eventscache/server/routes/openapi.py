@@ -9,7 +9,7 @@ from aiohttp import web
 
 from eventscache import __version__
 from eventscache.server.context import Context
-from eventscache.server.http.responses import json_answer
+from eventscache.server.http.responses import json_response
 
 
 @cache
@@ -22,4 +22,4 @@ def document() -> dict[str, Any]:
 
 async def get_openapi(_: Context, __: web.BaseRequest) -> web.Response:
     """Answer with the document, which is the same for everybody."""
-    return json_answer(document())
+    return json_response(document())

@@ -41,7 +41,7 @@ HEADERS = {
 }
 
 
-class Page(NamedTuple):
+class StaticFile(NamedTuple):
     """A file of the live view as it is and packed, and its headers."""
 
     content: bytes
@@ -49,7 +49,7 @@ class Page(NamedTuple):
     headers: dict[str, str]
 
     @classmethod
-    def of(cls, content: bytes, content_type: str) -> "Page":
+    def of(cls, content: bytes, content_type: str) -> "StaticFile":
         """Return a file of one type."""
         headers = {**HEADERS, "Content-Type": content_type, "Vary": "Accept-Encoding"}
         return cls(content, gzip.compress(content, mtime=0), headers)
@@ -71,7 +71,7 @@ def page_routes() -> Iterator[tuple[str, str, Handler]]:
     for entry in files("eventscache").joinpath("ui").iterdir():
         suffix = entry.name[entry.name.rfind(".") :]
         if suffix in _TYPES:
-            page = Page.of(entry.read_bytes(), _TYPES[suffix])
+            page = StaticFile.of(entry.read_bytes(), _TYPES[suffix])
             path = _ROOT if entry.name == _INDEX else _ROOT + entry.name
             yield "GET", path, page.get
             yield "HEAD", path, page.get

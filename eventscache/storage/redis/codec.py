@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventscache.errors import ConfigError
-from eventscache.storage.messages import Admission, Batch, Entry, Offer, Quota, Refusal, Verdict
+from eventscache.storage.messages import Admission, Batch, Decision, Entry, LimitedCount, Offer, Quota
 from eventscache.stream import Status
 
 STATUS_LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
@@ -26,8 +26,8 @@ def insert_arguments(batches: Sequence[Batch], now: int | str, expiry_ms: int) -
             batch.number,
             by_all.surplus,
             by_error.surplus,
-            _carried(by_all.carried) if by_all.carried else "",
-            _carried(by_error.carried) if by_error.carried else "",
+            _carried(by_all.limited_earlier) if by_all.limited_earlier else "",
+            _carried(by_error.limited_earlier) if by_error.limited_earlier else "",
             "".join([_letter(offer) if offer.status is not success else "s" for offer in offers]),
         )
         arguments += [offer.event for offer in offers]
@@ -40,7 +40,7 @@ def _letter(offer: Offer) -> str:
     return STATUS_LETTERS[offer.status]
 
 
-def _carried(refusals: Sequence[Refusal]) -> str:
+def _carried(refusals: Sequence[LimitedCount]) -> str:
     return " ".join(f"{age_us}:{events}" for age_us, events in refusals if events)
 
 
@@ -49,8 +49,8 @@ def admission(reply: Sequence[Any]) -> tuple[Admission, bool]:
     kind, at_us, all_admitted, all_retry, error_admitted, error_retry, other_quota, created = reply
     answer = Admission(
         at_us,
-        Verdict(all_admitted, all_retry) if all_admitted >= 0 else None,
-        Verdict(error_admitted, error_retry) if error_admitted >= 0 else None,
+        Decision(all_admitted, all_retry) if all_admitted >= 0 else None,
+        Decision(error_admitted, error_retry) if error_admitted >= 0 else None,
         kind == _STALE,
         _quota(other_quota) if other_quota else None,
     )

@@ -20,10 +20,10 @@ from eventscache.errors import ConfigError
 from eventscache.storage.options import StorageOptions
 
 
-class HandingOver(AbstractConnection):
+class DetachableConnection(AbstractConnection):
     """A connection of the driver's that somebody else goes on with once it is made."""
 
-    def hand_over(self) -> asyncio.StreamWriter:
+    def detach(self) -> asyncio.StreamWriter:
         """Return what writes to the connection, and forget it."""
         writer, self._reader, self._writer = self._writer, None, None
         if writer is None:
@@ -31,23 +31,23 @@ class HandingOver(AbstractConnection):
         return writer
 
 
-class _Connection(HandingOver, Connection):
+class _Connection(DetachableConnection, Connection):
     pass
 
 
-class _TlsConnection(HandingOver, SSLConnection):
+class _TlsConnection(DetachableConnection, SSLConnection):
     pass
 
 
-class _SocketConnection(HandingOver, UnixDomainSocketConnection):
+class _SocketConnection(DetachableConnection, UnixDomainSocketConnection):
     pass
 
 
-class _SentinelConnection(HandingOver, SentinelManagedConnection):
+class _SentinelConnection(DetachableConnection, SentinelManagedConnection):
     pass
 
 
-class _SentinelTlsConnection(HandingOver, SentinelManagedSSLConnection):
+class _SentinelTlsConnection(DetachableConnection, SentinelManagedSSLConnection):
     pass
 
 

@@ -73,7 +73,7 @@ _NEVER_SENT = re.compile(
 )
 
 
-def understood(fault: Exception, *, ambiguous: bool) -> Fault:
+def translate(fault: Exception, *, ambiguous: bool) -> Fault:
     """Translate whatever a call to the driver raised; secrets stay out of the text.
 
     `ambiguous` says whether a call that got no answer may have changed something that matters.

@@ -12,7 +12,7 @@ from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.redis.keys import KINDS
 from eventscache.storage.redis.node import Node
 from eventscache.storage.redis.registry import Registry
-from eventscache.storage.redis.topology import Deployment
+from eventscache.storage.redis.topology import Topology
 from eventscache.stream import Namespace
 
 _log = structlog.get_logger()
@@ -21,11 +21,11 @@ _EVERY_SECONDS = 1.0
 _NEARLY_FULL_PERCENT = 80
 
 
-class Watch:
+class MemoryGuard:
     """Warns of servers that evict or are nearly full, and stops writing to those that are too full."""
 
-    def __init__(self, deployment: Deployment, registry: Registry, max_percent: int) -> None:
-        self._deployment = deployment
+    def __init__(self, topology: Topology, registry: Registry, max_percent: int) -> None:
+        self._topology = topology
         self._registry = registry
         self._max_percent = max_percent
         self._policies: dict[str, str] = {}  # what was said of each server last
@@ -55,7 +55,7 @@ class Watch:
 
     async def look(self) -> None:
         """Look at every server once. Raises `StorageUnavailable` if none is known."""
-        for node, send in await self._deployment.each_node():
+        for node, send in await self._topology.each_node():
             try:
                 await self._look_at(node, send)
             except StorageError as fault:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from eventscache.errors import StorageUnavailable
-from eventscache.storage.redis.driver_errors import Sign, understood
+from eventscache.storage.redis.driver_errors import Sign, translate
 
 # Pauses in which a server that is away is left alone, and in which one is that does not let us in.
 _AWAY_SECONDS = (0.05, 0.25)
@@ -119,7 +119,7 @@ class _Call:
         error = None
         try:
             if isinstance(fault, Exception):
-                error, sign = understood(fault, ambiguous=self._ambiguous)
+                error, sign = translate(fault, ambiguous=self._ambiguous)
                 self._node.note(sign, str(error), probe=self._probe)
                 error.__cause__ = None if sign is Sign.FORBIDS else fault
             elif fault is None:

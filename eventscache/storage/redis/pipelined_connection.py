@@ -8,7 +8,7 @@ from typing import Any
 import hiredis
 from redis import exceptions as driver
 
-from eventscache.storage.redis.connect import HandingOver
+from eventscache.storage.redis.connect import DetachableConnection
 
 _SHORT = 256
 _CLASSES = {"NOSCRIPT": driver.NoScriptError, "READONLY": driver.ReadOnlyError}
@@ -131,7 +131,7 @@ class _Line(asyncio.Protocol):
         self._lose(driver.ConnectionError("Connection closed"))
 
 
-class Pipe:
+class PipelinedConnection:
     """Makes calls on one connection of its own, without waiting for the replies to those before.
 
     What the driver does around a call (a connection out of a pool, tasks, timers, a stream) costs more than the call
@@ -172,10 +172,10 @@ class Pipe:
             return self._line
         async with self._connecting:
             if self._line is None or self._line.lost:
-                connection: HandingOver = self._pool.make_connection()
+                connection: DetachableConnection = self._pool.make_connection()
                 await connection.connect()  # type: ignore[no-untyped-call]
                 self._line = _Line(self._timeout_seconds)
-                self._line.begin(connection.hand_over())
+                self._line.begin(connection.detach())
             return self._line
 
     async def renew(self) -> None:

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import Any, TypeVar
 
 from eventscache.clock import MICROSECONDS
-from eventscache.errors import StorageError, StorageUnavailable, StreamsExhausted
+from eventscache.errors import StorageError, StorageUnavailable, TooManyStreams
 from eventscache.storage.messages import Batch
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis.keys import Keys
 from eventscache.storage.redis.scripts import Script
-from eventscache.storage.redis.topology import Deployment
+from eventscache.storage.redis.topology import Topology
 from eventscache.stream import Namespace, Stream
 
 T = TypeVar("T")
@@ -28,8 +28,8 @@ _DISPLACED_AT_ONCE = 16  # streams that one new stream looks at, to make room
 class Registry:
     """Registers streams before their first event is stored, so that none is ever without a bound."""
 
-    def __init__(self, deployment: Deployment, keys: Keys, options: StorageOptions) -> None:
-        self._deployment = deployment
+    def __init__(self, topology: Topology, keys: Keys, options: StorageOptions) -> None:
+        self._topology = topology
         self._keys = keys
         self._options = options
         self._register = Script("register")
@@ -41,13 +41,13 @@ class Registry:
     async def note(self, batch: Batch, expiry_ms: int) -> bool:
         """Register a batch's stream as active; return False if this process has done so a short while ago.
 
-        Raises `StreamsExhausted`. A stream that was registered before goes on while the set cannot be reached.
+        Raises `TooManyStreams`. A stream that was registered before goes on while the set cannot be reached.
         """
         now = self._seconds()
         if not self._due(batch.stream, now):
             return False
         key = self._keys.registry(batch.stream.namespace)
-        arguments = self._arguments([batch.stream], expiry_ms, displace=batch.may_displace)
+        arguments = self._arguments([batch.stream], expiry_ms, displace=batch.may_evict)
         try:
             [(surplus, *idlest)] = await self._run(self._register, key, [key], arguments)
         except StorageUnavailable:
@@ -55,7 +55,7 @@ class Registry:
                 return False
             raise
         if surplus < 0:
-            raise StreamsExhausted(f"there are {self._options.max_streams} streams, and no more are allowed")
+            raise TooManyStreams(f"there are {self._options.max_streams} streams, and no more are allowed")
         self._remember(batch.stream, now)
         if surplus:
             await self._make_room(batch.stream.namespace, surplus, dict(zip(idlest[::2], idlest[1::2], strict=True)))
@@ -142,10 +142,10 @@ class Registry:
     async def _activity(self, streams: list[Stream]) -> dict[Stream, int]:
         """Return when each stream that can be reached was active, in microseconds; 0 for one that is gone."""
         activity: dict[Stream, int] = {}
-        for of_node in self._deployment.by_node(streams, self._state):
+        for of_node in self._topology.by_node(streams, self._state):
             clocks = [("HGET", self._state(stream), "clock") for stream in of_node]
             with contextlib.suppress(StorageUnavailable):
-                replies = await self._deployment.read_many(clocks[0][1], clocks)
+                replies = await self._topology.read_many(clocks[0][1], clocks)
                 activity.update(zip(of_node, map(active_us, replies), strict=True))
         return activity
 
@@ -161,9 +161,9 @@ class Registry:
         return later_us
 
     async def _run(self, script: Script, key: str, keys: list[str], arguments: list[Any]) -> Any:
-        return await self._deployment.write(
+        return await self._topology.write(
             key,
-            lambda: script(self._deployment.client, keys, arguments),
+            lambda: script(self._topology.client, keys, arguments),
             ambiguous=False,
             frees=script is not self._register,
         )
@@ -173,14 +173,12 @@ class Registry:
         self._registered.pop(stream, None)
 
     async def _delete(self, keys: list[str]) -> None:
-        await self._deployment.write(
-            keys[0], lambda: self._deployment.client.delete(*keys), ambiguous=False, frees=True
-        )
+        await self._topology.write(keys[0], lambda: self._topology.client.delete(*keys), ambiguous=False, frees=True)
 
     async def _read(self, key: str, call: Callable[[], Awaitable[T]], empty: T) -> T:
         """Read of the set; if something else wrote over it, it is empty: the next registration makes it anew."""
         try:
-            return await self._deployment.read(key, call)
+            return await self._topology.read(key, call)
         except StorageError as fault:
             if "WRONGTYPE" in str(fault):
                 return empty
@@ -189,7 +187,7 @@ class Registry:
     async def count(self, namespace: Namespace) -> int:
         """Return how many streams are known."""
         key = self._keys.registry(namespace)
-        return await self._read(key, lambda: self._deployment.client.zcard(key), 0)
+        return await self._read(key, lambda: self._topology.client.zcard(key), 0)
 
     async def newest(self, namespace: Namespace, limit: int) -> list[tuple[Stream, int]]:
         """Return streams among which the most recently active ones are, and when each was registered, in microseconds.
@@ -198,7 +196,7 @@ class Registry:
         are in use, which of these are the most recent ones would take all the time there is to find out, and is
         another answer at once: it is some of them.
         """
-        key, client = self._keys.registry(namespace), self._deployment.client
+        key, client = self._keys.registry(namespace), self._topology.client
         first: Any = await self._read(key, lambda: client.zrevrange(key, 0, limit - 1, withscores=True), [])
         if len(first) == limit:
             since, most = first[-1][1] - _REGISTER_EVERY_SECONDS * MICROSECONDS, limit + _LOOKED_AT_BESIDE
@@ -213,7 +211,7 @@ class Registry:
         By a scan, since ranks shift while streams are active.
         """
         key = self._keys.registry(namespace)
-        reply: Any = await self._read(key, lambda: self._deployment.client.zscan(key, cursor, count=_AT_ONCE), (0, []))
+        reply: Any = await self._read(key, lambda: self._topology.client.zscan(key, cursor, count=_AT_ONCE), (0, []))
         following, scored = reply
         return int(following), [*_streams(namespace, (member for member, _ in scored))]
 

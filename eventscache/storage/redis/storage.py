@@ -15,12 +15,12 @@ from eventscache.storage.messages import Admission, Batch, Page, Query, StreamIn
 from eventscache.storage.options import StorageOptions, expiry_seconds
 from eventscache.storage.redis.codec import STATUS_LETTERS, admission, entry, insert_arguments, is_entry
 from eventscache.storage.redis.connect import Client, client_from_url
-from eventscache.storage.redis.driver_errors import understood
+from eventscache.storage.redis.driver_errors import translate
 from eventscache.storage.redis.keys import Keys
-from eventscache.storage.redis.memory_guard import Watch
+from eventscache.storage.redis.memory_guard import MemoryGuard
 from eventscache.storage.redis.registry import Registry, active_us
 from eventscache.storage.redis.scripts import Script
-from eventscache.storage.redis.topology import deployment_of
+from eventscache.storage.redis.topology import topology_of
 from eventscache.stream import Namespace, Status, Stream
 
 _STREAMS_AT_ONCE = 500
@@ -33,9 +33,9 @@ class RedisStorage(Storage):
         self._client: Any = client
         self._options = options or StorageOptions()
         self._keys = Keys(self._options.prefix)
-        self._deployment = deployment_of(client, _calls(self._options), self._options.timeout_seconds)
-        self._registry = Registry(self._deployment, self._keys, self._options)
-        self._watch = Watch(self._deployment, self._registry, self._options.max_memory_percent)
+        self._topology = topology_of(client, _calls(self._options), self._options.timeout_seconds)
+        self._registry = Registry(self._topology, self._keys, self._options)
+        self._memory_guard = MemoryGuard(self._topology, self._registry, self._options.max_memory_percent)
         self._insert = Script("insert")
         self._fetch = Script("fetch")
         self._clear = Script("clear")
@@ -48,16 +48,16 @@ class RedisStorage(Storage):
 
     async def open(self) -> None:
         """See `Storage.open`."""
-        self._watch.start()
+        self._memory_guard.start()
 
     async def close(self) -> None:
         """See `Storage.close`."""
-        await self._watch.end()
-        await self._deployment.close()
+        await self._memory_guard.end()
+        await self._topology.close()
 
     async def ping(self) -> None:
         """See `Storage.ping`."""
-        await self._deployment.ping()
+        await self._topology.ping()
 
     def _now(self) -> int | str:
         return self._options.now() if self._options.now else ""
@@ -67,7 +67,7 @@ class RedisStorage(Storage):
         noted = await self._registry.note(batch, self._expiry_ms(batch))
         keys = self._keys.all(batch.stream)
         arguments = insert_arguments([batch], self._now(), self._expiry_ms(batch))
-        [reply] = await self._deployment.insert(keys[0], lambda pipe: self._insert(pipe, keys, arguments))
+        [reply] = await self._topology.insert(keys[0], lambda pipe: self._insert(pipe, keys, arguments))
         return await self._admission(batch, reply, noted=noted)
 
     async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
@@ -79,7 +79,7 @@ class RedisStorage(Storage):
             stream: fault for stream, fault in noted.items() if isinstance(fault, StorageError)
         }
         registered = [batch for batch in batches if batch.stream not in answers] if answers else batches
-        nodes = self._deployment.by_node(registered, lambda batch: self._keys.key(batch.stream, "state"))
+        nodes = self._topology.by_node(registered, lambda batch: self._keys.key(batch.stream, "state"))
         if len(nodes) == 1 and not answers:
             return await self._insert_at_node(batches, noted)
         for of_node, answered in zip(
@@ -108,10 +108,10 @@ class RedisStorage(Storage):
         """Return a reply to each batch, or something that is no list where it met an error."""
         key = self._keys.key(batches[0].stream, "state")
         quota, writer = batches[0].quota, batches[0].writer
-        if self._deployment.pipe and all(batch.quota == quota and batch.writer == writer for batch in batches):
+        if self._topology.pipe and all(batch.quota == quota and batch.writer == writer for batch in batches):
             keys = [key for batch in batches for key in self._keys.all(batch.stream)]
             arguments = insert_arguments(batches, self._now(), self._expiry_ms(batches[0]))
-            replies: list[Any] = await self._deployment.insert(key, lambda pipe: self._insert(pipe, keys, arguments))
+            replies: list[Any] = await self._topology.insert(key, lambda pipe: self._insert(pipe, keys, arguments))
             return replies
 
         def send() -> Any:
@@ -121,7 +121,7 @@ class RedisStorage(Storage):
                 self._insert.enqueue(pipeline, self._keys.all(batch.stream), arguments)
             return pipeline.execute(raise_on_error=False)
 
-        replies = await self._deployment.write(key, send)
+        replies = await self._topology.write(key, send)
         return [reply[0] if isinstance(reply, list) else reply for reply in replies]
 
     def _expiry_ms(self, batch: Batch) -> int:
@@ -132,7 +132,7 @@ class RedisStorage(Storage):
         if created and not noted:  # it was displaced by another process since this one registered it
             self._registry.forget(batch.stream)
             with contextlib.suppress(StorageError):  # the events are stored; the next batch registers it
-                await self._registry.note(msgspec.structs.replace(batch, may_displace=True), self._expiry_ms(batch))
+                await self._registry.note(msgspec.structs.replace(batch, may_evict=True), self._expiry_ms(batch))
         return answer
 
     async def fetch(self, stream: Stream, query: Query) -> Page:
@@ -151,7 +151,7 @@ class RedisStorage(Storage):
         all_match = arguments[2:5] == ["", "", ""]
         if all_match and query.limit and (page := await self._fetch_newest(keys, arguments)):
             return page
-        total, limited, unreadable, *flat = await self._deployment.read(
+        total, limited, unreadable, *flat = await self._topology.read(
             keys[0], lambda: self._fetch(self._client, keys, arguments)
         )
         return Page(list(map(entry, flat[::2], flat[1::2])), total, limited, unreadable)
@@ -167,7 +167,7 @@ class RedisStorage(Storage):
             ("LRANGE", keys[1], 0, limit - 1),
             ("LRANGE", keys[2], 0, limit - 1),
         )
-        replies = await self._deployment.read_at_once(keys[0], commands)
+        replies = await self._topology.read_at_once(keys[0], commands)
         if replies is None or any(isinstance(reply, Exception) for reply in replies):
             return None
         (total, limited, unreadable), events, stamps = replies
@@ -179,7 +179,7 @@ class RedisStorage(Storage):
         most = self._options.max_streams if limit is None else min(limit, self._options.max_streams)
         known = await self._registry.newest(namespace, most) if most else []
         infos: list[StreamInfo] = []
-        for of_node in self._deployment.by_node(known, lambda known: self._keys.key(known[0], "state")):
+        for of_node in self._topology.by_node(known, lambda known: self._keys.key(known[0], "state")):
             for start in range(0, len(of_node), _STREAMS_AT_ONCE):
                 infos += await self._describe(of_node[start : start + _STREAMS_AT_ONCE])
         return sorted(infos, key=lambda info: -info.last_active_us)[:most]
@@ -189,7 +189,7 @@ class RedisStorage(Storage):
         for stream, _ in registered:
             state, all_, _, error, _ = self._keys.all(stream)
             commands += (("HGET", state, "clock"), ("LLEN", all_), ("LLEN", error))
-        replies = iter(await self._deployment.read_many(commands[0][1], commands))
+        replies = iter(await self._topology.read_many(commands[0][1], commands))
         infos = []
         for (stream, registered_us), clock, total, errors in zip(registered, replies, replies, replies, strict=True):
             if clock is not None:  # registered, but expired since, or never written
@@ -199,7 +199,7 @@ class RedisStorage(Storage):
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """See `Storage.clear`."""
         keys = self._keys.all(stream)
-        cleared: int = await self._deployment.write(
+        cleared: int = await self._topology.write(
             keys[0], lambda: self._clear(self._client, keys, [int(reset)]), ambiguous=False, frees=True
         )
         return cleared
@@ -218,7 +218,7 @@ class RedisStorage(Storage):
             if cursor is None:
                 continue
             following, streams = await self._registry.some(namespace, cursor)
-            for of_node in self._deployment.by_node(streams, lambda stream: self._keys.key(stream, "all")):
+            for of_node in self._topology.by_node(streams, lambda stream: self._keys.key(stream, "all")):
                 await self._cut(of_node, size)
             self._trim_cursors[namespace] = following or None
             return 0
@@ -233,7 +233,7 @@ class RedisStorage(Storage):
             return pipeline.execute(raise_on_error=False)
 
         key = self._keys.key(streams[0], "all")
-        for reply in await self._deployment.write(key, cut, ambiguous=False, frees=True):
+        for reply in await self._topology.write(key, cut, ambiguous=False, frees=True):
             _length(reply)
 
 
@@ -248,4 +248,4 @@ def _length(reply: Any) -> int:
         return int(reply)
     if "WRONGTYPE" in str(reply):
         return 0
-    raise understood(reply, ambiguous=False).error from reply
+    raise translate(reply, ambiguous=False).error from reply

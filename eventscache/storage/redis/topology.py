@@ -10,21 +10,21 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from eventscache.errors import StorageError, StorageUnavailable
-from eventscache.storage.redis.connect import Client, HandingOver
+from eventscache.storage.redis.connect import Client, DetachableConnection
 from eventscache.storage.redis.node import Node
-from eventscache.storage.redis.pipelined_connection import Pipe
+from eventscache.storage.redis.pipelined_connection import PipelinedConnection
 
 T = TypeVar("T")
 Call = Callable[[], Awaitable[T]]
 
 
-class Deployment(abc.ABC):
+class Topology(abc.ABC):
     """Calls servers by the rules: bounded, failing fast, and never leaving a write half way."""
 
     def __init__(self, client: Client, calls: int, timeout_seconds: float) -> None:
         self.client: Any = client
-        self.pipe: Pipe | None = None  # that inserts go through
-        self.read_pipe: Pipe | None = None  # another one, as what is read can be long
+        self.pipe: PipelinedConnection | None = None  # that inserts go through
+        self.read_pipe: PipelinedConnection | None = None  # another one, as what is read can be long
         self._calls = calls
         self._timeout_seconds = timeout_seconds
         self._nodes: dict[str, Node] = {}
@@ -151,39 +151,42 @@ class Deployment(abc.ABC):
         raise fault or StorageUnavailable("no server is known", ambiguous=False)
 
 
-class SingleServer(Deployment):
+class SingleServer(Topology):
     """One server, or the one that Sentinels call master."""
 
     def __init__(self, client: Client, calls: int, timeout_seconds: float) -> None:
         super().__init__(client, calls, timeout_seconds)
         pool = self.client.connection_pool
-        if issubclass(pool.connection_class, HandingOver):  # a client of somebody else's has others
-            self.pipe, self.read_pipe = Pipe(pool, timeout_seconds), Pipe(pool, timeout_seconds)
+        if issubclass(pool.connection_class, DetachableConnection):  # a client of somebody else's has others
+            self.pipe, self.read_pipe = (
+                PipelinedConnection(pool, timeout_seconds),
+                PipelinedConnection(pool, timeout_seconds),
+            )
 
     def node_of(self, key: str) -> Node:  # noqa: ARG002
-        """See `Deployment.node_of`."""
+        """See `Topology.node_of`."""
         return self._node("Redis")
 
     def by_node(self, things: Iterable[T], key_of: Callable[[T], str]) -> list[list[T]]:  # noqa: ARG002
-        """See `Deployment.by_node`."""
+        """See `Topology.by_node`."""
         group = [*things]
         return [group] if group else []
 
     async def each_node(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
-        """See `Deployment.each_node`."""
+        """See `Topology.each_node`."""
         return [(self._node("Redis"), self.client.execute_command)]
 
-    def _pipes(self) -> list[Pipe]:
+    def _pipes(self) -> list[PipelinedConnection]:
         return [pipe for pipe in (self.pipe, self.read_pipe) if pipe]
 
     async def renew(self) -> None:
-        """See `Deployment.renew`."""
+        """See `Topology.renew`."""
         for pipe in self._pipes():
             await pipe.renew()
         await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def close(self) -> None:
-        """See `Deployment.close`."""
+        """See `Topology.close`."""
         for pipe in self._pipes():
             await pipe.close()
         await super().close()
@@ -193,25 +196,25 @@ class SingleServer(Deployment):
             await pool.sentinel_manager.aclose()
 
 
-class Cluster(Deployment):
+class Cluster(Topology):
     """The primaries of a Redis Cluster, each with its own slots."""
 
     def node_of(self, key: str) -> Node:
-        """See `Deployment.node_of`."""
+        """See `Topology.node_of`."""
         try:
             return self._node(self.client.get_node_from_key(key).name)
         except driver.SlotNotCoveredError:  # nothing was learned yet, or nobody serves it
             return self._node("Redis Cluster")
 
     async def each_node(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
-        """See `Deployment.each_node`."""
+        """See `Topology.each_node`."""
         if not self.client.get_primaries():
             async with self._node("Redis Cluster").call(ambiguous=False):
                 await self.client.initialize()
         return [(self._node(primary.name), self._sender(primary)) for primary in self.client.get_primaries()]
 
     async def close(self) -> None:
-        """See `Deployment.close`."""
+        """See `Topology.close`."""
         await super().close()
         # After a broken connection redis-py believes that it is closed, and leaves the others open.
         await self.client.nodes_manager.aclose()
@@ -224,7 +227,7 @@ class Cluster(Deployment):
         return send
 
 
-def deployment_of(client: Client | Redis, calls: int, timeout_seconds: float) -> Deployment:
+def topology_of(client: Client | Redis, calls: int, timeout_seconds: float) -> Topology:
     """Return the servers behind a client; at most `calls` are made to each at a time."""
     kind = Cluster if isinstance(client, RedisCluster) else SingleServer
     return kind(client, calls, timeout_seconds)

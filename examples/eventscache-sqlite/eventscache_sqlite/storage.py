@@ -14,7 +14,7 @@ from eventscache.errors import ConfigError
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions, expiry_seconds
-from eventscache.storage.stream_state import Judge
+from eventscache.storage.stream_state import StreamState
 from eventscache.stream import Namespace, Stream
 
 from eventscache_sqlite.database import Database
@@ -67,12 +67,12 @@ class SqliteStorage(Storage):
     def _insert(self, streams: Streams, batch: Batch) -> Admission:
         now_us, options = self._now(), self._options
         known = streams.find(batch.stream, now_us)
-        judge = known.judge if known else Judge()
+        judge = known.judge if known else StreamState()
         answered = judge.answered(batch, now_us)
         if answered:
             return answered
         if not known:
-            streams.make_room(batch.stream, now_us, options.max_streams, may_displace=batch.may_displace)
+            streams.make_room(batch.stream, now_us, options.max_streams, may_evict=batch.may_evict)
         ruling = judge.judge(batch, now_us)
         expires_us = now_us + expiry_seconds(options.ttl_seconds, batch.quota) * MICROSECONDS
         key = streams.save(batch.stream, judge, now_us, expires_us)

@@ -4,9 +4,9 @@ import sqlite3
 from contextlib import suppress
 from typing import NamedTuple
 
-from eventscache.errors import StreamsExhausted
+from eventscache.errors import TooManyStreams
 from eventscache.storage.messages import Entry, Page, Query, StreamInfo
-from eventscache.storage.stream_state import Judge, Ruling
+from eventscache.storage.stream_state import Applied, StreamState
 from eventscache.stream import Namespace, Status, Stream
 
 _ALL, _ERROR = "all", "error"
@@ -19,7 +19,7 @@ class Known(NamedTuple):
     """A stream that has a row."""
 
     key: int
-    judge: Judge
+    judge: StreamState
 
 
 class Streams:
@@ -38,15 +38,15 @@ class Streams:
         ).fetchone()
         return Known(row[0], self._judge(*row)) if row else None
 
-    def _judge(self, key: int, state: bytes) -> Judge:
+    def _judge(self, key: int, state: bytes) -> StreamState:
         try:
-            return Judge.load(state)
+            return StreamState.load(state)
         except ValueError:  # something else wrote over it: the numbers go on, and nobody is locked out
             newest = "ifnull(max({0}) FILTER (WHERE typeof({0}) = 'integer' AND {0} BETWEEN 0 AND ?2), 0)".format
             numbers = f"SELECT {newest('sequence')}, {newest('admitted_us')} FROM events WHERE stream = ?1"  # noqa: S608
-            return Judge(*self._sql(numbers, (key, _MAX_NUMBER)).fetchone())
+            return StreamState(*self._sql(numbers, (key, _MAX_NUMBER)).fetchone())
 
-    def save(self, stream: Stream, judge: Judge, active_us: int, expires_us: int) -> int:
+    def save(self, stream: Stream, judge: StreamState, active_us: int, expires_us: int) -> int:
         """Save a stream as the one that was active last, and return its key."""
         (key,) = self._sql(
             "INSERT INTO streams (prefix, namespace, id, active_us, expires_us, state, turn)"
@@ -61,10 +61,10 @@ class Streams:
         """Drop events of the key's last stream, if something else dropped that one without them."""
         self._sql("DELETE FROM events WHERE stream = ?", (key,))
 
-    def make_room(self, stream: Stream, now_us: int, max_streams: int, *, may_displace: bool) -> None:
+    def make_room(self, stream: Stream, now_us: int, max_streams: int, *, may_evict: bool) -> None:
         """Drop what is in the way of a new stream: its expired self, and the least recently active ones.
 
-        Raises `StreamsExhausted` if these are neither expired nor to be displaced.
+        Raises `TooManyStreams` if these are neither expired nor to be displaced.
         """
         where = (self._prefix, stream.namespace)
         self._sql("DELETE FROM streams WHERE prefix = ? AND namespace = ? AND id = ?", (*where, _stored(stream.id)))
@@ -74,11 +74,11 @@ class Streams:
             (*where, max(0, count - max_streams + 1)),
         )
         for key, expires_us in idlest.fetchall():
-            if expires_us > now_us and not may_displace:
-                raise StreamsExhausted(f"there are {count} streams, and no more are allowed")
+            if expires_us > now_us and not may_evict:
+                raise TooManyStreams(f"there are {count} streams, and no more are allowed")
             self._sql("DELETE FROM streams WHERE key = ?", (key,))
 
-    def put(self, key: int, ruling: Ruling, size: int) -> None:
+    def put(self, key: int, ruling: Applied, size: int) -> None:
         """Add the entries that a stream's collections admitted, and drop all but the newest `size` of these."""
         for collection, admitted in ((_ALL, ruling.all), (_ERROR, ruling.error)):
             if admitted:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from eventscache.clock import MICROSECONDS
-from eventscache.errors import StorageUnavailable, StreamsExhausted
-from eventscache.storage.messages import Batch, Quota, Verdict
+from eventscache.errors import StorageUnavailable, TooManyStreams
+from eventscache.storage.messages import Batch, Decision, Quota
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock, Writer, error, numbered, payloads, success
@@ -50,7 +50,7 @@ async def test_everything_goes_on_after_a_restart(path: Path, options: StorageOp
         after = await writer.fetch(), await writer.fetch(status=Status.ERROR), await storage.streams(Namespace.TOKEN)
         assert after == before
         assert (before[0].total, before[0].limited) == (10, 2)
-        assert (await writer.insert(success(b"x"))).all == Verdict(0, MINUTE_US)
+        assert (await writer.insert(success(b"x"))).all == Decision(0, MINUTE_US)
         clock.advance(MINUTE_US)
         await writer.insert(success(b"y"))
         page = await writer.fetch()
@@ -66,7 +66,7 @@ async def test_a_batch_is_known_again_after_a_restart(path: Path, options: Stora
     async with SqliteStorage(path, options) as storage:
         again = await storage.insert(batches[1])
         assert again.at_us == first[1].at_us
-        assert again.all == Verdict(0, MINUTE_US - MICROSECONDS)
+        assert again.all == Decision(0, MINUTE_US - MICROSECONDS)
         assert (await storage.insert(batches[0])).stale
         page = await Writer(storage, STREAM).fetch()
         assert (page.total, page.limited) == (10, 14)
@@ -97,9 +97,9 @@ async def test_idle_streams_expire_for_readers_and_in_the_trim(path: Path, clock
         assert await names(storage) == []
         # Its place is free for anybody.
         new = Writer(storage, Stream(Namespace.TOKEN, "new"), QUOTA)
-        await storage.insert(new.batch(success(b"x"), may_displace=False))
-        with pytest.raises(StreamsExhausted):
-            await storage.insert(old.batch(success(b"x"), may_displace=False))
+        await storage.insert(new.batch(success(b"x"), may_evict=False))
+        with pytest.raises(TooManyStreams):
+            await storage.insert(old.batch(success(b"x"), may_evict=False))
         clock.advance(1000 * MICROSECONDS)
         assert await storage.trim(10) == 1000
         assert _rows(path) == (0, 0)
@@ -186,7 +186,7 @@ async def test_a_stream_that_was_dropped_by_hand_leaves_nothing_to_the_next(
         assert by_hand.execute("SELECT count(*) FROM events").fetchone()[0]
         by_hand.close()
         heir = Writer(storage, Stream(Namespace.DESTINATION, "heir"), QUOTA)
-        assert (await heir.insert(success(b"mine"))).all == Verdict(1, 0)
+        assert (await heir.insert(success(b"mine"))).all == Decision(1, 0)
         page = await heir.fetch()
         assert payloads(page) == [b"mine"]
         assert page.entries[0].sequence == 1

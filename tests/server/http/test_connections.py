@@ -271,14 +271,14 @@ MOST_OF_IT = b'{"a":"' + b"x" * (LARGE - 8)
 @asynccontextmanager
 async def slow_clients(sidecar: Sidecar) -> AsyncIterator[list[Client]]:
     """Connect as many clients as there is room for their bodies, each of which lacks two bytes."""
-    room = sidecar.server._context.bodies.room
+    memory = sidecar.server._context.bodies.memory
     async with AsyncExitStack() as stack:
         clients = []
         for number in range(1, 17):
             client = await stack.enter_async_context(connected(sidecar))
             client.send(LARGE_HEAD + MOST_OF_IT)
             held = number * len(MOST_OF_IT)
-            await until(lambda held=held: room.held == held)  # type: ignore[misc]
+            await until(lambda held=held: memory.held == held)  # type: ignore[misc]
             clients.append(client)
         yield clients
 
@@ -287,7 +287,7 @@ async def test_of_large_bodies_that_come_at_once_the_one_that_stood_still_longes
     sidecar = await start(max_body_bytes=LARGE, max_event_bytes=LARGE)
     async with slow_clients(sidecar) as slow, connected(sidecar) as client:
         slow[0].send(b'"')
-        await until(lambda: sidecar.server._context.bodies.room.held == 16 * len(MOST_OF_IT) + 1)
+        await until(lambda: sidecar.server._context.bodies.memory.held == 16 * len(MOST_OF_IT) + 1)
         client.send(LARGE_HEAD + MOST_OF_IT)
         answer = await slow[1].rest()
         assert answer.startswith(b"HTTP/1.1 429 ")
@@ -298,7 +298,7 @@ async def test_of_large_bodies_that_come_at_once_the_one_that_stood_still_longes
             each.send(b'"}')
         for each in (slow[0], *slow[2:], client):
             assert OK in await each.answer()
-    assert sidecar.server._context.bodies.room.held == 0
+    assert sidecar.server._context.bodies.memory.held == 0
     assert await stored(sidecar) == 16
     assert sidecar.cache.ledger.rejected == 1
 
@@ -322,7 +322,7 @@ async def test_small_bodies_alone_never_give_way(start: Start) -> None:
         clients = [await stack.enter_async_context(connected(sidecar)) for _ in range(20)]
         for client in clients:
             client.send(WHOLE[:-1])
-        await until(lambda: sidecar.server._context.bodies.room.held == 20 * 17)
+        await until(lambda: sidecar.server._context.bodies.memory.held == 20 * 17)
         for client in clients:
             client.send(WHOLE[-1:])
             assert OK in await client.answer()

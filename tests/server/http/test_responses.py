@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from eventscache.server.http.responses import ReadyAnswer
+from eventscache.server.http.responses import PrebuiltResponse
 from tests.support.sidecar import Sidecar
 
 BODY = b'{"event_type":"x"}'
@@ -97,7 +97,7 @@ def test_the_date_follows_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     class Request:
         transport = Transport()
 
-    answer = ReadyAnswer(200, OK, ())
+    answer = PrebuiltResponse(200, OK, ())
     for _ in range(2):
         asyncio.run(answer.prepare(Request()))  # type: ignore[arg-type]
     assert [parsed(each)[1]["Date"][-6:-4] for each in written] == ["00", "01"]

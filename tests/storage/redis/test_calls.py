@@ -19,10 +19,10 @@ from redis.crc import key_slot
 
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageError, StorageUnavailable
-from eventscache.storage.messages import Query, Quota, Share
+from eventscache.storage.messages import Query, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
-from eventscache.storage.redis.driver_errors import Sign, understood
+from eventscache.storage.redis.driver_errors import Sign, translate
 from eventscache.storage.redis.keys import KINDS, Keys
 from eventscache.storage.redis.node import Breaker, Node
 from eventscache.storage.redis.topology import SingleServer
@@ -154,16 +154,16 @@ FAULTS = [
 
 @pytest.mark.parametrize(("fault", "sign", "ambiguous"), FAULTS, ids=lambda value: str(value)[:30])
 def test_what_the_driver_raises_is_understood(fault: Exception, sign: Sign, ambiguous: bool) -> None:
-    said = understood(fault, ambiguous=True)
+    said = translate(fault, ambiguous=True)
     assert isinstance(said.error, StorageUnavailable)
     assert (said.sign, said.error.ambiguous) == (sign, ambiguous)
-    again = understood(fault, ambiguous=False).error
+    again = translate(fault, ambiguous=False).error
     assert isinstance(again, StorageUnavailable)
     assert not again.ambiguous
 
 
 def test_a_reply_that_will_not_change_is_no_outage() -> None:
-    error = understood(driver.ResponseError("WRONGTYPE Operation against a key"), ambiguous=True).error
+    error = translate(driver.ResponseError("WRONGTYPE Operation against a key"), ambiguous=True).error
     assert isinstance(error, StorageError)
     assert not isinstance(error, StorageUnavailable)
 
@@ -179,7 +179,7 @@ def test_a_reply_that_will_not_change_is_no_outage() -> None:
     ],
 )
 def test_what_a_reply_quotes_says_nothing(text: str) -> None:
-    error, sign = understood(driver.ResponseError(text), ambiguous=True)
+    error, sign = translate(driver.ResponseError(text), ambiguous=True)
     assert not isinstance(error, StorageUnavailable)
     assert sign is Sign.ANSWERS
 
@@ -187,7 +187,7 @@ def test_what_a_reply_quotes_says_nothing(text: str) -> None:
 def test_a_cluster_that_refuses_the_login_forbids() -> None:
     fault = driver.RedisClusterException("Redis Cluster cannot be connected. Please provide at least one: invalid")
     fault.__cause__ = driver.AuthenticationError("invalid username-password pair or user is disabled.")
-    assert understood(fault, ambiguous=True).sign is Sign.FORBIDS
+    assert translate(fault, ambiguous=True).sign is Sign.FORBIDS
 
 
 async def what_is_said(calls: Iterable[Callable[[], Awaitable[object]]]) -> list[Sign]:
@@ -195,7 +195,7 @@ async def what_is_said(calls: Iterable[Callable[[], Awaitable[object]]]) -> list
     for call in calls:
         with pytest.raises(driver.RedisError) as raised:
             await call()
-        error, sign = understood(raised.value, ambiguous=True)
+        error, sign = translate(raised.value, ambiguous=True)
         assert isinstance(error, StorageUnavailable), raised.value
         assert not error.ambiguous
         signs.append(sign)
@@ -327,7 +327,7 @@ async def test_garbage_from_a_server_is_an_outage(fault_proxy: FaultProxy) -> No
 
 async def test_a_server_that_is_too_full_is_not_written_to_but_read(tcp_redis: RedisServer) -> None:
     storage = RedisStorage.from_url(tcp_redis.storage_url, StorageOptions(timeout_seconds=5, max_memory_percent=90))
-    look = storage._watch.look  # not open: nobody else looks
+    look = storage._memory_guard.look  # not open: nobody else looks
     writer = Writer(storage, TOKEN)
     await writer.insert(success(b"before"))
     for number in range(10):
@@ -360,8 +360,8 @@ async def test_a_server_that_evicts_is_warned_of_once(tcp_redis: RedisServer) ->
     tcp_redis.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
         with structlog.testing.capture_logs() as log:
-            await storage._watch.look()
-            await storage._watch.look()
+            await storage._memory_guard.look()
+            await storage._memory_guard.look()
         assert [line["policy"] for line in log] == ["allkeys-lru"]
     finally:
         tcp_redis.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
@@ -513,7 +513,7 @@ async def test_a_stream_takes_no_more_memory_than_the_papers_say(
             await writers[start % 3].insert(kind(*events))
         for second in range(60 if limited else 0):
             clock.advance(MICROSECONDS)
-            await writers[second % 3].insert(kind(b"refused"), all=Share(surplus=10**6), error=Share(surplus=10**6))
+            await writers[second % 3].insert(kind(b"refused"), all=Unsent(surplus=10**6), error=Unsent(surplus=10**6))
     used = sum(admin.memory_usage(key, samples=0) or 0 for key in Keys("eventscache").all(TOKEN))
     assert used <= promised(count, length + 2, errors=errors, limited=limited)
     assert promised(count, length + 2, errors=errors, limited=limited) <= 1.3 * used + 3_000, "nobody is frightened"

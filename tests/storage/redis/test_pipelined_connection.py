@@ -12,7 +12,7 @@ from redis import exceptions as driver
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.storage.redis.connect import client_from_url
-from eventscache.storage.redis.pipelined_connection import Pipe, _packed
+from eventscache.storage.redis.pipelined_connection import PipelinedConnection, _packed
 from tests.support.fault_proxy import FaultProxy
 from tests.support.redis_server import RedisServer
 
@@ -21,30 +21,30 @@ KEY = "eventscache:sent"
 GENEROUS_SECONDS = 30
 
 
-def pipe_to(url: str, timeout_seconds: float = GENEROUS_SECONDS) -> Pipe:
+def pipe_to(url: str, timeout_seconds: float = GENEROUS_SECONDS) -> PipelinedConnection:
     client: Any = client_from_url(url, StorageOptions(timeout_seconds=timeout_seconds), 4)
-    return Pipe(client.connection_pool, timeout_seconds)
+    return PipelinedConnection(client.connection_pool, timeout_seconds)
 
 
 @pytest.fixture
-async def pipe(redis_server: RedisServer) -> AsyncIterator[Pipe]:
+async def pipe(redis_server: RedisServer) -> AsyncIterator[PipelinedConnection]:
     made = pipe_to(redis_server.storage_url)
     yield made
     await made.close()
 
 
-async def echo(pipe: Pipe, text: str) -> bytes:
+async def echo(pipe: PipelinedConnection, text: str) -> bytes:
     reply: bytes = await pipe.eval(ECHO, 0, text)
     return reply
 
 
 @pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///s", "sentinel://m@h", "sentinels://m@h"])
 async def test_every_single_server_has_one(url: str) -> None:
-    assert RedisStorage.from_url(url, StorageOptions())._deployment.pipe is not None
+    assert RedisStorage.from_url(url, StorageOptions())._topology.pipe is not None
 
 
 async def test_a_cluster_has_none() -> None:
-    assert RedisStorage.from_url("redis+cluster://h", StorageOptions())._deployment.pipe is None
+    assert RedisStorage.from_url("redis+cluster://h", StorageOptions())._topology.pipe is None
 
 
 @pytest.mark.parametrize("lengths", [(), (1,), (300,), (300, 300), (3, 300, 2, 2), (0, 256, 257, 10_000, 1)])
@@ -54,12 +54,12 @@ def test_commands_are_packed_as_the_driver_would(lengths: tuple[int, ...]) -> No
     assert _packed(command) == b"".join(client.connection_pool.make_connection().pack_command(*command))
 
 
-async def test_calls_that_are_under_way_together_get_their_own_replies(pipe: Pipe) -> None:
+async def test_calls_that_are_under_way_together_get_their_own_replies(pipe: PipelinedConnection) -> None:
     texts = [f"{number}" * (number % 50 + 1) for number in range(500)]
     assert await asyncio.gather(*(echo(pipe, text) for text in texts)) == [text.encode() for text in texts]
 
 
-async def test_a_reply_that_nobody_waits_for_any_more_goes_to_nobody_else(pipe: Pipe) -> None:
+async def test_a_reply_that_nobody_waits_for_any_more_goes_to_nobody_else(pipe: PipelinedConnection) -> None:
     dice = random.Random(3)
     await echo(pipe, "")
 
@@ -76,7 +76,7 @@ async def test_a_reply_that_nobody_waits_for_any_more_goes_to_nobody_else(pipe: 
     await asyncio.gather(*(call(number) for number in range(500)))
 
 
-async def test_a_call_that_was_sent_is_carried_out_although_nobody_waits(pipe: Pipe) -> None:
+async def test_a_call_that_was_sent_is_carried_out_although_nobody_waits(pipe: PipelinedConnection) -> None:
     await pipe.eval("return redis.call('DEL', KEYS[1])", 1, KEY)
     task = asyncio.create_task(pipe.eval("return redis.call('LPUSH', KEYS[1], 'x')", 1, KEY))
     await asyncio.sleep(0)
@@ -93,7 +93,7 @@ async def test_closing_waits_for_what_is_under_way(redis_server: RedisServer) ->
     assert [await call for call in calls] == [str(number).encode() for number in range(50)]
 
 
-async def test_errors_are_those_of_the_driver(pipe: Pipe) -> None:
+async def test_errors_are_those_of_the_driver(pipe: PipelinedConnection) -> None:
     with pytest.raises(driver.NoScriptError):
         await pipe.evalsha("f" * 40, 0)
     with pytest.raises(driver.ResponseError, match="my fault"):
@@ -104,7 +104,7 @@ async def test_errors_are_those_of_the_driver(pipe: Pipe) -> None:
     assert await echo(pipe, "goes on") == b"goes on"
 
 
-async def test_a_transaction_runs_whole_and_tells_what_of_it_failed(pipe: Pipe) -> None:
+async def test_a_transaction_runs_whole_and_tells_what_of_it_failed(pipe: PipelinedConnection) -> None:
     await pipe.eval("return redis.call('DEL', KEYS[1])", 1, KEY)
     push, length, wrong = ("LPUSH", KEY, "x", "y"), ("LLEN", KEY), ("HGETALL", KEY)
     (pushed, long, failed, again), other = await asyncio.gather(
@@ -117,7 +117,9 @@ async def test_a_transaction_runs_whole_and_tells_what_of_it_failed(pipe: Pipe) 
     assert await pipe.transaction(length) == [2]
 
 
-async def test_a_connection_that_the_server_closed_is_replaced(pipe: Pipe, redis_server: RedisServer) -> None:
+async def test_a_connection_that_the_server_closed_is_replaced(
+    pipe: PipelinedConnection, redis_server: RedisServer
+) -> None:
     assert await echo(pipe, "1") == b"1"
     with redis.Redis.from_url(redis_server.url) as admin:
         admin.client_kill_filter(_type="normal", skipme=True)

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageError, StorageUnavailable
-from eventscache.storage.messages import Query, Quota, Share
+from eventscache.storage.messages import Query, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage, registry
 from eventscache.stream import Namespace, Status, Stream
@@ -90,7 +90,7 @@ async def test_every_key_keeps_an_expiry_whatever_is_done(redis_server: RedisSer
     async with RedisStorage.from_url(redis_server.storage_url, options) as storage:
         writer = Writer(storage, TOKEN, Quota(2, MICROSECONDS))
         for step in (success(b"1"), error(b"2"), [], success(*numbered(5))):
-            await writer.insert(step, all=Share(surplus=1))
+            await writer.insert(step, all=Unsent(surplus=1))
             await storage.clear(TOKEN)
             await writer.insert(error(b"3"))
             for key in driver.scan_iter():
@@ -161,7 +161,7 @@ async def test_a_state_that_is_lost_goes_on_at_its_stamps(redis_server: RedisSer
         clock.advance(-3600 * MICROSECONDS)
         refused = await writer.insert(success(b"x"))
         assert refused.all is not None
-        assert (refused.all.admitted, refused.all.retry_us) == (0, 60 * MICROSECONDS)
+        assert (refused.all.admitted, refused.all.retry_after_us) == (0, 60 * MICROSECONDS)
         clock.advance(60 * MICROSECONDS)
         await writer.insert(success(b"y"))
         assert [entry.sequence for entry in (await writer.fetch(limit=2)).entries] == [11, 10]
