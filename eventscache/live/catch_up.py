@@ -42,7 +42,7 @@ class CatchUp:
         self._history = history
 
     async def messages(self) -> AsyncIterator[Message]:
-        """Follow the wanted streams, and no others; yield what came into new ones before.
+        """Follow the streams of the filter, and no others; yield the events from before of new ones.
 
         What can be long is yielded before any poller is listened to, so that new events need not wait in memory
         meanwhile. Raises `StorageError`; the next call goes on from there.
@@ -81,7 +81,7 @@ class CatchUp:
             return self._cursor.position(stream)
         if self._outbox.ready:  # the stream has appeared since
             return START
-        newest = self._streams[stream].read.tail.position or START
+        newest = self._streams[stream].selected.tail.position or START
         if not self._history:
             return newest
         query = Query(self._filter.status, limit=self._history)
@@ -89,9 +89,9 @@ class CatchUp:
         return Position(page.events[-1][0] - 1) if page.events else newest
 
     async def _read(self, stream: Stream, *, fresh: bool) -> AsyncIterator[Message]:
-        """Yield what came after the position. Unless `fresh`, what the last poll found is recent enough."""
+        """Yield what is new since the position. Unless `fresh`, what the last poll found is recent enough."""
         position = self._positions.get(stream)
-        if position == self._streams[stream].read.tail.position and not fresh:
+        if position == self._streams[stream].selected.tail.position and not fresh:
             return
         tail = Tail(self._cache, stream, errors=self._filter.errors, position=position)
         async with self._pollers.slots:
@@ -105,7 +105,7 @@ class CatchUp:
                 yield message
 
     async def _listen(self, stream: Stream) -> AsyncIterator[Message]:
-        """Listen to the poller of a stream, and yield what came between the first reading and this moment."""
+        """Listen to the poller of a stream, and yield what is new since it was read."""
         self._streams.listen(stream)
         try:
             async for message in self._read(stream, fresh=False):

@@ -118,6 +118,6 @@ def encode(parts: Iterable[str]) -> str:
 
 @lru_cache(_MAX_CACHED_NAMES)
 def _name(stream: Stream) -> str:
-    """Return eight characters that name a stream: enough that nobody makes another stream of the same name."""
+    """Return eight characters that name a stream: long enough that no other stream has the same."""
     digest = hashlib.sha256(f"{stream.namespace}:{stream.id}".encode()).digest()
     return base64.urlsafe_b64encode(digest[:6]).decode()

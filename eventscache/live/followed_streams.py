@@ -9,9 +9,9 @@ from eventscache.stream import Stream
 
 
 class FollowedStream(NamedTuple):
-    """The pollers of a stream: of the collection that is read, and of `all`, which counts every event."""
+    """The pollers of a stream: of the collection that the filter selects, and of `all`, which counts every event."""
 
-    read: CollectionPoller
+    selected: CollectionPoller
     all: CollectionPoller
 
 
@@ -59,19 +59,19 @@ class FollowedStreams:
 
     def listen(self, stream: Stream) -> None:
         """Let the listener get what is new in a stream."""
-        self._streams[stream].read.listeners.add(self._listener)
+        self._streams[stream].selected.listeners.add(self._listener)
 
     def stop_listening(self, stream: Stream) -> None:
         """Let the listener get nothing more of a stream."""
-        self._streams[stream].read.listeners.discard(self._listener)
+        self._streams[stream].selected.listeners.discard(self._listener)
 
     def listens(self, stream: Stream) -> bool:
         """Tell whether the listener gets what is new in a stream."""
-        return stream in self._streams and self._listener in self._streams[stream].read.listeners
+        return stream in self._streams and self._listener in self._streams[stream].selected.listeners
 
     def counters(self, seconds: float) -> Counters:
         """Return the counters of the time since `Pollers.reset_arrived`, so many seconds ago."""
-        tails = [followed.read.tail for followed in self._streams.values()]
+        tails = [followed.selected.tail for followed in self._streams.values()]
         arrived = sum(followed.all.arrived for followed in self._streams.values())
         return Counters(
             round(arrived / seconds, 2),

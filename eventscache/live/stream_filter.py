@@ -1,4 +1,4 @@
-"""Which streams and events a subscriber wants."""
+"""Selects the streams and events of a subscriber."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class StreamFilter(NamedTuple):
         return self.status is Status.ERROR
 
     def matches(self, live_event: LiveEvent) -> bool:
-        """Tell whether an event of the collection is wanted."""
+        """Tell whether an event of the collection is selected."""
         if self.status and live_event.event.status is not self.status:
             return False
         return self.event_filter is None or self.event_filter.matches(live_event.event, live_event.searchable_text)

@@ -21,11 +21,11 @@ _KEEPALIVE_SECONDS = 15.0
 
 
 class Client(Protocol):
-    """The connection to whoever reads the messages."""
+    """The connection over which messages are sent."""
 
     @property
     def gone(self) -> bool:
-        """Whether nobody reads any more."""
+        """Whether the other side has left."""
 
     @property
     def unread(self) -> int:
@@ -170,7 +170,7 @@ class Subscription:
         self._wakeup.set()
 
     def check_client(self, now: float) -> None:
-        """End if the time is up or nobody reads. Cut a client off that has not read what was there a tick ago."""
+        """End if the time is up or the client has left. Cut the client off if more than 1 MiB is unread."""
         if self._client.gone or (self._until is not None and now >= self._until):
             self.end()
         elif self._outbox.size + self._client.unread > _MAX_UNREAD_BYTES:

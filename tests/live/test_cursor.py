@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventscache.event import Event
-from eventscache.live.cursor import START, Cursor, Position, encode, encode_part, fingerprint
+from eventscache.live.cursor import START, Cursor, Position, SentPositions, encode, encode_part, fingerprint
 from eventscache.stream import Namespace, Stream
 
 STREAMS = [Stream(Namespace.TOKEN, "key"), Stream(Namespace.DESTINATION, "key"), Stream(Namespace.TOKEN, "ü 好")]
@@ -65,3 +65,25 @@ def test_two_hundred_streams_fit_into_a_header() -> None:
 def test_a_text_that_is_no_cursor_raises(text: str) -> None:
     with pytest.raises(ValueError, match="not a cursor"):
         Cursor.parse(text)
+
+
+def test_sent_positions_make_a_cursor_that_moves_with_them() -> None:
+    sent = SentPositions()
+    assert sent.cursor == "0"
+    sent.move(STREAMS[0], Position(1))
+    sent.move(STREAMS[1], Position(2))
+    sent.move(STREAMS[0], Position(3))
+    assert sent.get(STREAMS[0]) == Position(3)
+    assert sent.get(STREAMS[2]) is None
+    cursor = Cursor.parse(sent.cursor)
+    assert [cursor.position(stream) for stream in STREAMS] == [Position(3), Position(2), START]
+
+
+def test_two_hundred_positions_are_kept_and_those_of_followed_streams_always() -> None:
+    sent = SentPositions()
+    streams = [Stream(Namespace.TOKEN, str(number)) for number in range(210)]
+    for stream in streams:
+        sent.move(stream, Position(1))
+    sent.prune(keep=streams[:5])
+    assert [stream for stream in streams if sent.get(stream)] == streams[:5] + streams[15:]
+    assert sent.cursor.count(".") == 200

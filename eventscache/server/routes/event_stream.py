@@ -33,7 +33,7 @@ _HEADERS = {
 
 
 async def get_stream(context: Context, request: web.BaseRequest) -> web.StreamResponse:
-    """Send what comes into the wanted streams, until the client leaves or the server stops."""
+    """Send what comes into the selected streams, until the client leaves or the server stops."""
     context.access.require_admin(request)
     asked = parameters(request)
     stream_filter = _stream_filter(context, asked)

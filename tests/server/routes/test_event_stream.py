@@ -173,7 +173,7 @@ async def test_an_idle_stream_outlives_the_time_limits_of_connections(start: Sta
     sidecar = await start(clock=clock, body_timeout_ms=20, header_timeout_ms=20, keepalive_ms=20)
     async with opened(sidecar, "ids=d") as stream:
         await stream.until("ready")
-        for _ in range(3):  # each is cut off for standing still, so the limits were looked after
+        for _ in range(3):  # each is cut off for sending nothing more, so the limits were enforced
             assert (await sidecar.raw(b"POST /api/v1/event HTTP/1.1\r\nX-Slow: ")) == b""
         await sidecar.record(record(1))
         await clock.advance()

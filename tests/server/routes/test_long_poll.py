@@ -10,7 +10,7 @@ from tests.support.sidecar import CACHE, Sidecar, Start
 
 
 async def wait_until_all_wait(sidecar: Sidecar) -> None:
-    """Return when somebody waits, and the events from before were counted for all who do."""
+    """Return when there is a subscriber, and the events from before were counted for all subscribers."""
     live = sidecar.server.live
     await until(lambda: live.subscribers > 0 and all(each.ready for each in live._subscriptions))
 
