@@ -170,7 +170,10 @@ class Subscription:
         self._wakeup.set()
 
     def check_client(self, now: float) -> None:
-        """End if the time is up or the client has left. Cut the client off if more than 1 MiB is unread."""
+        """End if the time is up or the client has left. Cut the client off if more than 1 MiB is unread.
+
+        This comes before the polls of a tick, so that a client has a tick's time to read what they bring.
+        """
         if self._client.gone or (self._until is not None and now >= self._until):
             self.end()
         elif self._outbox.size + self._client.unread > _MAX_UNREAD_BYTES:
