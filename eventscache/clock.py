@@ -1,10 +1,10 @@
-"""Time: the clocks that everything else is given, so that a test can pass its own."""
+"""Clocks, passed as arguments so that a test can pass its own."""
 
 import asyncio
 import time
 
 MICROSECONDS = 1_000_000
-"""In a second."""
+"""How many there are in a second."""
 
 
 def unix_us() -> int:
@@ -18,7 +18,7 @@ def monotonic_us() -> int:
 
 
 class Clock:
-    """The machine's clock; a test passes one that moves when told to."""
+    """The machine's clock. A test passes one that it moves itself."""
 
     def now(self) -> float:
         """Return monotonic seconds."""
@@ -29,5 +29,5 @@ class Clock:
         return unix_us()
 
     async def sleep(self, seconds: float) -> None:
-        """Return when so many seconds have passed."""
+        """Return after so many seconds."""
         await asyncio.sleep(seconds)

@@ -12,6 +12,8 @@ from eventscache.timestamp import format_time
 _encode = msgspec.json.encode
 _pack = msgspec.msgpack.Encoder().encode
 _FIRST_BYTE = b"\x9a"  # an array of ten fields
+# Between tokens JSON may hold line breaks; inside them it cannot.
+_LINE_BREAKS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 
 class _Tail(msgspec.Struct, omit_defaults=True):
@@ -114,6 +116,10 @@ class Event(msgspec.Struct, array_like=True):
         )
         parts.append(_encode(tail)[1:])
         return b"".join(parts)
+
+    def to_json_line(self, sequence: int) -> bytes:
+        """Return the JSON object of the wire on one line, without a line break at its end."""
+        return self.to_json(sequence).translate(_LINE_BREAKS_TO_SPACES)
 
 
 _unpack = msgspec.msgpack.Decoder(Event).decode

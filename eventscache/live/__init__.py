@@ -1,1 +1,1 @@
-"""What is new in streams, polled once for all who listen."""
+"""The live view: what is new in streams, polled once for all subscribers."""

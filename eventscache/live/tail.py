@@ -1,24 +1,22 @@
-"""What comes into one collection of a stream, from a sequence number on."""
+"""What is new in one collection of a stream, from a position on."""
 
 from typing import NamedTuple
 
 from eventscache.cache import EventPage, EventsCache
 from eventscache.event import Event
-from eventscache.live.cursor import START, Position, mark
+from eventscache.live.cursor import START, Position, fingerprint
 from eventscache.query.filter import searchable_text
 from eventscache.storage.messages import Query
 from eventscache.stream import Status, Stream
 
 _EVERYTHING = 2**31
 _OBJECT_BYTES = 500  # what CPython spends on an event beside its texts
-# Between tokens JSON may hold line breaks; inside them it cannot.
-_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 class LiveEvent:
-    """An event that came into a stream. Its JSON is made once, however many want it."""
+    """An event that came into a stream. Its JSON is made once, however many subscribers get it."""
 
-    __slots__ = ("_json", "_place", "_searchable_text", "event", "sequence", "stream")
+    __slots__ = ("_json", "_position", "_searchable_text", "event", "sequence", "stream")
 
     def __init__(self, stream: Stream, sequence: int, event: Event) -> None:
         self.stream = stream
@@ -26,24 +24,24 @@ class LiveEvent:
         self.event = event
         self._json = b""
         self._searchable_text = ""
-        self._place: Position | None = None
+        self._position: Position | None = None
 
     @property
-    def place(self) -> Position:
-        """How far somebody has read who was told it."""
-        if self._place is None:
-            self._place = Position(self.sequence, mark(self.event))
-        return self._place
+    def position(self) -> Position:
+        """The position in the stream of a subscriber that was sent this event."""
+        if self._position is None:
+            self._position = Position(self.sequence, fingerprint(self.event))
+        return self._position
 
     @property
     def json(self) -> bytes:
         """The JSON object of the wire, on one line."""
         if not self._json:
-            self._json = self.event.to_json(self.sequence).translate(_ONE_LINE)
+            self._json = self.event.to_json_line(self.sequence)
         return self._json
 
     def searchable_text(self) -> str:
-        """Return the text that a search looks at."""
+        """Return the text in which `q` is searched."""
         if not self._searchable_text:
             self._searchable_text = searchable_text(self.event)
         return self._searchable_text
@@ -56,123 +54,125 @@ class LiveEvent:
 
 
 class Changes(NamedTuple):
-    """What is new: the events `seen`, oldest first; by their numbers, `came` have come into the stream.
+    """What a poll found: the new events, oldest first; by their numbers, `arrived` have come into the stream.
 
-    `gap`: some before them may have been missed. `restarted`: the numbers began anew, and whatever there was before is
+    `gap`: some before them may have been missed. `restarted`: the numbers began anew, and all events from before are
     lost. `cleared`: the events before them were removed.
     """
 
-    seen: tuple[LiveEvent, ...] = ()
-    came: int = 0
+    events: tuple[LiveEvent, ...] = ()
+    arrived: int = 0
     gap: bool = False
     restarted: bool = False
     cleared: bool = False
 
 
-NOTHING = Changes()
+NO_CHANGES = Changes()
 
 
 class Tail:
-    """Follows one collection, all events or the errors; `place` is how far it was read.
+    """Reads one collection, all events or the errors, from `position` on.
 
-    Without a place it begins at the newest event there is at the first look.
+    Without a position it begins after the newest event that the first poll finds. `total` and `limited` are those of
+    the last poll.
     """
 
-    def __init__(self, cache: EventsCache, stream: Stream, *, errors: bool, place: Position | None = None) -> None:
-        self.place = place
+    def __init__(self, cache: EventsCache, stream: Stream, *, errors: bool, position: Position | None = None) -> None:
+        self.position = position
         self.total = 0
         self.limited = 0
         self._cache = cache
         self._stream = stream
         self._errors = errors
-        self._looked = False
+        self._polled = False
 
-    async def read(self) -> Changes:
-        """Return what has come since; most often that is nothing, and the newest event alone tells so.
+    async def poll(self) -> Changes:
+        """Return what has come since the last poll. Most often that is nothing, and the newest event alone shows it.
 
         Raises `StorageError`; then nothing was read.
         """
         newest = await self._fetch(limit=1)
-        if self.place is None:
-            self.place = _place(newest)
-            return self._noted(newest, NOTHING)
+        if self.position is None:
+            self.position = _newest_position(newest)
+            return self._counted(newest, NO_CHANGES)
         if not newest.total:
-            return await self._read_nothing(newest, self.place)
-        number = self.place.number
+            return await self._poll_empty(newest, self.position)
+        number = self.position.number
         sequence, event = newest.events[0] if newest.events else (number + 1, None)
-        if sequence == number and event and self.place.holds(event):
-            self.place = _place(newest)
-            return self._noted(newest, NOTHING)
-        if sequence < number and await self._is_elsewhere(self.place):
-            return self._noted(newest, NOTHING)
-        if sequence <= number or (self._looked and not self.total):
+        if sequence == number and event and self.position.matches(event):
+            self.position = _newest_position(newest)
+            return self._counted(newest, NO_CHANGES)
+        if sequence < number and await self._is_in_other_collection(self.position):
+            return self._counted(newest, NO_CHANGES)
+        if sequence <= number or (self._polled and not self.total):
             return await self._read_all(number, restarted=sequence <= number)
-        return await self._read_on(self.place)
+        return await self._read_newer(self.position)
 
-    async def _read_nothing(self, page: EventPage, place: Position) -> Changes:
-        """There is nothing to read: it was cleared, or it is another storage."""
-        cleared = self._looked and self.total > 0
+    async def _poll_empty(self, page: EventPage, position: Position) -> Changes:
+        """Return the changes of an empty collection: it never had events, was cleared, or the storage lost them."""
+        cleared = self._polled and self.total > 0
         restarted = False
-        if place.number and not place.empty and (cleared or not self._looked):
+        if position.number and not position.empty and (cleared or not self._polled):
             other = await self._fetch_other(limit=1) if self._errors else page
             if not other.total:
-                self.place = place.emptied()
-            elif await self._is_another(place):
-                self.place, restarted = START, True
-        changes = Changes(cleared=cleared, restarted=restarted) if cleared or restarted else NOTHING
-        return self._noted(page, changes)
+                self.position = position.emptied()
+            elif await self._is_replaced(position):
+                self.position, restarted = START, True
+        changes = Changes(cleared=cleared, restarted=restarted) if cleared or restarted else NO_CHANGES
+        return self._counted(page, changes)
 
-    async def _read_on(self, place: Position) -> Changes:
-        """Read what is newer, and with it the last event that was read: it must be the same still."""
-        page = await self._fetch(after=max(0, place.number - 1))
-        if page.events and page.events[-1][0] == place.number:
+    async def _read_newer(self, position: Position) -> Changes:
+        """Read the newer events, and with them the last one that was read before: it must still be the same."""
+        page = await self._fetch(after=max(0, position.number - 1))
+        if page.events and page.events[-1][0] == position.number:
             _, last = page.events.pop()
-            restarted = not place.holds(last)
+            restarted = not position.matches(last)
             alone = False
         else:
-            # It may be of the other collection. Where it is in neither, while older ones are, it never was.
+            # It may be in the other collection. Where neither has it but older ones are left, it never existed.
             alone = page.total <= len(page.events)
-            restarted = bool(place.mark) and await self._is_another(place, missing=not alone)
+            restarted = bool(position.fingerprint) and await self._is_replaced(position, if_missing=not alone)
         if restarted:
-            return await self._read_all(place.number, restarted=True)
-        return self._noted(page, self._stretch(page, place.number, alone=alone))
+            return await self._read_all(position.number, restarted=True)
+        return self._counted(page, self._changes(page, position.number, alone=alone))
 
     async def _read_all(self, number: int, *, restarted: bool) -> Changes:
         """Read a collection that was empty, or whose numbers began anew."""
         page = await self._fetch()
         restarted = restarted or bool(page.events and page.events[-1][0] <= number)
-        return self._noted(page, self._stretch(page, number, alone=not restarted, restarted=restarted))
+        return self._counted(page, self._changes(page, number, alone=not restarted, restarted=restarted))
 
-    def _stretch(self, page: EventPage, number: int, *, alone: bool, restarted: bool = False) -> Changes:
-        """Return what a page tells; `alone`: nothing is left of what was before its events."""
+    def _changes(self, page: EventPage, number: int, *, alone: bool, restarted: bool = False) -> Changes:
+        """Return a page as changes after `number`; `alone`: no event from before them is left."""
         if not page.events:  # something else wrote over them
-            return NOTHING
+            return NO_CHANGES
         first, last = page.events[-1][0], page.events[0][0]
         full = page.total >= self._cache.quota.size
-        self.place = _place(page)
+        self.position = _newest_position(page)
         return Changes(
             tuple(LiveEvent(self._stream, sequence, event) for sequence, event in reversed(page.events)),
-            came=last if restarted else last - number,
+            arrived=last if restarted else last - number,
             gap=alone and full and first > number + 1,
             restarted=restarted,
-            cleared=alone and not full and self._looked and self.total > 0,
+            cleared=alone and not full and self._polled and self.total > 0,
         )
 
-    def _noted(self, page: EventPage, changes: Changes) -> Changes:
-        self.total, self.limited, self._looked = page.total, page.limited, True
+    def _counted(self, page: EventPage, changes: Changes) -> Changes:
+        """Keep the counts of a page, and return the changes."""
+        self.total, self.limited, self._polled = page.total, page.limited, True
         return changes
 
-    async def _is_elsewhere(self, place: Position) -> bool:
-        """Tell whether the stream's other collection has the event of a place: places may come from there."""
-        if place.mark:
-            return not await self._is_another(place, missing=True)
+    async def _is_in_other_collection(self, position: Position) -> bool:
+        """Tell whether the stream's other collection has the event of a position: a cursor may come from there."""
+        if position.fingerprint:
+            return not await self._is_replaced(position, if_missing=True)
         newest = (await self._fetch_other(limit=1)).events
-        return bool(newest) and newest[0][0] >= place.number
+        return bool(newest) and newest[0][0] >= position.number
 
-    async def _is_another(self, place: Position, *, missing: bool = False) -> bool:
-        """Tell whether the other collection has another event of that number; `missing` is said if it has none."""
-        found = (await self._fetch_other(after=place.number - 1, before=place.number + 1, limit=1)).events
-        return not place.holds(found[0][1]) if found else missing
+    async def _is_replaced(self, position: Position, *, if_missing: bool = False) -> bool:
+        """Tell whether the other collection has a different event of that number; `if_missing` if it has none."""
+        page = await self._fetch_other(after=position.number - 1, before=position.number + 1, limit=1)
+        return not position.matches(page.events[0][1]) if page.events else if_missing
 
     async def _fetch(self, *, after: int | None = None, limit: int = _EVERYTHING) -> EventPage:
         query = Query(Status.ERROR if self._errors else None, after=after, limit=limit)
@@ -183,9 +183,8 @@ class Tail:
         return await self._cache.fetch(self._stream, query)
 
 
-def _place(page: EventPage) -> Position:
-    """Return the place of the newest event of a page."""
+def _newest_position(page: EventPage) -> Position:
     if not page.events:
         return START
     number, event = page.events[0]
-    return Position(number, mark(event))
+    return Position(number, fingerprint(event))

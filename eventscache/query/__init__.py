@@ -1,1 +1,1 @@
-"""Which cached events a reader means."""
+"""Filters of events, for reading and for the live view."""

@@ -1,4 +1,4 @@
-"""Which cached events a reader means, by what is inside them."""
+"""Filters events by their time, type and text."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,7 +17,10 @@ _typed = msgspec.json.Decoder(_Typed)
 
 
 class EventFilter(NamedTuple):
-    """Only events whose timestamp lies in [start, end), of that `event_type`, with that text in their JSON."""
+    """Selects events whose timestamp lies in [start, end), of that `event_type`, with that text in their JSON.
+
+    The times are Unix microseconds. What is None or empty selects all events.
+    """
 
     start_us: int | None = None
     end_us: int | None = None
@@ -25,9 +28,9 @@ class EventFilter(NamedTuple):
     text: str = ""
 
     def matches(self, event: Event, text: Callable[[], str] | None = None) -> bool:
-        """Tell whether an event is meant; the text is compared without regard to case.
+        """Tell whether an event is selected; the text is compared without regard to case.
 
-        `text` returns what `searchable_text` makes of the event, for those who have it.
+        `text` returns the `searchable_text` of the event, for a caller that keeps it.
         """
         return (
             self._in_time(event)
@@ -53,5 +56,5 @@ class EventFilter(NamedTuple):
 
 
 def searchable_text(event: Event) -> str:
-    """Return the JSON text of an event as it is searched."""
+    """Return the JSON of an event as the text in which `EventFilter.text` is searched, casefolded."""
     return event.to_json(0).decode().casefold()

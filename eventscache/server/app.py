@@ -21,7 +21,7 @@ from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError, StorageError
 from eventscache.ingest.json import scan
 from eventscache.ingest.limits import Limits
-from eventscache.live.hub import MOST_WATCHERS, Hub
+from eventscache.live.hub import MAX_SUBSCRIBERS, Hub
 from eventscache.logs import hide_secrets
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
@@ -95,7 +95,7 @@ class Sidecar:
             mask=settings.mask,
         )
         most_connections = _most_connections(settings)
-        self.live = Hub(self.cache, clock, most_watchers=min(MOST_WATCHERS, max(1, most_connections // 2)))
+        self.live = Hub(self.cache, clock, max_subscribers=min(MAX_SUBSCRIBERS, max(1, most_connections // 2)))
         self._settings = settings
         self._worker = worker
         self._inherited = worker.board.read(worker.number) if worker else MetricsSnapshot()
@@ -184,7 +184,7 @@ class Sidecar:
 
     def show_figures(self) -> MetricsSnapshot:
         """Show the other workers our figures, which go on from our predecessor's, and return them."""
-        own = self._inherited + MetricsSnapshot.of(self.cache, self.live.watchers)
+        own = self._inherited + MetricsSnapshot.of(self.cache, self.live.subscribers)
         if self._worker:
             self._worker.board.show(self._worker.number, own)
         return own

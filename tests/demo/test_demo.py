@@ -102,7 +102,7 @@ async def test_traffic_goes_on_at_its_pace() -> None:
     await demo.write_history()
     offered: list[Record] = []
     going = asyncio.create_task(demo.go_on(offered.extend))
-    await clock.pass_on(5 * 60)
+    await clock.advance(5 * 60)
     going.cancel()
     assert 50 < len(offered) < 400
     times = [event.timestamp for stream, event in offered if stream.id == "js.shop"]

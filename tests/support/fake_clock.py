@@ -6,11 +6,11 @@ GENEROUS_SECONDS = 20
 
 
 class FakeClock(Clock):
-    """Time that passes only when a test says so, pause by pause."""
+    """Time that passes only when a test ends a sleep."""
 
     def __init__(self) -> None:
         self.time = 1000.0
-        self._paused: list[tuple[float, asyncio.Future[None]]] = []
+        self._sleeps: list[tuple[float, asyncio.Future[None]]] = []
 
     def now(self) -> float:
         return self.time
@@ -20,24 +20,24 @@ class FakeClock(Clock):
 
     async def sleep(self, seconds: float) -> None:
         future = asyncio.get_running_loop().create_future()
-        self._paused.append((seconds, future))
+        self._sleeps.append((seconds, future))
         await future
 
-    async def pass_on(self, pauses: int = 1) -> None:
-        """Let pauses end, and return when what came after each is done."""
+    async def advance(self, sleeps: int = 1) -> None:
+        """End so many sleeps, one after the other, and return when the next one has begun."""
         async with asyncio.timeout(GENEROUS_SECONDS):
-            for _ in range(pauses):
-                await self.end_pause()
+            for _ in range(sleeps):
+                await self.end_sleep()
                 await self._next()
 
-    async def end_pause(self) -> None:
-        """Let a pause end, perhaps the last one."""
+    async def end_sleep(self) -> None:
+        """End a sleep. It may be the last one."""
         seconds, future = await self._next()
-        self._paused.clear()
+        self._sleeps.clear()
         self.time += seconds
         future.set_result(None)
 
     async def _next(self) -> tuple[float, "asyncio.Future[None]"]:
-        while not (waiting := [each for each in self._paused if not each[1].done()]):
+        while not (waiting := [each for each in self._sleeps if not each[1].done()]):
             await asyncio.sleep(0)
         return waiting[0]

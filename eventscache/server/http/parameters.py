@@ -60,10 +60,10 @@ class Parameters:
             raise HttpError(400, f"status query parameter can be only {known} or not specified. Current value: {value}")
         return Status(value)
 
-    def search(self) -> EventFilter | None:
-        """Return what is looked for inside events, if anything is."""
-        search = EventFilter(self.time("start"), self.time("end"), self.one("type") or "", self.one("q") or "")
-        return None if search == EventFilter() else search
+    def event_filter(self) -> EventFilter | None:
+        """Return the filter that `start`, `end`, `type` and `q` make, or None if none of them is given."""
+        event_filter = EventFilter(self.time("start"), self.time("end"), self.one("type") or "", self.one("q") or "")
+        return None if event_filter == EventFilter() else event_filter
 
     def whole_number(self, name: str, least: int = 0, most: int | None = None) -> int | None:
         """Return a parameter that is a plain decimal number, or None if it is absent or empty."""

@@ -11,13 +11,13 @@ from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
 from eventscache.ingest import malformed, native
 from eventscache.ingest.limits import BatchTooLarge, Limits
-from eventscache.live.messages import StreamFilter
+from eventscache.live.stream_filter import StreamFilter
 from eventscache.query.filter import EventFilter
 from eventscache.server.context import Context
 from eventscache.server.http.body import UnreadableBody
 from eventscache.server.http.parameters import LARGEST_LIMIT, Parameters, parameters
 from eventscache.server.http.responses import HttpError, json_response, prebuilt_response, streamed_response
-from eventscache.server.routes.event_stream import wait_for_events
+from eventscache.server.routes.long_poll import wait_for_events
 from eventscache.storage.messages import Query
 from eventscache.stream import Stream
 from eventscache.timestamp import format_time
@@ -30,8 +30,6 @@ _PARSERS = {
     "application/msgpack": native.parse_msgpack,
     "application/x-msgpack": native.parse_msgpack,
 }
-# Between tokens JSON may hold line breaks; inside them it cannot.
-_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 async def get_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -40,12 +38,13 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     asked = parameters(request)
     ids = asked.ids(context.settings.max_ids, context.settings.max_id_bytes)
     namespace = asked.namespace()
-    query, search = _query(asked), asked.search()
+    query, search = _query(asked), asked.event_filter()
     if (query.before is not None or query.after is not None) and (ids is None or len(ids) != 1):
         raise HttpError(400, "before and after need exactly one id")
     named = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    await wait_for_events(context, request, asked, StreamFilter(namespace, named, query.status, search), query)
-    streams = await context.live.streams(namespace) if named is None else named
+    stream_filter = StreamFilter(namespace, named, query.status, search)
+    await wait_for_events(context, request, asked, stream_filter, query)
+    streams = await stream_filter.resolve(context.cache)
     found = _found(context.cache, streams, query, search)
     if _NDJSON in request.headers.get("Accept", ""):
         return await streamed_response(request, _NDJSON, _lines(found))
@@ -85,7 +84,7 @@ async def _object(context: Context, pages: AsyncIterator[EventPage]) -> AsyncIte
 async def _lines(pages: AsyncIterator[EventPage]) -> AsyncIterator[bytes]:
     async for found in pages:
         if found.events:
-            yield b"".join(event.translate(_ONE_LINE) + b"\n" for event in _rendered(found))
+            yield b"".join(event.to_json_line(sequence) + b"\n" for sequence, event in found.events)
 
 
 def _query(asked: Parameters) -> Query:

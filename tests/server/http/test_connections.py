@@ -124,7 +124,7 @@ async def test_a_chunk_that_is_broken_in_a_later_packet_ends_the_request(sidecar
     assert await stored(sidecar) == 0
 
 
-async def test_watchers_leave_half_of_the_connections_to_others(start: Start) -> None:
+async def test_subscribers_leave_half_of_the_connections_to_others(start: Start) -> None:
     sidecar = await start(max_connections=4)
     async with connected(sidecar) as first, connected(sidecar) as second, connected(sidecar) as third:
         for client in (first, second, third):

@@ -1,0 +1,64 @@
+"""Subscribes a request to the live view: for the event stream and for long polling."""
+
+from typing import cast
+
+from aiohttp import web
+
+from eventscache.live.cursor import Cursor
+from eventscache.live.hub import TooManySubscribers
+from eventscache.live.stream_filter import MAX_STREAMS, StreamFilter
+from eventscache.live.subscription import Client, Subscription
+from eventscache.server.context import Context
+from eventscache.server.http.connections import Connection
+from eventscache.server.http.responses import HttpError
+
+_RETRY_AFTER_SECONDS = "5"
+
+
+class _RequestClient(Client):
+    """The client that sent a request.
+
+    One that has closed its sending side counts as gone: without that, it would be noticed only after much was written.
+    """
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+
+    @property
+    def gone(self) -> bool:
+        transport = self._request.transport
+        return transport is None or transport.is_closing() or cast(Connection, self._request.protocol).ended
+
+    @property
+    def unread(self) -> int:
+        transport = self._request.transport
+        return transport.get_write_buffer_size() if transport else 0
+
+    def cut(self) -> None:
+        if self._request.transport:
+            self._request.transport.abort()
+
+
+def subscribe(
+    context: Context,
+    request: web.BaseRequest,
+    stream_filter: StreamFilter,
+    *,
+    cursor: Cursor | None = None,
+    history: int = 0,
+    seconds: float | None = None,
+) -> Subscription:
+    """Return a subscription, to be given back by `Hub.leave`.
+
+    Raises `HttpError`: 400 for too many streams, 429 for too many subscribers.
+    """
+    if stream_filter.streams is not None and len(stream_filter.streams) > MAX_STREAMS:
+        raise HttpError(
+            400, f"{len(stream_filter.streams)} ids are too many to subscribe to; at most {MAX_STREAMS} are allowed"
+        )
+    try:
+        return context.live.subscribe(
+            stream_filter, _RequestClient(request), cursor=cursor, history=history, seconds=seconds
+        )
+    except TooManySubscribers as fault:
+        raise HttpError(429, str(fault), {"Retry-After": _RETRY_AFTER_SECONDS}) from None
