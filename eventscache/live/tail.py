@@ -6,10 +6,9 @@ from eventscache.cache import EventPage, EventsCache
 from eventscache.event import Event
 from eventscache.live.cursor import START, Position, mark
 from eventscache.query.filter import searchable_text
-from eventscache.storage.messages import Query
+from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Status, Stream
 
-_EVERYTHING = 2**31
 _OBJECT_BYTES = 500  # what CPython spends on an event beside its texts
 # Between tokens JSON may hold line breaks; inside them it cannot.
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
@@ -174,7 +173,7 @@ class Tail:
         found = (await self._fetch_other(after=place.number - 1, before=place.number + 1, limit=1)).events
         return not place.holds(found[0][1]) if found else missing
 
-    async def _fetch(self, *, after: int | None = None, limit: int = _EVERYTHING) -> EventPage:
+    async def _fetch(self, *, after: int | None = None, limit: int = UNLIMITED) -> EventPage:
         query = Query(Status.ERROR if self._errors else None, after=after, limit=limit)
         return await self._cache.fetch(self._stream, query)
 

@@ -15,9 +15,9 @@ from eventscache.live.subscription import Subscription
 from eventscache.live.tail import LiveEvent
 from eventscache.server.context import Context
 from eventscache.server.http.connections import Connection
-from eventscache.server.http.parameters import LARGEST_LIMIT, Parameters, parameters
+from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError
-from eventscache.storage.messages import Query
+from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Stream
 
 _encode = msgspec.json.encode
@@ -162,7 +162,7 @@ async def wait_for_events(
     least = asked.whole_number("min", least=1) or 1
     if not seconds or wanted.streams == ():
         return
-    query = query._replace(limit=max(query.limit, min(least, LARGEST_LIMIT)))
+    query = query._replace(limit=max(query.limit, min(least, UNLIMITED)))
     subscription = _subscribe(context, _Reader(request), wanted, seconds=seconds)
     count, looked = 0, -math.inf
     try:
