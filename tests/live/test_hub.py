@@ -118,7 +118,7 @@ class Bench:
             assert receipt
             assert receipt.stored
             self.storage._streams[stream.namespace][stream.id].judge.reset()
-            self.cache.queue.reopen(stream)
+            self.cache.queue.end_cooldowns(stream)
 
     def watch(self, wanted: StreamFilter = ALL, **options: Any) -> Watcher:
         watcher = Watcher(self.hub, wanted, **options)
