@@ -186,14 +186,13 @@ class Sender:
         )
 
     async def _retry_all(self, unanswered: dict[InFlightBatch, StorageUnavailable]) -> None:
-        """Retry each batch by itself; remove those that are done."""
+        """Retry each batch by itself until it is resolved, and so no longer among the unanswered ones."""
         try:
             async with asyncio.TaskGroup() as retries:
                 for in_flight, fault in unanswered.items():
                     retries.create_task(self._retry(in_flight, fault, unanswered))
-        except asyncio.CancelledError:
-            self._cancel(unanswered)
-            raise
+        finally:
+            self._cancel(unanswered)  # those left, also if their retry was cancelled before it began
 
     async def _retry(
         self, in_flight: InFlightBatch, fault: StorageUnavailable, unanswered: dict[InFlightBatch, StorageUnavailable]

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import structlog
 
 from eventscache.cache import EventsCache
 from eventscache.clock import MICROSECONDS
@@ -183,3 +184,47 @@ async def test_untrusted_events_may_not_evict_a_stream() -> None:
         bench.offer()
         await bench.settled()
         assert bench.storage.batches[1].may_evict
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_closing_counts_every_event_whenever_the_storage_becomes_unavailable(turns: int) -> None:
+    async with opened() as bench:
+        bench.storage.gate = asyncio.Event()
+        bench.storage.faults = [StorageUnavailable("no connection", ambiguous=False) for _ in range(3)]
+        for number in range(3):
+            bench.offer(1, Stream(Namespace.TOKEN, f"key {number}"))
+        await until(lambda: bool(bench.storage.batches))
+
+        closing = asyncio.create_task(bench.cache.close(0))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        bench.storage.gate.set()
+        await closing
+
+        assert bench.ledger.dropped == {"shutdown": 3}
+        assert bench.ledger.balanced
+        assert (bench.ledger.queued, bench.cache.queue.bytes) == (0, 0)
+
+
+async def test_the_log_says_once_that_the_storage_is_unavailable_and_once_that_it_is_available_again() -> None:
+    with structlog.testing.capture_logs() as log:
+        async with opened() as bench:
+            bench.storage.faults = [StorageUnavailable("no answer") for _ in range(3)]
+            bench.offer()
+            assert bench.cache.queue.sender.storage_available
+            await until(lambda: not bench.cache.queue.sender.storage_available)
+            await bench.settled()
+            assert bench.cache.queue.sender.storage_available
+    assert [line["event"] for line in log] == ["storage unavailable", "storage available again"]
+
+
+async def test_the_log_repeats_the_same_storage_error_only_every_ten_seconds() -> None:
+    with structlog.testing.capture_logs() as log:
+        async with opened() as bench:
+            for reason, seconds in (("wrong type", 0), ("wrong type", 9), ("wrong type", 1), ("read-only", 0)):
+                bench.clock.advance(seconds * MICROSECONDS)
+                bench.storage.faults = [StorageError(reason)]
+                bench.offer()
+                await bench.settled()
+    assert [line["reason"] for line in log] == ["wrong type", "wrong type", "read-only"]
+    assert {line["event"] for line in log} == {"storage error, batch dropped"}
