@@ -107,9 +107,8 @@ class EventsCache:
             return True
         if not count:
             return True
-        if (
-            self._mask is None and stream.id.isascii()
-        ):  # such events can always be packed, so it is done when they are sent
+        if self._mask is None and stream.id.isascii():
+            # Packing cannot fail then, and is left until the events are sent: some of them may never be.
             now_us = time.time_ns() // 1000
             parts = PendingEvents.split(
                 [(now_us, original) for original in originals], originals, pack=self._pack_originals

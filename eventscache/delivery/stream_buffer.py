@@ -91,7 +91,7 @@ class StreamBuffer:
         return not (self.scheduled or self.waiting or self.has_limited_counts or cooling_down)
 
     def finish(self, batch: OutgoingBatch) -> None:
-        """End the flight of a batch; another one can be taken."""
+        """Count a batch as done; another one can be taken."""
         self.done += len(batch.pending) + len(batch.limited)
         self.scheduled = False
         if self._batch_done:

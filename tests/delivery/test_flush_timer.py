@@ -1,4 +1,4 @@
-"""Limited counts: they reach the storage although no event follows."""
+"""The flush timer: limited counts reach the storage although no event follows."""
 
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageUnavailable
