@@ -1,8 +1,8 @@
-"""How fresh an overloaded stream is: the limiter's figures by source, rate and number of processes, simulated.
+"""How fresh an overloaded stream is, by source, rate and number of processes: a simulation of the rate limiter.
 
     python -m benchmarks.freshness [--size 100] [--window-seconds 60]
 
-Nothing is timed: the simulation is the one of the tests, and gives the same figures everywhere.
+Nothing is timed: it is the simulation of the tests, with the same results on every machine.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def row(scenario: Scenario) -> str:
     overload = scenario.run()
     gaps = [gap / scenario.interval_us for gap in overload.gaps]
     calls = overload.fleet.calls / len(overload.fleet.all.admissions)
-    figures = (
+    cells = (
         scenario.source,
         f"{scenario.rate:g}",
         str(scenario.processes),
@@ -29,7 +29,7 @@ def row(scenario: Scenario) -> str:
         f"{max(gaps):.2f}",
         f"{calls:.2f}",
     )
-    return f"| {' | '.join(figures)} |"
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The events cache: events in at any rate, the last ones of every stream out."""
+"""The events cache: it takes events at any rate and keeps the last ones of every stream."""
 
 import asyncio
 import math
@@ -10,25 +10,24 @@ import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
 from eventscache.delivery.ledger import Ledger
-from eventscache.delivery.pending import PendingEvents, Receipt
+from eventscache.delivery.pending import PendingEvents
 from eventscache.delivery.queue import Queue
+from eventscache.delivery.receipt import Receipt
 from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable
 from eventscache.event import Event
 from eventscache.masking.mask import Mask
 from eventscache.query.filter import EventFilter
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import Offer, Page, Query, Quota, StreamInfo
+from eventscache.storage.messages import UNLIMITED, Offer, Page, Query, Quota, StreamInfo
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.timestamp import format_time
 from eventscache.uid import uids
 
 _log = structlog.get_logger()
 
-_EVERYTHING = 2**31
-
 
 class EventPage(NamedTuple):
-    """Events with their sequence numbers, newest first; `total` match, `limited` were refused in a minute."""
+    """Events with their sequence numbers, newest first; `total` match, `limited` were limited in the last minute."""
 
     events: list[tuple[int, Event]]
     total: int
@@ -36,9 +35,9 @@ class EventPage(NamedTuple):
 
 
 class EventsCache:
-    """Puts events into a storage without ever waiting for it, and reads them back.
+    """Puts events into a storage without waiting for it, and reads them back.
 
-    Between `open` and `close` it owns the storage. Its ledger accounts for every event.
+    Between `open` and `close` it owns the storage. Its ledger counts what became of every event.
     """
 
     def __init__(
@@ -78,9 +77,9 @@ class EventsCache:
         self._trimming: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Open the storage and start flushing. A storage that is away is no reason not to start."""
+        """Open the storage and start sending, even if the storage is unavailable."""
         if not self._enabled:
-            _log.info("the cache is disabled: nothing is stored, and reads are empty")
+            _log.info("cache disabled: nothing is stored, and reads are empty")
             return
         await self._storage.open()
         self.queue.start()
@@ -88,7 +87,7 @@ class EventsCache:
         self._trimming = asyncio.create_task(self._trim())
 
     async def close(self, timeout_seconds: float = 5.0) -> None:
-        """Flush what waits within the time given, then release everything; what is offered from now on is dropped."""
+        """Send what waits, within the timeout, then close the storage. Events offered from now on are dropped."""
         self._open = False
         if self._trimming:
             self._trimming.cancel()
@@ -97,71 +96,70 @@ class EventsCache:
             await self.queue.drain(timeout_seconds)
             await self._storage.close()
 
-    def take_originals(self, stream: Stream, originals: Sequence[bytes], *, trusted: bool = True) -> bool:
-        """Take events of which only the originals are known, as `offer` does; refused ones cost nothing but a count."""
+    def offer_originals(self, stream: Stream, originals: Sequence[bytes], *, trusted: bool = True) -> bool:
+        """Take events that have nothing but an original, as `offer` does; limited ones are only counted."""
         count = len(originals)
         if not self._open:
             self._drop(count, "shutdown" if self._enabled else "disabled", None)
             return not self._enabled
-        queue = self.queue
-        if queue.refuses(stream, count, failed=False):
+        if self.queue.limit_locally(stream, count, failed=False):
             self.ledger.received += count
             return True
         if not count:
             return True
-        if self._mask is None and stream.id.isascii():  # what is packed when it goes must not fail then
+        if self._mask is None and stream.id.isascii():
+            # Packing cannot fail then, and is left until the events are sent: some of them may never be.
             now_us = time.time_ns() // 1000
-            items = PendingEvents.of(
+            parts = PendingEvents.split(
                 [(now_us, original) for original in originals], originals, pack=self._pack_originals
             )
         else:
-            items = self._items([Event.of(stream, original=original) for original in originals], failed=False)
-        return self._wait([(stream, item) for item in items], trusted=trusted)
+            parts = self._pending([Event.of(stream, original=original) for original in originals], failed=False)
+        return self._put([(stream, pending) for pending in parts], trusted=trusted)
 
     def _pack_originals(self, stream: Stream, arrived: Sequence[tuple[int, bytes]]) -> list[Offer]:
-        """Return offers of originals, each with the time when it came in Unix microseconds."""
+        """Return offers of originals; each comes with its arrival in Unix microseconds."""
         return [Offer(packed, Status.SUCCESS) for packed in Event.pack_originals(stream, arrived, self._uids)]
 
     def offer(
         self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
     ) -> bool:
-        """Take events; if the queue has no room for all that are not limited, these are dropped and it returns False.
+        """Take events; if the queue has no room for those that are not limited at once, drop these and return False.
 
-        An event without `timestamp` or `uid` is given one. `trusted` events may displace an idle stream when there
-        are too many. A `receipt` for all of them tells what became of each. Of an event that is not refused, only
-        what the mask leaves is kept.
+        An event without `timestamp` or `uid` gets one. `trusted` events of a new stream may evict the least recently
+        active one. A `receipt` counts what became of all of them. Events are masked before they are kept.
         """
         if not self._open:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
             return not self._enabled
-        waiting: list[tuple[Stream, PendingEvents]] = []
+        parts: list[tuple[Stream, PendingEvents]] = []
         for stream, failed, events in _runs(records):
-            if self.queue.refuses(stream, len(events), failed=failed):
+            if self.queue.limit_locally(stream, len(events), failed=failed):
                 self.ledger.received += len(events)
                 if receipt:
-                    receipt.end(limited=len(events))
+                    receipt.resolve(limited=len(events))
             else:
-                waiting += [(stream, item) for item in self._items(events, receipt, failed=failed)]
-        return self._wait(waiting, trusted=trusted, receipt=receipt)
+                parts += [(stream, pending) for pending in self._pending(events, receipt, failed=failed)]
+        return self._put(parts, trusted=trusted, receipt=receipt)
 
-    def _wait(
-        self, waiting: Sequence[tuple[Stream, PendingEvents]], *, trusted: bool, receipt: Receipt | None = None
+    def _put(
+        self, parts: Sequence[tuple[Stream, PendingEvents]], *, trusted: bool, receipt: Receipt | None = None
     ) -> bool:
-        """Let all items wait, or none of them; return whether there was room."""
-        count = size = 0
-        for _, item in waiting:
-            count += len(item.events)
-            size += item.size
-        if not self.queue.has_room(size):
+        """Put all events into the queue, or drop all of them; return whether there was room."""
+        count = size_bytes = 0
+        for _, pending in parts:
+            count += len(pending.events)
+            size_bytes += pending.size_bytes
+        if not self.queue.has_room(size_bytes):
             self._drop(count, "queue_full", receipt)
             return False
         self.ledger.received += count
-        for stream, item in waiting:
-            self.queue.put(stream, item, trusted=trusted)
+        for stream, pending in parts:
+            self.queue.put(stream, pending, trusted=trusted)
         return True
 
-    def _items(self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool) -> list[PendingEvents]:
-        """Return what is kept of events, each with a time and an id, for the collections that they belong to."""
+    def _pending(self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool) -> list[PendingEvents]:
+        """Return events of one stream, masked and packed, each with a time and an id; `failed` if they are errors."""
         now = ""
         offers = []
         for event in events:
@@ -172,7 +170,7 @@ class EventsCache:
             status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
             kept = event if self._mask is None else self._mask.masked(event)
             offers.append(Offer(kept.pack(), status, True, failed))
-        return PendingEvents.of(offers, [offer.event for offer in offers], receipt, failed=failed)
+        return PendingEvents.split(offers, [offer.event for offer in offers], receipt, failed=failed)
 
     def _drop(self, count: int, reason: str, receipt: Receipt | None) -> None:
         self.ledger.received += count
@@ -181,39 +179,39 @@ class EventsCache:
             receipt.drop(count)
 
     async def store(self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True) -> Receipt | None:
-        """Take events and wait until each is stored or limited; None if the queue has no room.
+        """Take events and return when each is stored or limited; return None if the queue has no room.
 
-        Raises `StorageUnavailable` if that takes longer than the ack timeout, or if some were lost.
+        Raises `StorageUnavailable` after the ack timeout, or if some events were dropped.
         """
         receipt = Receipt(len(records))
         if not self.offer(records, trusted=trusted, receipt=receipt):
             return None
-        self.queue.launch()
+        self.queue.sender.dispatch_now()
         try:
             async with asyncio.timeout(self._ack_timeout_seconds):
-                await receipt.settled()
+                await receipt.complete()
         except TimeoutError:
             raise StorageUnavailable("the storage did not confirm in time") from None
         if receipt.dropped and self._enabled:
             raise StorageUnavailable(f"{receipt.dropped} of {len(records)} events were not confirmed")
         return receipt
 
-    async def fetch(self, stream: Stream, query: Query, search: EventFilter | None = None) -> EventPage:
-        """Return a stream's events, after all that this process knows of it has been delivered.
+    async def fetch(self, stream: Stream, query: Query, event_filter: EventFilter | None = None) -> EventPage:
+        """Return a stream's events, after this process has sent all that it has of the stream.
 
-        With a `search`, `total` counts what it finds. Entries that cannot be read are left out and counted.
+        With an `event_filter`, `total` counts the events that match it. Unreadable entries are left out and counted.
         Raises `StorageUnavailable`.
         """
         if not self._enabled:
             return EventPage([], 0, 0)
-        await self.queue.delivered(stream, self._storage_timeout_seconds)
-        if search is None:
+        await self.queue.flush(stream, self._storage_timeout_seconds)
+        if event_filter is None:
             page = await self._storage.fetch(stream, query)
             return EventPage(self._read(page), page.total, page.limited)
-        page = await self._storage.fetch(stream, Query(query.status, limit=_EVERYTHING))
-        matching = [(sequence, event) for sequence, event in self._read(page) if search.matches(event)]
-        wanted = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
-        return EventPage(wanted[: query.limit], len(matching), page.limited)
+        page = await self._storage.fetch(stream, Query(query.status, limit=UNLIMITED))
+        matching = [(sequence, event) for sequence, event in self._read(page) if event_filter.matches(event)]
+        in_range = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
+        return EventPage(in_range[: query.limit], len(matching), page.limited)
 
     def _read(self, page: Page) -> list[tuple[int, Event]]:
         self.unreadable += page.unreadable
@@ -226,39 +224,39 @@ class EventsCache:
         return events
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
-        """Return the known streams, most recently active first, no more than `limit`. Raises `StorageUnavailable`."""
+        """Return the known streams, most recently active first, at most `limit`. Raises `StorageUnavailable`."""
         return await self._storage.streams(namespace, limit) if self._enabled else []
 
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
-        """Remove a stream's events and return how many there were; `reset` makes its limiter forget as well.
+        """Remove a stream's events and return how many there were; `reset` also resets its limiter.
 
-        Other processes may go on refusing for as long as a lease: a second, or up to 30 with very many streams.
-        Raises `StorageUnavailable`.
+        Other processes can still limit events until their cooldowns end: for a second, or up to 30 with very many
+        streams. Raises `StorageUnavailable`.
         """
         if not self._enabled:
             return 0
-        await self.queue.delivered(stream, self._storage_timeout_seconds)
+        await self.queue.flush(stream, self._storage_timeout_seconds)
         cleared = await self._storage.clear(stream, reset=reset)
         if reset:
-            self.queue.reopen(stream)
+            self.queue.end_cooldowns(stream)
         return cleared
 
     async def check(self) -> None:
-        """Return if the storage answers and the queue has room; else raise `StorageUnavailable`."""
+        """Raise `StorageUnavailable` if the storage does not answer or the queue is full."""
         if self._enabled:
             await self._storage.ping()
             if not self.queue.has_room(1):
                 raise StorageUnavailable("the queue is full")
 
     async def _trim(self) -> None:
-        """Let the storage cut what nobody writes to, for as long as there is such work."""
+        """Let the storage trim streams that nobody writes to, as long as there is such work."""
         pause_seconds = self._trim_interval_seconds
         while pause_seconds < math.inf:
             await asyncio.sleep(pause_seconds)
             try:
                 idle_seconds = await self._storage.trim(self.quota.size)
             except StorageError:
-                idle_seconds = 0  # tried again at the next tick; the queue says that the storage is away
+                idle_seconds = 0  # tried again after the interval; the sender logs that the storage is unavailable
             pause_seconds = max(self._trim_interval_seconds, idle_seconds)
 
 

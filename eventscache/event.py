@@ -1,4 +1,4 @@
-"""One record of the cache, its packed form in a storage and its JSON form on the wire."""
+"""One event of the cache: its packed form in a storage and its JSON form on the wire."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
@@ -17,7 +17,7 @@ _LINE_BREAKS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 
 class _Tail(msgspec.Struct, omit_defaults=True):
-    """The small fields of the wire, of which those without an empty default are always there."""
+    """The small fields of the JSON form; those that are None by default are written even if they are empty."""
 
     error: str = ""
     skip: str = ""
@@ -30,10 +30,10 @@ class _Tail(msgspec.Struct, omit_defaults=True):
 
 
 class Event(msgspec.Struct, array_like=True):
-    """An event with Jitsu's own fields; texts are empty where Jitsu leaves them out.
+    """An event with Jitsu's own fields; a text is empty where Jitsu leaves it out.
 
-    `original` and `success` are the bytes of valid JSON objects, exactly as they came in unless `masked` says that
-    something was taken out of the event.
+    `original` and `success` are the bytes of valid JSON objects, exactly as they were received, unless the event was
+    `masked`.
     """
 
     malformed: str = ""
@@ -49,7 +49,7 @@ class Event(msgspec.Struct, array_like=True):
 
     @classmethod
     def of(cls, stream: Stream, **fields: Any) -> Self:
-        """Return an event that names `stream` as its own."""
+        """Return an event of `stream`, with its token or destination id."""
         event = cls(**fields)
         if stream.namespace is Namespace.TOKEN:
             event.token_id = stream.id
@@ -59,7 +59,7 @@ class Event(msgspec.Struct, array_like=True):
 
     @property
     def status(self) -> Status:
-        """An error or a malformed body makes an `error`; a reason to skip makes a `skip`."""
+        """`error` if there is an error or a malformed body, `skip` if there is a reason to skip, else `success`."""
         if self.error or self.malformed:
             return Status.ERROR
         return Status.SKIP if self.skip else Status.SUCCESS
@@ -67,7 +67,7 @@ class Event(msgspec.Struct, array_like=True):
     def pack(self) -> bytes:
         """Return the MessagePack array of all fields in the order of the class.
 
-        Raises `InvalidEvent` if a text is no valid Unicode: such an event could never be shown.
+        Raises `InvalidEvent` if a text is not valid Unicode: such an event could never be sent as JSON.
         """
         try:
             return _pack(self)
@@ -76,22 +76,22 @@ class Event(msgspec.Struct, array_like=True):
 
     @staticmethod
     def pack_originals(stream: Stream, arrived: Iterable[tuple[int, bytes]], uids: Iterator[str]) -> list[bytes]:
-        """Return packed events of a stream of which nothing but the originals is known, and when they came.
+        """Return packed events of a stream that have nothing but an original, and the Unix microseconds of its arrival.
 
-        That is in Unix microseconds. Each takes one of `uids`.
+        Each takes one of `uids`.
         """
         destination, token = ("", stream.id) if stream.namespace is Namespace.TOKEN else (stream.id, "")
         packed = []
-        came_us, timestamp = -1, ""
+        last_us, timestamp = -1, ""
         for (unix_us, original), uid in zip(arrived, uids, strict=False):
-            if unix_us != came_us:
-                came_us, timestamp = unix_us, format_time(unix_us)
+            if unix_us != last_us:
+                last_us, timestamp = unix_us, format_time(unix_us)
             packed.append(_pack(("", original, b"", "", "", timestamp, uid, destination, token, False)))
         return packed
 
     @staticmethod
     def unpack(packed: bytes) -> "Event":
-        """Return the event that `pack` made; raise `InvalidEvent` if the bytes are something else."""
+        """Return the event that `pack` packed; raise `InvalidEvent` for other bytes."""
         try:
             if packed[:1] == _FIRST_BYTE:
                 return _unpack(packed)
@@ -100,9 +100,9 @@ class Event(msgspec.Struct, array_like=True):
         raise InvalidEvent("not a packed event")
 
     def to_json(self, sequence: int) -> bytes:
-        """Return the JSON object of the wire: Jitsu's order, empty fields left out, `seq` added.
+        """Return the JSON form: the fields in Jitsu's order without the empty ones, and `seq`.
 
-        `original` and `success` are spliced in as they are.
+        `original` and `success` are inserted byte for byte.
         """
         parts = [b"{"]
         if self.malformed:

@@ -1,4 +1,4 @@
-"""Times as texts: read from what clients write, written as Jitsu writes them."""
+"""Times as text: parsed as clients write them, formatted as Jitsu writes them."""
 
 import datetime as dt
 import re
@@ -21,7 +21,7 @@ def parse_time(text: str) -> int:
 
 
 def format_time(unix_us: int) -> str:
-    """Return a time in UTC as Jitsu writes it: always with six digits. Raises `ValueError` beyond the year 9999."""
+    """Return a time in UTC as Jitsu writes it: always with six decimals. Raises `ValueError` after the year 9999."""
     seconds, microseconds = divmod(unix_us, 1_000_000)
     return f"{_second(seconds)}.{microseconds:06}Z"
 

@@ -1,4 +1,4 @@
-"""Ids of events that came without one."""
+"""Ids for events that have none."""
 
 import itertools
 import secrets
@@ -9,9 +9,10 @@ _VARIANTS = "89ab"
 
 
 def uids() -> Iterator[str]:
-    """Return as many UUIDs (version 4 of RFC 9562) as anybody takes: random, and the same but for a number at first.
+    """Yield UUIDs (version 4 of RFC 9562) without end; they are random, but differ only in their first eight digits.
 
-    Fresh random bits for each would cost as much as a twentieth of an event.
+    Those count up; when they are used up, the rest is random anew. New random bits for each id would cost as much as
+    a twentieth of an event.
     """
     return itertools.chain.from_iterable(_series())
 

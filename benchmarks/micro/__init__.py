@@ -1,1 +1,1 @@
-"""Micro-benchmarks, one step of the insert and read paths each: `make bench-micro`."""
+"""Micro-benchmarks of single steps of the insert and read paths: `make bench-micro`."""

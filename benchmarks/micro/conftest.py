@@ -1,4 +1,4 @@
-"""What the micro-benchmarks stand on: a loop as the sidecar's, and each storage, empty and open."""
+"""Fixtures of the micro-benchmarks: the event loop of the sidecar, and each storage, empty and open."""
 
 import asyncio
 import tempfile
@@ -19,7 +19,7 @@ _OPTIONS = StorageOptions(timeout_seconds=10)
 
 
 class Opened(NamedTuple):
-    """A storage on a loop that runs while it is asked."""
+    """An open storage and its event loop, which runs only during a call."""
 
     storage: Storage
     loop: asyncio.AbstractEventLoop

@@ -1,4 +1,4 @@
-"""Reading bodies: Jitsu's ingestion, and native records."""
+"""Parsing of bodies: Jitsu's ingestion, and native records."""
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture

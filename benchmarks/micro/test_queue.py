@@ -1,4 +1,4 @@
-"""Between the parser and the storage: what a lease refuses, and what is put into the queue."""
+"""Between the parser and the storage: events that a cooldown limits, and events that are put into the queue."""
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -16,25 +16,25 @@ STREAMS = [Stream(Namespace.TOKEN, f"key{number}") for number in range(100)]
 PUTS = 1000
 
 
-def test_lease_refuses(benchmark: BenchmarkFixture) -> None:
-    lease = Cooldown()
-    lease.renew(0, 1_000_000, 1_000_000)
-    benchmark(lease.refuse, 500_000)
+def test_cooldown_limits(benchmark: BenchmarkFixture) -> None:
+    cooldown = Cooldown()
+    cooldown.start(0, 1_000_000, 1_000_000)
+    benchmark(cooldown.count_limited, 500_000)
 
 
-def test_queue_takes_a_thousand(benchmark: BenchmarkFixture) -> None:
+def test_queue_takes_a_thousand_events(benchmark: BenchmarkFixture) -> None:
     events = page_views(PUTS, 1000)
 
     def empty_queue() -> tuple[tuple[Queue, list[PendingEvents]], dict[str, object]]:
         queue = Queue(MemoryStorage(), Ledger(), QUOTA, pool_size=10, max_bytes=2**30, deadline_seconds=2)
         return (
             queue,
-            [item for event in events for item in PendingEvents.of([Offer(event, Status.SUCCESS)], [event])],
+            [pending for event in events for pending in PendingEvents.split([Offer(event, Status.SUCCESS)], [event])],
         ), {}
 
-    def put_all(queue: Queue, items: list[PendingEvents]) -> Queue:
-        for number, item in enumerate(items):
-            queue.put(STREAMS[number % len(STREAMS)], item, trusted=True)
+    def put_all(queue: Queue, parts: list[PendingEvents]) -> Queue:
+        for number, pending in enumerate(parts):
+            queue.put(STREAMS[number % len(STREAMS)], pending, trusted=True)
         return queue
 
     filled = benchmark.pedantic(put_all, setup=empty_queue, rounds=200)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Storages: ten calls one after the other, so that starting the loop is a small part."""
+"""Storages: ten calls one after another, so that starting the loop is a small part of the time."""
 
 import itertools
 

@@ -1,1 +1,1 @@
-"""The way of events to the storage: buffered, sent, retried, accounted for."""
+"""How events reach the storage: buffered per stream, sent in batches, retried, and counted."""

@@ -1,4 +1,4 @@
-"""What this process remembers of a collection that the storage has closed."""
+"""Until when this process limits a collection by itself, and how many events it has limited."""
 
 from collections.abc import Sequence
 
@@ -7,54 +7,54 @@ from eventscache.storage.messages import LimitedCount
 
 
 class Cooldown:
-    """Tells until when a collection is closed: what is refused locally until then, the storage would refuse as well.
+    """Until when a collection admits nothing: what this process limits until then, the storage would limit as well.
 
-    Times are this process's own monotonic microseconds. A refusal is remembered by its second, with the latest
-    moment in it, until a batch carries it to the storage.
+    Times are microseconds of this process's monotonic clock. Events limited here are counted per second, with the
+    latest time in that second, until a batch takes the counts to the storage.
     """
 
-    __slots__ = ("refused", "until_us")
+    __slots__ = ("limited", "until_us")
 
     def __init__(self) -> None:
         self.until_us = 0
-        self.refused: list[tuple[int, int]] | None = None  # the latest moment in each second, and a count
+        self.limited: list[tuple[int, int]] | None = None  # per second: the latest time, and how many events
 
-    def renew(self, sent_us: int, retry_after_us: int, longest_us: int) -> None:
-        """Close until `retry_after_us` after the call was sent; a thousandth is left for clocks that drift."""
-        self.until_us = sent_us + min(retry_after_us * 999 // 1000, longest_us)
+    def start(self, sent_us: int, retry_after_us: int, max_us: int) -> None:
+        """Last until `retry_after_us` after the call was sent, less a thousandth: clocks drift."""
+        self.until_us = sent_us + min(retry_after_us * 999 // 1000, max_us)
 
-    def refuse(self, now_us: int, count: int = 1) -> None:
-        """Count refusals, to be carried."""
-        refused = self.refused
-        if refused is None:
-            self.refused = [(now_us, count)]
-        elif refused[-1][0] // MICROSECONDS == now_us // MICROSECONDS:
-            refused[-1] = (now_us, refused[-1][1] + count)
+    def count_limited(self, now_us: int, count: int = 1) -> None:
+        """Count events that are limited now."""
+        limited = self.limited
+        if limited is None:
+            self.limited = [(now_us, count)]
+        elif limited[-1][0] // MICROSECONDS == now_us // MICROSECONDS:
+            limited[-1] = (now_us, limited[-1][1] + count)
         else:
-            refused.append((now_us, count))
+            limited.append((now_us, count))
 
-    def hand_over(self) -> "LimitedCounts":
-        """Return what is to be carried, and forget it."""
-        refused, self.refused = self.refused, None
-        return LimitedCounts(refused) if refused else NO_LIMITED_COUNTS
+    def take_counts(self) -> "LimitedCounts":
+        """Return the counts for the next batch, and begin new ones."""
+        limited, self.limited = self.limited, None
+        return LimitedCounts(limited) if limited else NO_LIMITED_COUNTS
 
-    def take_back(self, refused: "LimitedCounts") -> None:
-        """Remember again what a batch could not deliver: what was refused since is later."""
-        if refused.moments:
-            self.refused = [*refused.moments, *(self.refused or ())]
+    def restore_counts(self, counts: "LimitedCounts") -> None:
+        """Take back the counts of a batch that failed; they are older than those taken since."""
+        if counts.by_second:
+            self.limited = [*counts.by_second, *(self.limited or ())]
 
 
 class LimitedCounts:
-    """Refusals on their way to the storage: they go on ageing while the call is tried again."""
+    """How many events were limited locally, and when. Their ages grow while their batch is retried."""
 
-    __slots__ = ("moments",)
+    __slots__ = ("by_second",)
 
-    def __init__(self, moments: Sequence[tuple[int, int]]) -> None:
-        self.moments = moments
+    def __init__(self, by_second: Sequence[tuple[int, int]]) -> None:
+        self.by_second = by_second
 
-    def aged(self, now_us: int) -> tuple[LimitedCount, ...]:
-        """Return them by their age at `now_us`."""
-        return tuple(LimitedCount(now_us - moment_us, count) for moment_us, count in self.moments)
+    def with_ages(self, now_us: int) -> tuple[LimitedCount, ...]:
+        """Return the counts with their ages at `now_us`."""
+        return tuple(LimitedCount(now_us - limited_us, count) for limited_us, count in self.by_second)
 
 
 NO_LIMITED_COUNTS = LimitedCounts(())

@@ -1,4 +1,4 @@
-"""Refusals that no event takes along on their way to the storage, and how long they wait for one."""
+"""Flushes limited counts that no batch has taken to the storage in time."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,56 +6,56 @@ from collections.abc import Callable
 from eventscache.clock import MICROSECONDS
 from eventscache.delivery.stream_buffer import StreamBuffer
 
-# So long a lease holds at most, and refusals wait to be carried although their stream fell silent: a second, until
-# there are so many streams that asking for each of them every second would take all the time there is.
-_PATIENCE_US, _PATIENCE_US_PER_LANE, _MOST_PATIENCE_US = MICROSECONDS, 300, 30 * MICROSECONDS
+# So long a cooldown lasts at most, and limited counts of a stream without new events wait: a second, but longer with
+# so many streams that a call per second for each of them would take all the time there is.
+_DELAY_US, _DELAY_US_PER_STREAM, _LONGEST_DELAY_US = MICROSECONDS, 300, 30 * MICROSECONDS
 
 
 class FlushTimer:
-    """Has lanes flushed, by `hurry`, whose refusals have waited for nearly all of `patience_us`."""
+    """Calls `flush` for each buffer whose limited counts have waited for nearly `max_delay_us`."""
 
-    def __init__(self, hurry: Callable[[StreamBuffer], None], now_us: Callable[[], int]) -> None:
-        self.patience_us = _PATIENCE_US
-        self._hurry = hurry
+    def __init__(self, flush: Callable[[StreamBuffer], None], now_us: Callable[[], int]) -> None:
+        self.max_delay_us = _DELAY_US
+        self._flush = flush
         self._now_us = now_us
-        self._waiting: dict[StreamBuffer, int] = {}  # since when; longest first
-        self._begins = asyncio.Event()
+        self._waiting: dict[StreamBuffer, int] = {}  # since when; the longest wait comes first
+        self._wakeup = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, on the running loop."""
-        self._task = asyncio.create_task(self._carry())
+        """Start, on the running loop."""
+        self._task = asyncio.create_task(self._run())
 
-    async def end(self) -> None:
-        """Stop; what waits is left to the lanes."""
+    async def stop(self) -> None:
+        """Stop; nothing more is flushed."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
-    def expect(self, buffers: int) -> None:
-        """Learn how many lanes there are."""
-        self.patience_us = min(max(_PATIENCE_US, _PATIENCE_US_PER_LANE * buffers), _MOST_PATIENCE_US)
+    def adapt(self, streams: int) -> None:
+        """Fit `max_delay_us` to the number of streams."""
+        self.max_delay_us = min(max(_DELAY_US, _DELAY_US_PER_STREAM * streams), _LONGEST_DELAY_US)
 
-    def note(self, buffer: StreamBuffer) -> None:
-        """Note whether a lane has refusals that the storage does not know of."""
-        if not buffer.carries:
+    def update(self, buffer: StreamBuffer) -> None:
+        """Start or stop the wait of a buffer, by whether it has limited counts that the storage does not know of."""
+        if not buffer.has_limited_counts:
             if self._waiting:
                 self._waiting.pop(buffer, None)
         elif buffer not in self._waiting:
             self._waiting[buffer] = self._now_us()
-            self._begins.set()
+            self._wakeup.set()
 
-    async def _carry(self) -> None:
+    async def _run(self) -> None:
         while True:
-            await self._begins.wait()
+            await self._wakeup.wait()
             if not self._waiting:
-                self._begins.clear()
+                self._wakeup.clear()
                 continue
             buffer, since_us = next(iter(self._waiting.items()))
-            left_us = since_us + self.patience_us * 9 // 10 - self._now_us()
+            left_us = since_us + self.max_delay_us * 9 // 10 - self._now_us()
             if left_us > 0:
                 await asyncio.sleep(left_us / MICROSECONDS)
             else:
                 del self._waiting[buffer]
-                self._hurry(buffer)
+                self._flush(buffer)

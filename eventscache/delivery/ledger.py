@@ -7,7 +7,7 @@ class Ledger:
     """Whole numbers that always add up: received = stored + limited + dropped + rejected + queued.
 
     stored: at least one collection admitted it. limited: none did. dropped: lost on our side, by reason. rejected:
-    refused with a 4xx and not kept (a body refused whole counts one). queued: on its way.
+    answered with a 4xx and not kept (a body rejected as a whole counts one). queued: not sent yet, or in flight.
     """
 
     __slots__ = ("admitted_all", "admitted_error", "dropped", "limited", "queued", "received", "rejected", "stored")
@@ -23,7 +23,7 @@ class Ledger:
         self.admitted_error = 0
 
     def reject(self, count: int = 1) -> None:
-        """Count events that were received and refused."""
+        """Count events that were received and rejected."""
         self.received += count
         self.rejected += count
 

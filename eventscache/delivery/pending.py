@@ -1,108 +1,92 @@
-"""Events of one stream that wait together, and who waits for them."""
+"""Events of one stream that wait together for the storage."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import msgspec
 
+from eventscache.delivery.ledger import Ledger
+from eventscache.delivery.receipt import Receipt
 from eventscache.storage.messages import Offer
 from eventscache.stream import Stream
 
-# What waits together is never torn apart.
-MAX_ITEM_EVENTS = 500
-MAX_ITEM_BYTES = 512 * 1024
-_ITEM_BYTES, _EVENT_BYTES = 200, 200  # what CPython spends on an item, and on each event in it beside its payload
+# Pending events always go into one batch together.
+MAX_PENDING_EVENTS = 500
+MAX_PENDING_BYTES = 512 * 1024
+# What CPython needs for an instance, and for each event in it besides its payload.
+_INSTANCE_BYTES, _EVENT_BYTES = 200, 200
 
-
-class Receipt:
-    """Waits for what becomes of some events: each ends up stored, limited or dropped."""
-
-    __slots__ = ("_outstanding", "_settled", "dropped", "limited", "stored")
-
-    def __init__(self, count: int) -> None:
-        self.stored = 0
-        self.limited = 0
-        self.dropped = 0
-        self._outstanding = count
-        self._settled = asyncio.Event()
-
-    def end(self, *, stored: int = 0, limited: int = 0) -> None:
-        """Count events that the storage has judged, or a lease."""
-        self.stored += stored
-        self.limited += limited
-        self._count(stored + limited)
-
-    def drop(self, count: int) -> None:
-        """Count events that were lost."""
-        self.dropped += count
-        self._count(count)
-
-    def _count(self, count: int) -> None:
-        self._outstanding -= count
-        if not self._outstanding:
-            self._settled.set()
-
-    async def settled(self) -> None:
-        """Return when none is outstanding."""
-        if self._outstanding:
-            await self._settled.wait()
-
-
-Packing = Callable[[Stream, Sequence[Any]], list[Offer]]
+Pack = Callable[[Stream, Sequence[Any]], list[Offer]]
 
 
 class PendingEvents(msgspec.Struct):
-    """Events of one stream that wait together, errors or none of them: what they are, and what it costs.
+    """Events of one stream that wait together; all of them are errors (`failed`), or none is.
 
-    They are offers, or what `pack` makes offers of when they go. Each is offered to all the collections that it
-    belongs to.
+    They are offers already, or `pack` makes offers of them when they are sent. Each is offered to all collections
+    that it belongs to. `size_bytes` is the memory that they take.
     """
 
     events: list[Any]
     failed: bool
     receipt: Receipt | None
-    size: int
-    pack: Packing | None
+    size_bytes: int
+    pack: Pack | None
 
     @classmethod
-    def of(
+    def split(
         cls,
         events: list[Any],
         payloads: Sequence[bytes],
         receipt: Receipt | None = None,
         *,
         failed: bool = False,
-        pack: Packing | None = None,
+        pack: Pack | None = None,
     ) -> list[Self]:
-        """Return events of one stream, which hold these payloads, in one item or in as many as bounds ask for."""
+        """Return events of one stream, split only where the bounds demand it; `payloads` are what they hold."""
         if len(events) == 1:
-            return [cls(events, failed, receipt, _ITEM_BYTES + _EVENT_BYTES + len(payloads[0]), pack)]
-        items = []
-        first = size = 0
-        for place, payload in enumerate(payloads):
-            if place - first == MAX_ITEM_EVENTS or size >= MAX_ITEM_BYTES:
-                items.append(cls(events[first:place], failed, receipt, _ITEM_BYTES + size, pack))
-                first, size = place, 0
-            size += _EVENT_BYTES + len(payload)
-        items.append(cls(events[first:] if first else events, failed, receipt, _ITEM_BYTES + size, pack))
-        return items
+            return [cls(events, failed, receipt, _INSTANCE_BYTES + _EVENT_BYTES + len(payloads[0]), pack)]
+        parts = []
+        first = size_bytes = 0
+        for index, payload in enumerate(payloads):
+            if index - first == MAX_PENDING_EVENTS or size_bytes >= MAX_PENDING_BYTES:
+                parts.append(cls(events[first:index], failed, receipt, _INSTANCE_BYTES + size_bytes, pack))
+                first, size_bytes = index, 0
+            size_bytes += _EVENT_BYTES + len(payload)
+        parts.append(cls(events[first:] if first else events, failed, receipt, _INSTANCE_BYTES + size_bytes, pack))
+        return parts
 
-    def join(self, other: "PendingEvents") -> bool:
-        """Take the events of another item in, if they may as well wait as part of this one; return whether it did."""
+    def merge(self, other: "PendingEvents") -> bool:
+        """Add the events of another instance if they can wait as part of this one; return whether they can."""
         if (
             self.receipt is not other.receipt
             or self.failed is not other.failed
             or self.pack != other.pack
-            or len(self.events) + len(other.events) > MAX_ITEM_EVENTS
-            or self.size + other.size > MAX_ITEM_BYTES
+            or len(self.events) + len(other.events) > MAX_PENDING_EVENTS
+            or self.size_bytes + other.size_bytes > MAX_PENDING_BYTES
         ):
             return False
         self.events += other.events
-        self.size += other.size
+        self.size_bytes += other.size_bytes
         return True
 
-    def offers(self, stream: Stream, count: int) -> list[Offer]:
-        """Return so many of the first events as they are offered."""
+    def first_offers(self, stream: Stream, count: int) -> list[Offer]:
+        """Return the first `count` events as offers."""
         events = self.events if count == len(self.events) else self.events[:count]
         return self.pack(stream, events) if self.pack else events
+
+    def resolve(self, ledger: Ledger, *, stored: int) -> None:
+        """Count so many events as stored and the others as limited."""
+        count = len(self.events)
+        ledger.queued -= count
+        ledger.stored += stored
+        ledger.limited += count - stored
+        if self.receipt:
+            self.receipt.resolve(stored=stored, limited=count - stored)
+
+    def drop(self, ledger: Ledger, reason: str) -> None:
+        """Count all events as dropped."""
+        count = len(self.events)
+        ledger.queued -= count
+        ledger.dropped[reason] += count
+        if self.receipt:
+            self.receipt.drop(count)

@@ -6,10 +6,9 @@ from eventscache.cache import EventPage, EventsCache
 from eventscache.event import Event
 from eventscache.live.cursor import START, Position, fingerprint
 from eventscache.query.filter import searchable_text
-from eventscache.storage.messages import Query
+from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Status, Stream
 
-_EVERYTHING = 2**31
 _OBJECT_BYTES = 500  # what CPython spends on an event beside its texts
 
 
@@ -174,7 +173,7 @@ class Tail:
         page = await self._fetch_other(after=position.number - 1, before=position.number + 1, limit=1)
         return not position.matches(page.events[0][1]) if page.events else if_missing
 
-    async def _fetch(self, *, after: int | None = None, limit: int = _EVERYTHING) -> EventPage:
+    async def _fetch(self, *, after: int | None = None, limit: int = UNLIMITED) -> EventPage:
         query = Query(Status.ERROR if self._errors else None, after=after, limit=limit)
         return await self._cache.fetch(self._stream, query)
 

@@ -38,7 +38,7 @@ class MetricsSnapshot:
         counts = (ledger.received, ledger.stored, ledger.limited, ledger.rejected, cache.unreadable)
         admissions = (ledger.admitted_all, ledger.admitted_error)
         dropped = (ledger.dropped[reason] for reason in DROP_REASONS)
-        states = (ledger.queued, queue.bytes, int(not queue.storage_answers), watchers)
+        states = (ledger.queued, queue.bytes, int(not queue.sender.storage_available), watchers)
         return cls((*counts, *admissions, *dropped, *states))
 
     def __getitem__(self, name: str) -> int:

@@ -108,6 +108,10 @@ class Admission(msgspec.Struct, frozen=True):
             yield in_all, in_error
 
 
+UNLIMITED = 2**31
+"""As `Query.limit`: more events than a stream ever has."""
+
+
 class Query(NamedTuple):
     """Which events a reader wants: status `error` reads the error collection, all else the other one.
 

@@ -156,7 +156,7 @@ async def test_a_server_that_freezes_for_less_than_a_timeout_is_waited_for(
             tcp_redis.freeze()
             await load.until(lambda: load.cache.ledger.queued >= len(STREAMS))
             tcp_redis.thaw()
-        assert load.cache.queue.storage_answers
+        assert load.cache.queue.sender.storage_available
 
 
 async def test_what_timed_out_and_is_carried_out_after_its_retries_is_stored_once(tcp_redis: RedisServer) -> None:
@@ -165,9 +165,9 @@ async def test_what_timed_out_and_is_carried_out_after_its_retries_is_stored_onc
         for _ in range(5):
             await load.progress()
             tcp_redis.freeze()
-            await load.until(lambda: not load.cache.queue.storage_answers)
+            await load.until(lambda: not load.cache.queue.sender.storage_available)
             tcp_redis.thaw()
-            await load.until(lambda: load.cache.queue.storage_answers)
+            await load.until(lambda: load.cache.queue.sender.storage_available)
 
 
 async def test_connections_that_are_cut_store_nothing_twice(fault_proxy: FaultProxy) -> None:
@@ -226,10 +226,10 @@ async def test_a_master_that_is_a_replica_for_a_while_loses_nothing(tcp_redis: R
             await load.progress()
             tcp_redis.ask("REPLICAOF", "127.0.0.1", 1)
             try:
-                await load.until(lambda: not load.cache.queue.storage_answers)
+                await load.until(lambda: not load.cache.queue.sender.storage_available)
             finally:
                 tcp_redis.ask("REPLICAOF", "NO", "ONE")
-            await load.until(lambda: load.cache.queue.storage_answers)
+            await load.until(lambda: load.cache.queue.sender.storage_available)
 
 
 async def test_a_foreign_script_that_keeps_redis_busy_loses_nothing(tcp_redis: RedisServer) -> None:
@@ -239,11 +239,11 @@ async def test_a_foreign_script_that_keeps_redis_busy_loses_nothing(tcp_redis: R
             for _ in range(3):
                 await load.progress()
                 busy = asyncio.create_task(asyncio.to_thread(tcp_redis.ask, "EVAL", "while true do end", 0))
-                await load.until(lambda: not load.cache.queue.storage_answers)
+                await load.until(lambda: not load.cache.queue.sender.storage_available)
                 tcp_redis.ask("SCRIPT", "KILL")
                 with pytest.raises(redis.ResponseError):
                     await busy
-                await load.until(lambda: load.cache.queue.storage_answers)
+                await load.until(lambda: load.cache.queue.sender.storage_available)
     finally:
         tcp_redis.ask("CONFIG", "SET", "lua-time-limit", 5000)
 
@@ -255,13 +255,15 @@ async def test_a_redis_that_is_full_for_a_while_has_never_half_of_a_batch(tcp_re
                 await load.progress()
                 operator.config_set("maxmemory", operator.info("memory")["used_memory"] + 500_000)
                 try:
-                    await load.until(lambda: has_whole_batches(operator) and not load.cache.queue.storage_answers)
+                    await load.until(
+                        lambda: has_whole_batches(operator) and not load.cache.queue.sender.storage_available
+                    )
                     assert has_whole_batches(operator)
                     for stream in STREAMS:
                         await load.cache.fetch(stream, Query())
                 finally:
                     operator.config_set("maxmemory", 0)
-                await load.until(lambda: has_whole_batches(operator) and load.cache.queue.storage_answers)
+                await load.until(lambda: has_whole_batches(operator) and load.cache.queue.sender.storage_available)
 
 
 def has_whole_batches(operator: redis.Redis) -> bool:

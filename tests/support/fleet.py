@@ -1,9 +1,9 @@
 """Several processes that share one storage, simulated event by event in whole microseconds.
 
-Each process is the product's own lane with its leases and parcels, driven as `Queue` drives it, on a monotonic clock
-that is off and drifts. Its calls take time on the way there and back; the storage is the memory storage, on the
-simulation's time. Nothing here knows the limiter's rules: what is recorded is what can be seen from outside, and
-whether a lease was right is asked of a copy of the storage's limiter.
+Each process is a real stream buffer with its cooldowns and batches, driven as `Queue` and `Sender` drive it, on a
+monotonic clock with an offset and a drift. Its calls take time on the way there and back; the storage is the memory
+storage, on the simulation's time. Nothing here knows the limiter's rules: only what is visible from outside is
+recorded, and a copy of the storage's limiter decides whether a cooldown was right.
 """
 
 import functools
@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from eventscache.clock import MICROSECONDS
 from eventscache.delivery.cooldown import Cooldown
+from eventscache.delivery.outgoing_batch import OutgoingBatch
 from eventscache.delivery.pending import PendingEvents
-from eventscache.delivery.stream_buffer import OutgoingBatch, StreamBuffer
+from eventscache.delivery.stream_buffer import StreamBuffer
 from eventscache.storage.limiter import Limiter
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Admission, Batch, Decision, Offer, Query, Quota, Unsent
@@ -30,15 +31,15 @@ from eventscache.testing import ManualClock
 STREAM = Stream(Namespace.TOKEN, "key")
 START_US = 1_700_000_000_123_457
 DRIFT_PPM = 500  # the rate of two crystals differs by less
-SAMPLE_EVERY_US = 3_700_001  # of the count of refusals; a prime, so that it meets every part of a second
+SAMPLE_EVERY_US = 3_700_001  # of the limited count; a prime, so that the samples fall into every part of a second
 
 Arrival = tuple[int, int]  # microseconds since the start, and how many events come then
 
-CARRY_AFTER_US = 900_000  # as a queue of few streams does
+FLUSH_AFTER_US = 900_000  # as the flush timer does for few streams
 
 
 class Latency(NamedTuple):
-    """Bounds of what a call takes one way, and of the time until a waiting event is taken."""
+    """Bounds of the time that a call takes one way, and the time until a waiting event is sent."""
 
     shortest_us: int = 200
     longest_us: int = 2000
@@ -46,7 +47,7 @@ class Latency(NamedTuple):
 
     @property
     def detour_us(self) -> int:
-        """By how much one event can be later than another on the way to the storage: it waits for a call before it."""
+        """How much longer one event can need to the storage than another: it waits for the call before it."""
         return 3 * self.longest_us + 2 * self.turn_us
 
 
@@ -55,170 +56,170 @@ INSTANT = Latency(0, 0, 0)
 
 
 class Collection:
-    """What is seen of one collection, in microseconds of the storage's clock."""
+    """What is visible of one collection, in microseconds of the storage's clock."""
 
     def __init__(self, fleet: "Fleet", status: Status) -> None:
         self.status = status
         self.offered = 0
         self.admissions: list[int] = []
-        self.refusals = array("q")  # one by one, by leases and by the storage
-        self.booked = 0  # of them, what the storage was told
-        self.latest_booking_us = 0  # how long a refusal was unknown to it
-        self.wrong_refusals: list[int] = []
+        self.limited = array("q")  # when each event was limited, locally or by the storage
+        self.reported = 0  # how many of them the storage has counted
+        self.longest_report_us = 0  # how long it took at most until the storage counted one
+        self.wrongly_limited: list[int] = []
         self.samples: list[tuple[int, int]] = []  # the storage's count of the last minute
         self._fleet = fleet
         self._unchecked_us: int | None = None
 
-    def refuse(self) -> None:
-        """Note that a lease refuses now."""
-        self.refusals.append(self._fleet.now_us)
+    def limit_locally(self) -> None:
+        """Record that a cooldown limits an event now."""
+        self.limited.append(self._fleet.now_us)
         self._unchecked_us = self._fleet.now_us
 
-    def check_leases(self) -> None:
-        """Ask the storage whether it would have admitted what was refused since it was last changed.
+    def check_cooldowns(self) -> None:
+        """Record if the storage would have admitted an event that was limited locally since the storage last changed.
 
-        As long as nothing changes it, a closed collection can only open: the latest refusal speaks for those before.
+        While nothing changes it, a collection that admits nothing can only begin to admit: the latest event is enough.
         """
         if self._unchecked_us is not None and self._fleet.would_admit(self, self._unchecked_us):
-            self.wrong_refusals.append(self._unchecked_us)
+            self.wrongly_limited.append(self._unchecked_us)
         self._unchecked_us = None
 
-    def note_call(self, offered: int, share: Unsent, verdict: Decision | None) -> None:
-        """Note what a call brought, and its answer."""
+    def record_call(self, offered: int, unsent: Unsent, decision: Decision | None) -> None:
+        """Record what a call brought, and its answer."""
         now_us = self._fleet.now_us
-        admitted = verdict.admitted if verdict else 0
-        refused = offered + share.surplus - admitted
+        admitted = decision.admitted if decision else 0
+        limited = offered + unsent.surplus - admitted
         self.admissions.extend([now_us] * admitted)
-        self.refusals.extend([now_us] * refused)
-        self.booked += refused + sum(refusal.events for refusal in share.limited_earlier)
+        self.limited.extend([now_us] * limited)
+        self.reported += limited + sum(counted.events for counted in unsent.limited_earlier)
 
-    def refused_between(self, from_us: int, to_us: int) -> int:
-        """Return how many were refused in a half-open span."""
-        return bisect_left(self.refusals, to_us) - bisect_left(self.refusals, from_us)
+    def limited_between(self, from_us: int, to_us: int) -> int:
+        """Return how many events were limited in a half-open span."""
+        return bisect_left(self.limited, to_us) - bisect_left(self.limited, from_us)
 
 
-class WatchedLease(Cooldown):
-    """A lease whose refusals are seen."""
+class RecordedCooldown(Cooldown):
+    """A cooldown that records what it limits."""
 
-    __slots__ = ("_collection", "_since_us", "handed_over_since_us")
+    __slots__ = ("_collection", "_since_us", "taken_since_us")
 
     def __init__(self, collection: Collection) -> None:
         super().__init__()
         self._collection = collection
         self._since_us: int | None = None
-        self.handed_over_since_us: int | None = None
+        self.taken_since_us: int | None = None
 
-    def refuse(self, now_us: int, count: int = 1) -> None:
-        super().refuse(now_us, count)
+    def count_limited(self, now_us: int, count: int = 1) -> None:
+        super().count_limited(now_us, count)
         for _ in range(count):
-            self._collection.refuse()
+            self._collection.limit_locally()
         if self._since_us is None:
-            self._since_us = self._collection.refusals[-1]
+            self._since_us = self._collection.limited[-1]
 
-    def hand_over(self):
-        self.handed_over_since_us, self._since_us = self._since_us, None
-        return super().hand_over()
+    def take_counts(self):
+        self.taken_since_us, self._since_us = self._since_us, None
+        return super().take_counts()
 
-    def note_booked(self) -> None:
-        """Note that what was handed over has reached the storage."""
-        if self.handed_over_since_us is not None:
-            late_us = self._collection._fleet.now_us - self.handed_over_since_us
-            self._collection.latest_booking_us = max(self._collection.latest_booking_us, late_us)
-            self.handed_over_since_us = None
+    def record_report(self) -> None:
+        """Record that the counts of a batch have reached the storage."""
+        if self.taken_since_us is not None:
+            late_us = self._collection._fleet.now_us - self.taken_since_us
+            self._collection.longest_report_us = max(self._collection.longest_report_us, late_us)
+            self.taken_since_us = None
 
 
 class Process:
-    """One process: it does with its lane what `Queue` does."""
+    """One process: it does with its buffer what `Queue`, `Sender` and `FlushTimer` do."""
 
     def __init__(self, fleet: "Fleet", name: str) -> None:
         self.received = self.stored = self.limited = 0
         self.buffer = StreamBuffer(STREAM)
-        self.cooldowns = WatchedLease(fleet.all), WatchedLease(fleet.error)
+        self.cooldowns = RecordedCooldown(fleet.all), RecordedCooldown(fleet.error)
         self.buffer.all, self.buffer.error = self.cooldowns
         self._fleet = fleet
         self._name = name
         self._numbers = itertools.count(1)
         self._offset_us = fleet.random.randrange(10**13)
         self._ppm = fleet.random.randint(-DRIFT_PPM, DRIFT_PPM)
-        self._carrying_since_us: int | None = None
-        self._timer = False
+        self._limited_since_us: int | None = None
+        self._timer_runs = False
 
     def now_us(self) -> int:
-        """Return this process's own time."""
+        """Return the time of this process's clock."""
         elapsed_us = self._fleet.now_us - START_US
         return self._offset_us + elapsed_us + elapsed_us * self._ppm // 1_000_000
 
     def offer(self, status: Status) -> None:
         self.received += 1
         failed = status is Status.ERROR
-        if self.buffer.refuses(1, self.now_us(), failed=failed):
+        if self.buffer.limit_locally(1, self.now_us(), failed=failed):
             self.limited += 1
-            self._note_carrying()
+            self._update_timer()
         else:
-            for item in PendingEvents.of([Offer(b"{}", status, True, failed)], [b"{}"], failed=failed):
-                self.buffer.put(item)
+            for pending in PendingEvents.split([Offer(b"{}", status, True, failed)], [b"{}"], failed=failed):
+                self.buffer.put(pending)
             self._schedule()
 
     def _schedule(self) -> None:
         if not self.buffer.scheduled:
             self.buffer.scheduled = True
-            self._fleet.after(self._fleet.latency.turn_us, self._flush)
+            self._fleet.after(self._fleet.latency.turn_us, self._dispatch)
 
-    def _flush(self) -> None:
+    def _dispatch(self) -> None:
         sent_us = self.now_us()
-        batch_ = self.buffer.take(self._fleet.quota.size, sent_us)
-        if not self.buffer.carries:
-            self._carrying_since_us = None
-        self.limited += sum(len(item.events) for item in batch_.refused)
-        if batch_.idle:
-            self._finish(batch_)
+        taken = self.buffer.take(self._fleet.quota.size, sent_us)
+        if not self.buffer.has_limited_counts:
+            self._limited_since_us = None
+        self.limited += sum(len(pending.events) for pending in taken.limited)
+        if taken.is_empty:
+            self._finish(taken)
             return
-        batch = batch_.batch(STREAM, self._fleet.quota, self._name, next(self._numbers), sent_us, trusted=True)
-        self._fleet.after(self._fleet.transit_us(), lambda: self._arrive(batch_, batch, sent_us))
+        batch = taken.to_batch(STREAM, self._fleet.quota, self._name, next(self._numbers), sent_us, trusted=True)
+        self._fleet.after(self._fleet.transit_us(), lambda: self._arrive(taken, batch, sent_us))
 
-    def _arrive(self, batch_: OutgoingBatch, batch: Batch, sent_us: int) -> None:
+    def _arrive(self, taken: OutgoingBatch, batch: Batch, sent_us: int) -> None:
         admission = self._fleet.insert(batch)
         for cooldown in self.cooldowns:
-            cooldown.note_booked()
-        self._fleet.after(self._fleet.transit_us(), lambda: self._learn(batch_, admission, sent_us))
+            cooldown.record_report()
+        self._fleet.after(self._fleet.transit_us(), lambda: self._learn(taken, admission, sent_us))
 
-    def _learn(self, batch_: OutgoingBatch, admission: Admission, sent_us: int) -> None:
-        self.buffer.renew(admission, sent_us, MICROSECONDS)
-        for item, stored in batch_.outcomes(admission):
+    def _learn(self, taken: OutgoingBatch, admission: Admission, sent_us: int) -> None:
+        self.buffer.start_cooldowns(admission, sent_us, MICROSECONDS)
+        for pending, stored in taken.stored_counts(admission):
             self.stored += stored
-            self.limited += len(item.events) - stored
-        self._finish(batch_)
+            self.limited += len(pending.events) - stored
+        self._finish(taken)
 
-    def _finish(self, batch_: OutgoingBatch) -> None:
-        self.buffer.finish_flush(batch_)
-        self._note_carrying()
-        if self.buffer.waiting or self.buffer.carry_due:
+    def _finish(self, taken: OutgoingBatch) -> None:
+        self.buffer.finish(taken)
+        self._update_timer()
+        if self.buffer.waiting or self.buffer.flush_due:
             self._schedule()
 
-    def _note_carrying(self) -> None:
-        if self._carrying_since_us is None and self.buffer.carries:
-            self._carrying_since_us = self.now_us()
-            if not self._timer:
-                self._timer = True
-                self._fleet.after(CARRY_AFTER_US, self._carry)
+    def _update_timer(self) -> None:
+        if self._limited_since_us is None and self.buffer.has_limited_counts:
+            self._limited_since_us = self.now_us()
+            if not self._timer_runs:
+                self._timer_runs = True
+                self._fleet.after(FLUSH_AFTER_US, self._flush)
 
-    def _carry(self) -> None:
-        """Flush refusals that no event has taken along."""
-        self._timer = self._carrying_since_us is not None
-        if self._carrying_since_us is None:
+    def _flush(self) -> None:
+        """Send limited counts that no batch has taken."""
+        self._timer_runs = self._limited_since_us is not None
+        if self._limited_since_us is None:
             return
-        left_us = self._carrying_since_us + CARRY_AFTER_US - self.now_us()
+        left_us = self._limited_since_us + FLUSH_AFTER_US - self.now_us()
         if left_us > 0:
-            self._fleet.after(left_us, self._carry)
+            self._fleet.after(left_us, self._flush)
             return
-        self._timer, self._carrying_since_us = False, None
-        if self.buffer.scheduled or self.buffer.carries:
-            self.buffer.carry_due = True
+        self._timer_runs, self._limited_since_us = False, None
+        if self.buffer.scheduled or self.buffer.has_limited_counts:
+            self.buffer.flush_due = True
             self._schedule()
 
 
 class Fleet:
-    """Processes, their storage, and the time that they share."""
+    """Processes, their storage, and the simulation's time."""
 
     def __init__(self, quota: Quota, processes: int = 4, *, latency: Latency = USUAL, seed: int = 1) -> None:
         self.quota = quota
@@ -238,17 +239,17 @@ class Fleet:
         return self._clock.now_us
 
     def after(self, delay_us: int, step: Callable[[], None]) -> None:
-        """Let something happen later."""
+        """Schedule a step."""
         heapq.heappush(self._pending, (self.now_us + delay_us, next(self._order), step))
 
     def transit_us(self) -> int:
-        """Return what a call takes one way, this time."""
+        """Return how long a call takes one way, this time."""
         return self.random.randint(self.latency.shortest_us, self.latency.longest_us)
 
     def run(self, arrivals: Iterable[Arrival], *, errors: float = 0) -> "Fleet":
-        """Offer events, a share of them errors, and let everything come to rest.
+        """Offer events, a share of them errors, and return when all of them are counted.
 
-        An event comes to any process, a burst to one of them or scattered over all.
+        A single event goes to any process, a burst to one of them or scattered over all.
         """
         random, processes = self.random, self.processes
         self.after(SAMPLE_EVERY_US, self._sample)
@@ -264,7 +265,7 @@ class Fleet:
                 process.offer(Status.ERROR if failed else Status.SUCCESS)
         self._pass_time(self.now_us + 2 * MICROSECONDS)
         for collection in (self.all, self.error):
-            collection.check_leases()
+            collection.check_cooldowns()
         return self
 
     def _pass_time(self, until_us: int) -> None:
@@ -275,20 +276,20 @@ class Fleet:
         clock.now_us = until_us
 
     def insert(self, batch: Batch) -> Admission:
-        """Do one storage call, now."""
+        """Make one storage call, now."""
         for collection in (self.all, self.error):
-            collection.check_leases()
+            collection.check_cooldowns()
         self.calls += 1
         try:
             self._storage.insert(batch).send(None)  # it never awaits
         except StopIteration as returned:
             admission: Admission = returned.value
-        self.all.note_call(sum(offer.to_all for offer in batch.offers), batch.all, admission.all)
-        self.error.note_call(sum(offer.to_error for offer in batch.offers), batch.error, admission.error)
+        self.all.record_call(sum(offer.to_all for offer in batch.offers), batch.all, admission.all)
+        self.error.record_call(sum(offer.to_error for offer in batch.offers), batch.error, admission.error)
         return admission
 
     def would_admit(self, collection: Collection, time_us: int) -> bool:
-        """Tell whether the storage, as it is now, would have admitted one event at a time since its last call."""
+        """Whether the storage, as it is now, would have admitted one event at `time_us`, after its last call."""
         kept = self._storage._streams[STREAM.namespace].get(STREAM.id)
         if kept is None:
             return True
@@ -316,7 +317,7 @@ def even(quota: Quota, rate: float, windows: float, _random: Random) -> Iterator
 
 
 def poisson(quota: Quota, rate: float, windows: float, random: Random) -> Iterator[Arrival]:
-    """Each event on its own."""
+    """Events independent of each other."""
     mean_us = quota.window_us / (quota.size * rate)
     time_us = 0.0
     while (time_us := time_us + random.expovariate(1 / mean_us)) < windows * quota.window_us:
@@ -324,7 +325,7 @@ def poisson(quota: Quota, rate: float, windows: float, random: Random) -> Iterat
 
 
 def bursty(quota: Quota, rate: float, windows: float, random: Random) -> Iterator[Arrival]:
-    """50 to 300 at once, and a pause that makes up for it."""
+    """50 to 300 events at once, then a pause that keeps the average."""
     mean_us = quota.window_us / (quota.size * rate)
     time_us = 0.0
     while time_us < windows * quota.window_us:
@@ -337,7 +338,7 @@ SOURCES = {"even": even, "Poisson": poisson, "bursts": bursty}
 
 
 def conforming(quota: Quota, events: int, random: Random, *, slack_us: int = 0, start_us: int = 0) -> Iterator[Arrival]:
-    """As many as the quota allows, and no more: in any window of W + slack at most S, often exactly S at once."""
+    """As many events as the quota allows: in any window of W + slack at most S, often exactly S at once."""
     for time_us, group in itertools.groupby(_conforming_times(quota, events, random, slack_us, start_us)):
         yield time_us, len([*group])
 
@@ -357,7 +358,7 @@ def _conforming_times(quota: Quota, events: int, random: Random, slack_us: int, 
 
 
 class Scenario(NamedTuple):
-    """An overload: how often the quota is offered, by which source, to how many processes."""
+    """An overload: by which source, how many times the quota, to how many processes."""
 
     source: str
     rate: float
@@ -376,55 +377,55 @@ class Scenario(NamedTuple):
 
     @property
     def interval_us(self) -> float:
-        """How far apart admissions are that use the quota evenly."""
+        """The gap between admissions that use the quota evenly."""
         return self.window_us / self.size
 
     @property
     def spacing_us(self) -> float:
-        """How far apart offers are, on average."""
+        """The average gap between offers."""
         return self.interval_us / self.rate
 
     @property
     def windows(self) -> int:
-        """How long it is watched: for the sake of averages longer where fewer events come."""
+        """How many windows are simulated: more where fewer events come, for better averages."""
         return 40 if self.rate < 2 else 20 if self.rate < 10 else 8 if self.rate < 100 else 4 if self.rate < 600 else 3
 
     def arrivals(self) -> Iterator[Arrival]:
         """Return what is offered, the same each time."""
         return SOURCES[self.source](self.quota, self.rate, self.windows, Random(7))
 
-    @functools.cache  # noqa: B019 - simulated once, looked at by many
+    @functools.cache  # noqa: B019 - simulated once, used by many tests
     def run(self) -> "Overload":
         fleet = Fleet(self.quota, self.processes, seed=self.processes).run(self.arrivals(), errors=self.errors)
         return Overload(self, fleet)
 
 
 class Overload:
-    """What came of a scenario, in microseconds."""
+    """The result of a scenario, in microseconds."""
 
     def __init__(self, scenario: Scenario, fleet: Fleet) -> None:
         admissions = fleet.all.admissions
         self.fleet = fleet
-        self.first_refusal_us = fleet.all.refusals[0]
-        self.fresh = admissions[bisect_right(admissions, self.first_refusal_us) :]
-        """The admissions from the first reopening on."""
+        self.first_limited_us = fleet.all.limited[0]
+        self.fresh = admissions[bisect_right(admissions, self.first_limited_us) :]
+        """The admissions after the first limited event."""
         self.gaps = [later - earlier for earlier, later in itertools.pairwise(self.fresh)]
         self._end_us = START_US + scenario.windows * scenario.window_us
         self._scenario = scenario
 
     @property
     def use(self) -> float:
-        """The share of the quota that was used from the first reopening on."""
+        """The share of the quota that was used after the first limited event."""
         return self.share_of_quota(self.fresh)
 
     def share_of_quota(self, admissions: list[int]) -> float:
-        """Return how much of the quota some admissions use, from the first reopening on."""
+        """Return how much of the quota some admissions use, from the first fresh one on."""
         inside = bisect_left(admissions, self._end_us) - bisect_left(admissions, self.fresh[0])
         return inside / (self._end_us - self.fresh[0]) * self._scenario.interval_us
 
 
 def greedy(quota: Quota, arrivals: Iterable[Arrival]) -> list[int]:
-    """Return the admissions of a limiter that takes all it can: no limiter that is exact can take more."""
+    """Return the admissions of a limiter that admits whatever the window allows: no exact limiter admits more."""
     admissions: list[int] = []
     for offset_us, count in arrivals:
         time_us = START_US + offset_us

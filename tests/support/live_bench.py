@@ -125,7 +125,7 @@ class LiveBench:
             assert receipt
             assert receipt.stored
             self.storage._streams[stream.namespace][stream.id].judge.reset()
-            self.cache.queue.reopen(stream)
+            self.cache.queue.end_cooldowns(stream)
 
     def subscribe(self, stream_filter: StreamFilter = ALL, **options: Any) -> Subscriber:
         """Return a subscriber, perhaps of another hub, that leaves when the test ends."""

@@ -16,10 +16,6 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 _DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 
-LARGEST_LIMIT = 2**31
-"""More events than any stream has: who asks for more gets all of them as well."""
-
-
 class Parameters:
     """The parameters of one query string."""
 

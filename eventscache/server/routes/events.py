@@ -15,10 +15,10 @@ from eventscache.live.stream_filter import StreamFilter
 from eventscache.query.filter import EventFilter
 from eventscache.server.context import Context
 from eventscache.server.http.body import UnreadableBody
-from eventscache.server.http.parameters import LARGEST_LIMIT, Parameters, parameters
+from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError, json_response, prebuilt_response, streamed_response
 from eventscache.server.routes.long_poll import wait_for_events
-from eventscache.storage.messages import Query
+from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Stream
 from eventscache.timestamp import format_time
 
@@ -93,7 +93,7 @@ def _query(asked: Parameters) -> Query:
         asked.status(),
         before=asked.whole_number("before"),
         after=asked.whole_number("after"),
-        limit=_DEFAULT_LIMIT if limit is None else min(limit, LARGEST_LIMIT),
+        limit=_DEFAULT_LIMIT if limit is None else min(limit, UNLIMITED),
     )
 
 

@@ -97,7 +97,7 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
         _keep_malformed(context, sender, fault.body, reason)
         raise HttpError(400, reason) from None
     # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
-    cache.take_originals(sender.stream, originals, trusted=sender.key is not None)
+    cache.offer_originals(sender.stream, originals, trusted=sender.key is not None)
     return sender
 
 

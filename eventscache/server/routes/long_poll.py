@@ -12,9 +12,9 @@ from eventscache.live.stream_filter import StreamFilter
 from eventscache.live.subscription import Subscription
 from eventscache.live.tail import LiveEvent
 from eventscache.server.context import Context
-from eventscache.server.http.parameters import LARGEST_LIMIT, Parameters
+from eventscache.server.http.parameters import Parameters
 from eventscache.server.routes.subscriptions import subscribe
-from eventscache.storage.messages import Query
+from eventscache.storage.messages import UNLIMITED, Query
 
 _MAX_WAIT_SECONDS = 60
 
@@ -30,7 +30,7 @@ async def wait_for_events(
     enough = asked.whole_number("min", least=1) or 1
     if not seconds or stream_filter.streams == ():
         return
-    query = query._replace(limit=max(query.limit, min(enough, LARGEST_LIMIT)))
+    query = query._replace(limit=max(query.limit, min(enough, UNLIMITED)))
     subscription = subscribe(context, request, stream_filter, seconds=seconds)
     try:
         await _wait(context, subscription, query, enough)

@@ -153,7 +153,7 @@ async def test_a_gap_is_sent(start: Start, clock: FakeClock) -> None:
     for number in range(4):
         await sidecar.record(record(number))
         storage.now_us += 1_000_000
-        sidecar.cache.queue.reopen(Stream(Namespace.DESTINATION, "d"))
+        sidecar.cache.queue.end_cooldowns(Stream(Namespace.DESTINATION, "d"))
     async with opened(sidecar, f"ids=d&last_event_id={ready.id}") as stream:
         frames = await stream.until("ready")
     assert frames[0][:2] == ("gap", {"namespace": "destination", "id": "d", "at_most": 2})

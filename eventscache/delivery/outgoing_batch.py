@@ -1,0 +1,142 @@
+"""The events and limited counts of one stream that one storage call takes."""
+
+from collections.abc import Iterator
+
+from eventscache.delivery.cooldown import NO_LIMITED_COUNTS, Cooldown, LimitedCounts
+from eventscache.delivery.pending import MAX_PENDING_BYTES, MAX_PENDING_EVENTS, PendingEvents
+from eventscache.storage.messages import Admission, Batch, Offer, Quota, Unsent
+from eventscache.stream import Stream
+
+# A batch is full when it holds so much. It holds less than three of the largest pending events.
+MAX_BATCH_EVENTS, MAX_BATCH_BYTES = 2 * MAX_PENDING_EVENTS, 2 * MAX_PENDING_BYTES
+
+
+class _Share:
+    """What a batch brings to one collection."""
+
+    __slots__ = ("limited_earlier", "sent", "surplus")
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.surplus = 0
+        self.limited_earlier: LimitedCounts = NO_LIMITED_COUNTS
+
+    def add(self, cooldown: Cooldown, count: int, size: int, now_us: int) -> int:
+        """Return how many of some more events are sent as payloads; the others are surplus, or limited locally."""
+        if now_us < cooldown.until_us:
+            cooldown.count_limited(now_us, count)
+            return 0
+        sent = min(count, size - self.sent)
+        self.sent += sent
+        self.surplus += count - sent  # no storage could admit them after `size` others
+        return sent
+
+    def unsent(self, now_us: int) -> Unsent:
+        if self.surplus or self.limited_earlier.by_second:
+            return Unsent(self.surplus, self.limited_earlier.with_ages(now_us))
+        return _NOTHING_UNSENT
+
+
+_NOTHING_UNSENT, _EMPTY = Unsent(), _Share()
+
+
+class OutgoingBatch:
+    """What one storage call brings for a stream, the same for every retry; `size` is that of the quota.
+
+    `all` and `error` are always the cooldowns of the stream's collections.
+    """
+
+    __slots__ = (
+        "_all",
+        "_error",
+        "_offers",
+        "_sent_counts",
+        "_size",
+        "limited",
+        "payload_bytes",
+        "pending",
+        "size_bytes",
+    )
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._all = _Share()
+        self._error = _EMPTY  # shared: most batches hold no errors
+        self._offers: list[Offer] = []
+        self._sent_counts: list[tuple[int, int]] = []  # per pending events: how many go to `all`, how many to `error`
+        self.pending: list[PendingEvents] = []
+        self.limited: list[PendingEvents] = []  # by cooldowns that started after the events were put
+        self.payload_bytes = 0
+        self.size_bytes = 0  # of the pending events
+
+    @property
+    def event_count(self) -> int:
+        """How many events are sent."""
+        return len(self._offers)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more events would make the call too long for its timeout."""
+        return len(self._offers) >= MAX_BATCH_EVENTS or self.payload_bytes >= MAX_BATCH_BYTES
+
+    def add(self, pending: PendingEvents, stream: Stream, all: Cooldown, error: Cooldown, now_us: int) -> None:
+        """Offer events to the collections without a cooldown; there is at least one."""
+        count = len(pending.events)
+        to_all = self._all.add(all, count, self._size, now_us)
+        to_error = 0
+        if pending.failed:
+            if self._error is _EMPTY:
+                self._error = _Share()
+            to_error = self._error.add(error, count, self._size, now_us)
+        self.pending.append(pending)
+        self.size_bytes += pending.size_bytes
+        self._sent_counts.append((to_all, to_error))
+        if sent := max(to_all, to_error):
+            offers = pending.first_offers(stream, sent)
+            if pending.failed and to_all != to_error:
+                offers = [
+                    Offer(offer.event, offer.status, index < to_all, index < to_error)
+                    for index, offer in enumerate(offers)
+                ]
+            self._offers += offers
+            self.payload_bytes += pending.size_bytes
+
+    def piggyback(self, all: Cooldown, error: Cooldown) -> None:
+        """Take the limited counts along, once all events are added."""
+        if all.limited:
+            self._all.limited_earlier = all.take_counts()
+        if error.limited:
+            if self._error is _EMPTY:
+                self._error = _Share()
+            self._error.limited_earlier = error.take_counts()
+
+    def restore_counts(self, all: Cooldown, error: Cooldown) -> None:
+        """Give the limited counts back: the storage has surely not counted them."""
+        all.restore_counts(self._all.limited_earlier)
+        error.restore_counts(self._error.limited_earlier)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to send."""
+        return not self.pending and not (self._all.limited_earlier.by_second or self._error.limited_earlier.by_second)
+
+    def to_batch(self, stream: Stream, quota: Quota, writer: str, number: int, now_us: int, *, trusted: bool) -> Batch:
+        """Return the batch for the storage, as it is sent at `now_us`."""
+        return Batch(
+            stream, quota, writer, number, self._offers, self._all.unsent(now_us), self._error.unsent(now_us), trusted
+        )
+
+    def stored_counts(self, admission: Admission) -> Iterator[tuple[PendingEvents, int]]:
+        """Yield the pending events, each with how many of them a collection admitted: each admits the first ones."""
+        all_left = admission.all.admitted if admission.all else 0
+        error_left = admission.error.admitted if admission.error else 0
+        for pending, (to_all, to_error) in zip(self.pending, self._sent_counts, strict=True):
+            if not to_error:
+                stored = min(all_left, to_all)
+                all_left -= stored
+                yield pending, stored
+                continue
+            by_all, by_error = min(to_all, all_left), min(to_error, error_left)
+            all_left -= by_all
+            error_left -= by_error
+            yield pending, max(by_all, by_error)

@@ -1,0 +1,265 @@
+"""Sends batches to the storage and retries them; counts what became of their events."""
+
+import asyncio
+import itertools
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+
+from eventscache.clock import MICROSECONDS
+from eventscache.delivery.ledger import Ledger
+from eventscache.delivery.linger import Linger
+from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, OutgoingBatch
+from eventscache.delivery.storage_log import StorageLog
+from eventscache.delivery.stream_buffer import StreamBuffer
+from eventscache.errors import StorageUnavailable, TooManyStreams
+from eventscache.storage.base import Storage
+from eventscache.storage.messages import Admission, Batch, Quota
+
+MAX_CALL_STREAMS = 64
+"""How many batches one call takes."""
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
+
+
+class BatchSource(Protocol):
+    """Where a sender takes batches from. It learns when they are done."""
+
+    ready: deque[StreamBuffer]
+    """Buffers that have something to send and nothing in flight; the longest ready comes first."""
+    waiting_bytes: int
+    """The size of all events that are in no batch yet."""
+    max_cooldown_us: int
+    """How long a cooldown lasts at most."""
+
+    def take(self, buffer: StreamBuffer, now_us: int) -> OutgoingBatch:
+        """Return the next batch of a buffer that was ready; it can be empty."""
+
+    def on_batch_done(self, buffer: StreamBuffer, batch: OutgoingBatch) -> None:
+        """Make the buffer ready again if it has more to send: all events of its batch are counted."""
+
+
+class InFlightBatch(msgspec.Struct, frozen=True):
+    """A batch on its way to the storage: its number stays the same for every retry, until the deadline."""
+
+    buffer: StreamBuffer
+    batch: OutgoingBatch
+    number: int
+    deadline_us: int
+
+
+class Sender:
+    """Sends what is ready, with up to `pool_size` storage calls at a time.
+
+    A batch that the storage did not answer is retried under the same number, until `deadline_seconds` after its first
+    try; then its events are dropped. `now_us` is this process's monotonic clock.
+    """
+
+    def __init__(
+        self,
+        source: BatchSource,
+        storage: Storage,
+        ledger: Ledger,
+        quota: Quota,
+        *,
+        pool_size: int,
+        deadline_seconds: float,
+        now_us: Callable[[], int],
+    ) -> None:
+        self.linger = Linger(now_us)
+        self._source = source
+        self._storage = storage
+        self._ledger = ledger
+        self._quota = quota
+        self._pool_size = pool_size
+        self._deadline_us = int(deadline_seconds * MICROSECONDS)
+        self._now_us = now_us
+        self._writer = secrets.token_urlsafe(9)
+        self._numbers = itertools.count(1)
+        self._running = False
+        self._dispatch_scheduled = False
+        self._calls: set[asyncio.Task[None]] = set()
+        self._first_tries = 0  # calls that the storage has not answered yet, without those that retry
+        self._log = StorageLog(quota, now_us)
+
+    @property
+    def storage_available(self) -> bool:
+        """Whether the storage answered the last call, as far as that is known."""
+        return self._log.storage_available
+
+    def start(self) -> None:
+        """Start sending, on the running loop."""
+        self._running = True
+        self.dispatch_soon()
+
+    async def stop(self) -> None:
+        """Stop sending; drop and count what is in flight."""
+        self._running = False
+        await asyncio.sleep(0)  # a call counts its events when it is cancelled, but only if it has begun
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def dispatch_soon(self) -> None:
+        """Send what is ready on the next turn of the loop, with all that is put in this one."""
+        if not self._dispatch_scheduled and self._running:
+            self._dispatch_scheduled = True
+            asyncio.get_running_loop().call_soon(self._dispatch)
+
+    def dispatch_now(self) -> None:
+        """Send what is ready in this turn, unless a first try is in flight: a caller waits for it."""
+        if self._running and not self._first_tries:
+            self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Send what is ready.
+
+        While a first try is in flight, the next call waits until it is large enough or the answer is there: that
+        costs half a round trip at times, and saves most of the calls. A retry delays no other call.
+        """
+        self._dispatch_scheduled = False
+        if self.linger.lasts():
+            self.dispatch_soon()
+            return
+        source = self._source
+        while source.ready and self._running and len(self._calls) < self._pool_size:
+            if self._first_tries and len(source.ready) < MAX_CALL_STREAMS and source.waiting_bytes < MAX_BATCH_BYTES:
+                return
+            if in_flight := self._take_batches():
+                self._first_tries += 1
+                call = asyncio.create_task(self._send(in_flight))
+                self._calls.add(call)
+                call.add_done_callback(self._on_call_done)
+
+    def _on_call_done(self, call: "asyncio.Task[None]") -> None:
+        self._calls.discard(call)
+        self.dispatch_soon()
+
+    def _take_batches(self) -> list[InFlightBatch]:
+        """Return the batches of one call, within its bounds."""
+        in_flight: list[InFlightBatch] = []
+        events = size_bytes = 0
+        now_us = self._now_us()
+        source, ready = self._source, self._source.ready
+        while (
+            ready and len(in_flight) < MAX_CALL_STREAMS and events < MAX_BATCH_EVENTS and size_bytes < MAX_BATCH_BYTES
+        ):
+            buffer = ready.popleft()
+            batch = source.take(buffer, now_us)
+            if batch.is_empty:
+                source.on_batch_done(buffer, batch)
+            else:
+                in_flight.append(InFlightBatch(buffer, batch, next(self._numbers), now_us + self._deadline_us))
+                events += batch.event_count
+                size_bytes += batch.payload_bytes
+        return in_flight
+
+    async def _send(self, in_flight: list[InFlightBatch]) -> None:
+        """Insert batches with one call; whatever happens, every event is counted."""
+        sent_us = self._now_us()
+        try:
+            answers = await self._storage.insert_many([self._batch(sent, sent_us) for sent in in_flight])
+            answered: list[tuple[InFlightBatch, Admission | Exception]] = [*zip(in_flight, answers, strict=True)]
+        except asyncio.CancelledError:
+            self._cancel(in_flight)
+            raise
+        except Exception as fault:  # a bug of a backend must neither stop the sender nor leave events uncounted
+            answered = [(sent, fault) for sent in in_flight]
+        finally:
+            self._first_tries -= 1
+        unanswered = {}
+        for sent, answer in answered:
+            if isinstance(answer, StorageUnavailable):
+                unanswered[sent] = answer
+            else:
+                self._resolve(sent, answer, sent_us)
+        self.dispatch_soon()  # callers that wait for an answer learn it before
+        if unanswered:
+            await self._retry_all(unanswered)
+
+    def _batch(self, in_flight: InFlightBatch, sent_us: int) -> Batch:
+        buffer = in_flight.buffer
+        return in_flight.batch.to_batch(
+            buffer.stream, self._quota, self._writer, in_flight.number, sent_us, trusted=buffer.trusted
+        )
+
+    async def _retry_all(self, unanswered: dict[InFlightBatch, StorageUnavailable]) -> None:
+        """Retry each batch by itself until it is resolved, and so no longer among the unanswered ones."""
+        try:
+            async with asyncio.TaskGroup() as retries:
+                for in_flight, fault in unanswered.items():
+                    retries.create_task(self._retry(in_flight, fault, unanswered))
+        finally:
+            self._cancel(unanswered)  # those left, also if their retry was cancelled before it began
+
+    async def _retry(
+        self, in_flight: InFlightBatch, fault: StorageUnavailable, unanswered: dict[InFlightBatch, StorageUnavailable]
+    ) -> None:
+        """Retry until the deadline, always under one number: no retry can store an event twice."""
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        ambiguous = fault.ambiguous
+        answer: Admission | Exception = fault
+        sent_us = 0
+        while isinstance(answer, StorageUnavailable):
+            self._log.unavailable(str(answer))
+            if self._now_us() + pause_seconds * MICROSECONDS > in_flight.deadline_us:
+                answer = StorageUnavailable(str(answer), ambiguous=ambiguous)
+                break
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+            sent_us = self._now_us()
+            try:
+                answer = await self._storage.insert(self._batch(in_flight, sent_us))
+            except StorageUnavailable as again:
+                answer = again
+                ambiguous = ambiguous or again.ambiguous
+            except Exception as other:  # as in _send
+                answer = other
+        del unanswered[in_flight]
+        self._resolve(in_flight, answer, sent_us)
+
+    def _resolve(self, in_flight: InFlightBatch, answer: Admission | Exception, sent_us: int) -> None:
+        """Count what became of a batch."""
+        if isinstance(answer, Admission):
+            if not self._log.storage_available:
+                self._log.available()
+            if answer.other_quota:
+                self._log.other_quota(answer.other_quota)
+            if answer.stale:  # another process has the same writer id, or the batch was delayed for very long
+                self._log.stale(self._writer)
+                self._drop(in_flight, "unconfirmed")
+            else:
+                in_flight.buffer.start_cooldowns(answer, sent_us, self._source.max_cooldown_us)
+                self._count_admission(in_flight.batch, answer)
+        else:
+            self._give_up(in_flight, answer)
+        self._source.on_batch_done(in_flight.buffer, in_flight.batch)
+
+    def _count_admission(self, batch: OutgoingBatch, admission: Admission) -> None:
+        ledger = self._ledger
+        ledger.admitted_all += admission.all.admitted if admission.all else 0
+        ledger.admitted_error += admission.error.admitted if admission.error else 0
+        for pending, stored in batch.stored_counts(admission):
+            pending.resolve(ledger, stored=stored)
+
+    def _give_up(self, in_flight: InFlightBatch, fault: Exception) -> None:
+        if isinstance(fault, StorageUnavailable):
+            self._drop(in_flight, "unconfirmed" if fault.ambiguous else "storage_unavailable")
+            if not fault.ambiguous:
+                in_flight.batch.restore_counts(in_flight.buffer.all, in_flight.buffer.error)
+        elif isinstance(fault, TooManyStreams):
+            self._drop(in_flight, "max_streams")
+        else:
+            self._log.error(fault)
+            self._drop(in_flight, "storage_error")
+
+    def _drop(self, in_flight: InFlightBatch, reason: str) -> None:
+        for pending in in_flight.batch.pending:
+            pending.drop(self._ledger, reason)
+
+    def _cancel(self, batches: Iterable[InFlightBatch]) -> None:
+        for in_flight in batches:
+            self._drop(in_flight, "shutdown")
+            self._source.on_batch_done(in_flight.buffer, in_flight.batch)
