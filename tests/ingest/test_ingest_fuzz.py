@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import msgpack
@@ -17,7 +17,8 @@ from eventscache.ingest import malformed
 from eventscache.ingest.jitsu import parse_events
 from eventscache.ingest.json import strict
 from eventscache.ingest.limits import Limits
-from eventscache.ingest.native import Parsed, parse_json, parse_msgpack, parse_ndjson
+from eventscache.ingest.native import parse_json, parse_msgpack, parse_ndjson
+from eventscache.ingest.parsed import Parsed, Parser
 from eventscache.stream import Namespace, Stream
 from tests.support.fuzz import fuzz
 
@@ -157,9 +158,7 @@ def check_records(parsed: Parsed, body: bytes = b"") -> None:
 @fuzz
 @given(RECORD_BODIES, st.sampled_from([None, STREAM]))
 @pytest.mark.parametrize("parse", [parse_json, parse_ndjson])
-def test_records_are_refused_or_valid_and_byte_for_byte(
-    parse: Callable[[bytes, Stream | None, Limits], Parsed], body: bytes, stream: Stream | None
-) -> None:
+def test_records_are_refused_or_valid_and_byte_for_byte(parse: Parser, body: bytes, stream: Stream | None) -> None:
     try:
         parsed = parse(body, stream, LIMITS)
     except InvalidEvent as fault:

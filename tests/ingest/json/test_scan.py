@@ -73,7 +73,7 @@ def is_strict(data: bytes, levels: int = LEVELS) -> bool:
 def test_what_is_common_is_vouched_for(data: bytes) -> None:
     assert is_strict(data)
     assert data[: scan.object_end(data, LEVELS)] == data.rstrip()
-    elements = scan.vouched_elements(b" [ %b , %b ] " % (data, data), LEVELS)
+    elements = scan.validated_elements(b" [ %b , %b ] " % (data, data), LEVELS)
     assert elements is not None
     assert [*elements] == [data.rstrip()] * 2
 
@@ -81,7 +81,7 @@ def test_what_is_common_is_vouched_for(data: bytes) -> None:
 def test_events_of_the_benchmark_are_vouched_for() -> None:
     events = page_views(50, 1000)
     assert {scan.object_end(event, LEVELS) for event in events} == {1000}
-    elements = scan.vouched_elements(b"[" + b",".join(events) + b"]", LEVELS)
+    elements = scan.validated_elements(b"[" + b",".join(events) + b"]", LEVELS)
     assert elements is not None
     assert len(elements) == 50
     assert [*elements] == events
@@ -102,7 +102,7 @@ def test_an_array_that_is_none_is_not_vouched_for(data: bytes) -> None:
 
 
 def test_an_empty_array_has_no_elements() -> None:
-    elements = scan.vouched_elements(b" [ ] ", LEVELS)
+    elements = scan.validated_elements(b" [ ] ", LEVELS)
     assert elements is not None
     assert len(elements) == 0
     assert [*elements] == []
@@ -257,7 +257,7 @@ def test_fuzz_what_is_vouched_for_is_strict(data: bytes) -> None:
     if end >= 0:
         assert is_strict(data)
         assert data[:end] == data.rstrip(b" \t\r\n")
-    elements = scan.vouched_elements(data, LEVELS)
+    elements = scan.validated_elements(data, LEVELS)
     rows = members(data, largest=10**6)
     assert (rows is None) is (elements is None)
     if elements is not None and rows is not None:
