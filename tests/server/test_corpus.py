@@ -340,7 +340,7 @@ async def test_without_the_admin_token_nothing_is_shown(start: Start, log: Log, 
     answer = await sidecar.raw(request)
 
     assert answer.startswith(b"HTTP/1.1 401 ")
-    assert b'{"message":"Admin token does not match","error":""}' in answer
+    assert b'{"message":"Admin token does not match","error":"","code":"unknown_token"}' in answer
     await sidecar.still_serves()
     assert log.lines == []
 

@@ -16,12 +16,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from eventscache.config.settings import Settings
-from eventscache.server.app import ROUTES
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import gunzip
 from eventscache.server.http.parameters import Parameters
 from eventscache.server.http.responses import HttpError
 from eventscache.server.routes.ingestion import find_token
+from eventscache.server.routing import ROUTES
 from eventscache.stream import check_id
 from tests.support.fuzz import fuzz
 from tests.support.threaded_sidecar import served

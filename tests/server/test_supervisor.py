@@ -96,7 +96,7 @@ async def test_a_worker_that_dies_is_replaced_and_its_figures_stay(serve: Serve,
             await asyncio.sleep(0.01)
     assert after["eventscache_events_received_total"] == before["eventscache_events_received_total"] == 30
     assert process.stop() == 0
-    assert [line["worker"] for line in process.log if line["event"].startswith("worker died")] != []
+    assert [line["worker"] for line in process.log if line["event"] == "worker exited, restarting"] != []
 
 
 async def test_workers_do_not_outlive_their_parent(serve: Serve, redis_server: RedisServer) -> None:

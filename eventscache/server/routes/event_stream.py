@@ -13,7 +13,7 @@ from eventscache.live.hub import MOST_STREAMS, TICK_SECONDS, TooManyWatchers
 from eventscache.live.messages import Cleared, Client, Counters, Gap, Message, Signal, StreamFilter
 from eventscache.live.subscription import Subscription
 from eventscache.live.tail import LiveEvent
-from eventscache.server.context import Context
+from eventscache.server.context import Context, Route
 from eventscache.server.http.connections import Connection
 from eventscache.server.http.parameters import LARGEST_LIMIT, Parameters, parameters
 from eventscache.server.http.responses import HttpError
@@ -94,7 +94,7 @@ def _wanted(context: Context, asked: Parameters) -> StreamFilter:
     ids = asked.ids(context.settings.max_ids, context.settings.max_id_bytes)
     namespace = asked.namespace()
     if ids is not None and not ids:
-        raise HttpError(400, "ids names no stream; without it, all known streams are meant")
+        raise HttpError(400, "invalid_parameter", "ids names no stream; without it, all known streams are meant")
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
     return StreamFilter(namespace, streams, asked.status(), asked.search())
 
@@ -107,7 +107,7 @@ def _cursor(request: web.BaseRequest, asked: Parameters) -> Cursor | None:
     try:
         return Cursor.parse(text)
     except ValueError:
-        raise HttpError(400, "Last-Event-ID is not the id of an event of this stream") from None
+        raise HttpError(400, "invalid_parameter", "Last-Event-ID is not the id of an event of this stream") from None
 
 
 def _subscribe(
@@ -121,12 +121,14 @@ def _subscribe(
 ) -> Subscription:
     if wanted.streams is not None and len(wanted.streams) > MOST_STREAMS:
         raise HttpError(
-            400, f"{len(wanted.streams)} ids are too many to be watched; at most {MOST_STREAMS} are allowed"
+            400,
+            "invalid_parameter",
+            f"{len(wanted.streams)} ids are too many to be watched; at most {MOST_STREAMS} are allowed",
         )
     try:
         return context.live.subscribe(wanted, reader, cursor=cursor, history=history, seconds=seconds)
     except TooManyWatchers as fault:
-        raise HttpError(429, str(fault), {"Retry-After": "5"}) from None
+        raise HttpError(429, "too_many_subscribers", str(fault), {"Retry-After": "5"}) from None
 
 
 def _frame(item: Message, cursor: str, named: str) -> tuple[bytes, str]:
@@ -189,3 +191,6 @@ async def _count(context: Context, wanted: StreamFilter, query: Query) -> int:
         count += len((await context.cache.fetch(stream, query, wanted.search)).events)
         await asyncio.sleep(0)  # a storage in memory lets nobody else have a turn
     return count
+
+
+ROUTES: tuple[Route, ...] = (("GET", "/api/v1/events/stream", get_stream),)

@@ -6,6 +6,7 @@ from eventscache.access.api_keys import ApiKey, KeyList
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.server import app
+from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
 from tests.support.sidecar import CACHE, Sidecar, Start
 
@@ -211,7 +212,7 @@ async def test_a_page_cannot_post_what_needs_no_preflight(start: Start) -> None:
     assert sidecar.cache.ledger.stored == 0
 
 
-@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in app.ROUTES])
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in ROUTES])
 async def test_every_route_wants_a_token_unless_it_is_known_to_be_open(start: Start, method: str, path: str) -> None:
     sidecar = await start(admin_tokens=("admin",), ingest_tokens=("ingest",), api_keys=KEYS)
     answer = await sidecar.ask(method, path, Origin=sidecar.address)

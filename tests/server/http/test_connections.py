@@ -252,11 +252,12 @@ async def test_what_is_no_http_costs_a_line_in_the_log_and_few_lines_in_all(side
             assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
                 "message": "the request is not valid HTTP/1.1",
                 "error": "",
+                "code": "invalid_http",
             }
             assert b"evil" not in answer
     assert 1 <= len(lines) <= 10
     for line in lines:
-        assert line["event"] == "not HTTP"
+        assert line["event"] == "invalid HTTP request"
         assert line["reason"].isprintable()
         assert "evil" not in line["reason"]
         assert len(line["reason"]) < 300
@@ -278,7 +279,7 @@ async def slow_clients(sidecar: Sidecar) -> AsyncIterator[list[Client]]:
             client = await stack.enter_async_context(connected(sidecar))
             client.send(LARGE_HEAD + MOST_OF_IT)
             held = number * len(MOST_OF_IT)
-            await until(lambda held=held: memory.held == held)  # type: ignore[misc]
+            await until(lambda held=held: memory.held_bytes == held)  # type: ignore[misc]
             clients.append(client)
         yield clients
 
@@ -287,7 +288,7 @@ async def test_of_large_bodies_that_come_at_once_the_one_that_stood_still_longes
     sidecar = await start(max_body_bytes=LARGE, max_event_bytes=LARGE)
     async with slow_clients(sidecar) as slow, connected(sidecar) as client:
         slow[0].send(b'"')
-        await until(lambda: sidecar.server._context.bodies.memory.held == 16 * len(MOST_OF_IT) + 1)
+        await until(lambda: sidecar.server._context.bodies.memory.held_bytes == 16 * len(MOST_OF_IT) + 1)
         client.send(LARGE_HEAD + MOST_OF_IT)
         answer = await slow[1].rest()
         assert answer.startswith(b"HTTP/1.1 429 ")
@@ -298,7 +299,7 @@ async def test_of_large_bodies_that_come_at_once_the_one_that_stood_still_longes
             each.send(b'"}')
         for each in (slow[0], *slow[2:], client):
             assert OK in await each.answer()
-    assert sidecar.server._context.bodies.memory.held == 0
+    assert sidecar.server._context.bodies.memory.held_bytes == 0
     assert await stored(sidecar) == 16
     assert sidecar.cache.ledger.rejected == 1
 
@@ -322,7 +323,7 @@ async def test_small_bodies_alone_never_give_way(start: Start) -> None:
         clients = [await stack.enter_async_context(connected(sidecar)) for _ in range(20)]
         for client in clients:
             client.send(WHOLE[:-1])
-        await until(lambda: sidecar.server._context.bodies.memory.held == 20 * 17)
+        await until(lambda: sidecar.server._context.bodies.memory.held_bytes == 20 * 17)
         for client in clients:
             client.send(WHOLE[-1:])
             assert OK in await client.answer()

@@ -88,7 +88,7 @@ def assert_refused(answer: bytes) -> None:
     assert reply.status == 400
     assert reply.headers["Content-Type"].startswith("application/json")
     value = json.loads(reply.body)
-    assert value == {"message": value["message"], "error": ""}
+    assert value == {"message": value["message"], "error": "", "code": "invalid_http"}
     assert value["message"] in FIXED_WORDS
 
 

@@ -13,8 +13,8 @@ from eventscache import __version__
 from eventscache.access.api_keys import ApiKey, KeyList
 from eventscache.config.settings import Settings
 from eventscache.errors import StorageUnavailable
-from eventscache.server.app import ROUTES
 from eventscache.server.routes.openapi import document
+from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
 from eventscache.stream import Namespace, Stream
