@@ -12,7 +12,7 @@ from eventscache.cache import EventsCache
 from eventscache.config.settings import SOURCES, Settings
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import DROP_REASONS, MetricsSnapshot
-from eventscache.server.app import ROUTES
+from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
 from tests.support.paths import ROOT
 

@@ -17,8 +17,8 @@ from eventscache import __version__
 from eventscache.config.loading import Effective, load
 from eventscache.errors import ConfigError, EventsCacheError, StorageError
 from eventscache.logs import start_logging, visible
-from eventscache.server.app import check_workers
-from eventscache.server.app import serve as run_server
+from eventscache.server.run import serve as run_server
+from eventscache.server.startup_checks import check_workers
 from eventscache.server.supervisor import CONFIG_EXIT, Supervisor, Worker, free_port
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace

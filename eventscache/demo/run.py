@@ -9,7 +9,8 @@ import msgspec
 from eventscache.clock import MICROSECONDS, Clock
 from eventscache.config.settings import Settings
 from eventscache.demo.traffic import CYCLE_SECONDS, Record, Traffic
-from eventscache.server.app import Sidecar, running
+from eventscache.server.app import Sidecar
+from eventscache.server.run import running
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Batch, Offer, Quota
 from eventscache.stream import Status, Stream

@@ -8,6 +8,8 @@ import msgspec
 from eventscache.errors import InvalidEvent
 from eventscache.ingest.json import scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
+from eventscache.ingest.parsed import Parsed
+from eventscache.stream import Stream
 
 _WHITE_SPACE = b" \t\r\n"
 T = TypeVar("T")
@@ -21,16 +23,21 @@ class _Templated(msgspec.Struct):
 _split_templated = msgspec.json.Decoder(_Templated).decode
 
 
-def parse_events(body: bytes, limits: Limits) -> Sequence[bytes]:
-    """Return the events of a body, byte for byte, as Jitsu would take them; some are yet to be taken out of it.
+def parse(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
+    """Parse a body; all its events are originals of the default stream. Raises as `parse_events`."""
+    return Parsed(parse_events(body, limits))
 
-    The first byte decides; what follows the first value is ignored. In `{"template": {}, "events": [{}]}` the
-    template's keys win over the event's, and if an element is no object, the whole is one plain event. Raises
-    `InvalidEvent` for what Jitsu refuses, and `BatchTooLarge`.
+
+def parse_events(body: bytes, limits: Limits) -> Sequence[bytes]:
+    """Return the events of a body, byte for byte, as Jitsu would take them; each may be cut out of it when it is read.
+
+    The first byte decides between object and array; what follows the first value is ignored. In
+    `{"template": {}, "events": [{}]}` the template's keys win over the event's, and if an element is not an object,
+    the whole is one plain event. Raises `InvalidEvent` for what Jitsu rejects, and `BatchTooLarge`.
     """
     limits.check_values(body)
-    if (vouched := _vouched_events(body, limits)) is not None:
-        return vouched
+    if (events := _validated_events(body, limits)) is not None:
+        return events
     if body.startswith(b"{"):
         return _events_of_object(*_read(body, strict.decode), limits)
     if body.startswith(b"["):
@@ -41,10 +48,10 @@ def parse_events(body: bytes, limits: Limits) -> Sequence[bytes]:
     raise InvalidEvent(f'malformed JSON body begins with: "{start}"')
 
 
-def _vouched_events(body: bytes, limits: Limits) -> Sequence[bytes] | None:
-    """Return the events of a body that needs no closer look; None if it does."""
+def _validated_events(body: bytes, limits: Limits) -> Sequence[bytes] | None:
+    """Return the events of a body that the fast scan found valid; None if the strict parser must decide."""
     if body.startswith(b"["):
-        elements = scan.vouched_elements(body, limits.max_depth)
+        elements = scan.validated_elements(body, limits.max_depth)
         if elements is not None:
             _check_sizes(body, len(elements), limits)
         return elements
@@ -62,7 +69,7 @@ def _read(body: bytes, read: Callable[[bytes], T]) -> tuple[bytes, T]:
 
 
 def _first_value(body: bytes, fault: InvalidEvent) -> bytes:
-    """Return the value that the body begins with; if it is all of it, or none, raise what is wrong with it."""
+    """Return the value that the body begins with; raise `fault` if there is none, or if nothing follows it."""
     try:
         shorter = strict.first_value(body)
     except InvalidEvent:
@@ -80,9 +87,9 @@ def _check_sizes(body: bytes, count: int, limits: Limits) -> None:
 
 def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> Sequence[bytes]:
     _check_sizes(body, len(elements), limits)
-    other = strict.find_other(elements)
-    if other is not None:
-        raise InvalidEvent(f"event {other} is not an object")
+    index = strict.find_non_object(elements)
+    if index is not None:
+        raise InvalidEvent(f"event {index} is not an object")
     events = [*map(bytes, elements)]
     for event in events:
         strict.check_depth(event, limits.max_depth)
@@ -103,7 +110,7 @@ def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> Seq
 def _merged_events(body: bytes, limits: Limits) -> list[bytes]:
     try:
         templated = _split_templated(body)
-    except msgspec.ValidationError as fault:  # a key that stands twice, once as something else
+    except msgspec.ValidationError as fault:  # a repeated key, of which one value has another type
         raise InvalidEvent(str(fault)) from None
     limits.check_count(len(templated.events), "events")
     copies = len(templated.events) * sum(len(key) + len(raw) for key, raw in templated.template.items())

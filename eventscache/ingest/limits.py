@@ -1,4 +1,4 @@
-"""How much one body may bring."""
+"""Limits of one body and its events."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ _VALUES_PER_EVENT = 50
 
 
 class BatchTooLarge(InvalidEvent):
-    """A body holds more events than are allowed in one."""
+    """A body has more events than are allowed."""
 
 
 class Limits(NamedTuple):
-    """Bounds on one body and its events; sizes in bytes."""
+    """The largest sizes in bytes, the most events in a body, and the most levels of an event."""
 
     max_event_bytes: int = 51_200
     max_malformed_bytes: int = 10_000
@@ -22,12 +22,12 @@ class Limits(NamedTuple):
     max_id_bytes: int = 512
 
     def check_count(self, count: int, what: str) -> None:
-        """Raise `BatchTooLarge` if a body holds more of them than are allowed."""
+        """Raise `BatchTooLarge` if a body has more than `max_batch` of `what`."""
         if count > self.max_batch:
             raise BatchTooLarge(f"{count} {what} in one body; at most {self.max_batch} are allowed")
 
     def check_values(self, body: bytes) -> None:
-        """Raise `InvalidEvent` if JSON holds more values than events of any use do: it would be decoded for long."""
+        """Raise `InvalidEvent` if JSON has more values than any useful batch: it would take long to decode."""
         most = _VALUES_PER_EVENT * self.max_batch
         if len(body) >= most and sum(map(body.count, (b",", b"[", b"{"))) > most:
             raise InvalidEvent(f"more than {most} values in one body")

@@ -1,11 +1,11 @@
-"""Malformed input: kept as text, so that somebody can see what was sent."""
+"""Malformed bodies: kept as text, so that their senders can see what they sent."""
 
 
 def cut(data: bytes, max_bytes: int) -> str:
-    """Return data as text of at most `max_bytes` in UTF-8, never ending within a character.
+    """Return data as text of at most `max_bytes` in UTF-8, not cut inside a character.
 
-    Bytes that are no UTF-8 become backslash escapes.
+    Bytes that are not UTF-8 become backslash escapes.
     """
-    # A byte can become an escape, never less: what is beyond the limit, and one character, cannot be shown.
+    # A byte never becomes less than a byte of text, so nothing after the limit and one more character can be kept.
     text = data[: max_bytes + 4].decode(errors="backslashreplace")
     return text.encode()[:max_bytes].decode(errors="ignore")

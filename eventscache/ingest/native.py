@@ -1,8 +1,8 @@
-"""Native records: what a GET of the cache gives, taken back as JSON, newline-delimited JSON or MessagePack."""
+"""Native records: events as a GET of the cache returns them, in JSON, newline-delimited JSON or MessagePack."""
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 import msgspec
@@ -12,6 +12,7 @@ from eventscache.event import Event
 from eventscache.ingest import malformed
 from eventscache.ingest.json import scan, strict
 from eventscache.ingest.limits import Limits
+from eventscache.ingest.parsed import Parsed
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import parse_time
 
@@ -33,26 +34,20 @@ class _Record(msgspec.Struct):
     masked: bool | None = None
 
 
-class Parsed(NamedTuple):
-    """The good records, and for each bad one its index and the reason."""
-
-    records: list[tuple[Stream, Event]]
-    errors: list[tuple[int, str]]
-
-
 _read = msgspec.json.Decoder(_Record).decode
 _TEXT_NAMES = ("malformed", "error", "skip", "timestamp", "uid", "destination_id", "token_id")
-# What is asked of an array: objects, and texts, of which a reader has to look at those that are none, as `masked` is.
+# The names that the fast scan reads from an array: objects, and texts. `masked` is among the texts although it is none:
+# so a record that has it is left to the slower parser.
 _OBJECTS = (b"original", b"success")
 _TEXTS = (*map(str.encode, _TEXT_NAMES), b"masked")
 _Row = tuple[Any, ...]
-"""original and success, each None, nothing or the bytes of an object; the texts, each None or a str; masked."""
+"""original and success, each None, empty or the bytes of an object; the texts, each None or a str; masked."""
 
 
 def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
-    """Parse one record or an array; raise `InvalidEvent` if the body is no JSON, and `BatchTooLarge`.
+    """Parse one record or an array; raise `InvalidEvent` if the body is not JSON, and `BatchTooLarge`.
 
-    What is wrong inside one element of an array, as a number that does not fit, makes that record bad alone.
+    A fault inside one element of an array, such as a number that does not fit, makes only that record invalid.
     """
     if not body.strip():
         raise InvalidEvent("the body is empty")
@@ -69,12 +64,12 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
 
 
 def _levels(limits: Limits) -> int:
-    """Return how deep a record may be for all its fields to be no deeper than allowed."""
+    """Return how many levels a record may have so that each of its fields has at most `max_depth`."""
     return limits.max_depth + 1
 
 
 def parse_ndjson(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
-    """Parse a record per line; blank lines are skipped, and a line that is no JSON is a bad record."""
+    """Parse a record per line; blank lines are skipped, and a line that is not JSON is an invalid record."""
     lines = [line for line in body.split(b"\n") if line.strip()]
     if not lines:
         raise InvalidEvent("the body is empty")
@@ -86,20 +81,25 @@ def parse_msgpack(body: bytes, default: Stream | None, limits: Limits) -> Parsed
 
     Raises `InvalidEvent` if the body is not one MessagePack value.
     """
-    most = max(limits.max_batch, limits.max_event_bytes)  # no event that fits could hold more
+    max_length = max(limits.max_batch, limits.max_event_bytes)  # no event within the limits is longer
     try:
-        records = [*_unpack(body, most, limits)]
+        records = [*_unpack(body, max_length, limits)]
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as fault:
         raise InvalidEvent(f"not MessagePack: {str(fault) or type(fault).__name__}") from None
     return _parse(records, default, limits, len(records))
 
 
-def _unpack(body: bytes, most: int, limits: Limits) -> Iterator[bytes | InvalidEvent]:
-    """Yield the JSON of each record, one after the other.
+def _unpack(body: bytes, max_length: int, limits: Limits) -> Iterator[bytes | InvalidEvent]:
+    """Yield the JSON of each record, or why it is invalid.
 
-    None is unpacked that is too large to fit: small as they are, all the values of a body would take much memory.
+    A record that cannot be within the limits is not unpacked: values of a byte each would take much memory.
     """
-    options = {"strict_map_key": False, "object_pairs_hook": _map, "max_array_len": most, "max_map_len": most}
+    options = {
+        "strict_map_key": False,
+        "object_pairs_hook": _map,
+        "max_array_len": max_length,
+        "max_map_len": max_length,
+    }
     unpacker = msgpack.Unpacker(max_buffer_size=0, **options)
     unpacker.feed(body)
     count = 1
@@ -119,12 +119,12 @@ def _unpack(body: bytes, most: int, limits: Limits) -> Iterator[bytes | InvalidE
 
 
 def _map(pairs: list[tuple[object, object]]) -> object:
-    """Return a map that JSON can hold, or else what JSON refuses: its own record alone is bad then."""
+    """Return a dict, or `NotImplemented` if a key is not a text: only its record is invalid then."""
     return dict(pairs) if all(isinstance(key, str) for key, _ in pairs) else NotImplemented
 
 
 def _to_json(record: object) -> bytes | InvalidEvent:
-    """Return the JSON of an unpacked record, keeping the bytes of JSON that it holds."""
+    """Return the JSON of an unpacked record; bytes in it that are JSON already are kept as they are."""
     if record is NotImplemented:
         return InvalidEvent("a field's name is not a text")
     if not isinstance(record, dict):
@@ -150,37 +150,38 @@ def _parse(
     records: Iterable[_Row | bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int
 ) -> Parsed:
     limits.check_count(count, "records")
-    parsed = Parsed([], [])
+    good: list[tuple[Stream, Event]] = []
+    errors: list[tuple[int, str]] = []
     for index, record in enumerate(records):
         try:
             if isinstance(record, tuple):
-                parsed.records.append(_placed(record, default, limits))
+                good.append(_event(record, default, limits))
             elif isinstance(record, bytes):
-                parsed.records.append(_placed(_fields(record, limits), default, limits))
+                good.append(_event(_fields(record, limits), default, limits))
             else:
                 raise record
         except InvalidEvent as fault:
-            parsed.errors.append((index, str(fault)))
-    return parsed
+            errors.append((index, str(fault)))
+    return Parsed((), good, errors)
 
 
 def _fields(data: bytes, limits: Limits) -> _Row:
-    """Return the fields of a record that a reader has to look at."""
+    """Return the fields of a record from its JSON; raise `InvalidEvent`."""
     if len(data) > limits.max_event_bytes:
         raise InvalidEvent(f"too_large: the record has {len(data)} bytes; at most {limits.max_event_bytes} are allowed")
-    vouched = scan.object_end(data, _levels(limits)) >= 0
-    if not (vouched or isinstance(strict.decode(data), dict)):
+    validated = scan.object_end(data, _levels(limits)) >= 0
+    if not (validated or isinstance(strict.decode(data), dict)):
         raise InvalidEvent("the record is not an object")
     try:
         record = _read(data)
     except msgspec.ValidationError as fault:
         raise InvalidEvent(str(fault)) from None
-    objects = (_object(name, getattr(record, name), limits, vouched=vouched) for name in ("original", "success"))
+    objects = (_object(name, getattr(record, name), limits, validated=validated) for name in ("original", "success"))
     return (*objects, *[getattr(record, name) for name in _TEXT_NAMES], record.masked)
 
 
-def _placed(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
-    """Return the event of a record's fields, each None if it is absent, and its stream."""
+def _event(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
+    """Return the stream and the event of a record's fields, each None if it is absent."""
     original, success, text, error, skip, timestamp, uid, destination_id, token_id, masked = row
     if not (original or success or text or error or skip):
         raise InvalidEvent("the record has none of original, success, malformed, error and skip")
@@ -199,14 +200,14 @@ def _placed(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, 
     return _stream(event, default, limits), event
 
 
-def _object(name: str, raw: msgspec.Raw, limits: Limits, *, vouched: bool) -> bytes:
-    """Return a JSON object as it is written, or nothing for null; `vouched` says that it is no deeper than allowed."""
+def _object(name: str, raw: msgspec.Raw, limits: Limits, *, validated: bool) -> bytes:
+    """Return the bytes of a JSON object, empty for null; `validated` tells that its depth has been checked."""
     data = bytes(raw)
     if data == b"null":
         return b""
     if not data.startswith(b"{"):
         raise InvalidEvent(f"{name} is not an object")
-    if not vouched:
+    if not validated:
         strict.check_depth(data, limits.max_depth)
     return data
 
@@ -220,7 +221,7 @@ def _timestamp(text: str) -> str:
 
 
 def _stream(event: Event, default: Stream | None, limits: Limits) -> Stream:
-    """Return the stream that the record names: its destination before its token; else the one of the query."""
+    """Return the stream that a record names, by its destination before its token; else the default stream."""
     if event.destination_id:
         if event.token_id:
             check_id(event.token_id, limits.max_id_bytes)

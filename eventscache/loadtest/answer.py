@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
-from eventscache.server.http.auth import TOO_MANY_FAILURES
-
 _MAX_HEAD_BYTES = 65_536
 _NO_BODY = {204, 304}
+_TOO_MANY_FAILED_LOGINS = b'"code":"too_many_failed_logins"'
 
 
 class Answer(NamedTuple):
@@ -18,7 +17,7 @@ class Answer(NamedTuple):
     @property
     def too_many_failures(self) -> bool:
         """Whether it is a 401 to somebody who got too many: a 429, as of a queue that is full."""
-        return self.status == 429 and TOO_MANY_FAILURES.encode() in self.body  # noqa: PLR2004
+        return self.status == 429 and _TOO_MANY_FAILED_LOGINS in self.body  # noqa: PLR2004
 
 
 class AnswerReader:

@@ -1,4 +1,4 @@
-"""What the handlers share."""
+"""What all handlers share, and what a handler and a route are."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from eventscache.server.http.body import Bodies
 
 
 class Context(NamedTuple):
-    """The cache, the settings, and what is derived from them once."""
+    """The cache, the settings, and what is made of the settings once."""
 
     cache: EventsCache
     live: Hub
@@ -29,3 +29,6 @@ class Context(NamedTuple):
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]
+
+Route = tuple[str, str, Handler]
+"""A method, a path, and what handles their requests."""

@@ -1,4 +1,4 @@
-"""Several processes on one port: started, replaced when they die, stopped together."""
+"""Several worker processes on one port: started, restarted when they exit, stopped together."""
 
 import contextlib
 import os
@@ -17,62 +17,63 @@ _log = structlog.get_logger()
 
 CONFIG_EXIT = 2
 _SHORT_LIFE_SECONDS = 1.0
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Worker(NamedTuple):
-    """What a worker process knows of its place."""
+    """A worker process: its number from 0, the metrics that all workers share, and the process that started it."""
 
     number: int
-    board: SharedMetrics
-    parent: int  # the process that started it
+    metrics: SharedMetrics
+    parent: int
 
     @property
     def orphaned(self) -> bool:
-        """Whether the process that would replace and stop it is gone."""
+        """Whether the process that would restart and stop it is gone."""
         return os.getppid() != self.parent
 
 
 class Supervisor:
-    """Forks processes that each run `work`; to be used before there is an event loop or a thread."""
+    """Forks `count` workers that each run `work`. Use it before there is an event loop or a thread."""
 
     def __init__(self, count: int, work: Callable[[Worker], None]) -> None:
         self._count = count
         self._work = work
-        self._board = SharedMetrics(count)
-        self._running: dict[int, tuple[int, float]] = {}  # by process id: the worker's number, and since when
+        self._metrics = SharedMetrics(count)
+        self._running: dict[int, tuple[int, float]] = {}  # by process id: the worker's number, and its start time
         self._stopping = False
 
     def run(self) -> int:
-        """Return when all have ended, with the exit code: that of a worker that could not start, or 0."""
-        # Whoever started us may ignore it, and then no child could be waited for.
+        """Return when all workers have exited: the exit code of a worker that could not start, or 0."""
+        # The process that started us may have ignored this signal, and then `os.wait` would not see our children.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for number in _STOPPING:
+        for number in _STOP_SIGNALS:
             signal.signal(number, self._stop)
         for worker in range(self._count):
             self._start(worker)
         code = 0
         while self._running:
             pid, status = os.wait()
-            worker, since = self._running.pop(pid)
-            ended = os.waitstatus_to_exitcode(status)
+            worker, started = self._running.pop(pid)
+            exit_code = os.waitstatus_to_exitcode(status)
             if self._stopping:
                 continue
-            if ended == CONFIG_EXIT:  # it said why; another one would say the same
-                code = ended
+            if exit_code == CONFIG_EXIT:  # it has logged why, and the next one would fail the same way
+                code = exit_code
                 self._stop()
                 continue
-            _log.error("worker died, and is replaced", worker=worker, exit=ended)
-            self._board.show(worker, self._board.read(worker).at_death())
-            if time.monotonic() - since < _SHORT_LIFE_SECONDS:
-                time.sleep(_SHORT_LIFE_SECONDS)  # whatever it dies of, not as fast as it can
+            _log.error("worker exited, restarting", worker=worker, exit_code=exit_code)
+            self._metrics.show(worker, self._metrics.read(worker).at_death())
+            if time.monotonic() - started < _SHORT_LIFE_SECONDS:
+                time.sleep(_SHORT_LIFE_SECONDS)  # no tight loop of restarts
             self._start(worker)
         return code
 
     def _start(self, worker: int) -> None:
         parent = os.getpid()
-        # Who is told to stop between the fork and the note of it would forget the child; the child, our handler.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        # Blocked, since a signal between the fork and the entry in `_running` would not be passed on to the child, and
+        # in the child it would call our handler.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         try:
             if self._stopping:
                 return
@@ -80,20 +81,20 @@ class Supervisor:
             if pid:
                 self._running[pid] = (worker, time.monotonic())
                 return
-            for number in _STOPPING:
+            for number in _STOP_SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         code = 1
         try:
-            self._work(Worker(worker, self._board, parent))
+            self._work(Worker(worker, self._metrics, parent))
             code = 0
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 1
+        except SystemExit as exiting:
+            code = exiting.code if isinstance(exiting.code, int) else 1
         except Exception:
-            _log.exception("a worker failed")
+            _log.exception("worker failed")
         finally:
-            os._exit(code)  # nothing of the parent's is to be run twice
+            os._exit(code)  # without the cleanup of the parent, which would run twice
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -103,9 +104,9 @@ class Supervisor:
 
 
 def free_port(host: str, port: int) -> int:
-    """Return the port, or a free one for 0; raise `ConfigError` if somebody listens there.
+    """Return the port, or a free one for 0; raise `ConfigError` if another process listens there.
 
-    Workers share it by SO_REUSEPORT, and with that nobody would notice that a second server was started by mistake.
+    Workers share the port by SO_REUSEPORT, which would hide that a second server was started by mistake.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -99,7 +99,7 @@ async def test_wrong_tokens_get_401_and_then_429_and_the_right_one_gets_in(start
     for seconds in ("1", "2", "4"):
         (answer,) = await wrong(sidecar, 1)
         assert (answer.status, answer.headers["Retry-After"]) == (429, seconds)
-        assert answer.json == {"message": "wrong credentials, too often", "error": ""}
+        assert (answer.json["error"], answer.json["code"]) == ("", "too_many_failed_logins")
         assert (await sidecar.get(CACHE, X_Admin_Token="admin")).status == 200
         assert (await sidecar.record(b'{"destination_id":"d","original":{}}', X_Auth_Token="ingest")).status == 200
     assert (await sidecar.record(b"{}")).status == 429

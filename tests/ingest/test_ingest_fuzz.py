@@ -1,8 +1,8 @@
-"""Whatever bytes come: they are refused in words, or taken as valid JSON that comes back byte for byte."""
+"""Any bytes are rejected with a reason, or accepted as valid JSON that comes back byte for byte."""
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import msgpack
@@ -17,7 +17,8 @@ from eventscache.ingest import malformed
 from eventscache.ingest.jitsu import parse_events
 from eventscache.ingest.json import strict
 from eventscache.ingest.limits import Limits
-from eventscache.ingest.native import Parsed, parse_json, parse_msgpack, parse_ndjson
+from eventscache.ingest.native import parse_json, parse_msgpack, parse_ndjson
+from eventscache.ingest.parsed import Parsed, Parser
 from eventscache.stream import Namespace, Stream
 from tests.support.fuzz import fuzz
 
@@ -54,14 +55,14 @@ RECORDS = GOOD_RECORDS | st.fixed_dictionaries(
     },
 )
 TEMPLATES = st.fixed_dictionaries({"template": OBJECTS, "events": st.lists(OBJECTS, max_size=4)})
-# What strict readers and lenient ones disagree about, and what tears a text apart.
+# Pieces that strict and lenient parsers disagree about, or that break a text apart.
 ODD = [b"NaN", b"-Infinity", b"1e400", b"-0", b"01", b"1.10", b"9" * 30, b"1" * 4301, b'"\\ud800"', b'"\xed\xa0\x80"']
 ODD += [b'"\xff"', b"\xef\xbb\xbf", b"\x00", b"[" * 9, b"]" * 9, b'{"a":', b"}", b",", b" ", b"\n", b"\\", b'"', b"//"]
 
 
 @st.composite
 def texts(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> bytes:
-    """JSON, as it should be or with something done to it."""
+    """JSON, valid or damaged."""
     indent = draw(st.sampled_from([None, 1]))
     body = bytearray(json.dumps(draw(values), ensure_ascii=draw(st.booleans()), indent=indent).encode())
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2, 3]))):
@@ -74,19 +75,19 @@ BODIES = texts(OBJECTS | TEMPLATES | st.lists(OBJECTS, max_size=9) | VALUES) | s
 RECORD_BODIES = texts(RECORDS | st.lists(RECORDS, max_size=9) | VALUES) | st.binary()
 
 
-def refuse(name: str) -> NoReturn:
+def reject(name: str) -> NoReturn:
     raise ValueError(name)
 
 
 def strictly(data: bytes) -> Any:
-    """Return the value of JSON as the standard library reads it, without what is no JSON."""
-    value = json.loads(data.decode(), parse_constant=refuse)
+    """Return the value of JSON as the standard library reads it, without its extensions."""
+    value = json.loads(data.decode(), parse_constant=reject)
     json.dumps(value, ensure_ascii=False).encode()  # no lone surrogates
     return value
 
 
-def check_words(fault: InvalidEvent) -> None:
-    """What is refused is refused with a reason that can be written."""
+def check_reason(fault: InvalidEvent) -> None:
+    """The reason of a rejection can be encoded."""
     assert str(fault).encode()
 
 
@@ -113,11 +114,11 @@ def numbers(value: Any) -> list[float]:
 @example(b"[]")
 @example(b'{"template":{"a":1},"events":[{"a":2}]} what follows')
 @example(b'[{"a":"[[[[[[[[[["}]')
-def test_events_are_refused_or_valid_and_byte_for_byte(body: bytes) -> None:
+def test_events_are_rejected_or_valid_and_byte_for_byte(body: bytes) -> None:
     try:
         events = list(map(bytes, parse_events(body, LIMITS)))
     except InvalidEvent as fault:
-        check_words(fault)
+        check_reason(fault)
         return
     for event in events:
         check_object(event)
@@ -157,13 +158,11 @@ def check_records(parsed: Parsed, body: bytes = b"") -> None:
 @fuzz
 @given(RECORD_BODIES, st.sampled_from([None, STREAM]))
 @pytest.mark.parametrize("parse", [parse_json, parse_ndjson])
-def test_records_are_refused_or_valid_and_byte_for_byte(
-    parse: Callable[[bytes, Stream | None, Limits], Parsed], body: bytes, stream: Stream | None
-) -> None:
+def test_records_are_rejected_or_valid_and_byte_for_byte(parse: Parser, body: bytes, stream: Stream | None) -> None:
     try:
         parsed = parse(body, stream, LIMITS)
     except InvalidEvent as fault:
-        check_words(fault)
+        check_reason(fault)
         return
     check_records(parsed, body)
 
@@ -199,20 +198,20 @@ def try_pack(value: Any) -> bytes:
     st.binary(max_size=2),
     st.integers(0),
 )
-def test_packed_records_are_refused_or_valid(body: bytes, noise: bytes, place: int) -> None:
+def test_packed_records_are_rejected_or_valid(body: bytes, noise: bytes, place: int) -> None:
     place %= len(body) + 1
     for packed in (body, body[:place] + noise + body[place + len(noise) :]):
         try:
             parsed = parse_msgpack(packed, STREAM, LIMITS)
         except InvalidEvent as fault:
-            check_words(fault)
+            check_reason(fault)
         else:
             check_records(parsed)
 
 
 @fuzz
 @given(st.binary() | st.text().map(str.encode), st.integers(0, 20))
-def test_what_is_malformed_is_cut_to_a_valid_prefix(data: bytes, most: int) -> None:
+def test_malformed_input_is_cut_to_a_valid_prefix(data: bytes, most: int) -> None:
     text = malformed.cut(data, most)
     whole = data.decode(errors="backslashreplace")
     assert len(text.encode()) <= most
@@ -222,7 +221,7 @@ def test_what_is_malformed_is_cut_to_a_valid_prefix(data: bytes, most: int) -> N
 
 
 def naive_depth(data: bytes) -> int:
-    """Count brackets one byte after the other, those in strings aside."""
+    """Count brackets byte by byte, without those in strings."""
     deepest = now = 0
     in_string = escaped = False
     for byte in data.decode():
@@ -252,7 +251,7 @@ def test_the_depth_is_what_a_scanner_counts(value: Any, most: int, ascii_only: b
 
 @fuzz
 @given(BODIES)
-def test_what_is_strict_is_read_alike_by_every_reader(data: bytes) -> None:
+def test_strict_json_is_read_alike_by_every_parser(data: bytes) -> None:
     try:
         value = strict.decode(data)
     except InvalidEvent:

@@ -57,7 +57,7 @@ def test_an_answer_tells_how_many_events_were_received() -> None:
         Answer(404, ours % b"", True): (0, 0),
         Answer(413, ours % b"", True): (1, 1),
         Answer(429, ours % b"", True): (5, 5),
-        Answer(429, b'{"message":"wrong credentials, too often","error":""}', True): (1, 1),
+        Answer(429, b'{"message":"m","error":"","code":"too_many_failed_logins"}', True): (1, 1),
         Answer(429, b"a proxy's", True): (0, 0),
         Answer(500, ours % b"", True): (0, 5),
         Answer(502, b"a proxy's", True): (0, 5),

@@ -1,4 +1,4 @@
-"""What a client should not send, beside what is in `corpus.py`: it is refused with a reason."""
+"""Bad input beside the tables of `corpus.py`: it is rejected with a reason."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests.support.sidecar import CACHE, Sidecar, Start
 INGEST = "/api/v1/event?token=key"
 
 
-async def test_an_origin_that_no_page_has_is_answered_and_not_allowed(sidecar: Sidecar) -> None:
+async def test_an_invalid_origin_is_answered_and_not_allowed(sidecar: Sidecar) -> None:
     request = b"%b /api/v1/event?token=key HTTP/1.1\r\nHost: x\r\nOrigin: https://\xff.example\r\n"
     request += b"Content-Length: 2\r\nConnection: %b\r\n\r\n{}"
     for method, connection in ((b"POST", b"keep-alive"), (b"POST", b"close"), (b"OPTIONS", b"close")):
@@ -20,14 +20,14 @@ async def test_an_origin_that_no_page_has_is_answered_and_not_allowed(sidecar: S
     assert len(await sidecar.events("namespace=token&ids=key")) == 2
 
 
-async def test_a_record_without_a_stream_is_bad(sidecar: Sidecar) -> None:
+async def test_a_record_without_a_stream_is_rejected(sidecar: Sidecar) -> None:
     answer = await sidecar.record(b'{"original":{}}', "")
 
     assert answer.status == 400
     assert "names neither" in answer.json["errors"][0]["message"]
 
 
-async def test_a_large_body_is_taken_and_a_large_bad_one_kept(sidecar: Sidecar) -> None:
+async def test_a_large_body_is_accepted_and_a_malformed_one_is_kept(sidecar: Sidecar) -> None:
     body = b"[" + b",".join(b'{"number":%d,"text":"%b"}' % (number, b"x" * 900) for number in range(1000)) + b"]"
     assert (await sidecar.post(INGEST, body)).status == 200
     assert (await sidecar.post(INGEST, body[:-1])).status == 400
@@ -36,19 +36,19 @@ async def test_a_large_body_is_taken_and_a_large_bad_one_kept(sidecar: Sidecar) 
     assert event["malformed"] == body[:10_000].decode()
 
 
-async def test_a_template_cannot_make_much_of_little(sidecar: Sidecar) -> None:
+async def test_a_template_cannot_multiply_a_small_body(sidecar: Sidecar) -> None:
     body = b'{"template":{"t":"' + b"y" * 51_000 + b'"},"events":[' + b",".join([b"{}"] * 9_999) + b"]}"
     assert (await sidecar.post(INGEST, body)).status == 413
     assert sidecar.cache.ledger.rejected == 1
 
 
-async def test_a_template_that_stands_twice_is_malformed(sidecar: Sidecar) -> None:
+async def test_a_repeated_template_is_malformed(sidecar: Sidecar) -> None:
     answer = await sidecar.post(INGEST, b'{"template":5,"template":{},"events":[]}')
     assert answer.status == 400
     assert len(await sidecar.events("namespace=token&ids=key&status=error")) == 1
 
 
-async def test_a_msgpack_record_that_cannot_fit_is_not_even_unpacked(sidecar: Sidecar) -> None:
+async def test_a_msgpack_record_that_is_too_large_is_not_unpacked(sidecar: Sidecar) -> None:
     many = b"\x81\xa8original\x81\xa1a\xdd" + (50_000).to_bytes(4) + (b"\x92" + b"\xcb" + bytes(8) + b"\xc0") * 50_000
     body = b"\x93\x81\xa8original\x80" + many + b"\x81\xa8original\x80"
     answer = await sidecar.record(body, "id=d&ack=stored", Content_Type="application/msgpack")
@@ -58,14 +58,14 @@ async def test_a_msgpack_record_that_cannot_fit_is_not_even_unpacked(sidecar: Si
 
 
 @pytest.mark.parametrize("body", [b"\xc1", b"\xdd\x00\x01\x00\x00" + b"\x80" * 65_536, b"\x91" * 100_000, b""])
-async def test_bad_msgpack_is_refused_with_a_reason(sidecar: Sidecar, body: bytes) -> None:
+async def test_bad_msgpack_is_rejected_with_a_reason(sidecar: Sidecar, body: bytes) -> None:
     answer = await sidecar.record(body, "id=d", Content_Type="application/msgpack")
     assert answer.status in {400, 413}
     assert not answer.json["message"].endswith((": ", ":"))
 
 
 @pytest.mark.parametrize("headers", [b"", b"X-Admin-Token: admin\r\n"])
-async def test_a_body_is_asked_for_only_when_it_may_come(start: Start, headers: bytes) -> None:
+async def test_a_client_gets_100_continue_only_for_a_body_that_is_allowed(start: Start, headers: bytes) -> None:
     sidecar = await start(admin_tokens=("admin",), max_body_bytes=1000)
     request = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %%d\r\n%b%%b\r\n"
     request %= (f"{CACHE}?id=d".encode(), headers)
@@ -94,7 +94,7 @@ TIMES = {
 
 
 @pytest.mark.parametrize(("text", "good"), TIMES.items(), ids=lambda value: str(value)[:30])
-async def test_times_are_those_of_rfc_3339(sidecar: Sidecar, text: str, good: bool) -> None:
+async def test_times_are_in_rfc_3339(sidecar: Sidecar, text: str, good: bool) -> None:
     record = json.dumps({"original": {}, "timestamp": text}).encode()
     assert (await sidecar.record(record, "id=d")).status == (202 if good else 400)
     quoted = text.replace("+", "%2B")
@@ -123,7 +123,7 @@ OTHER_QUERIES = {
 
 
 @pytest.mark.parametrize(("query", "fault"), OTHER_QUERIES.items())
-async def test_our_own_parameters_are_refused_by_name(sidecar: Sidecar, query: str, fault: str) -> None:
+async def test_our_own_parameters_are_rejected_by_name(sidecar: Sidecar, query: str, fault: str) -> None:
     answer = await sidecar.get(f"{CACHE}?{query}")
     assert (answer.status, answer.json["error"]) == (400, "")
     assert fault in answer.json["message"]

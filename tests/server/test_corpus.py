@@ -1,7 +1,4 @@
-"""What a client should not send, and what it gets: never a 5xx, never a loss of anything else.
-
-Each of the tables is in `corpus.py`.
-"""
+"""Bad input from the tables of `corpus.py`: never a 5xx, and never a loss of other events."""
 
 import json
 from collections.abc import AsyncIterator
@@ -23,14 +20,14 @@ JSON = "application/json"
 
 @pytest.fixture
 async def sidecar(sidecar: Sidecar, log: Log) -> AsyncIterator[Sidecar]:
-    """A sidecar over each backend, that serves others whatever one client sends."""
+    """A sidecar over each backend, which still serves other clients after each test."""
     yield sidecar
     await sidecar.still_serves()
     assert log.faults == []
 
 
 @each(corpus.NO_JSON, corpus.NO_EVENT)
-async def test_malformed_input_is_refused_and_kept(sidecar: Sidecar, case: Case) -> None:
+async def test_malformed_input_is_rejected_and_kept(sidecar: Sidecar, case: Case) -> None:
     answer = await sidecar.post(INGEST, case.sent)
 
     assert answer.status == 400
@@ -58,14 +55,14 @@ async def test_originals_come_back_byte_for_byte(sidecar: Sidecar, case: Case) -
 
 
 @each(corpus.EXACT)
-async def test_answers_can_be_read_by_other_readers(sidecar: Sidecar, case: Case) -> None:
+async def test_responses_can_be_parsed_by_the_standard_library(sidecar: Sidecar, case: Case) -> None:
     await sidecar.post(INGEST, case.sent)
     (event,) = await sidecar.events("namespace=token&ids=key")
     assert isinstance(event["original"], dict)
 
 
 @each(corpus.NOTHING)
-async def test_an_empty_body_is_refused_and_not_kept(sidecar: Sidecar, case: Case) -> None:
+async def test_an_empty_body_is_rejected_and_not_kept(sidecar: Sidecar, case: Case) -> None:
     assert (await sidecar.post(INGEST, case.sent)).status == 400
     assert (await sidecar.record(case.sent, "namespace=token&id=key")).status == 400
     assert (await sidecar.record(case.sent, "id=d", Content_Type="application/x-ndjson")).status == 400
@@ -74,7 +71,7 @@ async def test_an_empty_body_is_refused_and_not_kept(sidecar: Sidecar, case: Cas
 
 
 @each(corpus.NO_JSON)
-async def test_a_body_that_is_no_json_is_kept_with_the_stream_of_the_query(sidecar: Sidecar, case: Case) -> None:
+async def test_a_body_that_is_not_json_is_kept_in_the_stream_of_the_query(sidecar: Sidecar, case: Case) -> None:
     answer = await sidecar.record(case.sent, "id=dest")
 
     assert answer.status == 400
@@ -88,7 +85,7 @@ async def test_a_body_that_is_no_json_is_kept_with_the_stream_of_the_query(sidec
 
 
 @each(corpus.NO_EVENT)
-async def test_what_is_json_and_no_record_is_told_by_index(sidecar: Sidecar, case: Case) -> None:
+async def test_json_that_is_not_a_record_is_reported_by_index(sidecar: Sidecar, case: Case) -> None:
     answer = await sidecar.record(case.sent, "id=dest")
 
     assert answer.status == 400
@@ -97,7 +94,7 @@ async def test_what_is_json_and_no_record_is_told_by_index(sidecar: Sidecar, cas
 
 
 @each(corpus.BAD_RECORDS)
-async def test_a_bad_record_is_told_by_index_and_the_rest_is_kept(sidecar: Sidecar, case: Case) -> None:
+async def test_a_bad_record_is_reported_by_index_and_the_others_are_kept(sidecar: Sidecar, case: Case) -> None:
     body = b'[{"original":{"n":0}},' + case.sent + b',{"original":{"n":2}}]'
 
     answer = await sidecar.record(body, "id=dest&ack=stored")
@@ -112,7 +109,7 @@ async def test_a_bad_record_is_told_by_index_and_the_rest_is_kept(sidecar: Sidec
 
 
 @each(corpus.BAD_RECORDS)
-async def test_a_bad_line_is_told_by_index_and_the_rest_is_kept(sidecar: Sidecar, case: Case) -> None:
+async def test_a_bad_line_is_reported_by_index_and_the_others_are_kept(sidecar: Sidecar, case: Case) -> None:
     body = b'{"original":{"n":0}}\n' + case.sent + b'\n{"original":{"n":2}}'
     answer = await sidecar.record(body, "id=dest&ack=stored", Content_Type="application/x-ndjson")
     assert (answer.status, answer.json["stored"]) == (200, 2)
@@ -121,7 +118,7 @@ async def test_a_bad_line_is_told_by_index_and_the_rest_is_kept(sidecar: Sidecar
 
 
 @covers(33)
-async def test_jitsus_ingestion_knows_no_part_of_a_body(sidecar: Sidecar) -> None:
+async def test_jitsus_ingestion_rejects_a_body_as_a_whole(sidecar: Sidecar) -> None:
     for value in (b"1e400", b'"\xff"', b"01"):
         assert (await sidecar.post(INGEST, b'[{"n":1},{"a":' + value + b"}]")).status == 400
     events = await sidecar.events("namespace=token&ids=key")
@@ -130,17 +127,17 @@ async def test_jitsus_ingestion_knows_no_part_of_a_body(sidecar: Sidecar) -> Non
 
 @covers(15)
 @pytest.mark.parametrize(("errors", "status"), [(("x", ""), "success"), (("", "x"), "error")])
-async def test_of_a_field_that_stands_twice_the_last_counts(
+async def test_the_last_value_of_a_repeated_field_counts(
     sidecar: Sidecar, errors: tuple[str, str], status: str
 ) -> None:
     body = b'{"original":{},"error":"%b","error":"%b"}' % tuple(error.encode() for error in errors)
     assert (await sidecar.record(body, "id=d&ack=stored")).json["stored"] == 1
-    for asked in ("success", "error"):
-        assert len(await sidecar.events(f"ids=d&status={asked}")) == (asked == status)
+    for filtered in ("success", "error"):
+        assert len(await sidecar.events(f"ids=d&status={filtered}")) == (filtered == status)
 
 
 @covers(34)
-async def test_an_empty_array_is_no_error(sidecar: Sidecar) -> None:
+async def test_an_empty_array_is_not_an_error(sidecar: Sidecar) -> None:
     assert (await sidecar.post("/api/v1/events?token=key", b"[]")).json == {"status": "ok"}
     answer = await sidecar.record(b"[]", "id=dest&ack=stored")
     assert (answer.status, answer.json) == (200, {"status": "ok", "received": 0, "stored": 0, "limited": 0})
@@ -202,7 +199,7 @@ async def test_a_body_may_be_as_large_as_allowed_and_no_larger(start: Start, log
 
 @covers(29, 30, 31)
 @pytest.mark.parametrize("event", [case.sent for case in corpus.NO_EVENT if case.row in {29, 30, 31}])
-async def test_where_large_events_are_allowed_they_may_hold_much(start: Start, log: Log, event: bytes) -> None:
+async def test_large_events_may_have_many_values_where_they_are_allowed(start: Start, log: Log, event: bytes) -> None:
     sidecar = await start(max_event_bytes=2 * corpus.MEGABYTE)
     assert (await sidecar.post(INGEST, event)).status == 200
     answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
@@ -223,7 +220,7 @@ async def test_a_body_of_too_many_values_is_kept_as_malformed(sidecar: Sidecar, 
 
 
 @each(corpus.TOO_MANY)
-async def test_a_body_of_too_many_events_is_refused(sidecar: Sidecar, case: Case) -> None:
+async def test_a_body_of_too_many_events_is_rejected(sidecar: Sidecar, case: Case) -> None:
     for path in (INGEST, f"{CACHE}?id=dest"):
         answer = await sidecar.post(path, case.sent, Content_Type=JSON)
         assert (answer.status, answer.json["error"]) == (413, "")
@@ -232,7 +229,7 @@ async def test_a_body_of_too_many_events_is_refused(sidecar: Sidecar, case: Case
 
 
 @each(corpus.TYPES)
-async def test_records_say_what_they_are_and_events_are_taken_as_utf8(sidecar: Sidecar, case: Case) -> None:
+async def test_records_need_a_known_content_type_and_events_are_read_as_utf8(sidecar: Sidecar, case: Case) -> None:
     headers = {"Content_Type": case.name} if case.name else {}
     body = '{"a":"\u00e9"}'.encode(case.sent)
 
@@ -269,7 +266,7 @@ async def test_other_encodings_are_415(sidecar: Sidecar, case: Case) -> None:
 
 
 @each(corpus.BAD_QUERIES)
-async def test_bad_queries_are_refused_by_name(sidecar: Sidecar, case: Case) -> None:
+async def test_bad_queries_are_rejected_by_parameter_name(sidecar: Sidecar, case: Case) -> None:
     answer = await sidecar.get(f"{CACHE}?{case.sent}")
 
     assert answer.status == 400
@@ -278,7 +275,7 @@ async def test_bad_queries_are_refused_by_name(sidecar: Sidecar, case: Case) -> 
 
 
 @each([case for case in corpus.BAD_QUERIES if case.sent.startswith("ids=") and "," not in case.sent])
-async def test_bad_ids_are_refused_wherever_they_stand(sidecar: Sidecar, case: Case) -> None:
+async def test_bad_ids_are_rejected_on_every_route(sidecar: Sidecar, case: Case) -> None:
     text = case.sent.removeprefix("ids=")
     assert (await sidecar.ask("DELETE", f"{CACHE}?ids={text}")).status == 400
     assert (await sidecar.record(b'{"original":{}}', f"id={text}")).status == 400
@@ -288,7 +285,7 @@ async def test_bad_ids_are_refused_wherever_they_stand(sidecar: Sidecar, case: C
 
 
 @each(corpus.QUERIES)
-async def test_unusual_queries_are_understood(start: Start, log: Log, case: Case) -> None:
+async def test_unusual_queries_are_parsed(start: Start, log: Log, case: Case) -> None:
     sidecar = await start()
     for stream_id in "ab":
         for number, error in ((1, "x"), (2, "")):
@@ -305,7 +302,7 @@ async def test_unusual_queries_are_understood(start: Start, log: Log, case: Case
 
 
 @covers(60)
-async def test_too_many_ids_are_refused(start: Start, log: Log) -> None:
+async def test_too_many_ids_are_rejected(start: Start, log: Log) -> None:
     sidecar = await start(max_ids=3)
     assert (await sidecar.get(f"{CACHE}?ids=a,b,c,d")).status == 400
     assert (await sidecar.get(f"{CACHE}?ids=a,b&ids=c,d")).status == 400
@@ -318,7 +315,7 @@ async def test_too_many_ids_are_refused(start: Start, log: Log) -> None:
 
 
 @each(corpus.IDS)
-async def test_an_id_is_what_it_says_and_nothing_else(sidecar: Sidecar, case: Case) -> None:
+async def test_streams_of_similar_ids_are_separate(sidecar: Sidecar, case: Case) -> None:
     for other in corpus.IDS:
         body = json.dumps({"original": {"name": other.expected}}).encode()
         assert (await sidecar.record(body, f"id={other.sent}&ack=stored")).json["stored"] == 1
@@ -340,7 +337,7 @@ async def test_without_the_admin_token_nothing_is_shown(start: Start, log: Log, 
     answer = await sidecar.raw(request)
 
     assert answer.startswith(b"HTTP/1.1 401 ")
-    assert b'{"message":"Admin token does not match","error":""}' in answer
+    assert b'{"message":"Admin token does not match","error":"","code":"unknown_token"}' in answer
     await sidecar.still_serves()
     assert log.lines == []
 
@@ -367,11 +364,11 @@ async def test_only_a_loopback_address_needs_no_admin_token() -> None:
 
 @covers(77)
 async def test_no_page_of_another_origin_may_read(start: Start, log: Log) -> None:
-    asked = {"Origin": "https://evil.example", "Access_Control_Request_Method": "GET"}
+    headers = {"Origin": "https://evil.example", "Access_Control_Request_Method": "GET"}
     for sidecar in (await start(), await start(admin_tokens=("admin",))):
         for path in (CACHE, "/api/v1/streams", "/livez", "/metrics", "/"):
             for method in ("OPTIONS", "GET", "DELETE"):
-                answer = await sidecar.ask(method, path, X_Admin_Token="admin", **asked)
+                answer = await sidecar.ask(method, path, X_Admin_Token="admin", **headers)
                 assert not any(name.startswith("Access-Control") for name in answer.headers), (method, path)
                 assert answer.status < 500
         await sidecar.still_serves()
@@ -379,7 +376,7 @@ async def test_no_page_of_another_origin_may_read(start: Start, log: Log) -> Non
 
 
 @covers(78)
-async def test_answers_are_never_taken_for_pages(sidecar: Sidecar) -> None:
+async def test_no_response_can_be_taken_for_a_web_page(sidecar: Sidecar) -> None:
     await sidecar.post(INGEST, b'{"a":"<script>alert(1)</script>"}')
     for path in (f"{CACHE}?namespace=token&ids=key", f"{CACHE}?namespace=<script>", "/<script>"):
         answer = await sidecar.get(path, Accept="text/html")
@@ -399,7 +396,7 @@ async def test_nothing_of_a_client_is_written_into_the_log(sidecar: Sidecar, log
 
 
 @each(corpus.IGNORED_HEADERS)
-async def test_headers_of_other_uses_are_ignored(sidecar: Sidecar, case: Case) -> None:
+async def test_unrelated_headers_are_ignored(sidecar: Sidecar, case: Case) -> None:
     headers = {name.replace("-", "_"): value for name, value in case.sent.items()}
     assert (await sidecar.record(b'{"original":{}}', "id=d&ack=stored", **headers)).json["stored"] == 1
     answer = await sidecar.get(f"{CACHE}?ids=d", **headers)

@@ -1,4 +1,4 @@
-"""The server against its own OpenAPI document: whatever is sent, the answer is one that the document knows."""
+"""The server against its own OpenAPI document: every response, whatever is sent, is described there."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ from tests.support.fuzz import fuzzed, in_rounds, settings
 from tests.support.sidecar import CACHE
 from tests.support.threaded_sidecar import served
 
-# A request is long, and to find the shortest one that fails takes longer than anybody waits.
+# Requests are long, and shrinking a failing one takes too much time.
 WITHOUT_SHRINKING = hypothesis.settings(settings(20), phases=[hypothesis.Phase.generate], stateful_step_count=8)
 FIELDS = st.fixed_dictionaries(
     {"destination_id": st.sampled_from(["a", "b"]), "original": st.dictionaries(st.text(), st.none() | st.integers())},
@@ -43,7 +43,7 @@ for kind in ("application/msgpack", "application/x-msgpack"):
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """A sidecar with tokens of every kind, one that never tires of wrong ones, and all the rest by default."""
+    """A sidecar with tokens of every kind, without a throttle for failed logins, and else with defaults."""
     with (
         pytest.MonkeyPatch.context() as patch,
         served(
@@ -60,10 +60,10 @@ def address() -> Iterator[str]:
 
 
 class Zipping(requests.Session):
-    """Does to a body what its header says."""
+    """Zips a body if its header says gzip."""
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        # No longer line is read at all, whatever the route.
+        # The HTTP parser rejects longer lines, whatever the route.
         hypothesis.assume(max(map(len, [request.url or "", *map(str, request.headers.values())])) < 8000)
         if request.headers.get("Content-Encoding") == "gzip":
             body: Any = request.body or b""
@@ -94,15 +94,15 @@ def secrets(path: str) -> dict[str, str]:
     )
 
 
-def hurry(case: Any) -> None:
-    """Let no answer be waited for: up to a minute is allowed."""
+def shorten_wait(case: Any) -> None:
+    """Let no response wait long: `wait` may be up to a minute."""
     if re.fullmatch(r"[0-9.]+", str((case.query or {}).get("wait"))):
         case.query = {**case.query, "wait": "0.01"}
 
 
 def complete(case: Any) -> None:
-    """Add what a schema cannot say: which parameters need each other."""
-    hurry(case)
+    """Add parameters that others need, which a schema cannot describe."""
+    shorten_wait(case)
     query = dict(case.query or {})
     ids = query.get("ids") or ""
     ids = [part for part in (ids if isinstance(ids, list) else ids.split(",")) if part]
@@ -114,10 +114,10 @@ def complete(case: Any) -> None:
         case.query = {**query, "ids": ["d"]}
 
 
-def is_taken_as_well(case: Any) -> bool:
-    """Whether what the schema does not want may be taken all the same: the document says in words when."""
+def may_be_accepted(case: Any) -> bool:
+    """Whether a request that violates the schema may be accepted: the document describes these cases in words."""
     if "ids" in (case.query or {}):
-        return True  # what is no text is sent as such, and as a text it is as good as any
+        return True  # a value that is not a text is sent as one, and any text is valid
     if case.method != "POST" or case.path != CACHE:
         return False
     # The good records of an array are kept; and where a destination is named, the token does not matter.
@@ -136,7 +136,7 @@ def test_every_answer_is_described(address: str, operation: Any, mode: Generatio
     @fuzzed(WITHOUT_SHRINKING)
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
     def answered(case: Any) -> None:
-        hurry(case)
+        shorten_wait(case)
         if mode.is_positive:
             complete(case)
         with Zipping() as session:
@@ -144,7 +144,7 @@ def test_every_answer_is_described(address: str, operation: Any, mode: Generatio
                 base_url=address,
                 session=session,
                 headers=secrets(operation.path),
-                excluded_checks=[negative_data_rejection] if is_taken_as_well(case) else [],
+                excluded_checks=[negative_data_rejection] if may_be_accepted(case) else [],
             )
 
     answered()

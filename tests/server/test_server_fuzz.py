@@ -1,4 +1,4 @@
-"""What a request brings besides events: queries, zipped bodies, tokens and origins. None breaks anything."""
+"""Queries, zipped bodies, tokens and origins with any content never break the server."""
 
 import gzip
 import socket
@@ -16,18 +16,18 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from eventscache.config.settings import Settings
-from eventscache.server.app import ROUTES
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import gunzip
 from eventscache.server.http.parameters import Parameters
 from eventscache.server.http.responses import HttpError
 from eventscache.server.routes.ingestion import find_token
+from eventscache.server.routing import ROUTES
 from eventscache.stream import check_id
 from tests.support.fuzz import fuzz
 from tests.support.threaded_sidecar import served
 
 LIMIT = 300
-# As the HTTP parser hands them over: what is no UTF-8 comes as surrogates.
+# As the HTTP parser returns them: bytes that are not UTF-8 are surrogates.
 HEADERS = st.binary(max_size=20).map(lambda data: data.decode(errors="surrogateescape")) | st.text(max_size=20)
 PIECES = st.sampled_from(
     ["ids=", "limit=", "start=", "before=", "namespace=", "ack=", "&", "=", "%", "%f", "%ff", "+", ",", ";"]
@@ -38,52 +38,52 @@ PIECES |= st.sampled_from(
 QUERIES = st.lists(PIECES | st.text(max_size=3), max_size=12).map("".join)
 
 
-def asking(headers: list[tuple[str, str]], query: str = "") -> web.BaseRequest:
-    """Return as much of a request as is asked who it is from; aiohttp's own takes no odd bytes but from a socket."""
+def request_with(headers: list[tuple[str, str]], query: str = "") -> web.BaseRequest:
+    """Return the part of a request that authentication reads; aiohttp makes one with invalid bytes only on a socket."""
     return cast(web.BaseRequest, SimpleNamespace(remote=None, headers=CIMultiDict(headers), raw_path=f"/?{query}"))
 
 
-def check_refusal(refusal: HttpError, *statuses: int) -> None:
-    assert refusal.status in statuses
-    assert refusal.message.encode()
+def check_error(error: HttpError, *statuses: int) -> None:
+    assert error.status in statuses
+    assert error.message.encode()
 
 
-def read_all(asked: Parameters) -> None:
-    """Read everything, as the routes do."""
+def read_all(params: Parameters) -> None:
+    """Read all parameters as the routes do."""
     readers: list[Callable[[], object]] = [
-        asked.namespace,
-        asked.status,
-        lambda: asked.whole_number("limit", 1),
-        lambda: asked.time("start"),
-        lambda: asked.choice("ack", "queued", "stored"),
-        lambda: asked.ids(5, 20),
-        lambda: asked.stream(20),
+        params.namespace,
+        params.status,
+        lambda: params.whole_number("limit", 1),
+        lambda: params.time("start"),
+        lambda: params.choice("ack", "queued", "stored"),
+        lambda: params.ids(5, 20),
+        lambda: params.stream(20),
     ]
     for reader in readers:
         try:
             reader()
-        except HttpError as refusal:
-            check_refusal(refusal, 400)
+        except HttpError as error:
+            check_error(error, 400)
 
 
 @fuzz
 @given(QUERIES)
-def test_a_query_is_refused_or_read(raw: str) -> None:
+def test_a_query_is_rejected_or_parsed(raw: str) -> None:
     try:
-        asked = Parameters(raw)
-    except HttpError as refusal:
-        check_refusal(refusal, 400)
+        params = Parameters(raw)
+    except HttpError as error:
+        check_error(error, 400)
         return
-    for name, value in asked.pairs:
+    for name, value in params.pairs:
         (name + value).encode()
-    read_all(asked)
-    for text in asked.ids(1000, 1000) or [] if not refuses_ids(asked) else []:
+    read_all(params)
+    for text in params.ids(1000, 1000) or [] if not rejects_ids(params) else []:
         assert check_id(text, 1000) == text
 
 
-def refuses_ids(asked: Parameters) -> bool:
+def rejects_ids(params: Parameters) -> bool:
     try:
-        asked.ids(1000, 1000)
+        params.ids(1000, 1000)
     except HttpError:
         return True
     return False
@@ -91,7 +91,7 @@ def refuses_ids(asked: Parameters) -> bool:
 
 @fuzz
 @given(st.lists(st.tuples(st.text(), st.text())), st.sampled_from([quote, quote_plus]))
-def test_what_was_encoded_is_read_as_it_was(pairs: list[tuple[str, str]], encode: Callable[..., str]) -> None:
+def test_encoded_queries_are_decoded_exactly(pairs: list[tuple[str, str]], encode: Callable[..., str]) -> None:
     raw = "&".join(f"{encode(name, safe='')}={encode(value, safe='')}" for name, value in pairs)
     assert Parameters(raw).pairs == pairs
 
@@ -103,21 +103,23 @@ def test_what_was_encoded_is_read_as_it_was(pairs: list[tuple[str, str]], encode
 @example([b"x" * (LIMIT + 1)], b"", 0, 9)
 @example([b"x" * LIMIT], b"", 0, 9)
 @example([b""] * 17, b"", 0, 9)
-def test_a_zipped_body_is_refused_or_what_was_zipped(parts: list[bytes], noise: bytes, place: int, level: int) -> None:
+def test_a_zipped_body_is_rejected_or_unzipped_exactly(
+    parts: list[bytes], noise: bytes, place: int, level: int
+) -> None:
     whole = b"".join(parts)
     zipped = b"".join(gzip.compress(part, level, mtime=0) for part in parts)
     if len(whole) <= LIMIT and len(parts) <= 16:
         assert gunzip(zipped, LIMIT) == whole
     else:
-        with pytest.raises(HttpError) as refused:
+        with pytest.raises(HttpError) as rejected:
             gunzip(zipped, LIMIT)
-        assert refused.value.status in {400, 413}
+        assert rejected.value.status in {400, 413}
     place %= len(zipped) + 1
     for broken in (zipped[:place], zipped[:place] + noise + zipped[place + len(noise) :], zipped + noise, noise):
         try:
             unzipped = gunzip(broken, LIMIT)
-        except HttpError as refusal:
-            check_refusal(refusal, 400, 413)
+        except HttpError as error:
+            check_error(error, 400, 413)
         else:
             assert len(unzipped) <= LIMIT
             assert unzipped == gzip.decompress(broken)
@@ -125,7 +127,7 @@ def test_a_zipped_body_is_refused_or_what_was_zipped(parts: list[bytes], noise: 
 
 @fuzz
 @given(st.binary(max_size=LIMIT))
-def test_other_compressions_are_no_gzip(data: bytes) -> None:
+def test_other_compressions_are_rejected_as_gzip(data: bytes) -> None:
     with pytest.raises(HttpError):
         gunzip(zlib.compress(data), LIMIT)
 
@@ -143,19 +145,19 @@ def test_other_compressions_are_no_gzip(data: bytes) -> None:
 @example([("X-Admin-Token", "admin")], "token=admin")
 def test_tokens_are_compared_and_never_raise(headers: list[tuple[str, str]], query: str) -> None:
     access = Access(Settings(admin_tokens=("admin",), ingest_tokens=("ingest",), admin_token_in_query=True))
-    request = asking(headers, query)
+    request = request_with(headers, query)
     known = any(value.strip().removeprefix("Bearer ").strip() == "admin" for _, value in headers) or "admin" in query
     for require in (access.require_admin, access.require_writer):
         try:
             require(request)
-        except HttpError as refusal:
-            check_refusal(refusal, 400, 401)
+        except HttpError as error:
+            check_error(error, 400, 401)
         else:
             assert known or any(value == "ingest" for _, value in headers)
     try:
         find_token(request)
-    except HttpError as refusal:
-        check_refusal(refusal, 400)
+    except HttpError as error:
+        check_error(error, 400)
 
 
 @pytest.fixture(scope="module")
@@ -205,9 +207,9 @@ def test_odd_headers_never_make_a_route_fail(
 def test_a_token_matches_itself_and_no_other(one: str, other: str) -> None:
     access = Access(Settings(admin_tokens=(one or "x",)))
     for token in (one or "x", other):
-        asked = asking([("X-Admin-Token", token)])
+        request = request_with([("X-Admin-Token", token)])
         if token == (one or "x"):
-            access.require_admin(asked)
+            access.require_admin(request)
         else:
             with pytest.raises(HttpError):
-                access.require_admin(asked)
+                access.require_admin(request)

@@ -1,4 +1,4 @@
-"""Several processes on one port: one limit, figures that add up, and whoever dies is replaced."""
+"""Several workers on one port: one quota, metrics that add up, and a restart of each worker that dies."""
 
 import asyncio
 import os
@@ -30,16 +30,16 @@ def workers_of(process: Process) -> list[int]:
 
 
 async def metrics(process: Process) -> dict[str, int]:
-    """Return the metrics as a worker tells them that a new connection comes to."""
+    """Return the metrics from the worker that gets a new connection."""
     async with aiohttp.ClientSession() as session, session.get(f"{process.address}/metrics") as answer:
         text = await answer.text()
     return {name: int(float(value)) for name, value in re.findall(r"^(eventscache_\S+) (\S+)$", text, re.MULTILINE)}
 
 
-def ended(figures: dict[str, int]) -> int:
+def ended(metrics_now: dict[str, int]) -> int:
     return sum(
         value
-        for name, value in figures.items()
+        for name, value in metrics_now.items()
         if re.match("eventscache_events_(stored|limited|dropped|rejected)", name)
     )
 
@@ -58,20 +58,20 @@ async def offer(process: Process, count: int) -> None:
 
 async def until_received(process: Process, count: int) -> dict[str, int]:
     while True:
-        figures = await metrics(process)
-        if figures["eventscache_events_received_total"] >= count:
-            return figures
+        metrics_now = await metrics(process)
+        if metrics_now["eventscache_events_received_total"] >= count:
+            return metrics_now
         await asyncio.sleep(0.01)
 
 
-async def test_workers_share_port_limit_and_figures(serve: Serve, redis_server: RedisServer) -> None:
+async def test_workers_share_port_quota_and_metrics(serve: Serve, redis_server: RedisServer) -> None:
     process = serve("--workers", "3", "--storage", redis_server.storage_url, SERVER_CACHE_EVENTS_SIZE="20", **PREFIX)
     wait_until(lambda: len(workers_of(process)) == 3, "three workers run")
     await offer(process, 60)
-    figures = await until_received(process, 60)
-    assert figures["eventscache_events_stored_total"] == 20
-    assert figures["eventscache_events_limited_total"] == 40
-    assert figures["eventscache_events_received_total"] == ended(figures) == 60
+    metrics_now = await until_received(process, 60)
+    assert metrics_now["eventscache_events_stored_total"] == 20
+    assert metrics_now["eventscache_events_limited_total"] == 40
+    assert metrics_now["eventscache_events_received_total"] == ended(metrics_now) == 60
     assert process.stop() == 0
     assert {line["worker"] for line in process.log if line["event"] == "stopped"} == {0, 1, 2}
     by_worker = [line["received"] for line in process.log if line["event"] == "stopped"]
@@ -79,7 +79,9 @@ async def test_workers_share_port_limit_and_figures(serve: Serve, redis_server: 
     assert sum(map(bool, by_worker)) > 1, "one worker got everything"
 
 
-async def test_a_worker_that_dies_is_replaced_and_its_figures_stay(serve: Serve, redis_server: RedisServer) -> None:
+async def test_a_worker_that_dies_is_restarted_and_its_metrics_are_kept(
+    serve: Serve, redis_server: RedisServer
+) -> None:
     process = serve("--workers", "2", "--storage", redis_server.storage_url, **PREFIX)
     wait_until(lambda: len(workers_of(process)) == 2, "two workers run")
     await offer(process, 30)
@@ -87,7 +89,7 @@ async def test_a_worker_that_dies_is_replaced_and_its_figures_stay(serve: Serve,
     first = workers_of(process)
     for doomed in first:
         os.kill(doomed, signal.SIGKILL)
-    wait_until(lambda: len(set(workers_of(process)) - set(first)) == 2, "they are replaced")
+    wait_until(lambda: len(set(workers_of(process)) - set(first)) == 2, "they are restarted")
     while True:
         try:
             after = await until_received(process, 30)
@@ -96,7 +98,7 @@ async def test_a_worker_that_dies_is_replaced_and_its_figures_stay(serve: Serve,
             await asyncio.sleep(0.01)
     assert after["eventscache_events_received_total"] == before["eventscache_events_received_total"] == 30
     assert process.stop() == 0
-    assert [line["worker"] for line in process.log if line["event"].startswith("worker died")] != []
+    assert [line["worker"] for line in process.log if line["event"] == "worker exited, restarting"] != []
 
 
 async def test_workers_do_not_outlive_their_parent(serve: Serve, redis_server: RedisServer) -> None:
@@ -131,7 +133,7 @@ def test_workers_that_cannot_start_end_the_server() -> None:
     assert "not a usable Redis URL" in result.stderr
 
 
-def test_figures_of_the_dead_are_counted_with_what_was_queued() -> None:
+def test_metrics_of_a_dead_worker_count_queued_events_as_dropped() -> None:
     cache = EventsCache(MemoryStorage())
     cache.ledger.received, cache.ledger.stored, cache.ledger.queued = 10, 7, 3
     left = MetricsSnapshot.of(cache).at_death()
@@ -139,17 +141,17 @@ def test_figures_of_the_dead_are_counted_with_what_was_queued() -> None:
     assert (left + left)["received"] == 20
 
 
-def test_a_board_shows_what_others_wrote() -> None:
-    board = SharedMetrics(3)
+def test_shared_metrics_have_what_other_workers_published() -> None:
+    shared = SharedMetrics(3)
     cache = EventsCache(MemoryStorage())
     for worker in range(3):
         cache.ledger.received = 10**worker
         cache.ledger.dropped[DROP_REASONS[worker]] += 2**62 if worker == 0 else 1
-        board.show(worker, MetricsSnapshot.of(cache))
-    assert board.others(1)["received"] == 101
-    assert board.read(0)[f"dropped_{DROP_REASONS[0]}"] == 2**62
+        shared.show(worker, MetricsSnapshot.of(cache))
+    assert shared.others(1)["received"] == 101
+    assert shared.read(0)[f"dropped_{DROP_REASONS[0]}"] == 2**62
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "many", "300"])
-def test_a_count_of_workers_that_makes_no_sense_is_refused(count: str) -> None:
+def test_an_invalid_count_of_workers_is_rejected(count: str) -> None:
     assert run("serve", "--workers", count).returncode == 2

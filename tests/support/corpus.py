@@ -1,7 +1,6 @@
-"""What clients should not send, one table per theme; what is about bytes on the wire is in `wire.py`.
+"""Bad input, one table per theme; bad bytes on the wire are in `wire.py`.
 
-The rows are those of the list of bad inputs that this project set itself, 1 to 86; `each` and `covers` note which of
-them have a test.
+The rows are those of this project's list of bad inputs, 1 to 86; `each` and `covers` record which have a test.
 """
 
 import gzip
@@ -23,7 +22,7 @@ tested: set[int] = set()
 
 
 class Case(NamedTuple):
-    """One variant of a row: what is sent, and what is expected of it, in its table's own terms."""
+    """One variant of a row: what is sent, and what is expected; each table has its own meaning of `expected`."""
 
     row: int
     name: str
@@ -40,7 +39,7 @@ def each(*tables: Iterable[Case]) -> pytest.MarkDecorator:
 
 
 def covers(*rows: int) -> Callable[[Test], Test]:
-    """Note which rows a test is about that needs no table."""
+    """Record which rows a test without a table is about."""
     tested.update(rows)
     return lambda test: test
 
@@ -51,7 +50,7 @@ def nested(levels: int) -> bytes:
 
 
 def arrays(levels: int) -> bytes:
-    """Arrays in one another, in an object: so many levels altogether."""
+    """Arrays in one another, in an object: `levels` in all."""
     return b'{"a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
 
 
@@ -66,7 +65,7 @@ NOTHING = (
     Case(2, "a line break", b"\n"),
 )
 
-# Refused everywhere, and kept as a malformed event.
+# Rejected everywhere, and kept as a malformed event.
 NO_JSON = (
     Case(3, "an opening brace", b"{"),
     Case(3, "truncated event", b'{"a": {"b": 1}'),
@@ -113,7 +112,7 @@ NO_JSON = (
     Case(28, "400,000 arrays that do not end", b"[" * 400_000),
 )
 
-# JSON, that Jitsu's ingestion refuses and keeps as malformed; in a body of records their faults are told by index.
+# JSON that Jitsu's ingestion rejects and keeps as malformed; in a body of records, errors have its index.
 NO_EVENT = (
     Case(27, "201 objects", nested(201)),
     Case(27, "201 arrays", arrays(201)),
@@ -145,7 +144,7 @@ TOO_MANY_VALUES = (
 # Expected is a part of the message; the status is 413.
 TOO_MANY = (Case(29, "200,000 empty arrays", b"[" + b"[]," * 200_000 + b"[]]", "at most 10000"),)
 
-# Taken, and given back byte for byte.
+# Accepted, and returned byte for byte.
 EXACT = (
     Case(9, "20 digits", b'{"a":12345678901234567890}'),
     Case(10, "2^63", b'{"a":9223372036854775808}'),
@@ -169,7 +168,7 @@ EXACT = (
     Case(79, "terminal escapes", escaped('u001b[31m\\r\\n\\" 200 0 \\"')),
 )
 
-# Each of these as one of several records; expected is a part of what is told of it.
+# Each as one of several records; expected is a part of its error message.
 BAD_RECORDS = (
     Case(8, "1e400", b'{"original":{"a":1e400}}', "out of range"),
     Case(20, "ff", b'{"original":{"a":"\xff"}}', "UTF-8"),
@@ -193,8 +192,8 @@ BAD_RECORDS = (
     Case(66, "bidi in an id", '{"original":{},"token_id":"\u202e"}'.encode(), "U+202E"),
 )
 
-# Sent is the encoding of a text, an e with an acute accent; expected is what Jitsu's ingestion takes it for, if it
-# does. A body of records is refused with 415.
+# Sent is the encoding of a text, an e with an acute accent; expected is what Jitsu's ingestion reads, None if it
+# rejects the body. A body of records is rejected with 415.
 TYPES = (
     Case(25, "application/json; charset=latin1", "utf-8", "\u00e9"),
     Case(25, "application/json; charset=iso-8859-1", "latin-1"),
@@ -219,7 +218,7 @@ def bomb(size: int) -> bytes:
 
 
 ZIPPED = gzip.compress(b'{"original":{}}')
-# Expected is the status of an answer to them as gzip.
+# Expected is the status of the response to them as gzip.
 GZIP = (
     Case(41, "gzip", ZIPPED, 200),
     Case(41, "two members", gzip.compress(b" ") + ZIPPED, 200),
@@ -286,7 +285,7 @@ BAD_QUERIES = (
     Case(72, "status", "status=error&status=", "more than once"),
 )
 
-# Expected are the events that are shown, of streams a and b with two events each, the older one an error.
+# Expected are the events returned, of streams a and b with two events each, the older one an error.
 QUERIES = (
     Case(58, "no ids", "", ["b2", "b1", "a2", "a1"]),
     Case(59, "empty ids", "ids=", []),
@@ -306,7 +305,7 @@ QUERIES = (
     Case(73, "unknown parameter", "ids=a&whatever=1&whatever=2&&=&x", ["a2", "a1"]),
 )
 
-# The id behind each text of a query. They are isolated: an event of one is seen in no other.
+# Expected is the id that each text of a query decodes to. An event of one id is in no other stream.
 IDS = (
     Case(64, "plain", "x", "x"),
     Case(64, "colon", "x%3Aerror", "x:error"),
@@ -322,7 +321,7 @@ IDS = (
     Case(67, "decomposed", "cafe%CC%81", "cafe\u0301"),
 )
 
-# Lines of a head that let nobody in.
+# Header lines that do not authenticate.
 CREDENTIALS = (
     Case(74, "none", b""),
     Case(74, "wrong", b"X-Admin-Token: wrong\r\n"),
@@ -341,7 +340,7 @@ CREDENTIALS = (
 )
 GUARDED = (f"GET {CACHE}", f"DELETE {CACHE}?ids=a", "GET /api/v1/streams")
 
-# Headers that change nothing of an answer.
+# Headers that change nothing in a response.
 IGNORED_HEADERS = (
     Case(86, "range", {"Range": "bytes=0-1"}),
     Case(86, "range with a condition", {"Range": "bytes=0-1", "If-Range": '"x"'}),

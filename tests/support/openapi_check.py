@@ -1,4 +1,4 @@
-"""Answers against the OpenAPI document: what is not described there is wrong."""
+"""Checks of responses against the OpenAPI document."""
 
 import json
 from collections.abc import Iterator
@@ -28,25 +28,25 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def answered_operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield the operations whose answer has an end."""
+    """Yield the operations whose response ends."""
     for method, path, operation in operations():
         if "text/event-stream" not in resolved(operation["responses"].get("200", {})).get("content", {}):
             yield method, path, operation
 
 
 def check_value(schema: dict[str, Any], value: Any) -> None:
-    """Raise what is wrong with a value."""
+    """Raise if a value does not match a schema."""
     Draft202012Validator({**schema, "components": document()["components"]}).validate(value)
 
 
 def check_answer(method: str, path: str, answer: Answer) -> None:
-    """Raise if an answer of a route is not described, or not as it is described."""
+    """Raise if the response of a route is not described, or not like this."""
     operation = document()["paths"][path][method.lower()]
     check_as(operation["responses"][str(answer.status)], answer)
 
 
 def check_as(response: Any, answer: Answer) -> None:
-    """Raise if an answer is not as a response object has it."""
+    """Raise if a response does not match a response object of the document."""
     content = resolved(response).get("content")
     if content is None:
         assert answer.body == b""

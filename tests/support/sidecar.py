@@ -76,7 +76,7 @@ class Sidecar:
         return events
 
     async def raw(self, request: bytes, until: bytes = b"") -> bytes:
-        """Send bytes as they are and return what comes back, all of it or until some bytes."""
+        """Send bytes as they are, and return the response, all of it or until some bytes."""
         url = URL(self.address)
         reader, writer = await asyncio.open_connection(url.host, url.port)
         writer.write(request)
@@ -94,7 +94,7 @@ class Sidecar:
 
 
 class Log:
-    """What is logged meanwhile, ours and that of the libraries."""
+    """What is logged during a test, by us and by libraries."""
 
     def __init__(self, ours: list[MutableMapping[str, Any]], theirs: pytest.LogCaptureFixture) -> None:
         self._ours = ours
@@ -106,7 +106,7 @@ class Log:
 
     @property
     def faults(self) -> list[str]:
-        """What comes with a traceback, unless a client went away, or is an error of ours."""
+        """Tracebacks, except those of clients that left, and our own errors."""
         ours = [str(entry) for entry in self._ours if entry.get("exc_info") or entry["log_level"] == "error"]
         faults = [(record, record.exc_info[1]) for record in self._theirs.records if record.exc_info]
         return ours + [
@@ -129,13 +129,13 @@ Start = Callable[..., Awaitable[Sidecar]]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Start sidecars; they listen on loopback, whatever the settings say."""
+    """Start sidecars; they listen on loopback, whatever the settings are."""
     async with AsyncExitStack() as stack:
 
         async def start_sidecar(
             storage: Storage | str = "memory://", clock: Clock | None = None, **changes: Any
         ) -> Sidecar:
-            # Patient with a slow machine, unless the test is about patience.
+            # Long enough for a slow machine, unless the test is about timeouts.
             settings = Settings(**{"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, **changes})
             if isinstance(storage, str):
                 storage = storage_from_url(storage, settings.storage_options)

@@ -1,4 +1,4 @@
-"""A sidecar on a loop of its own, for tests that are not asynchronous."""
+"""A sidecar on an event loop in a thread, for tests that are not asynchronous."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from eventscache.storage.memory import MemoryStorage
 
 @contextlib.contextmanager
 def served(**changes: Any) -> Iterator[str]:
-    """Serve on a free port of loopback, and give its address."""
+    """Serve on a free port of loopback, and yield its address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""Bad requests byte by byte, and a reader of what comes back."""
+"""Bad requests byte by byte, and a parser of the responses."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3}) ")
 
 
 def post(headers: bytes = LENGTH, body: bytes = EVENT, host: bytes = HOST) -> bytes:
-    """Return a request with an event, and what else is in its head."""
+    """Return a request with an event and the given headers."""
     return _INGEST + host + headers + b"\r\n" + body
 
 
@@ -43,7 +43,7 @@ class Reply(NamedTuple):
 
 
 def replies(data: bytes) -> Iterator[Reply]:
-    """Yield the answers that came on one connection, to anything but HEAD."""
+    """Yield the responses on one connection, to any method but HEAD."""
     while data:
         head, _, rest = data.partition(b"\r\n\r\n")
         start, *lines = head.split(b"\r\n")
@@ -59,7 +59,7 @@ def replies(data: bytes) -> Iterator[Reply]:
         data = rest[size:]
 
 
-# What is no HTTP/1.1: answered with 400 in fixed words, and the connection is closed.
+# Invalid HTTP/1.1: answered with 400 and a fixed message, and the connection is closed.
 SMUGGLED = (
     Case(48, "encoding and length", post(CHUNKED + LENGTH, chunks())),
     Case(48, "length and encoding", post(LENGTH + CHUNKED, chunks())),
@@ -146,9 +146,9 @@ STRANGERS = (
     Case(65, "no ASCII in an id", get(f"{CACHE}?ids=\u00ff".encode("latin-1"))),
     Case(68, "space in a limit", get(f"{CACHE}?limit= 5".encode())),
 )
-NO_HTTP = (*SMUGGLED, *HEADS, *CHUNKS, *LONG, *HOSTS, *STRANGERS)
+INVALID_HTTP = (*SMUGGLED, *HEADS, *CHUNKS, *LONG, *HOSTS, *STRANGERS)
 
-# A body that begins well: the head and a good chunk, and in the next packet what is none.
+# A body that begins valid: the head and a valid chunk, and in the next packet an invalid one.
 LATER = (
     *(
         Case(51, f"size {text!r}", (chunked(b"3\r\n" + EVENT[:3] + b"\r\n"), text.encode() + b"\r\n" + EVENT[3:]))
@@ -162,7 +162,7 @@ LATER = (
     Case(52, "1,000 trailers", (chunked(chunks()[:-2]), b"X: y\r\n" * 1000 + b"\r\n")),
 )
 
-# What is unusual, and good HTTP.
+# Unusual, but valid HTTP.
 WELL_FRAMED = (
     Case(52, "chunk extension of 100 kB", chunked(chunks(after=b";" + b"x" * 100_000))),
     Case(52, "chunk extension", chunked(chunks(after=b';a="b"'))),
@@ -179,7 +179,7 @@ _SOCKET = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
 _HTTP_2 = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-# Who wants to go on in another protocol: answered in this one, and nothing behind it is a request.
+# Upgrades to another protocol: answered in HTTP/1.1, and nothing after them is a request.
 UPGRADES = (
     Case(56, "CONNECT", get(b"a:1", b"", method=b"CONNECT"), 404),
     Case(56, "CONNECT with a length", get(b"a:1", LENGTH, method=b"CONNECT"), 404),
@@ -192,7 +192,7 @@ UPGRADES = (
     Case(85, "TLS", get(b"/livez", b"Connection: Upgrade\r\nUpgrade: TLS/1.2, HTTP/1.1\r\n"), 200),
 )
 
-# Expected are the statuses that are right.
+# Expected are the allowed statuses.
 ROUTED = (
     Case(56, "CONNECT", get(b"a.example:443", method=b"CONNECT"), {404, 405}),
     Case(56, "CONNECT to a path", get(b"/livez", method=b"CONNECT"), {404, 405}),
@@ -233,8 +233,8 @@ HEAD = tuple(
 )
 
 _WAITING = b"Expect: 100-continue\r\n"
-# Expected is the status, and whether all of the body has come, so that a request may follow.
-UNWANTED = (
+# Expected is the status, and whether the whole body has arrived, so that a request may follow.
+NOT_ALLOWED = (
     Case(38, "chunked beyond the limit", chunked(b"7d1\r\n" + b"x" * 2001 + b"\r\n"), (413, False)),
     Case(38, "chunked beyond the limit, all", chunked(chunks(b"x" * 2001)), (413, True)),
     Case(38, "chunked beyond the limit, in small chunks", chunked(b"a\r\n0123456789\r\n" * 201), (413, False)),
@@ -247,7 +247,7 @@ UNWANTED = (
     Case(40, "unknown expectation without a body yet", post(b"Expect: foo\r\n" + LENGTH, b""), (417, False)),
 )
 
-# Half of a request: its client goes away, or stands still.
+# Half of a request: its client leaves, or stalls.
 HALVES = (
     Case(83, "half a body", post(b"Content-Length: 8\r\n")),
     Case(83, "no body", post(body=b"")),
@@ -257,7 +257,7 @@ HALVES = (
     Case(83, "half a head", post()[:40]),
     Case(83, "a head that waits", post(_WAITING + LENGTH, b"")),
 )
-# Expected is the status of an answer to those who stand still; None if only the connection is closed.
+# Expected is the status of the response to a client that stalls; None if only the connection is closed.
 STALLED = (
     Case(81, "silence", b"", None),
     Case(81, "half a line", post()[:10], None),

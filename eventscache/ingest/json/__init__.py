@@ -1,1 +1,1 @@
-"""Strict JSON: checked in C where that can vouch for it, in Python otherwise."""
+"""Strict JSON: validated in C where that is possible, in Python otherwise."""

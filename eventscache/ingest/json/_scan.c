@@ -1,9 +1,9 @@
-/* A look at JSON that vouches for it: valid syntax, valid UTF-8, no lone surrogates, numbers that every reader holds.
+/* A fast scan that validates JSON: syntax, UTF-8, no lone surrogates, and numbers that fit a double.
  *
- * It never explains and never guesses: of anything that is unusual or wrong it says "not vouched for", and the caller
- * lets a reader decide that can say what is wrong. So it may refuse too much, and must never accept too much.
+ * It gives no reasons. JSON that is unusual or wrong is "not validated", and the caller leaves it to the strict parser,
+ * which can name what is wrong. So the scan may reject valid JSON, and must never accept invalid JSON.
  *
- * It keeps no state and makes no objects but what it returns; a string is skipped eight bytes at a time.
+ * It keeps no state and makes only the objects that it returns; a string is skipped eight bytes at a time.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum {
-    DEEPEST = 1024,           /* levels, whatever the caller allows: they are remembered on the stack */
-    MOST_DIGITS = 200,        /* of one number; with an exponent of two digits it is far below the largest double */
+    DEEPEST = 1024,           /* levels, whatever the caller allows: each takes a byte of the stack */
+    MOST_DIGITS = 200,        /* of one number: with an exponent of two digits it is far below the largest double */
     MOST_EXPONENT_DIGITS = 2,
     FIRST_SPANS = 64,
     MOST_NAMES = 16,
@@ -70,7 +70,7 @@ static int hex4(const Cursor *cursor, const unsigned char *at)
     return value;
 }
 
-/* The cursor stands on a backslash. A surrogate has to be the first of a pair that is whole. */
+/* The cursor is at a backslash. A surrogate must be the first half of a complete pair. */
 static bool skip_escape(Cursor *cursor)
 {
     if (cursor->end - cursor->at < 2) {
@@ -102,7 +102,7 @@ static inline bool continues(unsigned char c)
     return (c & 0xC0) == 0x80;
 }
 
-/* The cursor stands on a byte of 0x80 or more: one character, in its shortest form, and no surrogate (RFC 3629). */
+/* The cursor is at a byte of 0x80 or more: one character in its shortest form, not a surrogate (RFC 3629). */
 static bool skip_character(Cursor *cursor)
 {
     const unsigned char *c = cursor->at;
@@ -124,7 +124,7 @@ static bool skip_character(Cursor *cursor)
     return false;
 }
 
-/* Bytes that stand for themselves in a string. */
+/* The bytes of a string that need no closer check. */
 static inline void skip_plain(Cursor *cursor)
 {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -132,8 +132,8 @@ static inline void skip_plain(Cursor *cursor)
     while (cursor->end - cursor->at >= 8) {
         uint64_t word;
         memcpy(&word, cursor->at, 8);
-        /* The lowest high bit belongs to the first byte that is a quote, a backslash, a control or no ASCII: borrows
-         * of these differences only ever come from such a byte, and go upwards. */
+        /* The lowest high bit set belongs to the first byte that is a quote, a backslash, a control or not ASCII: only
+         * such a byte makes these subtractions borrow, and they borrow from higher bytes. */
         uint64_t other = (((word ^ quotes) - ones) | ((word ^ backslashes) - ones) | (word - spaces) | word)
                          & (0x80 * ones);
         if (other) {
@@ -149,7 +149,7 @@ static inline void skip_plain(Cursor *cursor)
     }
 }
 
-/* The cursor stands behind the opening quote, and then behind the closing one. */
+/* Goes from behind the opening quote to behind the closing one. */
 static inline bool skip_string(Cursor *cursor)
 {
     for (;;) {
@@ -226,14 +226,14 @@ static inline bool skip_scalar(Cursor *cursor)
     }
 }
 
-/* Whether what lies between two quotes is a text, or could be: it may be spelled with escapes. */
+/* Whether the bytes between two quotes are `text`, or may be: they may be written with escapes. */
 static bool may_be(const unsigned char *start, const unsigned char *end, const Text *text)
 {
     return memchr(start, '\\', (size_t)(end - start)) != NULL
            || (end - start == text->length && memcmp(start, text->bytes, (size_t)text->length) == 0);
 }
 
-/* A name, its colon and the space around it; the cursor then stands on the value. No name may be `unwanted`. */
+/* A name, its colon and the space around it; the cursor is then at the value. The name must not be `unwanted`. */
 static inline bool skip_name(Cursor *cursor, const Text *unwanted)
 {
     if (cursor->at >= cursor->end || *cursor->at != '"') {
@@ -252,8 +252,8 @@ static inline bool skip_name(Cursor *cursor, const Text *unwanted)
     return true;
 }
 
-/* A value that begins with a bracket, nested at most `deepest` levels: the cursor goes from there to behind its end.
- * If it is an object, it has no member called `unwanted`, unless that is NULL. */
+/* A value that begins with a bracket, of at most `deepest` levels: the cursor goes from its bracket to behind its end.
+ * If it is an object, it must have no member called `unwanted`, unless that is NULL. */
 static bool skip_container(Cursor *cursor, int deepest, const Text *unwanted)
 {
     unsigned char closing[DEEPEST];
@@ -314,7 +314,7 @@ static inline bool is_over(Cursor *cursor)
 
 typedef enum { WRONG, ELEMENT, END } Step;
 
-/* Go to the first or next element of an array that is all there is, and of which each element is an object. */
+/* Go to the first or next element of an array of objects, after which no data may follow. */
 static Step step(Cursor *cursor, bool first)
 {
     skip_space(cursor);
@@ -414,7 +414,7 @@ done:
     return found;
 }
 
-/* What members are asked for: those whose values are objects first, then those whose values are texts. */
+/* The names of the members to read: first those whose values are objects, then those whose values are texts. */
 typedef struct {
     Text names[MOST_NAMES];
     Py_ssize_t objects;
@@ -434,7 +434,7 @@ static bool ask_for(Asked *asked, PyObject *names)
     return true;
 }
 
-/* The place of a name among those asked for, or -1. */
+/* The index of a name among those to read, or -1. */
 static Py_ssize_t place_of(const Asked *asked, const unsigned char *start, Py_ssize_t length)
 {
     for (Py_ssize_t i = 0; i < asked->all; i++) {
@@ -445,8 +445,8 @@ static Py_ssize_t place_of(const Asked *asked, const unsigned char *start, Py_ss
     return -1;
 }
 
-/* The value between two places, NULL for none of the type asked for: None for null, bytes of an object, or the text of
- * a string that is written without escapes. */
+/* The value between two pointers: None for null, the bytes of an object, or the text of a string that is written
+ * without escapes. NULL if the value has another type. */
 static PyObject *value_of(const unsigned char *start, const unsigned char *end, bool object)
 {
     if (*start == 'n') {
@@ -461,15 +461,15 @@ static PyObject *value_of(const unsigned char *start, const unsigned char *end, 
     return PyUnicode_DecodeUTF8((const char *)start + 1, end - start - 2, NULL);
 }
 
-typedef enum { FAILED, NOT_VOUCHED_FOR, UNUSUAL, USUAL } Outcome;
+typedef enum { FAILED, NOT_VALIDATED, UNUSUAL, USUAL } Outcome;
 
-/* An object whose members are looked at: their values go into the row, the last one where a name stands twice. It is
- * unusual if one of them has another type, or if a name has escapes. The cursor stands on the bracket. */
+/* Reads an object's members into a row; of a repeated name the last value counts. The object is unusual if a value has
+ * another type than expected, or if a name has escapes. The cursor is at the bracket. */
 static Outcome read_members(Cursor *cursor, int deepest, const Asked *asked, PyObject *row)
 {
     Outcome outcome = USUAL;
     if (deepest == 0) {
-        return NOT_VOUCHED_FOR;
+        return NOT_VALIDATED;
     }
     cursor->at++;
     skip_space(cursor);
@@ -480,12 +480,12 @@ static Outcome read_members(Cursor *cursor, int deepest, const Asked *asked, PyO
     for (;;) {
         const unsigned char *name = cursor->at + 1;
         if (!skip_name(cursor, NULL) || cursor->at >= cursor->end) {
-            return NOT_VOUCHED_FOR;
+            return NOT_VALIDATED;
         }
         const unsigned char *quote = memchr(name, '"', (size_t)(cursor->at - name)), *start = cursor->at;
         bool nested = *start == '{' || *start == '[';
         if (nested ? !skip_container(cursor, deepest - 1, NULL) : !skip_scalar(cursor)) {
-            return NOT_VOUCHED_FOR;
+            return NOT_VALIDATED;
         }
         if (memchr(name, '\\', (size_t)(quote - name)) != NULL) {
             outcome = UNUSUAL;
@@ -506,7 +506,7 @@ static Outcome read_members(Cursor *cursor, int deepest, const Asked *asked, PyO
         }
         skip_space(cursor);
         if (cursor->at >= cursor->end || (*cursor->at != ',' && *cursor->at != '}')) {
-            return NOT_VOUCHED_FOR;
+            return NOT_VALIDATED;
         }
         if (*cursor->at++ == '}') {
             return outcome;
@@ -560,7 +560,7 @@ static PyObject *object_members(PyObject *module, PyObject *const *given, Py_ssi
             element = Py_NewRef(row);
         }
         Py_XDECREF(row);
-        if (outcome == NOT_VOUCHED_FOR) {
+        if (outcome == NOT_VALIDATED) {
             break;
         }
         bool failed = element == NULL || PyList_Append(rows, element) < 0;
@@ -580,24 +580,24 @@ static PyObject *object_members(PyObject *module, PyObject *const *given, Py_ssi
 static PyMethodDef methods[] = {
     {"object_end", (PyCFunction)(void (*)(void))object_end, METH_FASTCALL,
      PyDoc_STR("object_end(data, levels, unwanted=None)\n--\n\n"
-               "Return where the JSON object ends that the data is, but for white space; -1 if not vouched for.\n"
-               "An object with a member of the unwanted name never is.")},
+               "Return where the JSON object ends that the data is, without white space; -1 if it is not validated.\n"
+               "An object with a member of the unwanted name is never validated.")},
     {"object_spans", (PyCFunction)(void (*)(void))object_spans, METH_FASTCALL,
      PyDoc_STR("object_spans(data, levels)\n--\n\n"
                "Return where each object begins and ends in the JSON array that the data is, as native numbers of\n"
-               "64 bits one after the other; None if it, or an element, is not vouched for. Levels are an element's.")},
+               "64 bits one after the other; None if it is not validated. Each element may have so many levels.")},
     {"object_members", (PyCFunction)(void (*)(void))object_members, METH_FASTCALL,
      PyDoc_STR("object_members(data, levels, largest, objects, texts)\n--\n\n"
-               "Return what the objects in a JSON array hold under some names: for each a tuple of the bytes of its\n"
-               "objects and of its texts, None for what is null or absent. Or else an element's own bytes, if it is\n"
-               "larger than that, a value has another type, or a text or a name has escapes. None as object_spans.")},
+               "Return some members of each object in a JSON array: a tuple of the bytes of its objects and of its\n"
+               "texts, None for what is null or absent. An element's own bytes instead if it is larger than that,\n"
+               "if a value has another type, or if a text or a name has escapes. None as object_spans.")},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_scan",
-    .m_doc = PyDoc_STR("A look at JSON that vouches for it, or does not."),
+    .m_doc = PyDoc_STR("A fast scan that validates JSON."),
     .m_size = 0,
     .m_methods = methods,
 };

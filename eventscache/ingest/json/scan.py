@@ -1,13 +1,14 @@
-"""A first look at JSON, in C: most bodies need no second one.
+"""A fast scan that validates JSON, in C: most bodies need no other check.
 
-It vouches for valid syntax, UTF-8, numbers and surrogates, as `strict` does for less common bodies, and explains
-nothing. Where the extension was not built it vouches for nothing, and all that is slower: `COMPILED` tells.
+It validates syntax, UTF-8, numbers and surrogates, and gives no reasons. What it does not validate may still be valid,
+but unusual: `strict` decides, and names what is wrong. Where the module in C was not built (`COMPILED` is False)
+nothing is validated here, and `strict` does all the work, several times as slowly.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
-__all__ = ["COMPILED", "Elements", "object_end", "object_members", "object_spans", "vouched_elements"]
+__all__ = ["COMPILED", "Elements", "object_end", "object_members", "object_spans", "validated_elements"]
 
 try:
     from eventscache.ingest.json._scan import object_end, object_members, object_spans
@@ -17,11 +18,11 @@ except ImportError:
     COMPILED = False
 
     def object_end(data: bytes, levels: int, unwanted: bytes = b"", /) -> int:  # noqa: ARG001
-        """Vouch for nothing."""
+        """Return that nothing is validated."""
         return -1
 
     def object_spans(data: bytes, levels: int, /) -> bytes | None:  # noqa: ARG001
-        """Vouch for nothing."""
+        """Return that nothing is validated."""
         return None
 
     def object_members(
@@ -32,12 +33,12 @@ except ImportError:
         texts: tuple[bytes, ...],  # noqa: ARG001
         /,
     ) -> list[tuple[Any, ...] | bytes] | None:
-        """Vouch for nothing."""
+        """Return that nothing is validated."""
         return None
 
 
 class Elements(Sequence[bytes]):
-    """The objects in the JSON array of a body; they are cut out as they are asked for."""
+    """The objects in the JSON array of a body; each is cut out of it when it is read."""
 
     __slots__ = ("_body", "_spans")
 
@@ -49,19 +50,19 @@ class Elements(Sequence[bytes]):
         return len(self._spans) // 2
 
     @overload
-    def __getitem__(self, place: int) -> bytes: ...
+    def __getitem__(self, index: int) -> bytes: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, place: int | slice) -> bytes | Sequence[bytes]:
-        return [*self][place]
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        return [*self][index]
 
     def __iter__(self) -> Iterator[bytes]:
         body = self._body
-        places = iter(self._spans)
-        return (body[start:end] for start, end in zip(places, places, strict=True))
+        offsets = iter(self._spans)
+        return (body[start:end] for start, end in zip(offsets, offsets, strict=True))
 
 
-def vouched_elements(data: bytes, max_depth: int) -> Elements | None:
-    """Return the elements of a JSON array of objects, each nested at most so deep; None if not vouched for."""
+def validated_elements(data: bytes, max_depth: int) -> Elements | None:
+    """Return the elements of a JSON array of objects, each with at most `max_depth` levels; None if not validated."""
     spans = object_spans(data, max_depth)
     return None if spans is None else Elements(data, spans)

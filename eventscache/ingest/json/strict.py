@@ -1,4 +1,4 @@
-"""Strict JSON: what passes here, every reader of an answer can read."""
+"""Strict JSON: what passes here can be read by every JSON parser."""
 
 import json
 import re
@@ -15,54 +15,54 @@ _FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode = msgspec.json.Decoder().decode
 _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_OTHER_BYTES = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def decode(data: bytes) -> Any:
-    """Return the value of JSON that is valid UTF-8, has numbers that fit and no lone surrogates.
+    """Return the value of JSON that is valid UTF-8, with numbers that fit a double and no lone surrogates.
 
-    Raises `InvalidEvent` with the reason; also for what is nested so deeply that no reader could follow.
+    Raises `InvalidEvent` with the reason; also for JSON that is nested too deeply for a parser's stack.
     """
     try:
         return _decode(data)
     except _FAULTS as fault:
-        raise _explained(fault) from None
+        raise _invalid(fault) from None
 
 
 def split_array(data: bytes) -> list[msgspec.Raw]:
-    """Return the elements of a JSON array, not yet decoded: only the syntax has been checked. Raises `InvalidEvent`.
+    """Return the elements of a JSON array, not decoded: only the syntax is checked. Raises `InvalidEvent`.
 
-    A large body is decoded element by element: all its objects at once would cost much memory, and time for it.
+    The caller decodes element by element: the objects of a large body, all at once, would take much memory and time.
     """
     try:
         return _split_array(data)
     except _FAULTS as fault:
-        raise _explained(fault) from None
+        raise _invalid(fault) from None
 
 
-def find_other(elements: Iterable[msgspec.Raw]) -> int | None:
-    """Return the place of the first element that is no object; raise as `decode` if one before it is not valid."""
+def find_non_object(elements: Iterable[msgspec.Raw]) -> int | None:
+    """Return the index of the first element that is not an object; raise as `decode` if one before it is invalid."""
     try:
-        for place, element in enumerate(elements):
+        for index, element in enumerate(elements):
             if type(_decode(element)) is not dict:
-                return place
+                return index
     except _FAULTS as fault:
-        raise _explained(fault) from None
+        raise _invalid(fault) from None
     return None
 
 
-def _explained(fault: Exception) -> InvalidEvent:
+def _invalid(fault: Exception) -> InvalidEvent:
     if isinstance(fault, UnicodeDecodeError):
         return InvalidEvent(f"invalid UTF-8 ({fault.reason})")
     return InvalidEvent("nested too deeply" if isinstance(fault, RecursionError) else str(fault))
 
 
 def check_depth(data: bytes, max_depth: int) -> None:
-    """Raise `InvalidEvent` if valid JSON is nested deeper than allowed."""
+    """Raise `InvalidEvent` if valid JSON has more than `max_depth` levels."""
     if data.count(b"[") + data.count(b"{") <= max_depth:
         return
-    brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
+    brackets = _STRING.sub(b"", data).translate(None, _OTHER_BYTES)
     if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > max_depth:
         raise InvalidEvent(f"nested deeper than {max_depth} levels")
 

@@ -1,4 +1,4 @@
-"""Who may: admin tokens, ingest tokens, and the open first minute on a loopback address."""
+"""Authentication: admin tokens, ingest tokens, and requests of this machine's operator where no token is configured."""
 
 import re
 from typing import Final
@@ -10,21 +10,22 @@ from eventscache.access.loopback import is_loopback
 from eventscache.access.tokens import Tokens
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
+from eventscache.server.http.error_codes import ErrorCode
 from eventscache.server.http.parameters import parameters
 from eventscache.server.http.responses import HttpError
 
-TOO_MANY_FAILURES: Final = "wrong credentials, too often"
 _BEARER = "bearer "
 _HOST = re.compile(r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[0-9A-Za-z.-]+)(?::[0-9]{0,5})?")
-# The names of what proxies add, and of what clients of theirs may have asked for; a name a line.
+# Names of headers that proxies add, or that their clients may have sent; searched in the names joined by line breaks.
 _FORWARDING = re.compile(
     "^(?:forwarded|x[-_]forwarded|x[-_]real[-_]ip|x[-_]original[-_]|x[-_]host|via)", re.IGNORECASE | re.MULTILINE
 )
 _OWN_SITES: Final = frozenset({"same-origin", "none"})  # none: the operator typed the address
+_WWW_AUTHENTICATE: Final = {"WWW-Authenticate": "Bearer"}
 
 
 class Access:
-    """Decides by the settings who may read and write; without an admin token only this machine's operator may."""
+    """Decides who may read, write and clear; without a configured admin token, only this machine's operator may."""
 
     def __init__(self, settings: Settings, throttle: AuthThrottle | None = None) -> None:
         self.admins = Tokens(settings.all_admin_tokens, settings.admin_tokens_file)
@@ -36,27 +37,34 @@ class Access:
             raise ConfigError(f"eventscache.admin_tokens: needed to listen on {settings.host}, which others can reach")
 
     def require_admin(self, request: web.BaseRequest) -> None:
-        """Return if the request may read and clear; else refuse it."""
+        """Raise `HttpError` unless the request may read and clear."""
         if not self.admins.configured:
             _require_operator(request)
         elif not self._is_admin(request):
-            raise self.unknown(request, "Admin token does not match", {"WWW-Authenticate": "Bearer"})
+            raise self.failed_login(request, "unknown_token", "Admin token does not match", _WWW_AUTHENTICATE)
 
     def require_writer(self, request: web.BaseRequest) -> None:
-        """Return if the request may write records; else refuse it."""
+        """Raise `HttpError` unless the request may write records."""
         if not self.admins.configured:
             _require_operator(request)
         elif not self._is_admin(request) and not self.ingesters.match(request.headers.getall("X-Auth-Token", [])):
-            raise self.unknown(
-                request, "neither an admin token nor an ingest token matches", {"WWW-Authenticate": "Bearer"}
+            raise self.failed_login(
+                request, "unknown_token", "neither an admin token nor an ingest token matches", _WWW_AUTHENTICATE
             )
 
-    def unknown(self, request: web.BaseRequest, message: str, headers: dict[str, str] | None = None) -> HttpError:
-        """Return the refusal of wrong credentials: a 401, or a 429 for who offers them again and again."""
+    def failed_login(
+        self, request: web.BaseRequest, code: ErrorCode, message: str, headers: dict[str, str] | None = None
+    ) -> HttpError:
+        """Count a failed login and return its error: a 401, or a 429 if too many came from the client's address."""
         wait_seconds = self._throttle.fail(request.remote)
         if wait_seconds:
-            return HttpError(429, TOO_MANY_FAILURES, {"Retry-After": str(wait_seconds)})
-        return HttpError(401, message, headers)
+            return HttpError(
+                429,
+                "too_many_failed_logins",
+                "too many failed logins from this address",
+                {"Retry-After": str(wait_seconds)},
+            )
+        return HttpError(401, code, message, headers)
 
     def _is_admin(self, request: web.BaseRequest) -> bool:
         headers = request.headers
@@ -70,15 +78,15 @@ class Access:
 
 
 def _require_operator(request: web.BaseRequest) -> None:
-    """Refuse what comes through a proxy or from a web page on this machine: neither is its operator."""
+    """Raise `HttpError` for a request through a proxy or of a web page on this machine: it is not the operator's."""
     headers = request.headers
     hosts = headers.getall("Host", [])
-    named = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-    if not named or not is_loopback(named[1]):
-        raise HttpError(403, "without an admin token, the Host must be a loopback name")
+    host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if not host or not is_loopback(host[1]):
+        raise HttpError(403, "forbidden", "without an admin token, the Host must be a loopback name")
     if _FORWARDING.search("\n".join(headers)):
-        raise HttpError(403, "without an admin token, no forwarded request is served")
-    own = f"http://{hosts[0]}".lower()
-    sites = headers.getall("Sec-Fetch-Site", [])  # tells of a page's plain GET, which has no Origin
-    if any(origin.lower() != own for origin in headers.getall("Origin", [])) or not _OWN_SITES.issuperset(sites):
-        raise HttpError(403, "without an admin token, no page of another origin is served")
+        raise HttpError(403, "forbidden", "without an admin token, no forwarded request is served")
+    own_origin = f"http://{hosts[0]}".lower()
+    sites = headers.getall("Sec-Fetch-Site", [])  # a page's plain GET has this header, and no Origin
+    if any(origin.lower() != own_origin for origin in headers.getall("Origin", [])) or not _OWN_SITES.issuperset(sites):
+        raise HttpError(403, "forbidden", "without an admin token, no page of another origin is served")

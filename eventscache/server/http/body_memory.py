@@ -1,64 +1,62 @@
-"""Memory for bodies that come in pieces: bounded for all of them together, and given up by who stands still."""
+"""Memory for bodies that arrive in several packets: bounded for all together, and taken from the client that stalls."""
 
 import asyncio
 from collections import OrderedDict
 
 
 class IncomingBody:
-    """What has come of one body, until it is let go.
+    """The pieces of one body that have arrived so far.
 
-    `timeout` is that of whoever reads it: it ends at once if the body has to give way.
+    `timeout` is the timeout of its reader. If the body is evicted, the timeout ends at once.
     """
 
-    __slots__ = ("gave_way", "pieces", "size", "timeout")
+    __slots__ = ("evicted", "pieces", "size", "timeout")
 
     def __init__(self, timeout: asyncio.Timeout) -> None:
         self.pieces: list[bytes] = []
         self.size = 0
-        self.gave_way = False
+        self.evicted = False
         self.timeout = timeout
 
 
 class BodyMemory:
-    """Holds bodies of at most so many bytes together.
+    """Holds bodies of at most `max_bytes` together.
 
-    When there are more, the large body that has stood still longest gives way. Small ones never do: they are bounded
-    by how many connections there may be, and nobody is to be kept from sending one by who sends large ones slowly.
+    Beyond that, the large body without a new piece for longest is evicted. Small ones, of up to `small_bytes`, never
+    are: the number of connections bounds them, and a client that sends large bodies slowly must not block the others.
     """
 
-    def __init__(self, most_bytes: int, small_bytes: int) -> None:
-        self.held = 0
-        self._most_bytes = most_bytes
+    def __init__(self, max_bytes: int, small_bytes: int) -> None:
+        self.held_bytes = 0
+        self._max_bytes = max_bytes
         self._small_bytes = small_bytes
-        self._coming: OrderedDict[IncomingBody, None] = (
-            OrderedDict()
-        )  # large ones; the one that stood still longest first
+        self._large: OrderedDict[IncomingBody, None] = OrderedDict()  # the one without a new piece for longest first
 
-    def put(self, body: IncomingBody, piece: bytes) -> None:
-        """Keep a piece of a body; some body may give way to it, maybe itself."""
+    def add(self, body: IncomingBody, piece: bytes) -> None:
+        """Keep a piece of a body. That may evict another body, or this one."""
         body.pieces.append(piece)
         body.size += len(piece)
-        self.held += len(piece)
+        self.held_bytes += len(piece)
         if body.size > self._small_bytes:
-            self._coming[body] = None
-            self._coming.move_to_end(body)
-        while self.held > self._most_bytes and self._coming:
-            self._give_way(next(iter(self._coming)))
+            self._large[body] = None
+            self._large.move_to_end(body)
+        while self.held_bytes > self._max_bytes and self._large:
+            self._evict(next(iter(self._large)))
 
     def complete(self, body: IncomingBody) -> bytes:
-        """Return all of a body, which does not give way any more."""
-        self._coming.pop(body, None)
+        """Return a body that has arrived whole; from now on it is not evicted."""
+        self._large.pop(body, None)
         return b"".join(body.pieces)
 
-    def let_go(self, body: IncomingBody) -> None:
-        """Forget a body."""
-        self._coming.pop(body, None)
-        self.held -= body.size
+    def release(self, body: IncomingBody) -> None:
+        """Free the memory of a body."""
+        self._large.pop(body, None)
+        self.held_bytes -= body.size
         body.size = 0
         body.pieces.clear()
 
-    def _give_way(self, body: IncomingBody) -> None:
-        self.let_go(body)
-        body.gave_way = True
+    def _evict(self, body: IncomingBody) -> None:
+        self.release(body)
+        body.evicted = True
         if not body.timeout.expired():
             body.timeout.reschedule(0)

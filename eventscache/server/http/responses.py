@@ -1,4 +1,4 @@
-"""Answers: JSON always, and every error in Jitsu's shape."""
+"""Responses: JSON, whose errors all have Jitsu's shape; and two kinds that are written without a copy."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import lru_cache
@@ -7,31 +7,33 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import HttpVersion11, web
-from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import SERVER_SOFTWARE
 
 from eventscache.errors import StorageError
+from eventscache.server.http.aiohttp_internals import rfc822_formatted_time
+from eventscache.server.http.error_codes import ErrorCode
 
 _log = structlog.get_logger()
 _encode = msgspec.json.encode
 
 COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _OK = b'{"status":"ok"}'
-_READY_ANSWERS = 1024  # one for each origin, say
-_MOST_UNREAD_BYTES = 65_536
+_PREBUILT_RESPONSES = 1024  # at most; there is one for each origin
+_MAX_UNREAD_BYTES = 65_536
 _JSON_HEADERS = {**COMMON_HEADERS, "Content-Type": "application/json; charset=utf-8"}
-_READY_HEADERS = tuple(_JSON_HEADERS.items())
+_PREBUILT_HEADERS = tuple(_JSON_HEADERS.items())
 
 
 class HttpError(Exception):
-    """The request is answered with this status and message, and nothing else happens.
+    """Ends the handling of a request with an error response.
 
-    `closes` tells that nothing more can be understood on its connection.
+    `fields` are added to its body. `closes` closes the connection afterwards: what follows on it cannot be parsed.
     """
 
     def __init__(
         self,
         status: int,
+        code: ErrorCode,
         message: str,
         headers: Mapping[str, str] | None = None,
         fields: Mapping[str, Any] | None = None,
@@ -40,35 +42,40 @@ class HttpError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
         self.message = message
         self.headers = headers
         self.fields = fields
         self.closes = closes
 
-    def answer(self) -> web.Response:
-        """Return the answer."""
-        answer = error_response(self.status, self.message, self.headers, self.fields)
+    def response(self) -> web.Response:
+        """Return the error response."""
+        response = error_response(self.status, self.code, self.message, self.headers, self.fields)
         if self.closes:
-            answer.force_close()
-        return answer
+            response.force_close()
+        return response
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return `value` as a JSON answer."""
+    """Return `value` as a JSON response."""
     return web.Response(body=_encode(value), status=status, headers={**_JSON_HEADERS, **(headers or {})})
 
 
 def error_response(
-    status: int, message: str, headers: Mapping[str, str] | None = None, fields: Mapping[str, Any] | None = None
+    status: int,
+    code: ErrorCode,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    fields: Mapping[str, Any] | None = None,
 ) -> web.Response:
-    """Return an error in Jitsu's shape; its `error` is deprecated there, and always empty."""
-    return json_response({"message": message, "error": "", **(fields or {})}, status, headers)
+    """Return an error in Jitsu's shape, with a code added; Jitsu's `error` is deprecated there, and always empty."""
+    return json_response({"message": message, "error": "", "code": code, **(fields or {})}, status, headers)
 
 
 class PrebuiltResponse(web.StreamResponse):
-    """A short answer whose bytes are ready; one object answers many requests.
+    """A short response whose bytes are built once; one object answers many requests.
 
-    What aiohttp spends on making and writing a `Response` is a third of what it spends on a request.
+    aiohttp spends a third of its time for a request on making and writing a `Response`.
     """
 
     def __init__(self, status: int, body: bytes, headers: Iterable[tuple[str, str]]) -> None:
@@ -82,16 +89,16 @@ class PrebuiltResponse(web.StreamResponse):
 
     @property
     def keep_alive(self) -> bool:
-        """True: it answers only those who keep the connection."""
+        """True: it is only used where the connection is kept."""
         return True
 
     @property
     def body_length(self) -> int:
-        """The bytes that are written, for the access log."""
+        """How many bytes are written, for the access log."""
         return len(self._bytes)
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Write all there is."""
+        """Write head and body."""
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
@@ -99,37 +106,37 @@ class PrebuiltResponse(web.StreamResponse):
             self._date = date
             self._bytes = f"{self._head}{date}\r\n\r\n".encode() + self._content
         transport.write(self._bytes)
-        if transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
-            await request.writer.drain()  # a client that pipelines, and does not read
+        if transport.get_write_buffer_size() > _MAX_UNREAD_BYTES:
+            await request.writer.drain()  # a client that pipelines requests and reads no responses
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to be written."""
+        """Do nothing: all has been written."""
 
 
-_remembered = lru_cache(_READY_ANSWERS)(PrebuiltResponse)
+_prebuilt = lru_cache(_PREBUILT_RESPONSES)(PrebuiltResponse)
 
 
 def prebuilt_response(
-    request: web.BaseRequest, body: bytes, headers: tuple[tuple[str, str], ...] = _READY_HEADERS, status: int = 200
+    request: web.BaseRequest, body: bytes, headers: tuple[tuple[str, str], ...] = _PREBUILT_HEADERS, status: int = 200
 ) -> web.StreamResponse:
-    """Return an answer that is likely to be given again, in the same bytes."""
+    """Return a response that is likely to be sent again, in the same bytes."""
     if request.version == HttpVersion11 and request.keep_alive:
-        return _remembered(status, body, headers)
+        return _prebuilt(status, body, headers)
     return web.Response(status=status, body=body, headers=dict(headers))
 
 
 def ok_response(request: web.BaseRequest, headers: tuple[tuple[str, str], ...] = ()) -> web.StreamResponse:
-    """Return Jitsu's word that all is well, with more headers."""
-    return prebuilt_response(request, _OK, (*_READY_HEADERS, *headers) if headers else _READY_HEADERS)
+    """Return Jitsu's `{"status":"ok"}`, with more headers."""
+    return prebuilt_response(request, _OK, (*_PREBUILT_HEADERS, *headers) if headers else _PREBUILT_HEADERS)
 
 
 async def streamed_response(
     request: web.BaseRequest, content_type: str, pieces: AsyncIterator[bytes]
 ) -> web.StreamResponse:
-    """Answer 200 with pieces, written as they come; a single one is a plain answer.
+    """Answer 200 with pieces that are written as they come; a single piece is sent with its length.
 
-    What fails before the second piece is answered as an error; after it, the connection is cut, so that nobody takes
-    the part for the whole.
+    An error before the second piece becomes an error response. An error after it cuts the connection, so that no
+    client takes a part of the body for all of it.
     """
     first = await anext(pieces, b"")
     second = await anext(pieces, None)
@@ -144,7 +151,7 @@ async def streamed_response(
         async for piece in pieces:
             await response.write(piece)
     except StorageError as fault:
-        _log.warning("answer cut short", path=request.path, reason=str(fault))
+        _log.warning("response cut short: storage unavailable", path=request.path, reason=str(fault))
         if request.transport:
             request.transport.abort()
     else:

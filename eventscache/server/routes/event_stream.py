@@ -11,7 +11,7 @@ from eventscache.live.messages import Cleared, Counters, Gap, Message, Signal
 from eventscache.live.stream_filter import StreamFilter
 from eventscache.live.subscription import Subscription
 from eventscache.live.tail import LiveEvent
-from eventscache.server.context import Context
+from eventscache.server.context import Context, Route
 from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError
 from eventscache.server.routes.subscriptions import subscribe
@@ -55,7 +55,7 @@ def _stream_filter(context: Context, asked: Parameters) -> StreamFilter:
     ids = asked.ids(context.settings.max_ids, context.settings.max_id_bytes)
     namespace = asked.namespace()
     if ids is not None and not ids:
-        raise HttpError(400, "ids names no stream; without it, all known streams are meant")
+        raise HttpError(400, "invalid_parameter", "ids names no stream; without it, all known streams are meant")
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
     return StreamFilter(namespace, streams, asked.status(), asked.event_filter())
 
@@ -68,7 +68,7 @@ def _cursor(request: web.BaseRequest, asked: Parameters) -> Cursor | None:
     try:
         return Cursor.parse(text)
     except ValueError:
-        raise HttpError(400, "Last-Event-ID is not the id of an event of this stream") from None
+        raise HttpError(400, "invalid_parameter", "Last-Event-ID is not the id of an event of this stream") from None
 
 
 async def _write(response: web.StreamResponse, subscription: Subscription) -> None:
@@ -113,3 +113,6 @@ def _name_and_data(message: Message) -> tuple[str, bytes]:
         case Signal.AWAY:
             return "away", _encode(_AWAY)
     return message.name.lower(), b"{}"
+
+
+ROUTES: tuple[Route, ...] = (("GET", "/api/v1/events/stream", get_stream),)

@@ -1,32 +1,40 @@
-"""Probes and metrics, open to everybody: nothing in them tells about ids or events."""
+"""Probes and metrics, open to everybody: they show no ids and nothing of events."""
 
 from aiohttp import web
 
 from eventscache.errors import StorageError
 from eventscache.metrics.prometheus import CONTENT_TYPE
-from eventscache.server.context import Context
+from eventscache.server.context import Context, Route
 from eventscache.server.http.responses import COMMON_HEADERS, error_response, json_response
 
 
 async def get_livez(_: Context, __: web.BaseRequest) -> web.Response:
-    """Answer: the process is alive."""
+    """Answer 200: the process is alive."""
     return json_response({"status": "ok"})
 
 
 async def get_readyz(context: Context, _: web.BaseRequest) -> web.Response:
-    """Answer whether the storage answers and the queue has room."""
+    """Answer 200 if the storage answers and the queue has room, else 503."""
     try:
         await context.cache.check()
     except StorageError:
-        return error_response(503, "the storage does not answer, or the queue is full")
+        return error_response(503, "not_ready", "the storage does not answer, or the queue is full")
     return json_response({"status": "ok"})
 
 
 async def get_ping(_: Context, __: web.BaseRequest) -> web.Response:
-    """Answer as Jitsu does."""
+    """Answer `pong`, as Jitsu does."""
     return web.Response(text="pong", headers=COMMON_HEADERS)
 
 
 async def get_metrics(context: Context, _: web.BaseRequest) -> web.Response:
     """Answer with the metrics in Prometheus's text format."""
     return web.Response(body=context.metrics.render(), headers={**COMMON_HEADERS, "Content-Type": CONTENT_TYPE})
+
+
+ROUTES: tuple[Route, ...] = (
+    ("GET", "/livez", get_livez),
+    ("GET", "/readyz", get_readyz),
+    ("GET", "/ping", get_ping),
+    ("GET", "/metrics", get_metrics),
+)

@@ -1,4 +1,4 @@
-"""Jitsu's ingestion routes: the same bodies, tokens and answers, each event an `original` of its token's stream."""
+"""Jitsu's ingestion routes: the same bodies, tokens and responses. Each event is an `original` of a token's stream."""
 
 import base64
 import binascii
@@ -10,14 +10,13 @@ from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey
 from eventscache.errors import InvalidEvent
-from eventscache.event import Event
-from eventscache.ingest import malformed
-from eventscache.ingest.jitsu import parse_events
+from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
-from eventscache.server.context import Context
-from eventscache.server.http.body import UnreadableBody
+from eventscache.server.context import Context, Route
+from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import Parameters, raw_query
 from eventscache.server.http.responses import HttpError, ok_response
+from eventscache.server.malformed import keep_malformed
 from eventscache.stream import Namespace, Stream, check_id
 
 _CORS = {
@@ -28,11 +27,11 @@ _CORS = {
     ),
     "Access-Control-Allow-Credentials": "true",
 }
-# A token that comes first, and nothing that would have to be decoded: what nearly every client sends.
+# A token first, and nothing that would have to be decoded: the query of nearly every client.
 _PLAIN_QUERY = re.compile(r"token=([\w.~-]+)(?:&[\w.~=&-]*)?", re.ASCII)
-_REMEMBERED_TOKENS = 4096
-_REMEMBERED_LENGTH = 256
-_REMEMBERED_ORIGINS = 1024
+_CACHED_QUERIES = 4096
+_MAX_CACHED_QUERY_LENGTH = 256
+_CACHED_ORIGINS = 1024
 
 
 class _Sender(NamedTuple):
@@ -45,10 +44,10 @@ async def post_client_events(context: Context, request: web.BaseRequest) -> web.
     origin = request.headers.get("Origin")
     try:
         sender = await _ingest(context, request, from_server=False)
-    except HttpError as refusal:
-        answer = refusal.answer()
-        answer.headers.update(_cors(context, request))
-        return answer
+    except HttpError as error:
+        response = error.response()
+        response.headers.update(_cors(context, request))
+        return response
     return ok_response(request, _cors_headers(origin, sender.key) if origin is not None else ())
 
 
@@ -59,12 +58,12 @@ async def post_server_events(context: Context, request: web.BaseRequest) -> web.
 
 
 async def preflight(context: Context, request: web.BaseRequest) -> web.StreamResponse:
-    """Answer a browser that asks whether its page may send events."""
+    """Answer a browser's CORS preflight: whether its page may send events."""
     return web.Response(headers=dict(_cors(context, request)))
 
 
 def _cors(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
-    """Return Jitsu's headers for a request whose sender may be unknown."""
+    """Return Jitsu's CORS headers for a request whose token may be unknown."""
     origin = request.headers.get("Origin")
     if origin is None:
         return ()
@@ -75,39 +74,32 @@ def _cors(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str], 
     return _cors_headers(origin, context.api_keys.client(token))
 
 
-@lru_cache(_REMEMBERED_ORIGINS)
+@lru_cache(_CACHED_ORIGINS)
 def _cors_headers(origin: str, key: ApiKey | None) -> tuple[tuple[str, str], ...]:
-    """Return Jitsu's headers; the origin is allowed unless the key says otherwise, or it is none at all."""
-    known = origin.isascii() and origin.isprintable()
-    allowed = (("Access-Control-Allow-Origin", origin),) if known and (key is None or key.allows(origin)) else ()
+    """Return Jitsu's CORS headers; a valid origin is allowed unless the key has others only."""
+    valid = origin.isascii() and origin.isprintable()
+    allowed = (("Access-Control-Allow-Origin", origin),) if valid and (key is None or key.allows(origin)) else ()
     return (*_CORS.items(), *allowed, ("Vary", "Origin"))
 
 
 async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bool) -> _Sender:
-    """Take the events of a request, and return whose they are."""
+    """Take the events of a request, and return who sent them."""
     cache = context.cache
     try:
         sender = _find_sender(context, request, from_server=from_server)
-        originals = await context.bodies.parsed(request, parse_events)
+        parsed = await context.bodies.parse(request, formats.JITSU, sender.stream)
     except (HttpError, BatchTooLarge) as fault:
         cache.ledger.reject()
-        raise fault if isinstance(fault, HttpError) else HttpError(413, str(fault)) from None
-    except UnreadableBody as fault:
+        raise fault if isinstance(fault, HttpError) else HttpError(413, "too_many_events", str(fault)) from None
+    except MalformedBody as fault:
         reason = f"Error parsing events body: {fault}"
-        _keep_malformed(context, sender, fault.body, reason)
-        raise HttpError(400, reason) from None
-    # Whether there was room is counted, and changes no answer: Jitsu must not be held up by its cache.
-    cache.offer_originals(sender.stream, originals, trusted=sender.key is not None)
+        max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
+        trusted = sender.key is not None
+        keep_malformed(cache, sender.stream, fault.body, reason, max_bytes=max_bytes, trusted=trusted)
+        raise HttpError(400, "malformed_body", reason) from None
+    # A full queue is counted, and changes no response: the cache must not slow down Jitsu.
+    cache.offer_originals(sender.stream, parsed.originals, trusted=sender.key is not None)
     return sender
-
-
-def _keep_malformed(context: Context, sender: _Sender, body: bytes, reason: str) -> None:
-    if not body.strip():
-        context.cache.ledger.reject()
-        return
-    text = malformed.cut(body, min(context.limits.max_malformed_bytes, context.limits.max_event_bytes))
-    event = Event(malformed=text, error=reason, token_id=sender.stream.id)
-    context.cache.offer([(sender.stream, event)], trusted=sender.key is not None)
 
 
 def find_token(request: web.BaseRequest) -> str:
@@ -116,7 +108,9 @@ def find_token(request: web.BaseRequest) -> str:
     if plain := _PLAIN_QUERY.fullmatch(query):
         return plain[1]
     headers = request.headers
-    token, p_token = _remembered_tokens(query) if len(query) <= _REMEMBERED_LENGTH else _tokens_in_query(query)
+    token, p_token = (
+        _cached_tokens_in_query(query) if len(query) <= _MAX_CACHED_QUERY_LENGTH else _tokens_in_query(query)
+    )
     return (
         token
         or headers.get("X-Auth-Token")
@@ -128,14 +122,14 @@ def find_token(request: web.BaseRequest) -> str:
 
 def _tokens_in_query(raw: str) -> tuple[str, str]:
     """Return the values of `token` and of the first key that begins with `p_`."""
-    asked = Parameters(raw)
-    tokens = asked.all("token")
-    p_tokens = [value for name, value in asked.pairs if name.startswith("p_")]
+    params = Parameters(raw)
+    tokens = params.all("token")
+    p_tokens = [value for name, value in params.pairs if name.startswith("p_")]
     return tokens[0] if tokens else "", p_tokens[0] if p_tokens else ""
 
 
-# Whoever names many things names them again.
-_remembered_tokens = lru_cache(_REMEMBERED_TOKENS)(_tokens_in_query)
+# Clients repeat their queries.
+_cached_tokens_in_query = lru_cache(_CACHED_QUERIES)(_tokens_in_query)
 
 
 def _basic_user(authorization: str) -> str:
@@ -149,7 +143,7 @@ def _basic_user(authorization: str) -> str:
 
 
 def _find_sender(context: Context, request: web.BaseRequest, *, from_server: bool) -> _Sender:
-    """Return whose events these are; refuse a token that may not send here."""
+    """Return who sends; raise `HttpError` for a token that may not send here."""
     token = find_token(request)
     keys = context.api_keys
     if keys.configured:
@@ -158,15 +152,27 @@ def _find_sender(context: Context, request: web.BaseRequest, *, from_server: boo
             key, other = other, key
         if key:
             return _Sender(Stream(Namespace.TOKEN, key.id), key)
-        message = "The token is not found"
-        if other and from_server:
+        if not other:
+            raise context.access.failed_login(request, "unknown_token", "The token is not found")
+        message = "The token isn't a client secret token. Please use a js integration token"
+        if from_server:
             message = "The token isn't a server secret token. Please use an s2s integration token"
-        elif other:
-            message = "The token isn't a client secret token. Please use a js integration token"
-        raise context.access.unknown(request, message)
+        raise context.access.failed_login(request, "wrong_token_type", message)
     if not context.access.on_loopback and not context.settings.open_ingestion:
-        raise context.access.unknown(request, "no api_keys are configured, and eventscache.open_ingestion is off")
+        message = "no api_keys are configured, and eventscache.open_ingestion is off"
+        raise context.access.failed_login(request, "ingestion_closed", message)
     try:
         return _Sender(Stream(Namespace.TOKEN, check_id(token, context.limits.max_id_bytes)), None)
     except InvalidEvent as fault:
-        raise context.access.unknown(request, f"The token is not usable: {fault}") from None
+        raise context.access.failed_login(request, "unknown_token", f"The token is not usable: {fault}") from None
+
+
+ROUTES: tuple[Route, ...] = (
+    ("POST", "/api/v1/event", post_client_events),
+    ("OPTIONS", "/api/v1/event", preflight),
+    ("POST", "/api/v1/events", post_client_events),
+    ("OPTIONS", "/api/v1/events", preflight),
+    ("POST", "/api/v1/s2s/event", post_server_events),
+    ("POST", "/api/v1/s2s/event/", post_server_events),
+    ("POST", "/api/v1/s2s/events", post_server_events),
+)

@@ -1,4 +1,4 @@
-"""`/openapi.json`: what every route takes and answers, for people and for their tools."""
+"""`/openapi.json`: what every route takes and returns, for people and for tools."""
 
 from functools import cache
 from importlib.resources import files
@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from eventscache import __version__
-from eventscache.server.context import Context
+from eventscache.server.context import Context, Route
 from eventscache.server.http.responses import json_response
 
 
@@ -21,5 +21,8 @@ def document() -> dict[str, Any]:
 
 
 async def get_openapi(_: Context, __: web.BaseRequest) -> web.Response:
-    """Answer with the document, which is the same for everybody."""
+    """Answer with the document."""
     return json_response(document())
+
+
+ROUTES: tuple[Route, ...] = (("GET", "/openapi.json", get_openapi),)

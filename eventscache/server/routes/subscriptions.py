@@ -54,11 +54,13 @@ def subscribe(
     """
     if stream_filter.streams is not None and len(stream_filter.streams) > MAX_STREAMS:
         raise HttpError(
-            400, f"{len(stream_filter.streams)} ids are too many to subscribe to; at most {MAX_STREAMS} are allowed"
+            400,
+            "invalid_parameter",
+            f"{len(stream_filter.streams)} ids are too many to subscribe to; at most {MAX_STREAMS} are allowed",
         )
     try:
         return context.live.subscribe(
             stream_filter, _RequestClient(request), cursor=cursor, history=history, seconds=seconds
         )
     except TooManySubscribers as fault:
-        raise HttpError(429, str(fault), {"Retry-After": _RETRY_AFTER_SECONDS}) from None
+        raise HttpError(429, "too_many_subscribers", str(fault), {"Retry-After": _RETRY_AFTER_SECONDS}) from None

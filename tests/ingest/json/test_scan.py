@@ -1,4 +1,4 @@
-"""The look in C vouches for nothing that a strict reader refuses, and for whatever is common."""
+"""The scan in C validates only what the strict parser accepts, and all common JSON."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def compiled() -> None:
 
 
 def is_strict(data: bytes, levels: int = LEVELS) -> bool:
-    """Whether a strict reader takes it as an object that is not too deep."""
+    """Whether the strict parser accepts it as an object that is not too deep."""
     try:
         value = strict.decode(data)
         strict.check_depth(data, levels)
@@ -70,25 +70,25 @@ def is_strict(data: bytes, levels: int = LEVELS) -> bool:
 
 
 @pytest.mark.parametrize("data", COMMON)
-def test_what_is_common_is_vouched_for(data: bytes) -> None:
+def test_common_json_is_validated(data: bytes) -> None:
     assert is_strict(data)
     assert data[: scan.object_end(data, LEVELS)] == data.rstrip()
-    elements = scan.vouched_elements(b" [ %b , %b ] " % (data, data), LEVELS)
+    elements = scan.validated_elements(b" [ %b , %b ] " % (data, data), LEVELS)
     assert elements is not None
     assert [*elements] == [data.rstrip()] * 2
 
 
-def test_events_of_the_benchmark_are_vouched_for() -> None:
+def test_events_of_the_benchmark_are_validated() -> None:
     events = page_views(50, 1000)
     assert {scan.object_end(event, LEVELS) for event in events} == {1000}
-    elements = scan.vouched_elements(b"[" + b",".join(events) + b"]", LEVELS)
+    elements = scan.validated_elements(b"[" + b",".join(events) + b"]", LEVELS)
     assert elements is not None
     assert len(elements) == 50
     assert [*elements] == events
 
 
 @pytest.mark.parametrize("data", NEVER)
-def test_what_is_unusual_or_wrong_is_left_to_a_reader(data: bytes) -> None:
+def test_unusual_or_invalid_json_is_left_to_the_strict_parser(data: bytes) -> None:
     assert scan.object_end(data, LEVELS) == -1
     assert scan.object_spans(b"[%b]" % data, LEVELS) is None or not data.strip()
     assert scan.object_spans(b"[{},%b]" % data, LEVELS) is None
@@ -97,12 +97,12 @@ def test_what_is_unusual_or_wrong_is_left_to_a_reader(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data", [b"[", b"[{}", b"[{},", b"[{},]", b"[,{}]", b"[{}]]", b"[{}] x", b"[{} {}]", b"", b"{}"]
 )
-def test_an_array_that_is_none_is_not_vouched_for(data: bytes) -> None:
+def test_an_invalid_array_is_not_validated(data: bytes) -> None:
     assert scan.object_spans(data, LEVELS) is None
 
 
 def test_an_empty_array_has_no_elements() -> None:
-    elements = scan.vouched_elements(b" [ ] ", LEVELS)
+    elements = scan.validated_elements(b" [ ] ", LEVELS)
     assert elements is not None
     assert len(elements) == 0
     assert [*elements] == []
@@ -119,7 +119,7 @@ def test_levels_are_counted_exactly() -> None:
     assert scan.object_end(b"{}", -1) == -1
 
 
-def test_an_unwanted_name_is_found_at_the_top_alone_however_it_is_spelled() -> None:
+def test_an_unwanted_name_is_found_only_at_the_top_level_also_with_escapes() -> None:
     for data in (b'{"template":1}', b'{"a":1,"template":1}', rb'{"\u0074emplate":1}', rb'{"a\n":1}'):
         assert scan.object_end(data, LEVELS, b"template") == -1
         assert scan.object_end(data, LEVELS) == len(data)
@@ -151,13 +151,13 @@ def test_members_are_given_by_name_and_type() -> None:
         b'{"x":"%b"}' % (b"x" * 1000),
     ],
 )
-def test_an_element_that_is_unusual_is_given_whole(element: bytes) -> None:
+def test_an_unusual_element_is_returned_whole(element: bytes) -> None:
     assert members(b"[%b]" % element) == [element]
     assert members(b'[{"t":"a"} , %b, {}]' % element) == [(None, None, "a", None), element, (None,) * 4]
 
 
 @pytest.mark.parametrize("data", NEVER)
-def test_members_of_what_is_wrong_are_left_to_a_reader(data: bytes) -> None:
+def test_members_of_invalid_json_are_left_to_the_strict_parser(data: bytes) -> None:
     assert members(b"[{},%b]" % data) is None
     assert members(b'[{"o":%b}]' % data) is None or data.strip() in {b"[]", b"1", b'"a"', b"null"}
 
@@ -180,7 +180,7 @@ def test_members_have_at_most_sixteen_names() -> None:
         scan.object_members(b"[]", 1, 9, ())  # type: ignore[call-arg]
 
 
-def test_arguments_of_another_type_are_errors_of_python() -> None:
+def test_arguments_of_another_type_raise_type_errors() -> None:
     with pytest.raises(TypeError):
         scan.object_end("{}", 1)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
@@ -193,7 +193,7 @@ def test_arguments_of_another_type_are_errors_of_python() -> None:
         scan.object_spans(b"[]", 10**30)
 
 
-def test_every_character_of_one_to_three_bytes_is_judged_as_python_does() -> None:
+def test_every_character_of_one_to_three_bytes_is_validated_as_by_python() -> None:
     def texts() -> Iterator[bytes]:
         for first in range(256):
             yield bytes([first])
@@ -218,7 +218,7 @@ def test_a_text_may_end_at_any_place_of_a_word() -> None:
             assert (scan.object_end(data, LEVELS) >= 0) is is_strict(data), data
 
 
-def test_a_value_that_is_cut_short_is_never_vouched_for() -> None:
+def test_a_truncated_value_is_never_validated() -> None:
     for whole in COMMON:
         array = b"[%b,%b]" % (whole, whole)
         for length in range(len(whole.rstrip())):
@@ -241,8 +241,8 @@ WHOLE = st.builds(
 
 
 @st.composite
-def spoiled(draw: st.DrawFn) -> bytes:
-    """JSON into which something was put, or from which something was taken."""
+def damaged(draw: st.DrawFn) -> bytes:
+    """JSON with something inserted or removed."""
     data = draw(WHOLE)
     for _ in range(draw(st.integers(0, 3))):
         place, length = draw(st.integers(0, len(data))), draw(st.integers(0, 3))
@@ -251,13 +251,13 @@ def spoiled(draw: st.DrawFn) -> bytes:
 
 
 @fuzz
-@given(spoiled())
-def test_fuzz_what_is_vouched_for_is_strict(data: bytes) -> None:
+@given(damaged())
+def test_fuzz_validated_json_is_strict(data: bytes) -> None:
     end = scan.object_end(data, LEVELS)
     if end >= 0:
         assert is_strict(data)
         assert data[:end] == data.rstrip(b" \t\r\n")
-    elements = scan.vouched_elements(data, LEVELS)
+    elements = scan.validated_elements(data, LEVELS)
     rows = members(data, largest=10**6)
     assert (rows is None) is (elements is None)
     if elements is not None and rows is not None:
@@ -271,7 +271,7 @@ def test_fuzz_what_is_vouched_for_is_strict(data: bytes) -> None:
 
 @fuzz
 @given(st.integers(0, 2**32))
-def test_fuzz_mutated_events_are_judged_alike(seed: int) -> None:
+def test_fuzz_mutated_events_that_are_validated_are_strict(seed: int) -> None:
     chance = random.Random(seed)
     event = bytearray(page_views(1, 800, seed)[0])
     for _ in range(chance.randrange(4)):
@@ -282,8 +282,8 @@ def test_fuzz_mutated_events_are_judged_alike(seed: int) -> None:
 
 
 @fuzz
-@given(spoiled())
-def test_fuzz_parsers_say_the_same_without_the_module_in_c(data: bytes) -> None:
+@given(damaged())
+def test_fuzz_parsers_return_the_same_without_the_module_in_c(data: bytes) -> None:
     def outcomes() -> list[object]:
         results: list[object] = []
         for parse in (

@@ -12,7 +12,7 @@ GENEROUS_SECONDS = 20
 
 
 async def logged(sidecar: Sidecar, request: bytes) -> tuple[bytes, list[EventDict]]:
-    """Return what is answered to a request as it is, and what is logged."""
+    """Send a request as it is; return the response, and the log lines of requests."""
     with structlog.testing.capture_logs() as log:
         answer = await sidecar.raw(request)
         await asyncio.sleep(0)
@@ -23,7 +23,7 @@ def head(method: str, target: str, *lines: str) -> bytes:
     return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *lines, "", ""]).encode()
 
 
-async def test_there_is_a_line_for_each_request_that_tells_no_secret(start: Start) -> None:
+async def test_each_request_has_a_line_without_secrets(start: Start) -> None:
     sidecar = await start(access_log=True, admin_tokens=("secret",), admin_token_in_query=True)
     cases: list[tuple[bytes, dict[str, Any]]] = [
         (head("GET", f"{CACHE}?token=secret&ids=secret"), {"method": "GET", "path": CACHE, "status": 200}),
@@ -38,13 +38,13 @@ async def test_there_is_a_line_for_each_request_that_tells_no_secret(start: Star
         assert len(log) == 1, request
         line = log[0]
         assert line.items() >= expected.items()
-        assert line.keys() == {"event", "log_level", "method", "path", "status", "duration_ms", "bytes", "peer"}
-        assert (line["peer"], line["bytes"]) == ("127.0.0.1", len(answer))
+        assert line.keys() == {"event", "log_level", "method", "path", "status", "duration_ms", "bytes", "client"}
+        assert (line["client"], line["bytes"]) == ("127.0.0.1", len(answer))
         assert line["duration_ms"] >= 0
         assert "secret" not in str(line)
 
 
-async def test_the_ready_answer_is_logged_with_its_bytes(start: Start) -> None:
+async def test_a_prebuilt_response_is_logged_with_its_bytes(start: Start) -> None:
     sidecar = await start(access_log=True)
     with structlog.testing.capture_logs() as log:
         answer = await sidecar.post("/api/v1/event?token=t", b"{}")
@@ -54,13 +54,13 @@ async def test_the_ready_answer_is_logged_with_its_bytes(start: Start) -> None:
     assert line["bytes"] > len(answer.body)
 
 
-async def test_what_is_no_request_is_a_line_as_well(start: Start) -> None:
+async def test_invalid_http_has_a_line_too(start: Start) -> None:
     sidecar = await start(access_log=True)
     _, log = await logged(sidecar, b"GET secret HTTP/9\r\n\r\n")
     assert [(line["path"], line["status"]) for line in log] == [("/", 400)]
 
 
-async def test_nothing_is_logged_unless_asked_for(start: Start) -> None:
+async def test_the_access_log_is_off_by_default(start: Start) -> None:
     sidecar = await start()
     _, log = await logged(sidecar, head("GET", CACHE))
     assert log == []

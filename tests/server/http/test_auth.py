@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""Authentication: who may read, write, clear and send."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from eventscache.access.api_keys import ApiKey, KeyList
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.server import app
+from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
 from tests.support.sidecar import CACHE, Sidecar, Start
 
@@ -86,7 +87,7 @@ async def test_without_admin_token_loopback_names_and_the_own_page_are_served(st
 async def head_status(
     sidecar: Sidecar, *lines: str, method: str = "GET", target: str = CACHE, version: str = "1.1"
 ) -> int:
-    """Return how a request is answered whose head is as it is given."""
+    """Send a request with the given head, and return the status of its response."""
     head = [f"{method} {target} HTTP/{version}", *lines, "Connection: close", "Content-Length: 0", "", ""]
     answer = await sidecar.raw("\r\n".join(head).encode(errors="surrogateescape"))
     return int(answer.split(b" ", 2)[1])
@@ -112,15 +113,15 @@ OTHER_HOSTS = [
 
 
 @pytest.mark.parametrize("host", LOOPBACK_HOSTS)
-async def test_without_admin_token_every_loopback_name_is_the_operators(start: Start, host: str) -> None:
+async def test_without_admin_token_every_loopback_host_is_served(start: Start, host: str) -> None:
     sidecar = await start()
     assert await head_status(sidecar, f"Host: {host}") == 200
     for site in ("same-origin", "none"):
         assert await head_status(sidecar, f"Host: {host}", f"Origin: HTTP://{host}", f"Sec-Fetch-Site: {site}") == 200
 
 
-async def test_without_admin_token_no_other_name_is(start: Start) -> None:
-    # A page whose name an attacker rebinds to 127.0.0.1 comes with that name.
+async def test_without_admin_token_no_other_host_is_served(start: Start) -> None:
+    # DNS rebinding: a page whose name an attacker points to 127.0.0.1 sends that name.
     sidecar = await start()
     for host in OTHER_HOSTS:
         assert await head_status(sidecar, f"Host: {host}") == 403, host
@@ -189,7 +190,7 @@ async def test_a_target_that_is_a_whole_url_is_never_served(start: Start) -> Non
         [],
     ],
 )
-async def test_a_request_with_no_host_or_several_is_none(start: Start, lines: list[str]) -> None:
+async def test_a_request_without_a_host_or_with_several_is_rejected(start: Start, lines: list[str]) -> None:
     sidecar = await start()
     assert await head_status(sidecar, *lines) == 400
     assert await head_status(sidecar, *lines, version="1.0") in {400, 403}
@@ -202,17 +203,17 @@ async def test_a_page_cannot_post_what_needs_no_preflight(start: Start) -> None:
         for origin in ("http://evil.example", "null"):
             answer = await sidecar.post(CACHE, RECORD, Origin=origin, Content_Type=content_type)
             assert answer.status == 403
-        # A client that sends no Origin is no browser; such a body is no record all the same.
+        # A client without an Origin is not a browser; its body is not a record all the same.
         assert (await sidecar.post(CACHE, RECORD, Content_Type=content_type)).status == 415
-    # And what needs one is not allowed.
+    # A request that needs a preflight is not allowed.
     preflight = await sidecar.ask("OPTIONS", CACHE, Origin="http://evil.example", Access_Control_Request_Method="POST")
     assert preflight.status == 405
     assert not [name for name in preflight.headers if name.lower().startswith("access-control")]
     assert sidecar.cache.ledger.stored == 0
 
 
-@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in app.ROUTES])
-async def test_every_route_wants_a_token_unless_it_is_known_to_be_open(start: Start, method: str, path: str) -> None:
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in ROUTES])
+async def test_every_route_needs_a_token_unless_it_is_listed_as_open(start: Start, method: str, path: str) -> None:
     sidecar = await start(admin_tokens=("admin",), ingest_tokens=("ingest",), api_keys=KEYS)
     answer = await sidecar.ask(method, path, Origin=sidecar.address)
     if path in OPEN or method == "OPTIONS":
@@ -243,7 +244,7 @@ async def test_an_address_that_others_reach_needs_an_admin_token(host: str) -> N
     app.Sidecar(Settings(host=host, admin_tokens_file="/not/there/yet"), MemoryStorage())
 
 
-async def test_probes_and_metrics_are_open_and_tell_no_ids(start: Start) -> None:
+async def test_probes_and_metrics_are_open_and_show_no_ids(start: Start) -> None:
     sidecar = await start(admin_tokens=("admin",))
     await sidecar.record(b'{"destination_id":"the-id","original":{"a":"the-text"}}', X_Admin_Token="admin")
     for path in ("/livez", "/readyz", "/ping", "/metrics"):
@@ -261,9 +262,9 @@ KEYS = KeyList(
 
 
 async def tokens(sidecar: Sidecar) -> dict[str, int]:
-    told = (await sidecar.get("/api/v1/streams?namespace=token", X_Admin_Token="admin")).json
-    streams = told["streams"]
-    assert told["api_keys"] is True
+    answer = (await sidecar.get("/api/v1/streams?namespace=token", X_Admin_Token="admin")).json
+    streams = answer["streams"]
+    assert answer["api_keys"] is True
     return {stream["id"]: stream["total_events"] for stream in streams}
 
 
@@ -301,7 +302,7 @@ async def test_the_api_key_header_is_a_token(start: Start) -> None:
         ("/api/v1/s2s/event?token=js-secret", "isn't a server secret token. Please use an s2s integration token"),
     ],
 )
-async def test_tokens_that_may_not_send_get_401(start: Start, path: str, message: str) -> None:
+async def test_tokens_that_may_not_send_get_a_401(start: Start, path: str, message: str) -> None:
     sidecar = await start(api_keys=KEYS)
     answer = await sidecar.post(path, b"{}")
     assert answer.status == 401

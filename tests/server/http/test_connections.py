@@ -1,4 +1,4 @@
-"""Connections that stand still, are too many, or break off; every other client is served meanwhile."""
+"""Connections that stall, are too many, or break off; all other clients are served meanwhile."""
 
 import asyncio
 import gc
@@ -28,7 +28,7 @@ class Client:
         self.writer.write(data)
 
     async def rest(self) -> bytes:
-        """Return what comes until the server closes."""
+        """Return the bytes until the server closes."""
         async with asyncio.timeout(GENEROUS_SECONDS):
             try:
                 return await self.reader.read()
@@ -61,9 +61,11 @@ async def stored(sidecar: Sidecar) -> int:
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"P", b"POST /api/v1/event HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "], ids=["silent", "byte", "header"]
+    "sent",
+    [b"", b"P", b"POST /api/v1/event HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "],
+    ids=["nothing", "byte", "header"],
 )
-async def test_who_never_completes_a_head_is_cut_off(start: Start, sent: bytes) -> None:
+async def test_an_incomplete_head_is_cut_off(start: Start, sent: bytes) -> None:
     sidecar = await start(header_timeout_ms=100)
     async with connected(sidecar) as client:
         client.send(sent)
@@ -72,7 +74,7 @@ async def test_who_never_completes_a_head_is_cut_off(start: Start, sent: bytes) 
     assert (await sidecar.post("/api/v1/event?token=key", EVENT)).status == 200
 
 
-async def test_dripping_does_not_prolong_a_head(start: Start) -> None:
+async def test_sending_byte_by_byte_does_not_extend_the_time_of_a_head(start: Start) -> None:
     sidecar = await start(header_timeout_ms=100)
     async with connected(sidecar) as client:
         rest = asyncio.create_task(client.rest())
@@ -113,7 +115,7 @@ async def test_a_body_that_stalls_is_answered_408(start: Start, path: str) -> No
 
 
 @pytest.mark.parametrize("broken", [b"-4\r\nabcd\r\n", b"4\nabcd", b"zz\r\n", b"17 f\r\n", b"4\r\nabcdXX"])
-async def test_a_chunk_that_is_broken_in_a_later_packet_ends_the_request(sidecar: Sidecar, broken: bytes) -> None:
+async def test_an_invalid_chunk_in_a_later_packet_ends_the_request(sidecar: Sidecar, broken: bytes) -> None:
     async with connected(sidecar) as client:
         client.send(CHUNKED + b"5\r\n" + EVENT[:5] + b"\r\n")
         await until(lambda: any(each._current_request for each in sidecar.server._connections.connections))
@@ -124,7 +126,7 @@ async def test_a_chunk_that_is_broken_in_a_later_packet_ends_the_request(sidecar
     assert await stored(sidecar) == 0
 
 
-async def test_subscribers_leave_half_of_the_connections_to_others(start: Start) -> None:
+async def test_subscribers_take_at_most_half_of_the_connections(start: Start) -> None:
     sidecar = await start(max_connections=4)
     async with connected(sidecar) as first, connected(sidecar) as second, connected(sidecar) as third:
         for client in (first, second, third):
@@ -133,23 +135,23 @@ async def test_subscribers_leave_half_of_the_connections_to_others(start: Start)
         assert heads == [b"HTTP/1.1 200", b"HTTP/1.1 200", b"HTTP/1.1 429"]
 
 
-async def test_silent_connections_give_way_to_who_has_something_to_say(start: Start) -> None:
+async def test_connections_without_a_request_are_closed_first(start: Start) -> None:
     sidecar = await start(max_connections=5, header_timeout_ms=3_600_000, keepalive_ms=3_600_000)
     url = URL(sidecar.address)
-    silent = [Client(*await asyncio.open_connection(url.host, url.port)) for _ in range(5)]
+    idle = [Client(*await asyncio.open_connection(url.host, url.port)) for _ in range(5)]
     await until(lambda: sidecar.server.connections == 5)
     for _ in range(10):
         async with connected(sidecar) as client:
             client.send(WHOLE)
             assert OK in await client.answer()
-    assert await silent[0].rest() == b""
-    assert not silent[-1].reader.at_eof()
+    assert await idle[0].rest() == b""
+    assert not idle[-1].reader.at_eof()
     assert sidecar.server.connections <= 5
-    for client in silent:
+    for client in idle:
         client.writer.transport.abort()
 
 
-async def test_of_idle_connections_the_one_idle_longest_gives_way(start: Start) -> None:
+async def test_the_connection_idle_longest_is_closed_first(start: Start) -> None:
     sidecar = await start(max_connections=3)
     async with connected(sidecar) as first, connected(sidecar) as second, connected(sidecar) as third:
         for client in (second, first, third):
@@ -164,7 +166,7 @@ async def test_of_idle_connections_the_one_idle_longest_gives_way(start: Start) 
                 assert OK in await client.answer()
 
 
-async def test_who_is_being_served_never_gives_way(start: Start) -> None:
+async def test_a_connection_being_served_is_never_closed_for_a_new_one(start: Start) -> None:
     sidecar = await start(max_connections=2)
     faults: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
@@ -177,11 +179,11 @@ async def test_who_is_being_served_never_gives_way(start: Start) -> None:
         for client in (first, second):
             client.send(WHOLE[-5:])
             assert OK in await client.answer()
-    gc.collect()  # a task that failed unseen says so when it goes
+    gc.collect()  # a task that failed without a reader of its exception reports it when it is collected
     assert faults == []
 
 
-async def test_who_drags_gives_way(start: Start) -> None:
+async def test_a_slow_connection_is_closed_for_a_new_one(start: Start) -> None:
     sidecar = await start(max_connections=2, header_timeout_ms=50, body_timeout_ms=3_600_000)
     async with connected(sidecar) as first, connected(sidecar) as second:
         for client in (first, second):
@@ -194,7 +196,7 @@ async def test_who_drags_gives_way(start: Start) -> None:
                     answer = await client.rest()
 
 
-async def test_who_sends_no_more_is_answered_and_then_closed(sidecar: Sidecar) -> None:
+async def test_a_half_closed_connection_is_answered_and_then_closed(sidecar: Sidecar) -> None:
     async with connected(sidecar) as client:
         client.send(WHOLE * 3)
         client.writer.write_eof()
@@ -203,7 +205,7 @@ async def test_who_sends_no_more_is_answered_and_then_closed(sidecar: Sidecar) -
 
 
 @pytest.mark.parametrize("sent", [WHOLE[:-1], WHOLE[:20], CHUNKED + b"5\r\n" + EVENT[:5] + b"\r\n"])
-async def test_who_breaks_off_in_the_middle_leaves_nothing(sidecar: Sidecar, sent: bytes) -> None:
+async def test_a_request_that_breaks_off_leaves_nothing(sidecar: Sidecar, sent: bytes) -> None:
     async with connected(sidecar) as client:
         client.send(sent)
         client.writer.write_eof()
@@ -216,7 +218,7 @@ async def test_who_breaks_off_in_the_middle_leaves_nothing(sidecar: Sidecar, sen
     assert sidecar.cache.ledger.balanced
 
 
-async def test_who_reads_nothing_of_an_answer_is_cut_off(start: Start) -> None:
+async def test_a_client_that_does_not_read_its_response_is_cut_off(start: Start) -> None:
     sidecar = await start(body_timeout_ms=100, max_event_bytes=1_000_000)
     large = b'{"original":{"text":"' + b"x" * 900_000 + b'"}}'
     for _ in range(20):
@@ -237,7 +239,7 @@ async def test_thousands_of_pipelined_requests_are_all_answered(sidecar: Sidecar
     assert sidecar.cache.ledger.received == 5000
 
 
-async def test_what_is_no_http_costs_a_line_in_the_log_and_few_lines_in_all(sidecar: Sidecar) -> None:
+async def test_invalid_http_is_logged_in_a_line_and_in_few_lines_in_all(sidecar: Sidecar) -> None:
     with capture_logs() as lines:
         for number in range(30):
             kind = number % 3
@@ -252,11 +254,12 @@ async def test_what_is_no_http_costs_a_line_in_the_log_and_few_lines_in_all(side
             assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
                 "message": "the request is not valid HTTP/1.1",
                 "error": "",
+                "code": "invalid_http",
             }
             assert b"evil" not in answer
     assert 1 <= len(lines) <= 10
     for line in lines:
-        assert line["event"] == "not HTTP"
+        assert line["event"] == "invalid HTTP request"
         assert line["reason"].isprintable()
         assert "evil" not in line["reason"]
         assert len(line["reason"]) < 300
@@ -270,7 +273,7 @@ MOST_OF_IT = b'{"a":"' + b"x" * (LARGE - 8)
 
 @asynccontextmanager
 async def slow_clients(sidecar: Sidecar) -> AsyncIterator[list[Client]]:
-    """Connect as many clients as there is room for their bodies, each of which lacks two bytes."""
+    """Connect as many clients as there is memory for their bodies, each two bytes short of complete."""
     memory = sidecar.server._context.bodies.memory
     async with AsyncExitStack() as stack:
         clients = []
@@ -278,16 +281,16 @@ async def slow_clients(sidecar: Sidecar) -> AsyncIterator[list[Client]]:
             client = await stack.enter_async_context(connected(sidecar))
             client.send(LARGE_HEAD + MOST_OF_IT)
             held = number * len(MOST_OF_IT)
-            await until(lambda held=held: memory.held == held)  # type: ignore[misc]
+            await until(lambda held=held: memory.held_bytes == held)  # type: ignore[misc]
             clients.append(client)
         yield clients
 
 
-async def test_of_large_bodies_that_come_at_once_the_one_that_stood_still_longest_gives_way(start: Start) -> None:
+async def test_of_many_large_bodies_the_one_that_stalls_longest_is_evicted(start: Start) -> None:
     sidecar = await start(max_body_bytes=LARGE, max_event_bytes=LARGE)
     async with slow_clients(sidecar) as slow, connected(sidecar) as client:
         slow[0].send(b'"')
-        await until(lambda: sidecar.server._context.bodies.memory.held == 16 * len(MOST_OF_IT) + 1)
+        await until(lambda: sidecar.server._context.bodies.memory.held_bytes == 16 * len(MOST_OF_IT) + 1)
         client.send(LARGE_HEAD + MOST_OF_IT)
         answer = await slow[1].rest()
         assert answer.startswith(b"HTTP/1.1 429 ")
@@ -298,13 +301,13 @@ async def test_of_large_bodies_that_come_at_once_the_one_that_stood_still_longes
             each.send(b'"}')
         for each in (slow[0], *slow[2:], client):
             assert OK in await each.answer()
-    assert sidecar.server._context.bodies.memory.held == 0
+    assert sidecar.server._context.bodies.memory.held_bytes == 0
     assert await stored(sidecar) == 16
     assert sidecar.cache.ledger.rejected == 1
 
 
 @pytest.mark.parametrize("size", [18, 131_072])
-async def test_a_small_body_is_never_kept_out_by_large_ones_that_stand_still(start: Start, size: int) -> None:
+async def test_stalled_large_bodies_never_block_a_small_one(start: Start, size: int) -> None:
     sidecar = await start(max_body_bytes=LARGE, max_event_bytes=LARGE)
     async with slow_clients(sidecar), connected(sidecar) as client:
         event = b'{"a":"' + b"x" * (size - 8) + b'"}'
@@ -316,13 +319,13 @@ async def test_a_small_body_is_never_kept_out_by_large_ones_that_stand_still(sta
     assert await stored(sidecar) == 3
 
 
-async def test_small_bodies_alone_never_give_way(start: Start) -> None:
+async def test_small_bodies_are_never_evicted(start: Start) -> None:
     sidecar = await start(max_body_bytes=20)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connected(sidecar)) for _ in range(20)]
         for client in clients:
             client.send(WHOLE[:-1])
-        await until(lambda: sidecar.server._context.bodies.memory.held == 20 * 17)
+        await until(lambda: sidecar.server._context.bodies.memory.held_bytes == 20 * 17)
         for client in clients:
             client.send(WHOLE[-1:])
             assert OK in await client.answer()

@@ -1,4 +1,4 @@
-"""Answers whose bytes are ready: to a client they are like any other, byte by byte over a real connection."""
+"""Prebuilt responses: over a real connection they are like any other response, byte by byte."""
 
 import asyncio
 from email.utils import parsedate_to_datetime
@@ -31,14 +31,14 @@ def parsed(answer: bytes) -> tuple[bytes, dict[str, str], bytes]:
     return status, headers, body
 
 
-async def test_the_answer_has_all_that_one_of_aiohttp_has(sidecar: Sidecar) -> None:
-    ready, plain = map(parsed, split(await sidecar.raw(request() + LAST)))
-    assert ready[0] == plain[0] == b"HTTP/1.1 200 OK"
-    assert ready[2] == plain[2] == OK
-    assert ready[1].keys() == plain[1].keys() - {"Connection"}
+async def test_a_prebuilt_response_has_all_headers_of_aiohttps(sidecar: Sidecar) -> None:
+    prebuilt, plain = map(parsed, split(await sidecar.raw(request() + LAST)))
+    assert prebuilt[0] == plain[0] == b"HTTP/1.1 200 OK"
+    assert prebuilt[2] == plain[2] == OK
+    assert prebuilt[1].keys() == plain[1].keys() - {"Connection"}
     for name in ("Content-Type", "Content-Length", "Server"):
-        assert ready[1][name] == plain[1][name]
-    assert parsedate_to_datetime(ready[1]["Date"]) <= parsedate_to_datetime(plain[1]["Date"])
+        assert prebuilt[1][name] == plain[1][name]
+    assert parsedate_to_datetime(prebuilt[1]["Date"]) <= parsedate_to_datetime(plain[1]["Date"])
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ async def test_the_answer_has_all_that_one_of_aiohttp_has(sidecar: Sidecar) -> N
         ("1.0", ["Connection: keep-alive"], True),
     ],
 )
-async def test_the_connection_is_kept_as_its_client_wants(
+async def test_the_connection_is_kept_as_the_client_asks(
     sidecar: Sidecar, version: str, headers: list[str], kept: bool
 ) -> None:
     sent = request(*headers, version=version)
@@ -60,7 +60,7 @@ async def test_the_connection_is_kept_as_its_client_wants(
     assert answers[0].startswith(b"HTTP/%b 200 OK\r\n" % version.encode())
 
 
-async def test_one_origins_answer_is_never_anothers(sidecar: Sidecar) -> None:
+async def test_one_origin_never_gets_the_response_of_another(sidecar: Sidecar) -> None:
     origins = ["https://one.example", None, "https://two.example", "https://one.example", None]
     requests = [request(f"Origin: {origin}") if origin else request() for origin in origins]
     answers = split(await sidecar.raw(b"".join(requests) + LAST))
@@ -72,7 +72,7 @@ async def test_one_origins_answer_is_never_anothers(sidecar: Sidecar) -> None:
 
 
 @pytest.mark.parametrize("origin", [b"\xff\xfe", b"https://caf\xc3\xa9.example"])
-async def test_what_cannot_be_an_origin_is_not_allowed(sidecar: Sidecar, origin: bytes) -> None:
+async def test_an_invalid_origin_is_not_allowed(sidecar: Sidecar, origin: bytes) -> None:
     answers = split(await sidecar.raw(request().replace(b"Host: 127", b"Origin: %b\r\nHost: 127" % origin) * 2 + LAST))
     assert len(answers) == 3
     for answer in answers:

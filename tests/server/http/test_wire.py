@@ -1,7 +1,4 @@
-"""Bad requests byte by byte over a real connection: each is answered, or cut off, and others are served all the same.
-
-The tables are in `wire.py`.
-"""
+"""Bad requests from the tables of `wire.py` over a real connection: each is answered or cut off; others are served."""
 
 import asyncio
 import contextlib
@@ -18,19 +15,19 @@ from tests.support.sidecar import CACHE, Log, Sidecar, Start
 from tests.support.wire import CLOSE, EVENT, post, replies
 
 GENEROUS_SECONDS = 20
-FIXED_WORDS = {"the request is not valid HTTP/1.1", "the body is not valid HTTP/1.1"}
+FIXED_MESSAGES = {"the request is not valid HTTP/1.1", "the body is not valid HTTP/1.1"}
 PIPELINED = 5000
 OK = b'{"status":"ok"}'
 
 
 @pytest.fixture
 async def sidecar(start: Start) -> Sidecar:
-    """A sidecar that takes small bodies only."""
+    """A sidecar that accepts small bodies only."""
     return await start(max_body_bytes=2000)
 
 
 async def assert_calm(sidecar: Sidecar, log: Log) -> None:
-    """Others are served, and nothing was logged with a traceback."""
+    """Other clients are served, and nothing was logged with a traceback."""
     await sidecar.still_serves()
     assert log.faults == []
 
@@ -71,7 +68,7 @@ Connect = Callable[[Sidecar], Awaitable[Client]]
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Open connections, and close them in the end."""
+    """Open connections, and close them after the test."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def connected(sidecar: Sidecar) -> Client:
@@ -82,28 +79,28 @@ async def connect() -> AsyncIterator[Connect]:
         yield connected
 
 
-def assert_refused(answer: bytes) -> None:
-    """It is one answer: 400 in fixed words."""
+def assert_invalid_http(answer: bytes) -> None:
+    """There is one response: 400 with a fixed message."""
     (reply,) = replies(answer)
     assert reply.status == 400
     assert reply.headers["Content-Type"].startswith("application/json")
     value = json.loads(reply.body)
-    assert value == {"message": value["message"], "error": ""}
-    assert value["message"] in FIXED_WORDS
+    assert value == {"message": value["message"], "error": "", "code": "invalid_http"}
+    assert value["message"] in FIXED_MESSAGES
 
 
-@each(wire.NO_HTTP)
-async def test_what_is_no_http_is_answered_400_and_closed(sidecar: Sidecar, log: Log, case: Case) -> None:
+@each(wire.INVALID_HTTP)
+async def test_invalid_http_is_answered_400_and_closed(sidecar: Sidecar, log: Log, case: Case) -> None:
     answer = await sidecar.raw(case.sent)
 
-    assert_refused(answer)
+    assert_invalid_http(answer)
     assert len(log.lines) <= 1
     assert sidecar.cache.ledger.stored == 0
     await assert_calm(sidecar, log)
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.row} {case.name}") for case in wire.NO_HTTP])
-async def test_nothing_behind_what_is_no_http_is_served(sidecar: Sidecar, case: Case) -> None:
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.row} {case.name}") for case in wire.INVALID_HTTP])
+async def test_nothing_after_invalid_http_is_served(sidecar: Sidecar, case: Case) -> None:
     answer = await sidecar.raw(case.sent + post(CLOSE + wire.LENGTH))
     (reply,) = replies(answer)
     assert reply.status == 400
@@ -112,7 +109,7 @@ async def test_nothing_behind_what_is_no_http_is_served(sidecar: Sidecar, case: 
 
 
 @each(wire.LATER)
-async def test_a_body_that_breaks_off_in_a_later_packet_is_refused(
+async def test_a_body_that_becomes_invalid_in_a_later_packet_is_rejected(
     sidecar: Sidecar, connect: Connect, log: Log, case: Case
 ) -> None:
     client = await connect(sidecar)
@@ -121,16 +118,14 @@ async def test_a_body_that_breaks_off_in_a_later_packet_is_refused(
     await sidecar.still_serves()  # so that the good part has been read
     client.send(bad)
 
-    assert_refused(await client.read())
+    assert_invalid_http(await client.read())
     assert len(log.lines) <= 1
-    assert sidecar.cache.ledger.received == 2  # the honest one, and the one that was refused
+    assert sidecar.cache.ledger.received == 2  # the honest one, and the one that was rejected
     await assert_calm(sidecar, log)
 
 
 @each(wire.WELL_FRAMED)
-async def test_what_is_unusual_and_good_http_is_served(
-    sidecar: Sidecar, connect: Connect, log: Log, case: Case
-) -> None:
+async def test_unusual_but_valid_http_is_served(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
     client = await connect(sidecar)
     client.send(case.sent)
     answer = await client.read(until=OK)
@@ -144,7 +139,7 @@ async def test_what_is_unusual_and_good_http_is_served(
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.row} {case.name}") for case in wire.WELL_FRAMED])
-async def test_a_request_may_come_byte_by_byte(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
+async def test_a_request_may_arrive_byte_by_byte(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
     client = await connect(sidecar)
     pieces = [case.sent[place : place + 1] for place in range(300)] + [case.sent[300:]]
     for piece in pieces:
@@ -154,25 +149,25 @@ async def test_a_request_may_come_byte_by_byte(sidecar: Sidecar, connect: Connec
     await assert_calm(sidecar, log)
 
 
-BEHIND = {
+FOLLOWING = {
     "a request": [post()],
     "two requests": [post() * 2],
     "half a head": [post()[:60]],
     "a head in two packets": [post(body=b"")[:-2], b"\r\n" + EVENT],
     "half a body": [post()[:-3]],
-    "no HTTP": [b"\x00\xff\r\n\r\n"],
+    "invalid HTTP": [b"\x00\xff\r\n\r\n"],
     "another upgrade": [wire.UPGRADES[2].sent + post()],
 }
 
 
-@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
+@pytest.mark.parametrize("following", FOLLOWING.values(), ids=FOLLOWING)
 @pytest.mark.parametrize("together", [True, False], ids=["together", "apart"])
 @each(wire.UPGRADES)
-async def test_who_wants_another_protocol_is_answered_in_this_one_and_nothing_else_is(
-    sidecar: Sidecar, connect: Connect, log: Log, case: Case, together: bool, behind: list[bytes]
+async def test_an_upgrade_is_answered_in_http_1_and_nothing_after_it_is(
+    sidecar: Sidecar, connect: Connect, log: Log, case: Case, together: bool, following: list[bytes]
 ) -> None:
     client = await connect(sidecar)
-    first, *more = [case.sent + behind[0], *behind[1:]] if together else [case.sent, *behind]
+    first, *more = [case.sent + following[0], *following[1:]] if together else [case.sent, *following]
     client.send(first)
     answer = b""
     with contextlib.suppress(ConnectionResetError):
@@ -188,7 +183,7 @@ async def test_who_wants_another_protocol_is_answered_in_this_one_and_nothing_el
 
 
 @each(wire.ROUTED)
-async def test_strange_methods_and_paths_are_told_so(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
+async def test_unknown_methods_and_paths_get_an_error(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
     client = await connect(sidecar)
     client.send(case.sent)
     await sidecar.still_serves()
@@ -208,8 +203,8 @@ async def test_head_is_answered_without_a_body(sidecar: Sidecar, log: Log, case:
     await assert_calm(sidecar, log)
 
 
-@each(wire.UNWANTED)
-async def test_a_body_that_is_not_wanted_is_refused_before_it_has_come(
+@each(wire.NOT_ALLOWED)
+async def test_a_body_that_is_not_allowed_is_rejected_before_it_has_arrived(
     sidecar: Sidecar, connect: Connect, log: Log, case: Case
 ) -> None:
     client = await connect(sidecar)
@@ -229,7 +224,7 @@ async def test_a_body_that_is_not_wanted_is_refused_before_it_has_come(
 
 
 @each(wire.HALVES)
-async def test_of_half_a_request_nothing_is_kept(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
+async def test_nothing_of_half_a_request_is_kept(sidecar: Sidecar, connect: Connect, log: Log, case: Case) -> None:
     for politely in (True, False):
         client = await connect(sidecar)
         client.send(case.sent)
@@ -244,7 +239,7 @@ async def test_of_half_a_request_nothing_is_kept(sidecar: Sidecar, connect: Conn
 
 
 @covers(83)
-async def test_who_has_sent_all_and_sends_no_more_is_answered(sidecar: Sidecar, connect: Connect, log: Log) -> None:
+async def test_a_client_that_sends_no_more_is_still_answered(sidecar: Sidecar, connect: Connect, log: Log) -> None:
     client = await connect(sidecar)
     client.send(post())
     client.end()
@@ -254,7 +249,7 @@ async def test_who_has_sent_all_and_sends_no_more_is_answered(sidecar: Sidecar, 
 
 
 @each(wire.STALLED)
-async def test_who_stands_still_is_cut_off(start: Start, connect: Connect, log: Log, case: Case) -> None:
+async def test_a_client_that_stalls_is_cut_off(start: Start, connect: Connect, log: Log, case: Case) -> None:
     sidecar = await start(header_timeout_ms=100, body_timeout_ms=100)
     client = await connect(sidecar)
     client.send(case.sent)
@@ -270,7 +265,9 @@ async def test_who_stands_still_is_cut_off(start: Start, connect: Connect, log: 
 
 @covers(81)
 @pytest.mark.parametrize("sent", [wire.get(b"/livez", b"X-A: " + b"x" * 8000), post(b"Content-Length: 2000\r\n", b"")])
-async def test_dripping_buys_no_time(start: Start, connect: Connect, log: Log, sent: bytes) -> None:
+async def test_sending_byte_by_byte_does_not_extend_a_time_limit(
+    start: Start, connect: Connect, log: Log, sent: bytes
+) -> None:
     sidecar = await start(header_timeout_ms=100, body_timeout_ms=100)
     client = await connect(sidecar)
     reading = asyncio.create_task(client.read())
@@ -284,13 +281,13 @@ async def test_dripping_buys_no_time(start: Start, connect: Connect, log: Log, s
 
 
 @covers(82)
-async def test_all_requests_that_come_at_once_are_answered_in_turn(start: Start, log: Log) -> None:
+async def test_pipelined_requests_are_answered_in_order(start: Start, log: Log) -> None:
     sidecar = await start()
-    asked = [f"/api/v1/event?token=t{number % 50}" for number in range(PIPELINED)]
+    paths = [f"/api/v1/event?token=t{number % 50}" for number in range(PIPELINED)]
     sent = b"".join(
         b"POST %b HTTP/1.1\r\nHost: localhost\r\nOrigin: http://o%d\r\nContent-Length: 7\r\n\r\n%b"
         % (path.encode(), number, EVENT)
-        for number, path in enumerate(asked)
+        for number, path in enumerate(paths)
     )
     answer = await sidecar.raw(sent + post(CLOSE + wire.LENGTH))
     came = list(replies(answer))
@@ -310,7 +307,7 @@ async def test_a_browsers_form_and_beacon_are_taken(sidecar: Sidecar, log: Log) 
 
 
 @covers(80)
-async def test_an_odd_content_type_is_no_type_of_records(sidecar: Sidecar, log: Log) -> None:
+async def test_an_invalid_content_type_is_rejected_for_records(sidecar: Sidecar, log: Log) -> None:
     for kind in (b"\xff\xfe; charset=\xff", b"application/json; charset*0=utf-8'';charset*1*=a", b"", b";", b"/"):
         head = f"POST {CACHE}?id=d HTTP/1.1\r\n".encode() + wire.HOST + CLOSE + wire.LENGTH
         answer = await sidecar.raw(head + b"Content-Type: " + kind + b"\r\n\r\n" + EVENT)
@@ -318,6 +315,6 @@ async def test_an_odd_content_type_is_no_type_of_records(sidecar: Sidecar, log: 
     await assert_calm(sidecar, log)
 
 
-def test_no_row_is_missing() -> None:
-    assert test_corpus.INGEST  # its rows count too
+def test_every_row_of_the_list_has_a_test() -> None:
+    assert test_corpus.INGEST  # importing it notes its rows as well
     assert corpus.tested == corpus.ALL_ROWS

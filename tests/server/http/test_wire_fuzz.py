@@ -1,6 +1,6 @@
-"""Requests with a few bytes changed, over real connections: whatever comes of them, others are served.
+"""Requests with a few bytes changed, over real connections: other clients are served all the same.
 
-A short run by default; `FUZZ_SECONDS=600` makes a long one, with other mutants, whose seed is in what is asserted.
+A short run by default; `FUZZ_SECONDS=600` makes a long one, with other mutants. A failed assertion shows the seed.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ TELLING = (
 
 
 def mutated(random: Random, request: bytes) -> bytes:
-    """Return a request with one to three changes of single bytes or short pieces; some are sent on after another."""
+    """Return a request with one to three changes of single bytes or short pieces; another request may follow it."""
     data = bytearray(request)
     for _ in range(random.choice((1, 1, 2, 3))):
         place = random.randrange(len(data) + 1)
@@ -101,7 +101,7 @@ async def send(sidecar: Sidecar, packets: list[bytes]) -> Client:
 
 
 async def statuses(client: Client) -> list[int]:
-    """Send no more, and return what was answered."""
+    """Send no more, and return the statuses of the responses."""
     client.end()
     answer = b""
     with contextlib.suppress(ConnectionResetError):
@@ -111,7 +111,7 @@ async def statuses(client: Client) -> list[int]:
 
 
 async def fuzz(sidecar: Sidecar, log: Log, seed: int) -> None:
-    """Send a batch of mutants, each over a connection of its own, and then what everybody sends."""
+    """Send a batch of mutants, each over a connection of its own, and then a valid request."""
     random = Random(seed)
     mutants = [split(random, mutated(random, random.choice(VALID))) for _ in range(BATCH)]
     clients = [await send(sidecar, packets) for packets in mutants]
@@ -127,7 +127,7 @@ async def fuzz(sidecar: Sidecar, log: Log, seed: int) -> None:
     log.clear()
 
 
-async def test_no_bytes_harm_others(start: Start, log: Log) -> None:
+async def test_mutated_requests_never_harm_other_clients(start: Start, log: Log) -> None:
     sidecar = await start(max_body_bytes=2000)
     ends = time.monotonic() + SECONDS
     seed = SEED

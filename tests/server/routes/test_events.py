@@ -135,7 +135,7 @@ async def test_msgpack_keeps_the_bytes_of_json_it_holds(sidecar: Sidecar) -> Non
     assert broken.status == 400
 
 
-async def test_a_bad_line_of_ndjson_costs_itself_alone(sidecar: Sidecar) -> None:
+async def test_only_the_bad_line_of_ndjson_is_rejected(sidecar: Sidecar) -> None:
     body = b'{"original":{"n":1}}\n{bad}\n{"original":{"n":3}}'
     answer = await sidecar.record(body, "id=d", Content_Type="application/x-ndjson")
     assert (answer.status, answer.json["received"]) == (202, 2)
@@ -208,7 +208,7 @@ async def test_without_ids_the_known_streams_are_shown_most_recent_first(sidecar
     assert len((await sidecar.get("/api/v1/streams?namespace=token")).json["streams"]) == 1
 
 
-async def test_lines_on_request(sidecar: Sidecar) -> None:
+async def test_ndjson_is_returned_on_request(sidecar: Sidecar) -> None:
     await sidecar.record(b'{"original":{"a":\r\n1}}', "id=d&ack=stored")
     await sidecar.record(b'{"original":{"a":2}}', "id=e&ack=stored")
 
@@ -220,7 +220,7 @@ async def test_lines_on_request(sidecar: Sidecar) -> None:
     assert (await sidecar.get(f"{CACHE}?ids=none", Accept="application/x-ndjson")).body == b""
 
 
-async def test_being_limited_is_no_error(sidecar: Sidecar) -> None:
+async def test_being_limited_is_not_an_error(sidecar: Sidecar) -> None:
     answer = await sidecar.record(records(250), "id=d&ack=stored")
     assert answer.json == {"status": "ok", "received": 250, "stored": 100, "limited": 150}
     again = await sidecar.record(records(3), "id=d")
@@ -248,12 +248,12 @@ async def test_clearing_can_reset_the_limiter(sidecar: Sidecar) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?ids=", "?all=yes", "?ids=a&all=true", "?ids=a&reset=x", "?namespace=x&ids=a"])
-async def test_clearing_needs_to_be_told_what(sidecar: Sidecar, query: str) -> None:
+async def test_clearing_needs_ids_or_all(sidecar: Sidecar, query: str) -> None:
     assert (await sidecar.ask("DELETE", CACHE + query)).status == 400
 
 
 class Away(MemoryStorage):
-    """Answers some reads, then goes away."""
+    """Answers some reads, then becomes unavailable."""
 
     def __init__(self, reads: int) -> None:
         super().__init__(StorageOptions())
@@ -269,7 +269,7 @@ class Away(MemoryStorage):
         raise StorageUnavailable("away")
 
 
-async def test_a_storage_that_is_away_is_a_503_and_never_an_empty_200(start: Start) -> None:
+async def test_an_unavailable_storage_is_a_503_and_never_an_empty_200(start: Start) -> None:
     sidecar = await start(Away(0))
     for accept in ("application/json", "application/x-ndjson"):
         answer = await sidecar.get(f"{CACHE}?ids=a", Accept=accept)
@@ -279,7 +279,7 @@ async def test_a_storage_that_is_away_is_a_503_and_never_an_empty_200(start: Sta
     assert (await sidecar.get("/livez")).status == 200
 
 
-async def test_an_answer_that_breaks_off_is_no_answer(start: Start) -> None:
+async def test_a_response_that_breaks_off_is_not_complete(start: Start) -> None:
     sidecar = await start(Away(2))
     await sidecar.record(records(1), "id=a&ack=stored")
     request = f"GET {CACHE}?ids=a,b,c HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
@@ -293,7 +293,7 @@ async def test_an_answer_that_breaks_off_is_no_answer(start: Start) -> None:
 
 
 class Stuck(MemoryStorage):
-    """Takes nothing until it is told to."""
+    """Stores nothing until its gate is opened."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -366,13 +366,13 @@ async def test_both_ids_of_a_record_are_checked(sidecar: Sidecar) -> None:
         assert "the id" in answer.json["errors"][0]["message"]
 
 
-async def test_more_may_be_waited_for_than_any_storage_can_count(start: Start, redis_server: RedisServer) -> None:
+async def test_min_may_be_larger_than_any_storage_can_count(start: Start, redis_server: RedisServer) -> None:
     sidecar = await start(redis_server.storage_url)
     answer = await sidecar.get(f"{CACHE}?ids=d&wait=0.01&min=999999999999999999")
     assert (answer.status, answer.json["response_events"]) == (200, 0)
 
 
-async def test_every_answer_says_that_it_is_not_to_be_kept_or_guessed_at(sidecar: Sidecar) -> None:
+async def test_every_response_forbids_caching_and_type_sniffing(sidecar: Sidecar) -> None:
     answers = [await sidecar.get(path) for path in ("/livez", "/readyz", "/ping", "/metrics", "/openapi.json", CACHE)]
     answers.append(await sidecar.post("/api/v1/event?token=key", b"{}"))
     answers.append(await sidecar.post("/api/v1/event?token=key", b"{}", Origin="http://127.0.0.1"))

@@ -43,7 +43,7 @@ async def test_a_template_wins_over_the_events_keys(sidecar: Sidecar) -> None:
 @pytest.mark.parametrize(
     "body", [{"template": {}, "events": [{}, 5]}, {"template": 5, "events": []}, {"template": {}}, {"events": [{}]}]
 )
-async def test_what_only_looks_like_a_template_is_a_plain_event(sidecar: Sidecar, body: dict[str, Any]) -> None:
+async def test_a_body_that_only_looks_like_a_template_is_a_plain_event(sidecar: Sidecar, body: dict[str, Any]) -> None:
     await sidecar.post("/api/v1/events?token=key", json.dumps(body).encode())
     assert await originals(sidecar) == [body]
 
@@ -57,11 +57,11 @@ async def test_what_follows_the_first_value_is_ignored_as_in_jitsu(sidecar: Side
 async def test_gzip_is_taken(sidecar: Sidecar) -> None:
     await sidecar.post("/api/v1/event?token=key", gzip.compress(EVENT), Content_Encoding="gzip")
     assert len(await originals(sidecar)) == 1
-    refused = await sidecar.post("/api/v1/event?token=key", EVENT, Content_Encoding="br")
-    assert (refused.status, refused.headers["Accept-Encoding"]) == (415, "gzip")
+    rejected = await sidecar.post("/api/v1/event?token=key", EVENT, Content_Encoding="br")
+    assert (rejected.status, rejected.headers["Accept-Encoding"]) == (415, "gzip")
 
 
-async def test_malformed_input_is_cut_within_no_character(sidecar: Sidecar) -> None:
+async def test_malformed_input_is_not_cut_inside_a_character(sidecar: Sidecar) -> None:
     await sidecar.post("/api/v1/event?token=key", b'{"' + "\u00e9".encode() * 6000)
     (event,) = await sidecar.events("namespace=token&ids=key&status=error")
     assert event["malformed"] == '{"' + "\u00e9" * 4999

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the server does: no route more, none less, and every example works."""
+"""The OpenAPI document describes the server: every route and no other, and every example works."""
 
 import gzip
 import json
@@ -13,8 +13,8 @@ from eventscache import __version__
 from eventscache.access.api_keys import ApiKey, KeyList
 from eventscache.config.settings import Settings
 from eventscache.errors import StorageUnavailable
-from eventscache.server.app import ROUTES
 from eventscache.server.routes.openapi import document
+from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
 from eventscache.stream import Namespace, Stream
@@ -47,11 +47,11 @@ def test_everything_described_is_used() -> None:
     for kind, names in document()["components"].items():
         for name in names:
             used = f'"{name}": []' if kind == "securitySchemes" else f"#/components/{kind}/{name}"
-            # These two are answers of no route, but of its absence.
+            # These two are responses where there is no route.
             assert used in text or name in {"NotFound", "MethodNotAllowed"}, name
 
 
-def test_every_operation_is_explained_and_says_who_may() -> None:
+def test_every_operation_has_a_summary_and_its_security() -> None:
     known = set(document()["components"]["securitySchemes"])
     names = [operation["operationId"] for _, _, operation in operations()]
     assert len(names) == len(set(names))
@@ -92,7 +92,7 @@ def described_values(node: Any) -> Iterator[tuple[dict[str, Any], Any]]:
             yield from described_values(child)
 
 
-def test_every_example_is_as_its_schema_wants() -> None:
+def test_every_example_matches_its_schema() -> None:
     values = list(described_values(document()))
     for schema, value in values:
         check_value(schema, value)
@@ -119,15 +119,17 @@ async def test_every_example_is_accepted(sidecar: Sidecar, method: str, path: st
             queries.append(f"{parameter['name']}={text}")
     needed = {"DELETE": "ids=d", "POST": "token=key"}.get(method, "ids=d" if path == CACHE else "")
     for query in queries:
-        asked = "&".join(part for part in (query, "" if query.startswith("ids=") else needed) if part)
+        query_string = "&".join(part for part in (query, "" if query.startswith("ids=") else needed) if part)
         for kind, body in list(bodies(operation)) or [("", b"")]:
             headers = {"Content_Type": kind} if kind else {}
-            answer = await sidecar.ask(method, f"{path}?{asked}", body or None, **headers)
-            assert answer.status in {200, 202}, (asked, body, answer)
+            answer = await sidecar.ask(method, f"{path}?{query_string}", body or None, **headers)
+            assert answer.status in {200, 202}, (query_string, body, answer)
             check_answer(method, path, answer)
             if body:
                 zipped = gzip.compress(body)
-                assert (await sidecar.post(f"{path}?{asked}", zipped, **headers, Content_Encoding="gzip")).status < 300
+                assert (
+                    await sidecar.post(f"{path}?{query_string}", zipped, **headers, Content_Encoding="gzip")
+                ).status < 300
 
 
 async def test_the_answers_of_a_session_are_as_described(sidecar: Sidecar) -> None:
@@ -162,12 +164,12 @@ async def test_the_answers_of_a_session_are_as_described(sidecar: Sidecar) -> No
         check_answer(method, path, answer)
 
 
-async def test_refusals_and_absent_things_are_as_described(start: Start) -> None:
+async def test_error_responses_are_as_described(start: Start) -> None:
     key = ApiKey("id", "client", "server")
     sidecar = await start(admin_tokens=("admin",), api_keys=KeyList((key,)), queue_bytes=1, max_body_bytes=1000)
     for method, path, operation in operations():
         if "401" in operation["responses"]:
-            check_answer(method, path, await refused(sidecar, method, path, 401))
+            check_answer(method, path, await answered(sidecar, method, path, 401))
     admin = {"X_Admin_Token": "admin", "Content_Type": "application/json"}
     full = await sidecar.record(RECORD, "", **admin)
     assert full.status == 429
@@ -176,8 +178,8 @@ async def test_refusals_and_absent_things_are_as_described(start: Start) -> None
     assert large.status == 413
     check_answer("POST", "/api/v1/event", large)
     answers = document()["components"]["responses"]
-    check_as(answers["NotFound"], await refused(sidecar, "GET", "/nothing", 404))
-    check_as(answers["MethodNotAllowed"], await refused(sidecar, "PUT", CACHE, 405))
+    check_as(answers["NotFound"], await answered(sidecar, "GET", "/nothing", 404))
+    check_as(answers["MethodNotAllowed"], await answered(sidecar, "PUT", CACHE, 405))
 
 
 class Away(MemoryStorage):
@@ -215,7 +217,7 @@ async def test_answers_without_a_storage_are_as_described(start: Start) -> None:
         check_answer(method, path, answer)
 
 
-async def refused(sidecar: Sidecar, method: str, path: str, status: int) -> Answer:
+async def answered(sidecar: Sidecar, method: str, path: str, status: int) -> Answer:
     answer = await sidecar.ask(method, path)
     assert answer.status == status, (method, path, answer)
     return answer

@@ -1,0 +1,20 @@
+"""Formats: the parser for each kind of body. A new format is one module and one entry here."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from eventscache.ingest import jitsu, native
+from eventscache.ingest.parsed import Parser
+
+NDJSON: Final = "application/x-ndjson"
+
+NATIVE: Final[Mapping[str, Parser]] = {
+    "application/json": native.parse_json,
+    NDJSON: native.parse_ndjson,
+    "application/msgpack": native.parse_msgpack,
+    "application/x-msgpack": native.parse_msgpack,
+}
+"""Native records, by the content type of the body."""
+
+JITSU: Final[Parser] = jitsu.parse
+"""Jitsu's plain bodies, whatever their content type: browsers' beacons send JSON as `text/plain`."""

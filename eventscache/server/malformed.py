@@ -1,0 +1,20 @@
+"""Malformed bodies: kept as an event of their stream, so that the sender finds them in the cache."""
+
+from eventscache.cache import EventsCache
+from eventscache.event import Event
+from eventscache.ingest import malformed
+from eventscache.stream import Stream
+
+
+def keep_malformed(
+    cache: EventsCache, stream: Stream | None, body: bytes, reason: str, *, max_bytes: int, trusted: bool = True
+) -> None:
+    """Offer a body as a `malformed` event, cut to `max_bytes`; count it as rejected if it is blank or has no stream.
+
+    A `trusted` event may evict another stream to make room for its own.
+    """
+    if stream is None or not body.strip():
+        cache.ledger.reject()
+        return
+    event = Event.of(stream, malformed=malformed.cut(body, max_bytes), error=reason)
+    cache.offer([(stream, event)], trusted=trusted)

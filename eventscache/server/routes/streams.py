@@ -1,0 +1,32 @@
+"""`/api/v1/streams`: the streams that the cache knows."""
+
+from aiohttp import web
+
+from eventscache.server.context import Context, Route
+from eventscache.server.http.parameters import parameters
+from eventscache.server.http.responses import json_response
+from eventscache.timestamp import format_time
+
+
+async def get_streams(context: Context, request: web.BaseRequest) -> web.Response:
+    """List the known streams of a namespace, most recently active first, and whether API keys are configured."""
+    context.access.require_admin(request)
+    namespace = parameters(request).namespace()
+    return json_response(
+        {
+            "streams": [
+                {
+                    "namespace": info.stream.namespace,
+                    "id": info.stream.id,
+                    "total_events": info.total,
+                    "error_events": info.errors,
+                    "last_active": format_time(info.last_active_us),
+                }
+                for info in await context.cache.streams(namespace)
+            ],
+            "api_keys": context.api_keys.configured,
+        }
+    )
+
+
+ROUTES: tuple[Route, ...] = (("GET", "/api/v1/streams", get_streams),)

@@ -1,0 +1,75 @@
+"""Running the server until a signal stops it, with a log line at each step."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+import structlog
+
+from eventscache.config.loading import Effective
+from eventscache.config.settings import Settings
+from eventscache.ingest.json import scan
+from eventscache.logs import hide_secrets
+from eventscache.server.app import Sidecar
+from eventscache.server.supervisor import Worker
+from eventscache.storage.plugins import storage_from_url
+
+_log = structlog.get_logger()
+
+_PUBLISH_EVERY_SECONDS = 0.5
+
+
+async def serve(effective: Effective, worker: Worker | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `ConfigError`."""
+    settings = effective.settings
+    url = settings.storage if settings.enabled else "memory://"  # a disabled cache contacts no storage
+    sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
+    if not scan.COMPILED:
+        _log.warning(
+            "JSON is parsed without the module in C, several times as slowly: install a C compiler and Python's "
+            "headers, then reinstall eventscache"
+        )
+    _log.info("storage", url=hide_secrets(url), source=effective.origins["storage"])
+    async with running(sidecar, settings) as (_, stopped):
+        await _wait_for_stop(stopped, sidecar, worker)
+
+
+@contextlib.asynccontextmanager
+async def running(sidecar: Sidecar, settings: Settings) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Start a sidecar, and stop it in the end; yield its address, and an event that SIGTERM and SIGINT set.
+
+    Raises `ConfigError`.
+    """
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    address = await sidecar.start(settings.host, settings.port)
+    try:
+        _log.info("listening", url=address)
+        yield address, stopped
+        _log.info("stopping")
+    finally:
+        await sidecar.stop()
+    sidecar.publish_metrics()
+    ledger = sidecar.cache.ledger
+    _log.info(
+        "stopped",
+        received=ledger.received,
+        stored=ledger.stored,
+        limited=ledger.limited,
+        dropped=ledger.dropped.total(),
+        rejected=ledger.rejected,
+    )
+
+
+async def _wait_for_stop(stopped: asyncio.Event, sidecar: Sidecar, worker: Worker | None) -> None:
+    """Return when it is time to stop. A worker publishes its metrics meanwhile, and stops when its parent is gone."""
+    if not worker:
+        await stopped.wait()
+        return
+    while not (stopped.is_set() or worker.orphaned):
+        sidecar.publish_metrics()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PUBLISH_EVERY_SECONDS):
+                await stopped.wait()
