@@ -34,6 +34,11 @@ def test_every_setting_is_in_the_readme_with_its_default(name: str) -> None:
         assert key in row
 
 
+def test_every_setting_is_used() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "eventscache").rglob("*.py"))
+    assert [name for name in SOURCES if not re.search(rf"(?:settings|self)\.{name}\b", sources)] == []
+
+
 def test_every_route_is_in_the_readme() -> None:
     for method, path, _ in ROUTES:
         if method != "OPTIONS":
@@ -82,10 +87,23 @@ def test_no_drop_goes_by_a_reason_that_is_not_shown() -> None:
     assert len(used) >= 5
 
 
-@pytest.mark.parametrize("paper", ["README.md", "SECURITY.md", "CHANGELOG.md"])
-def test_every_link_within_the_repository_leads_somewhere(paper: str) -> None:
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / paper).read_text(encoding="utf-8"))
-    assert [link for link in links if not (ROOT / link).exists()] == []
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_within_the_repository_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_and_test_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"\b((?:eventscache|tests|lua|docs|examples)/[\w./-]+)(?:::(test_\w+))?", text)
+    missing = [path for path, _ in named if not (ROOT / path.rstrip(".")).exists()]
+    assert missing == []
+    tests = [(path, test) for path, test in named if test]
+    assert [test for path, test in tests if f"def {test}(" not in (ROOT / path).read_text(encoding="utf-8")] == []
 
 
 def test_the_readme_leads_to_the_threat_model() -> None:
