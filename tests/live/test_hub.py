@@ -117,7 +117,7 @@ class Bench:
             receipt = await self.cache.store([(stream, event)])
             assert receipt
             assert receipt.stored
-            self.storage._streams[stream.namespace][stream.id].judge.reset()
+            self.storage._streams[stream.namespace][stream.id].state.reset()
             self.cache.queue.reopen(stream)
 
     def watch(self, wanted: StreamFilter = ALL, **options: Any) -> Watcher:

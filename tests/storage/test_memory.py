@@ -106,7 +106,7 @@ async def test_writers_that_fell_silent_are_forgotten(clock: ManualClock) -> Non
     for _ in range(100):
         clock.advance(WRITER_HORIZON_US // 10)
         await writer(storage, "a").insert(success(b"x"))
-    assert len(storage._streams[Namespace.TOKEN]["a"].judge._answers) <= 10
+    assert len(storage._streams[Namespace.TOKEN]["a"].state._answers) <= 10
 
 
 async def test_its_estimate_of_its_size_is_no_underestimate(clock: ManualClock) -> None:

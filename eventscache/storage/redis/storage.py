@@ -73,7 +73,7 @@ class RedisStorage(Storage):
     async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
         """See `Storage.insert_many`: one call for each server, or of a Cluster one pipeline."""
         if len(batches) < 2:  # noqa: PLR2004
-            return [await self._answer(batch) for batch in batches]
+            return [await self._insert_one(batch) for batch in batches]
         noted = await self._registry.note_many(batches, self._expiry_ms(batches[0]))
         answers: dict[Stream, Admission | StorageError] = {
             stream: fault for stream, fault in noted.items() if isinstance(fault, StorageError)
@@ -98,7 +98,7 @@ class RedisStorage(Storage):
             return [fault] * len(batches)
         return [
             # What went wrong with one of them, by itself and under the same number, is found out or put right.
-            await self._answer(batch)
+            await self._insert_one(batch)
             if not isinstance(reply, list)
             else await self._admission(batch, reply, noted=batch.stream in noted)
             for batch, reply in zip(batches, replies, strict=True)

@@ -13,7 +13,7 @@ from eventscache.stream import Namespace, Stream
 from eventscache.testing import success
 
 from eventscache_sqlite import SqliteStorage
-from eventscache_sqlite.faults import understood
+from eventscache_sqlite.faults import translate
 
 STREAM = Stream(Namespace.TOKEN, "key")
 BATCH = Batch(STREAM, Quota(10, 1_000_000), "writer", 1, success(b"x" * 100_000))
@@ -134,6 +134,6 @@ def test_what_an_operator_can_mend_is_unavailable(pragma: str) -> None:
     with pytest.raises(sqlite3.Error) as raised:
         connection.execute("CREATE TABLE a (x)")
     connection.close()
-    fault = understood(raised.value, committing=True)
+    fault = translate(raised.value, committing=True)
     assert isinstance(fault, StorageUnavailable)
     assert not fault.ambiguous
