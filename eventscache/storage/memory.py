@@ -89,7 +89,7 @@ class MemoryStorage(Storage):
     def from_url(cls, url: str, options: StorageOptions) -> Self:
         """Return an empty storage for `memory:` or `memory://`."""
         if url not in {"memory:", "memory://"}:
-            raise ConfigError("the URL of the memory storage is memory:// and nothing else")
+            raise ConfigError("the memory storage takes no more than memory://")
         return cls(options)
 
     async def ping(self) -> None:
