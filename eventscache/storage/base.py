@@ -99,7 +99,7 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     async def erase(self) -> None:
-        """Remove everything under the prefix, limiters included. Nobody may write meanwhile."""
+        """Remove everything under the prefix, limiters included. No one may write meanwhile."""
 
     @abc.abstractmethod
     async def trim(self, size: int) -> float:

@@ -72,7 +72,7 @@ class _StoredStream:
 
 
 class MemoryStorage(Storage):
-    """Keeps streams in this process; evicts the least recently active ones when there is no room."""
+    """Keeps streams in this process; evicts the least recently active ones when it is full."""
 
     multiprocess = False
 

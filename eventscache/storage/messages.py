@@ -50,7 +50,7 @@ class Unsent(msgspec.Struct, frozen=True):
 
 
 class Offer(msgspec.Struct, frozen=True, gc=False):
-    """A packed event that the storage does not look into, its status, and the collections that it is offered to."""
+    """A packed event, which is opaque to the storage, its status, and the collections that it is offered to."""
 
     event: bytes
     status: Status

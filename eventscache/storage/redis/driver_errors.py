@@ -16,7 +16,7 @@ class Outcome(enum.Enum):
     DISCONNECTED = "the connection broke, as idle ones do; the next call shows whether the server is away"
     TIMED_OUT = "no answer in time"
     UNREACHABLE = "no connection could be made"
-    DENIED = "the server refused the login"
+    DENIED = "the server rejected the login"
 
 
 class Translation(NamedTuple):
@@ -98,6 +98,6 @@ def translate(raised: Exception, *, ambiguous: bool) -> Translation:
 
 
 def _is_denied(raised: Exception) -> bool:
-    """Whether the server refused a login, perhaps while the client of a Cluster read the list of its nodes."""
+    """Whether the server rejected a login, perhaps while the client of a Cluster read the list of its nodes."""
     cause = raised.__cause__ if isinstance(raised, driver.RedisClusterException) else raised
     return isinstance(cause, driver.AuthenticationError)

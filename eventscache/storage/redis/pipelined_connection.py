@@ -15,7 +15,7 @@ _ERROR_CLASSES = {"NOSCRIPT": driver.NoScriptError, "READONLY": driver.ReadOnlyE
 
 
 def _error(text: str) -> driver.ResponseError:
-    """Return the driver's exception for an error reply, with its own class if somebody tells that class apart."""
+    """Return the driver's exception for an error reply, with its own class if our code needs that class."""
     return _ERROR_CLASSES.get(text.partition(" ")[0], driver.ResponseError)(text.removeprefix("ERR "))
 
 

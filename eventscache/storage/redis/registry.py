@@ -80,9 +80,9 @@ class Registry:
     async def _register_together(
         self, namespace: Namespace, streams: list[Stream], expiry_ms: int
     ) -> dict[Stream, None]:
-        """Register streams with one call, as far as there is room, and return those that were registered.
+        """Register streams with one call, up to `max_streams`, and return those that were registered.
 
-        The others are for `register`, which makes room and finds out what is wrong.
+        The others are for `register`, which evicts streams or raises the error.
         """
         now = self._seconds()
         try:

@@ -173,8 +173,8 @@ class RedisStorage(Storage):
         replies = await self._topology.read_in_transaction(keys[0], commands)
         if replies is None or any(isinstance(reply, Exception) for reply in replies):
             return None
-        (total, limited, unreadable), events, stamps = replies
-        good = [(stamp, event) for stamp, event in zip(stamps, events, strict=False) if is_entry(stamp, event)]
+        (total, limited, unreadable), events, admission_log = replies
+        good = [pair for pair in zip(admission_log, events, strict=False) if is_entry(*pair)]
         return Page(list(starmap(entry, good)), total, limited, unreadable + len(events) - len(good))
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:

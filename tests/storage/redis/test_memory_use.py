@@ -38,7 +38,7 @@ async def test_a_stream_takes_no_more_memory_than_documented(
             await writers[start % 3].insert(kind(*events))
         for second in range(60 if limited else 0):
             clock.advance(MICROSECONDS)
-            await writers[second % 3].insert(kind(b"refused"), all=Unsent(surplus=10**6), error=Unsent(surplus=10**6))
+            await writers[second % 3].insert(kind(b"limited"), all=Unsent(surplus=10**6), error=Unsent(surplus=10**6))
     used = sum(admin.memory_usage(key, samples=0) or 0 for key in Keys("eventscache").all(TOKEN))
     assert used <= documented_bytes(count, length + 2, errors=errors, limited=limited)
     assert documented_bytes(count, length + 2, errors=errors, limited=limited) <= 1.3 * used + 3_000, (

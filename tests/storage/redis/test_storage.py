@@ -154,22 +154,22 @@ async def test_flushed_scripts_are_loaded_again_by_batches_sent_together(
         assert payloads(await writer.fetch()) == [b"2", b"1"]
 
 
-async def test_a_state_that_is_lost_goes_on_at_its_stamps(redis_server: RedisServer, driver: redis.Redis) -> None:
+async def test_a_lost_state_continues_after_its_admission_logs(redis_server: RedisServer, driver: redis.Redis) -> None:
     clock = ManualClock()
     async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(now=clock)) as storage:
         writer = Writer(storage, TOKEN)
         await writer.insert(success(*numbered(10)))
         driver.delete("eventscache:v1:{t.key}:state")
         clock.advance(-3600 * MICROSECONDS)
-        refused = await writer.insert(success(b"x"))
-        assert refused.all is not None
-        assert (refused.all.admitted, refused.all.retry_after_us) == (0, 60 * MICROSECONDS)
+        limited = await writer.insert(success(b"x"))
+        assert limited.all is not None
+        assert (limited.all.admitted, limited.all.retry_after_us) == (0, 60 * MICROSECONDS)
         clock.advance(60 * MICROSECONDS)
         await writer.insert(success(b"y"))
         assert [entry.sequence for entry in (await writer.fetch(limit=2)).entries] == [11, 10]
 
 
-async def test_stamps_that_are_lost_break_no_read(storage: RedisStorage, driver: redis.Redis) -> None:
+async def test_a_lost_admission_log_breaks_no_read(storage: RedisStorage, driver: redis.Redis) -> None:
     writer = Writer(storage, TOKEN)
     await writer.insert(success(*numbered(5)))
     driver.ltrim("eventscache:v1:{t.key}:all:at", 0, 2)
@@ -209,9 +209,9 @@ async def test_a_server_without_a_connection_is_unavailable_and_nothing_is_ambig
         with pytest.raises(StorageUnavailable):
             await Writer(storage, TOKEN).insert(success(b"x"))
     async with RedisStorage.from_url("redis://127.0.0.1:1/0", StorageOptions()) as storage:
-        with pytest.raises(StorageUnavailable) as refused:
+        with pytest.raises(StorageUnavailable) as raised:
             await Writer(storage, TOKEN).insert(success(b"x"))
-        assert not refused.value.ambiguous
+        assert not raised.value.ambiguous
 
 
 async def test_a_redis_that_does_not_answer_is_ambiguous(redis_server: RedisServer, driver: redis.Redis) -> None:
