@@ -1,4 +1,4 @@
-"""What a backend's author subclasses: the conformance suite of the storage contract, and a clock for tests.
+"""For the tests of a backend: the conformance suite of the storage contract, and a clock, a writer and events.
 
     class TestMyStorage(StorageConformance):
         def storage(self, options):
@@ -9,17 +9,12 @@ The suite needs pytest and pytest-asyncio.
 
 import pytest
 
-pytest.register_assert_rewrite("eventscache.conformance.suite")
+pytest.register_assert_rewrite("eventscache.conformance.suites")  # with all modules in it
 
-from eventscache.conformance.suite import (  # noqa: E402 - once its asserts explain themselves
-    Conformance,
-    ManualClock,
-    Writer,
-    error,
-    numbered,
-    payloads,
-    success,
-)
+from eventscache.conformance.events import error, numbered, payloads, success  # noqa: E402 - after the line above
+from eventscache.conformance.manual_clock import ManualClock  # noqa: E402
+from eventscache.conformance.suites.conformance import Conformance  # noqa: E402
+from eventscache.conformance.writer import Writer  # noqa: E402
 
 __all__ = ["ManualClock", "StorageConformance", "Writer", "error", "numbered", "payloads", "success"]
 

@@ -1,1 +1,1 @@
-"""The promises of the storage contract, as a suite that runs over any backend."""
+"""The promises of the storage contract, as suites that run over any backend."""

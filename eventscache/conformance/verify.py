@@ -1,15 +1,18 @@
-"""Runs the promises of the storage contract against a live backend, and measures its operations."""
+"""Checks the promises of the storage contract against a live backend, and measures its operations."""
 
 import asyncio
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from eventscache.clock import MICROSECONDS
-from eventscache.conformance.suite import Conformance, Writer, success
+from eventscache.conformance.events import success
+from eventscache.conformance.suites.conformance import Conformance, promise_names
+from eventscache.conformance.writer import Writer
 from eventscache.errors import ConfigError
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Quota
@@ -17,22 +20,23 @@ from eventscache.storage.options import StorageOptions
 from eventscache.storage.plugins import storage_from_url
 from eventscache.stream import Namespace, Stream
 
-_SECONDS_A_PROMISE = 60
-_SCRATCH_TTL_SECONDS = 60  # what a killed process leaves behind does not stay for long
-_CLOSED_SECONDS = 600
+_PROMISE_SECONDS = 60
+_SCRATCH_TTL_SECONDS = 60  # so what a killed process leaves behind soon expires
+_LIMITED_SECONDS = 600
 _EVENT = b'{"event_type":"pageview"}'.ljust(1000)
 _BATCH = 100
+_SUITE_FILES = "conformance/suites/*.py"
 
 
 class Promise(NamedTuple):
-    """A promise in words, and why it was not kept; empty if it was."""
+    """A promise in words, and the error if it was broken, else an empty text."""
 
     name: str
     fault: str
 
 
 class Timing(NamedTuple):
-    """How long an operation took, in milliseconds: the median, and what one in a hundred exceeded."""
+    """How long an operation took, in milliseconds: the median and the 99th percentile."""
 
     operation: str
     p50: float
@@ -40,9 +44,9 @@ class Timing(NamedTuple):
 
 
 class Verification:
-    """Checks the storage at a URL, under scratch prefixes that are erased again, when cancelled too.
+    """Checks the storage at a URL, under scratch prefixes that are erased at the end, even if cancelled.
 
-    `prefix` is what those begin with, so that a user whose rights end at a prefix can be checked as well.
+    They begin with `options.prefix`, so that a user whose rights are limited to that prefix can be checked too.
     """
 
     def __init__(self, url: str, options: StorageOptions) -> None:
@@ -58,20 +62,19 @@ class Verification:
             await storage.ping()
 
     async def promises(self) -> AsyncIterator[Promise]:
-        """Try one promise after the other."""
-        for name in vars(Conformance):
-            if name.startswith("test_"):
-                yield Promise(name.removeprefix("test_").replace("_", " "), await self._try(name))
+        """Check one promise after the other."""
+        for name in promise_names():
+            yield Promise(name.removeprefix("test_").replace("_", " "), await self._check(name))
 
-    async def _try(self, name: str) -> str:
+    async def _check(self, name: str) -> str:
         suite = _LiveConformance(self._url, self._options, self._scratch)
         suite.setup_method()
         promise: Callable[[], Awaitable[None]] = getattr(suite, name)
         try:
-            async with asyncio.timeout(_SECONDS_A_PROMISE):
+            async with asyncio.timeout(_PROMISE_SECONDS):
                 await promise()
-        except Exception as fault:  # a backend may raise anything; that is what is reported
-            return _explained(fault)
+        except Exception as error:  # a backend may raise anything, and that is the report
+            return _explained(error)
         finally:
             await _to_its_end(suite.erase())
         return ""
@@ -90,7 +93,7 @@ class Verification:
 
 
 class _LiveConformance(Conformance):
-    """The promises over a URL; it remembers which prefixes it used."""
+    """The promises over the storage at a URL; remembers which prefixes it used."""
 
     def __init__(self, url: str, options: StorageOptions, prefix: str) -> None:
         self.prefix = prefix
@@ -111,28 +114,26 @@ class _LiveConformance(Conformance):
             await _erase(self._url, options)
 
 
-def _explained(fault: Exception) -> str:
-    """Return one line: what was raised, and by which line of the promise."""
-    frames = [
-        frame for frame in traceback.extract_tb(fault.__traceback__) if frame.filename.endswith("conformance/suite.py")
-    ]
-    what = f"{type(fault).__name__}: {str(fault).splitlines()[0]}" if str(fault) else type(fault).__name__
+def _explained(error: Exception) -> str:
+    """Return one line: the error, and the line of the promise that raised it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).match(_SUITE_FILES)]
+    what = f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
     return f"{what} at: {frames[-1].line}" if frames else what
 
 
 async def _timings(storage: Storage, rounds: int) -> AsyncIterator[Timing]:
-    open_quota, closed_quota = Quota(_BATCH, 1), Quota(_BATCH, _CLOSED_SECONDS * MICROSECONDS)
-    always = Writer(storage, Stream(Namespace.TOKEN, "admitting"), open_quota)
-    never = Writer(storage, Stream(Namespace.TOKEN, "refusing"), closed_quota)
+    admitting_quota, limiting_quota = Quota(_BATCH, 1), Quota(_BATCH, _LIMITED_SECONDS * MICROSECONDS)
+    admitted = Writer(storage, Stream(Namespace.TOKEN, "admitting"), admitting_quota)
+    limited = Writer(storage, Stream(Namespace.TOKEN, "limiting"), limiting_quota)
     full = success(*[_EVENT] * _BATCH)
-    await never.insert(full)
+    await limited.insert(full)
     operations: dict[str, Callable[[], Awaitable[object]]] = {
         "ping": storage.ping,
-        "insert of 1 event of 1 KB": lambda: always.insert(full[:1]),
-        "insert of 100 events of 1 KB": lambda: always.insert(full),
-        "insert of 100 events, all refused": lambda: never.insert(full),
-        "fetch of 100 events of 1 KB": never.fetch,
-        "fetch of the last event": lambda: never.fetch(limit=1),
+        "insert of 1 event of 1 KB": lambda: admitted.insert(full[:1]),
+        "insert of 100 events of 1 KB": lambda: admitted.insert(full),
+        "insert of 100 events, all limited": lambda: limited.insert(full),
+        "fetch of 100 events of 1 KB": limited.fetch,
+        "fetch of the last event": lambda: limited.fetch(limit=1),
         "streams": lambda: storage.streams(Namespace.TOKEN),
     }
     for name, operation in operations.items():
@@ -145,7 +146,7 @@ async def _erase(url: str, options: StorageOptions) -> None:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for some work, and do so even if cancelled meanwhile."""
+    """Wait for some work to end, even if cancelled meanwhile."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)
@@ -155,10 +156,10 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _timed(name: str, operation: Callable[[], Awaitable[object]], rounds: int) -> Timing:
-    taken = []
+    durations = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        start = time.perf_counter()
         await operation()
-        taken.append(1000 * (time.perf_counter() - began))
-    taken.sort()
-    return Timing(name, taken[len(taken) // 2], taken[min(len(taken) - 1, len(taken) * 99 // 100)])
+        durations.append(1000 * (time.perf_counter() - start))
+    durations.sort()
+    return Timing(name, durations[len(durations) // 2], durations[min(len(durations) - 1, len(durations) * 99 // 100)])

@@ -1,4 +1,4 @@
-"""The storage contract: what a backend is asked, and what it promises."""
+"""The storage contract: what the cache asks of a backend, and what a backend promises."""
 
 import abc
 from collections.abc import Sequence
@@ -11,19 +11,20 @@ from eventscache.stream import Namespace, Stream
 
 
 class Storage(abc.ABC):
-    """A place for streams. One instance serves one event loop; several may serve the same data.
+    """A place for streams. One instance serves one event loop; several instances may serve the same data.
 
-    Time is the storage's own clock in whole microseconds and never runs backwards for a stream. The rules of a
-    stream are in `eventscache.storage.stream_state`, which a backend may use.
+    Time is the storage's own clock in whole microseconds and never runs backwards for a stream. The rules of a stream
+    are in `eventscache.storage.stream_state`, which a backend may use.
 
-    Every method raises `StorageUnavailable` if the storage does not answer or cannot be used for now (away, full,
-    read-only, not permitted: what passes, or what an operator mends without touching the data), `StorageError` if
-    trying again is no use (damaged, of another application), and no exception of a driver. A call that is cancelled
-    has been carried out or not, but not by half. Nothing is called before `open` or after `close`; what is under way
-    at `close` is finished.
+    Errors: every method raises `StorageUnavailable` while the storage does not answer or cannot be used (away, full,
+    read-only, not permitted: it passes, or an operator repairs it without touching the data), and `StorageError` if
+    trying again does not help (data that is damaged or of another application). No exception of a driver gets out.
 
-    Whatever something else wrote over the data is left out and counted (`Page.unreadable`); a stream's state that is
-    lost or damaged begins anew, after the newest number and time that are left.
+    A cancelled call was carried out completely or not at all. No method is called before `open` or after `close`;
+    calls in progress at `close` are finished.
+
+    Data that something else overwrote is left out and counted (`Page.unreadable`); a stream's state that is lost or
+    damaged begins anew, after the newest number and time that are left.
     """
 
     multiprocess: ClassVar[bool] = True
@@ -32,13 +33,13 @@ class Storage(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def from_url(cls, url: str, options: StorageOptions) -> Self:
-        """Return a closed storage; raise `ConfigError` if the URL is no good. Nothing is contacted yet."""
+        """Return a closed storage without contacting anything; raise `ConfigError` if the URL cannot be used."""
 
     async def open(self) -> None:  # noqa: B027 - a storage may have nothing to acquire
-        """Acquire what is needed. A storage that is away is not an error here, but at the first call."""
+        """Acquire resources. A backend that is away is no error here, but at the first call."""
 
     async def close(self) -> None:  # noqa: B027
-        """Release everything; safe to call twice."""
+        """Release all resources; safe to call twice."""
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -53,58 +54,58 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     async def insert(self, batch: Batch) -> Admission:
-        """Judge a batch and keep what is admitted, in one atomic step: all of it or nothing.
+        """Decide which events of a batch are admitted, and store those: one atomic step, all of it or nothing.
 
-        Books the carried refusals, judges both collections, gives each event that one of them admits the next
-        number of the stream, puts it in front, trims the collections that admitted something to `size`, counts what
-        was refused, renews the expiry. The same writer and number again get the first answer, `retry_after_us` less the
-        time gone, and change nothing, activity and expiry included. Raises `TooManyStreams` as `Batch.may_evict`
-        says; a stream that has expired always makes room.
+        Counts the events that were limited earlier, decides for both collections, gives each admitted event the next
+        number of the stream, stores it in front, trims the collections that admitted something to `size`, counts the
+        limited events, renews the expiry. The same writer and number again get the first answer, `retry_after_us`
+        less the time since, and change nothing, activity and expiry included. Raises `TooManyStreams` as described at
+        `Batch.may_evict`; an expired stream always makes room.
         """
 
     async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
-        """Insert batches of different streams, each atomic by itself; return an answer or a fault for each.
+        """Insert batches of different streams, each atomic by itself; return an answer or an error for each.
 
-        A storage that is reached over a network can save time by sending them together.
+        A storage behind a network can save time by sending them together.
         """
-        return [await self._answer(batch) for batch in batches]
+        return [await self._insert_one(batch) for batch in batches]
 
-    async def _answer(self, batch: Batch) -> Admission | StorageError:
+    async def _insert_one(self, batch: Batch) -> Admission | StorageError:
         try:
             return await self.insert(batch)
-        except StorageError as fault:
-            return fault
+        except StorageError as error:
+            return error
 
     @abc.abstractmethod
     async def fetch(self, stream: Stream, query: Query) -> Page:
-        """Return one atomic look at a stream. An unknown stream is an empty page and leaves no trace.
+        """Return a page of a stream, read in one atomic step; an unknown stream is an empty page and leaves no trace.
 
-        Numbers in a query may be larger than any sequence number ever is.
+        Numbers in a query may be larger than any sequence number.
         """
 
     @abc.abstractmethod
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
-        """Return the known streams, most recently active first; no more than `limit` and `max_streams`.
+        """Return the known streams, most recently active first, at most `limit` and at most `max_streams`.
 
-        Where hundreds more than `limit` were active within seconds, a storage may choose some of these.
+        If hundreds more than `limit` were active within seconds, a storage may choose some of them.
         """
 
     @abc.abstractmethod
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
-        """Remove the events and return how many there were; the limiter forgets nothing, unless `reset`.
+        """Remove the events and return how many there were. The limiters keep their state unless `reset`.
 
-        Sequence numbers go on either way. What something else wrote over the stream's data is removed as well.
+        Sequence numbers continue either way. Data that something else wrote over the stream's is removed too.
         """
 
     @abc.abstractmethod
     async def erase(self) -> None:
-        """Remove whatever is kept under the prefix, limiters and all. Nobody may write meanwhile."""
+        """Remove everything under the prefix, limiters included. No one may write meanwhile."""
 
     @abc.abstractmethod
     async def trim(self, size: int) -> float:
-        """Cut streams to a lowered `size` and drop expired ones, a bounded piece of work per call.
+        """Trim streams to a lowered `size` and drop expired ones; do a bounded amount of work per call.
 
-        One pass over all streams is enough for a size: it is the caller's quota, which changes with the process, and
-        streams that are written to are cut by `insert`. Stamps stay. Returns the seconds until there may be work
-        again: 0 while there is more; infinity for never, after which it is not called any more.
+        One pass over all streams is enough for a size: it is the caller's quota, which changes only with the process,
+        and `insert` trims the streams that are written to. The admission logs stay. Returns the seconds until there
+        may be work again: 0 while there is more; infinity for never, after which it is not called again.
         """

@@ -12,45 +12,47 @@ from eventscache.storage.options import StorageOptions, expiry_seconds
 from eventscache.storage.stream_state import StreamState
 from eventscache.stream import Namespace, Status, Stream
 
-# What CPython spends beside the payload, rounded up: on a stream, on an entry, and on a stamp.
+# The memory that CPython needs besides the payloads, rounded up: for a stream, an entry, and a logged admission.
 _STREAM_BYTES = 4500
 _ENTRY_BYTES = 250
-_STAMP_BYTES = 50
+_LOGGED_BYTES = 50
 
 
-class _Kept:
-    """All that is kept of one stream."""
+class _StoredStream:
+    """The state and the events of one stream."""
 
-    __slots__ = ("all", "error", "event_bytes", "expiry_us", "judge", "turn")
+    __slots__ = ("all", "error", "event_bytes", "expiry_us", "last_insert", "state")
 
     def __init__(self) -> None:
-        self.judge = StreamState()
+        self.state = StreamState()
         self.expiry_us = 0
-        self.turn = 0  # of the storage's inserts, the last one for this stream
+        self.last_insert = 0  # the number of the last insert into this stream, among all inserts of the storage
         self.event_bytes = 0
-        self.all: deque[Entry] = deque()  # newest first, as the other
+        self.all: deque[Entry] = deque()  # newest first, like `error`
         self.error: deque[Entry] = deque()
 
     @property
     def bytes(self) -> int:
-        return _STREAM_BYTES + self.event_bytes + _STAMP_BYTES * (self.judge.all.stamps + self.judge.error.stamps)
+        return (
+            _STREAM_BYTES + self.event_bytes + _LOGGED_BYTES * (self.state.all.log_length + self.state.error.log_length)
+        )
 
     @property
     def active_us(self) -> int:
-        return self.judge.clock.last_us - self.judge.clock.offset_us
+        return self.state.clock.last_us - self.state.clock.offset_us
 
     @property
     def expires_us(self) -> int:
         return self.active_us + self.expiry_us
 
     def insert(self, batch: Batch, now_us: int) -> Admission:
-        ruling = self.judge.judge(batch, now_us)
-        for entries, admitted in ((self.all, ruling.all), (self.error, ruling.error)):
+        applied = self.state.apply(batch, now_us)
+        for entries, admitted in ((self.all, applied.all), (self.error, applied.error)):
             if admitted:
                 entries.extendleft(admitted)
                 self.event_bytes += sum(len(entry.event) + _ENTRY_BYTES for entry in admitted)
                 self._trim(entries, batch.quota.size)
-        return ruling.admission
+        return applied.admission
 
     def _trim(self, entries: deque[Entry], size: int) -> None:
         while len(entries) > size:
@@ -65,12 +67,12 @@ class _Kept:
         cleared = {entry.sequence for entry in self.all} | {entry.sequence for entry in self.error}
         self.trim(0)
         if reset:
-            self.judge.reset()
+            self.state.reset()
         return len(cleared)
 
 
 class MemoryStorage(Storage):
-    """Keeps streams in this process; the least recently active ones leave when there is no room."""
+    """Keeps streams in this process; evicts the least recently active ones when it is full."""
 
     multiprocess = False
 
@@ -78,9 +80,9 @@ class MemoryStorage(Storage):
         self._options = options or StorageOptions()
         self._now = self._options.now or unix_us
         # By id, least recently active first.
-        self._streams: dict[Namespace, OrderedDict[str, _Kept]] = {name: OrderedDict() for name in Namespace}
+        self._streams: dict[Namespace, OrderedDict[str, _StoredStream]] = {name: OrderedDict() for name in Namespace}
         self._bytes = 0
-        self._turn = 0
+        self._inserts = 0
         self._largest_size = 0
 
     @classmethod
@@ -91,62 +93,62 @@ class MemoryStorage(Storage):
         return cls(options)
 
     async def ping(self) -> None:
-        """Return: this process is there."""
+        """Return at once: the storage is this process."""
 
     async def insert(self, batch: Batch) -> Admission:
         """See `Storage.insert`."""
         now_us = self._now()
         known = self._streams[batch.stream.namespace]
-        kept = self._find(batch.stream, now_us)
-        if kept and (answered := kept.judge.answered(batch, now_us)):
-            return answered
-        kept = kept or self._create(batch, now_us)
+        stored = self._find(batch.stream, now_us)
+        if stored and (answer := stored.state.replay(batch, now_us)):
+            return answer
+        stored = stored or self._create(batch, now_us)
         known.move_to_end(batch.stream.id)
-        kept.expiry_us = expiry_seconds(self._options.ttl_seconds, batch.quota) * MICROSECONDS
+        stored.expiry_us = expiry_seconds(self._options.ttl_seconds, batch.quota) * MICROSECONDS
         self._largest_size = max(self._largest_size, batch.quota.size)
-        self._turn += 1
-        kept.turn = self._turn
-        before = kept.bytes
-        admission = kept.insert(batch, now_us)
-        self._bytes += kept.bytes - before
-        self._make_room(kept)
+        self._inserts += 1
+        stored.last_insert = self._inserts
+        before = stored.bytes
+        admission = stored.insert(batch, now_us)
+        self._bytes += stored.bytes - before
+        self._evict_beyond_bytes(stored)
         return admission
 
-    def _find(self, stream: Stream, now_us: int) -> _Kept | None:
-        kept = self._streams[stream.namespace].get(stream.id)
-        if kept and kept.expires_us <= now_us:
+    def _find(self, stream: Stream, now_us: int) -> _StoredStream | None:
+        stored = self._streams[stream.namespace].get(stream.id)
+        if stored and stored.expires_us <= now_us:
             self._drop(stream)
             return None
-        return kept
+        return stored
 
-    def _create(self, batch: Batch, now_us: int) -> _Kept:
+    def _create(self, batch: Batch, now_us: int) -> _StoredStream:
         known = self._streams[batch.stream.namespace]
         if len(known) >= self._options.max_streams:
-            stream_id, idlest = next(iter(known.items()))
-            if not batch.may_evict and idlest.expires_us > now_us:
+            stream_id, oldest = next(iter(known.items()))
+            if not batch.may_evict and oldest.expires_us > now_us:
                 raise TooManyStreams(f"there are {len(known)} streams, and no more are allowed")
             self._drop(Stream(batch.stream.namespace, stream_id))
-        kept = known[batch.stream.id] = _Kept()
-        self._bytes += kept.bytes
-        return kept
+        stored = known[batch.stream.id] = _StoredStream()
+        self._bytes += stored.bytes
+        return stored
 
     def _drop(self, stream: Stream) -> None:
         self._bytes -= self._streams[stream.namespace].pop(stream.id).bytes
 
-    def _idlest(self) -> Stream | None:
+    def _least_recently_active(self) -> Stream | None:
         heads = [(next(iter(known.items())), name) for name, known in self._streams.items() if known]
         if not heads:
             return None
-        # By turn: the clock can step back.
-        (stream_id, _), name = min(heads, key=lambda head: head[0][1].turn)
+        # Not by time: the clock can step back.
+        (stream_id, _), name = min(heads, key=lambda head: head[0][1].last_insert)
         return Stream(name, stream_id)
 
-    def _make_room(self, active: _Kept) -> None:
-        """Let the least recently active streams leave, then the oldest events of the one that is left."""
-        while self._bytes > self._options.memory_bytes and (idlest := self._idlest()):
-            kept = self._streams[idlest.namespace][idlest.id]
-            if kept is not active:
-                self._drop(idlest)
+    def _evict_beyond_bytes(self, active: _StoredStream) -> None:
+        """Evict the least recently active streams, then trim the active one if it alone is too large."""
+        while self._bytes > self._options.memory_bytes and (oldest := self._least_recently_active()):
+            stored = self._streams[oldest.namespace][oldest.id]
+            if stored is not active:
+                self._drop(oldest)
             elif active.all or active.error:
                 before = active.bytes
                 active.trim(max(len(active.all), len(active.error)) - 1)
@@ -157,37 +159,37 @@ class MemoryStorage(Storage):
     async def fetch(self, stream: Stream, query: Query) -> Page:
         """See `Storage.fetch`."""
         now_us = self._now()
-        kept = self._find(stream, now_us)
-        if not kept:
+        stored = self._find(stream, now_us)
+        if not stored:
             return Page([], 0, 0)
-        failed = query.status is Status.ERROR
-        entries, limiter = (kept.error, kept.judge.error) if failed else (kept.all, kept.judge.all)
-        limited = limiter.limited(kept.judge.clock.peek(now_us))
+        errors = query.status is Status.ERROR
+        entries, limiter = (stored.error, stored.state.error) if errors else (stored.all, stored.state.all)
+        limited = limiter.limited(stored.state.clock.peek(now_us))
         if query.status in {Status.SUCCESS, Status.SKIP}:
             matching = [entry for entry in entries if entry.status is query.status]
         else:
             matching = list(entries)
-        wanted = (entry for entry in matching if query.spans(entry.sequence))
-        return Page(list(islice(wanted, query.limit)), len(matching), limited)
+        in_range = (entry for entry in matching if query.spans(entry.sequence))
+        return Page(list(islice(in_range, query.limit)), len(matching), limited)
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """See `Storage.streams`."""
         now_us = self._now()
         known = (
-            StreamInfo(Stream(namespace, stream_id), kept.active_us, len(kept.all), len(kept.error))
-            for stream_id, kept in reversed(self._streams[namespace].items())
-            if kept.expires_us > now_us
+            StreamInfo(Stream(namespace, stream_id), stored.active_us, len(stored.all), len(stored.error))
+            for stream_id, stored in reversed(self._streams[namespace].items())
+            if stored.expires_us > now_us
         )
         return list(islice(known, limit))
 
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """See `Storage.clear`."""
-        kept = self._find(stream, self._now())
-        if not kept:
+        stored = self._find(stream, self._now())
+        if not stored:
             return 0
-        before = kept.bytes
-        cleared = kept.clear(reset=reset)
-        self._bytes += kept.bytes - before
+        before = stored.bytes
+        cleared = stored.clear(reset=reset)
+        self._bytes += stored.bytes - before
         return cleared
 
     async def erase(self) -> None:
@@ -200,15 +202,15 @@ class MemoryStorage(Storage):
         """See `Storage.trim`."""
         if size < self._largest_size:
             for known in self._streams.values():
-                for kept in known.values():
-                    before = kept.bytes
-                    kept.trim(size)
-                    self._bytes += kept.bytes - before
+                for stored in known.values():
+                    before = stored.bytes
+                    stored.trim(size)
+                    self._bytes += stored.bytes - before
             self._largest_size = size
         now_us = self._now()
-        while idlest := self._idlest():
-            expires_us = self._streams[idlest.namespace][idlest.id].expires_us
+        while oldest := self._least_recently_active():
+            expires_us = self._streams[oldest.namespace][oldest.id].expires_us
             if expires_us > now_us:
                 return (expires_us - now_us) / MICROSECONDS
-            self._drop(idlest)
+            self._drop(oldest)
         return self._options.ttl_seconds

@@ -1,4 +1,4 @@
-"""What goes into a storage and comes out of it: plain values, the same for every backend."""
+"""The values that go into a storage and come out of it, the same for every backend."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -10,12 +10,12 @@ from eventscache.errors import ConfigError
 from eventscache.stream import Status, Stream
 
 WRITER_HORIZON_US = 300 * MICROSECONDS
-"""How long a storage remembers the last answer it gave to a writer, unless `MAX_WRITERS` others wrote since."""
+"""How long a storage remembers its last answer to a writer, unless `MAX_WRITERS` others wrote to the stream since."""
 MAX_WRITERS = 100
-"""Of how many writers of a stream it does: the ones heard last."""
+"""For how many writers of a stream a storage remembers its last answer: those that wrote last."""
 LIMITED_SECONDS = 60
-"""How far back `Page.limited` counts."""
-_MAX_EXACT = 2**52  # scripts inside a storage may know no integers but doubles
+"""How far back `Page.limited` counts, in seconds."""
+_MAX_EXACT = 2**52  # scripts inside a storage may have doubles as their only numbers
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -32,17 +32,17 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 class LimitedCount(NamedTuple):
-    """That many events were refused by a lease, `age_us` microseconds before the call."""
+    """How many events a cooldown limited in one process, `age_us` microseconds before the call."""
 
     age_us: int
     events: int
 
 
 class Unsent(msgspec.Struct, frozen=True):
-    """What a batch brings to one collection besides its payloads.
+    """Events of a batch that travel to one collection as counts only, without their payloads.
 
-    `surplus` events are offered at the same instant, after the payloads, as a mere count: with `size` payloads
-    before them none can be admitted. `limited_earlier` refusals were refused earlier, by a lease.
+    `surplus` events are offered at the same instant, after the payloads: with `size` payloads before them none can
+    be admitted. `limited_earlier` counts events that a cooldown limited before the batch was sent.
     """
 
     surplus: int = 0
@@ -50,7 +50,7 @@ class Unsent(msgspec.Struct, frozen=True):
 
 
 class Offer(msgspec.Struct, frozen=True, gc=False):
-    """A packed event, opaque to the storage, its status, and the collections that it is offered to."""
+    """A packed event, which is opaque to the storage, its status, and the collections that it is offered to."""
 
     event: bytes
     status: Status
@@ -61,8 +61,9 @@ class Offer(msgspec.Struct, frozen=True, gc=False):
 class Batch(msgspec.Struct, frozen=True):
     """Events of one stream, offered at one instant, oldest first.
 
-    `writer` names one process incarnation and `number` grows with each of its batches; the two make a batch
-    idempotent. `may_evict` tells whether a new stream may push out the least recently active one.
+    `writer` names one run of one process, and `number` grows with each of its batches: the two make a batch
+    idempotent, like Kafka's producer id and sequence. If there are `max_streams` already, a new stream evicts the
+    least recently active one, or raises `TooManyStreams` unless `may_evict`.
     """
 
     stream: Stream
@@ -76,19 +77,19 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The first `admitted` of the events offered to a collection were admitted; more may be in `retry_after_us`."""
+    """The limiter admitted the first `admitted` of the events offered, and may admit more in `retry_after_us`."""
 
     admitted: int
     retry_after_us: int
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """The answer to a batch; a verdict is None where a collection was offered nothing and carried nothing.
+    """The answer to a batch; a decision is None if its collection was offered nothing and had nothing limited earlier.
 
-    `at_us` is when it was judged, by the stream's time: no two admissions of a stream overlap, and those that are
-    told apart by it took place in its order. `stale` means that a later batch of the same writer was seen: nothing
-    was changed, and nothing is known of this one (`at_us` is 0). `other_quota` is the quota of the batch before, if
-    it was another: two sidecars are configured apart.
+    `at_us` is the stream's time of the decisions. No two admissions of a stream overlap, and admissions with
+    different times took place in the order of these times. `stale` means that a later batch of the same writer was
+    applied already: nothing was changed, and nothing is known about this one (`at_us` is 0). `other_quota` is the
+    quota of the previous batch if it differs: two sidecars have different settings.
     """
 
     at_us: int = 0
@@ -98,7 +99,7 @@ class Admission(msgspec.Struct, frozen=True):
     other_quota: Quota | None = None
 
     def placed(self, offers: Iterable[Offer]) -> Iterator[tuple[bool, bool]]:
-        """Yield for each offer of the batch whether `all` and whether `error` admitted it: the first ones did."""
+        """Yield for each offer of the batch whether `all` and whether `error` admitted it: each admits the first."""
         all_left = self.all.admitted if self.all else 0
         error_left = self.error.admitted if self.error else 0
         for offer in offers:
@@ -113,7 +114,7 @@ UNLIMITED = 2**31
 
 
 class Query(NamedTuple):
-    """Which events a reader wants: status `error` reads the error collection, all else the other one.
+    """Which events a reader wants: status `error` reads the collection `error`, everything else reads `all`.
 
     `before` and `after` are exclusive sequence numbers; `limit` is at least 0.
     """
@@ -138,9 +139,10 @@ class Entry(NamedTuple):
 
 
 class Page(NamedTuple):
-    """`entries`, newest first, out of `total` that have the status asked for; `limited` in the last minute.
+    """Some `entries`, newest first, of the `total` events with the status of the query.
 
-    `unreadable` entries of this look were left out, because something else wrote over them.
+    `limited` events were limited in the last minute. `unreadable` entries of this page were left out, because
+    something else overwrote them.
     """
 
     entries: list[Entry]
@@ -150,9 +152,9 @@ class Page(NamedTuple):
 
 
 class StreamInfo(NamedTuple):
-    """A known stream, and the time of the last batch for it by the storage's clock: not held back, as a stream's is.
+    """A known stream with `total` events in `all` and `errors` in `error`.
 
-    `total` events are in the collection of all, `errors` in the other one.
+    `last_active_us` is the time of its last batch by the storage's clock, which may step back, unlike a stream's.
     """
 
     stream: Stream

@@ -1,4 +1,4 @@
-"""What every storage is configured with."""
+"""The options that every storage gets."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,17 @@ from eventscache.storage.messages import WRITER_HORIZON_US, Quota
 
 
 class StorageOptions(msgspec.Struct, frozen=True):
-    """What every storage is configured with.
+    """The options that every storage gets.
 
-    `prefix` sets data apart that shares one place. `ttl_seconds` is for `expiry_seconds`. `max_streams` may be known
-    per namespace; least recently active is the one inserted into longest ago, in the order of inserts. `now` replaces
-    the storage's own clock (Unix time in whole microseconds) in tests. `memory_bytes` is for storages that live in
-    this process. For those that do not, `timeout_seconds` bounds one try, `pool_size` is how many inserts come at
-    once, and beyond `max_memory_percent` of a shared server's memory nothing is written, for the sake of whoever
-    shares it.
+    - `prefix` separates data that shares one place.
+    - `ttl_seconds` is for `expiry_seconds`.
+    - `max_streams` may be known per namespace. The stream to evict is the one whose last insert is the longest ago, in
+      the order of the inserts.
+    - `memory_bytes` bounds storages that keep their data in this process.
+    - `timeout_seconds` bounds one try of a call to another process, and `pool_size` is how many inserts run at once.
+    - `max_memory_percent`: nothing is written to a shared server that uses more of its memory, to protect its other
+      users.
+    - `now` replaces the storage's own clock (Unix time in whole microseconds) in tests.
     """
 
     prefix: str = "eventscache"
@@ -30,9 +33,9 @@ class StorageOptions(msgspec.Struct, frozen=True):
 
 
 def expiry_seconds(ttl_seconds: int, quota: Quota) -> int:
-    """Return how long an idle stream is kept: never so short that a limiter or a writer's answer is lost too early.
+    """Return how long an idle stream is kept: at least as long as its limiters and its last answers are needed.
 
-    A storage may renew an expiry after an eighth of it has gone, hence the sevenths.
+    A storage may renew an expiry only after an eighth of it has passed, so seven eighths must be long enough.
     """
-    remembered = -(-2 * quota.window_us // MICROSECONDS) + WRITER_HORIZON_US // MICROSECONDS
-    return max(ttl_seconds, -(-8 * remembered // 7))
+    needed = -(-2 * quota.window_us // MICROSECONDS) + WRITER_HORIZON_US // MICROSECONDS
+    return max(ttl_seconds, -(-8 * needed // 7))

@@ -1,4 +1,4 @@
-"""How a storage is found by its URL: the backends of this package, and those that others installed."""
+"""Finds a storage by the scheme of its URL: the backends of this package, and those of other installed packages."""
 
 import importlib
 import re
@@ -10,7 +10,7 @@ from eventscache.storage.options import StorageOptions
 
 ENTRY_POINT_GROUP = "eventscache.storages"
 
-# A checkout that was never installed has no entry points; an installed package lists the same in setup.cfg.
+# For a checkout that was never installed and has no entry points; setup.cfg lists the same for an installed package.
 _BUILT_IN = {
     "memory": "eventscache.storage.memory:MemoryStorage",
     **dict.fromkeys(
@@ -21,15 +21,15 @@ _BUILT_IN = {
 
 
 def storage_from_url(url: str, options: StorageOptions) -> Storage:
-    """Return the storage, not yet open, that `url` stands for.
+    """Return the storage for `url`, not yet open.
 
-    Raises `ConfigError` as `storage_class` does, or if the storage refuses the URL.
+    Raises `ConfigError` as `storage_class` does, or if the storage cannot use the URL.
     """
     return storage_class(url).from_url(url, options)
 
 
 def storage_class(url: str) -> type[Storage]:
-    """Return the class that the scheme of `url` stands for.
+    """Return the storage class for the scheme of `url`.
 
     Schemes are the names of entry points in the group `eventscache.storages`; each is a `Storage` class.
     Raises `ConfigError` if there is none, or if it cannot be imported.
@@ -38,7 +38,7 @@ def storage_class(url: str) -> type[Storage]:
     found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=scheme)), None)
     if found is None and scheme not in _BUILT_IN:
         known = sorted({*_BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
-        # What is no scheme may be a password.
+        # A text that is no scheme may be a password, so the message does not repeat it.
         kind = f"{scheme}: URLs" if re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme) and scheme != url else "that"
         raise ConfigError(f"no storage for {kind}; there are {', '.join(known)}")
     try:

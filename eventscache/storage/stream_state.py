@@ -1,8 +1,9 @@
-"""The judge of one stream: its time, its limiters, its numbers and the answers it gave; all but the events.
+"""The state of one stream: its clock, its two limiters, its numbers and its last answers; everything but the events.
 
-A storage that can run Python next to its data needs no other rules. In one atomic step, under a lock on the stream,
-it loads the state (`StreamState.load`, or a new one), and if `answered` knows no answer it calls `judge`, puts admitted
-entries in front of their collections, trims those that got some to the size, and saves `dump()`.
+A storage that can run Python next to its data needs no other rules. In one atomic step, under a lock on the stream, it
+loads the state (`StreamState.load`, or a new one). If `replay` has no answer to the batch, the storage calls `apply`,
+puts the admitted entries in front of their collections, trims the collections that got some to the size, and saves
+`dump()`.
 """
 
 from typing import NamedTuple, Self
@@ -23,45 +24,45 @@ from eventscache.storage.messages import (
 
 
 class Applied(NamedTuple):
-    """The answer to a batch, and the entries that each collection admitted, oldest first."""
+    """What a batch changed: the answer to it, and the entries that each collection admitted, oldest first."""
 
     admission: Admission
     all: list[Entry]
     error: list[Entry]
 
 
-class Answered(msgspec.Struct, frozen=True, array_like=True):
+class LastAnswer(msgspec.Struct, frozen=True, array_like=True):
     """The last answer to one writer, kept so that the same batch again changes nothing."""
 
     number: int
     admission: Admission
 
-    def repeat(self, time_us: int) -> Admission:
-        """Return the answer, with less time left to wait; another quota was told the first time."""
-        gone_us = time_us - self.admission.at_us
+    def replay(self, time_us: int) -> Admission:
+        """Return the answer again, with less time to wait and without `other_quota`, which the first one reported."""
+        passed_us = time_us - self.admission.at_us
 
-        def later(verdict: Decision | None) -> Decision | None:
-            return verdict and Decision(verdict.admitted, max(0, verdict.retry_after_us - gone_us))
+        def later(decision: Decision | None) -> Decision | None:
+            return decision and Decision(decision.admitted, max(0, decision.retry_after_us - passed_us))
 
         return Admission(self.admission.at_us, later(self.admission.all), later(self.admission.error))
 
 
-class _State(msgspec.Struct, frozen=True, array_like=True):
+class _Saved(msgspec.Struct, frozen=True, array_like=True):
     last_us: int
     offset_us: int
     sequence: int
     quota: Quota | None
     all: LimiterState
     error: LimiterState
-    answers: dict[str, Answered]
+    answers: dict[str, LastAnswer]
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_State)
+_decoder = msgspec.msgpack.Decoder(_Saved)
 
 
 class StreamState:
-    """Judges the batches of one stream, one after another."""
+    """Applies the batches of one stream, one after another."""
 
     __slots__ = ("_answers", "_quota", "all", "clock", "error", "sequence")
 
@@ -72,39 +73,39 @@ class StreamState:
         self.all = Limiter()
         self.error = Limiter()
         self._quota: Quota | None = None
-        self._answers: dict[str, Answered] = {}  # the writer heard last is last
+        self._answers: dict[str, LastAnswer] = {}  # the writer that wrote last is last
 
     @classmethod
-    def load(cls, state: bytes) -> Self:
-        """Return the judge that `dump` gave this state of; raise `ValueError` if it is none."""
+    def load(cls, saved: bytes) -> Self:
+        """Return the state that `dump` saved; raise `ValueError` if it did not."""
         try:
-            saved = _decoder.decode(state)
-        except (msgspec.MsgspecError, TypeError) as fault:
-            raise ValueError(f"not a judge's state: {fault}") from fault
-        judge = cls(saved.sequence)
-        judge.clock = MonotonicClock(saved.last_us, saved.offset_us)
-        judge.all, judge.error = Limiter(saved.all), Limiter(saved.error)
-        judge._quota, judge._answers = saved.quota, saved.answers
-        return judge
+            values = _decoder.decode(saved)
+        except (msgspec.MsgspecError, TypeError) as error:
+            raise ValueError(f"not the state of a stream: {error}") from error
+        state = cls(values.sequence)
+        state.clock = MonotonicClock(values.last_us, values.offset_us)
+        state.all, state.error = Limiter(values.all), Limiter(values.error)
+        state._quota, state._answers = values.quota, values.answers
+        return state
 
     def dump(self) -> bytes:
-        """Return all it knows, a few KB."""
+        """Return the whole state as a few KB of bytes."""
         clock, limiters = self.clock, (self.all.state, self.error.state)
         return _encoder.encode(
-            _State(clock.last_us, clock.offset_us, self.sequence, self._quota, *limiters, self._answers)
+            _Saved(clock.last_us, clock.offset_us, self.sequence, self._quota, *limiters, self._answers)
         )
 
-    def answered(self, batch: Batch, now_us: int) -> Admission | None:
-        """Return the answer to a batch that was judged before, or that is older than one that was; else None."""
-        answered = self._answers.get(batch.writer)
-        if answered is None or answered.number < batch.number:
+    def replay(self, batch: Batch, now_us: int) -> Admission | None:
+        """Return the answer to a batch that was applied before, or that is stale; None if `apply` has to be called."""
+        last = self._answers.get(batch.writer)
+        if last is None or last.number < batch.number:
             return None
-        if answered.number > batch.number:
+        if last.number > batch.number:
             return Admission(stale=True)
-        return answered.repeat(self.clock.peek(now_us))
+        return last.replay(self.clock.peek(now_us))
 
-    def judge(self, batch: Batch, now_us: int) -> Applied:
-        """Judge a batch that was not answered before."""
+    def apply(self, batch: Batch, now_us: int) -> Applied:
+        """Decide about a batch that `replay` has no answer to, number its admitted events and remember the answer."""
         time_us = self.clock.advance(now_us)
         admission = Admission(
             time_us,
@@ -117,16 +118,16 @@ class StreamState:
         return self._number(batch, admission)
 
     def _number(self, batch: Batch, admission: Admission) -> Applied:
-        ruling = Applied(admission, [], [])
+        applied = Applied(admission, [], [])
         for offer, (in_all, in_error) in zip(batch.offers, admission.placed(batch.offers), strict=True):
             if in_all or in_error:
                 self.sequence += 1
                 entry = Entry(self.sequence, admission.at_us, offer.status, offer.event)
                 if in_all:
-                    ruling.all.append(entry)
+                    applied.all.append(entry)
                 if in_error:
-                    ruling.error.append(entry)
-        return ruling
+                    applied.error.append(entry)
+        return applied
 
     def _remember(self, batch: Batch, admission: Admission) -> None:
         answers = self._answers
@@ -136,15 +137,15 @@ class StreamState:
                 del answers[name]
             if len(answers) >= MAX_WRITERS:
                 del answers[next(iter(answers))]
-        answers[batch.writer] = Answered(batch.number, admission)
+        answers[batch.writer] = LastAnswer(batch.number, admission)
 
     def reset(self) -> None:
-        """Forget what the limiters know; time, numbers and answers go on."""
+        """Let both limiters begin anew; time, numbers and answers continue."""
         self.all, self.error = Limiter(), Limiter()
 
 
-def _decision(limiter: Limiter, offered: int, share: Unsent, time_us: int, quota: Quota) -> Decision | None:
-    offered += share.surplus
-    if not offered and not any(refusal.events for refusal in share.limited_earlier):
+def _decision(limiter: Limiter, offered: int, unsent: Unsent, time_us: int, quota: Quota) -> Decision | None:
+    offered += unsent.surplus
+    if not offered and not any(limited.events for limited in unsent.limited_earlier):
         return None
-    return limiter.judge(offered, share.limited_earlier, time_us, quota)
+    return limiter.decide(offered, unsent.limited_earlier, time_us, quota)

@@ -1,4 +1,4 @@
-"""`eventscache storage verify`: what it says of good backends and of bad ones, and what it leaves behind."""
+"""`eventscache storage verify`: its report on good and bad backends, and that it leaves nothing behind."""
 
 import contextlib
 import signal
@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import eventscache.conformance.verify
 from eventscache.cli.main import main
-from eventscache.conformance.suite import Conformance
+from eventscache.conformance.suites.conformance import promise_names
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Admission, Batch, Page, Query
 from eventscache.storage.options import StorageOptions
@@ -43,7 +43,7 @@ def test_a_good_backend_keeps_every_promise_and_is_left_as_it_was(redis_server: 
 
 
 class Careless(MemoryStorage):
-    """Admits one more than it may, and forgets which batches it has seen."""
+    """Admits one event more than its quota."""
 
     async def insert(self, batch: Batch) -> Admission:
         quota = msgspec.structs.replace(batch.quota, size=batch.quota.size + 1)
@@ -62,7 +62,7 @@ class Faulty(MemoryStorage):
         (Faulty, "clearing keeps the limiter", "KeyError: 'a bug of its own'"),
     ],
 )
-def test_a_bad_backend_is_told_which_promises_it_breaks_and_where(
+def test_the_report_names_the_broken_promises_and_the_failing_line(
     monkeypatch: pytest.MonkeyPatch, kind: type[MemoryStorage], sentence: str, reason: str
 ) -> None:
     monkeypatch.setattr(eventscache.conformance.verify, "storage_from_url", lambda _, options: kind(options))
@@ -73,7 +73,7 @@ def test_a_bad_backend_is_told_which_promises_it_breaks_and_where(
     assert result.exit_code == 1
 
 
-def test_a_backend_that_is_away_or_unknown_is_one_line() -> None:
+def test_a_backend_that_is_away_or_unknown_is_reported_in_one_line() -> None:
     away = verify("redis://127.0.0.1:1")
     assert (away.exit_code, away.output.count("\n")) == (1, 1)
     assert "no connection to Redis" in away.output
@@ -100,7 +100,7 @@ def verifying(redis_server: RedisServer, admin: redis.Redis) -> Iterator[subproc
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_whoever_stops_it_finds_nothing_left_behind(redis_server: RedisServer, number: signal.Signals) -> None:
+def test_stopping_it_leaves_nothing_behind(redis_server: RedisServer, number: signal.Signals) -> None:
     with redis_server.client() as admin, verifying(redis_server, admin) as process:
         process.send_signal(number)
         process.send_signal(signal.SIGCONT)
@@ -108,7 +108,7 @@ def test_whoever_stops_it_finds_nothing_left_behind(redis_server: RedisServer, n
         assert admin.keys() == []
 
 
-def test_whoever_kills_it_finds_nothing_left_behind_after_a_while(redis_server: RedisServer) -> None:
+def test_killing_it_leaves_only_data_that_soon_expires(redis_server: RedisServer) -> None:
     with redis_server.client() as admin, verifying(redis_server, admin) as process:
         process.kill()
         process.wait()
@@ -130,7 +130,7 @@ def test_all_scratch_data_is_short_lived(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {options.ttl_seconds for options in scratch} == {60}
 
 
-def test_every_promise_of_the_suite_is_tried() -> None:
-    tried = [name for name in vars(Conformance) if name.startswith("test_")]
-    assert sorted(tried) == sorted(PROMISES)
+def test_every_promise_of_the_suites_is_checked() -> None:
+    assert sorted(promise_names()) == PROMISES
+    assert len(set(promise_names())) == len(promise_names()), "two suites use the same name"
     assert StorageOptions().prefix == "eventscache"

@@ -1,4 +1,4 @@
-"""What is the memory storage's own: its bound in bytes, and its own expiry."""
+"""What only the memory storage has: its bound in bytes, and its own expiry."""
 
 import sys
 
@@ -28,7 +28,7 @@ async def names(storage: MemoryStorage, namespace: Namespace = Namespace.TOKEN) 
     return [info.stream.id for info in await storage.streams(namespace)]
 
 
-async def test_the_least_recently_active_stream_leaves_when_bytes_run_out(clock: ManualClock) -> None:
+async def test_the_least_recently_active_stream_is_evicted_when_the_bytes_are_used_up(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
     for name, namespace in (("a", Namespace.TOKEN), ("b", Namespace.DESTINATION), ("c", Namespace.TOKEN)):
         clock.advance(1)
@@ -40,7 +40,7 @@ async def test_the_least_recently_active_stream_leaves_when_bytes_run_out(clock:
     assert await names(storage, Namespace.DESTINATION) == []
 
 
-async def test_one_stream_alone_stays_within_the_bytes_too(clock: ManualClock) -> None:
+async def test_a_single_stream_stays_within_the_bytes_too(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
     huge = writer(storage, "huge")
     for number in range(50):
@@ -49,13 +49,13 @@ async def test_one_stream_alone_stays_within_the_bytes_too(clock: ManualClock) -
     assert 0 < len(page.entries) < 20
     assert page.entries[0].event.startswith(b"49x")
     assert sum(len(entry.event) for entry in page.entries) < MIB
-    # What left early still counts for the limiter.
+    # Events that were trimmed early still count for the limiter.
     answer = await huge.insert(success(*numbered(100)))
     assert answer.all is not None
     assert answer.all.admitted == 50
 
 
-async def test_a_clock_that_steps_back_makes_no_active_stream_look_idle(clock: ManualClock) -> None:
+async def test_an_active_stream_is_not_evicted_when_the_clock_steps_back(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
     await writer(storage, "idle").insert(success(b"x" * 600_000))
     clock.advance(-3600 * MICROSECONDS)
@@ -64,7 +64,7 @@ async def test_a_clock_that_steps_back_makes_no_active_stream_look_idle(clock: M
     assert await names(storage, Namespace.DESTINATION) == ["active"]
 
 
-async def test_the_bytes_are_given_back_to_the_last_one(clock: ManualClock) -> None:
+async def test_all_bytes_are_free_again_when_all_streams_are_gone(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock, ttl_seconds=1))
     for name in ("a", "b"):
         await writer(storage, name).insert([*success(*numbered(150)), *error(*numbered(150))])
@@ -75,7 +75,7 @@ async def test_the_bytes_are_given_back_to_the_last_one(clock: ManualClock) -> N
     assert storage._bytes == 0
 
 
-async def test_an_idle_stream_expires_for_readers_and_in_the_trim(clock: ManualClock) -> None:
+async def test_an_idle_stream_expires_for_readers_and_is_trimmed(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock, ttl_seconds=1000))
     old = writer(storage, "old")
     await old.insert(success(*numbered(100)))
@@ -91,7 +91,7 @@ async def test_an_idle_stream_expires_for_readers_and_in_the_trim(clock: ManualC
     assert (await old.fetch()).entries[0].sequence == 1
 
 
-async def test_a_short_expiry_does_not_make_the_limiter_forget(clock: ManualClock) -> None:
+async def test_a_short_expiry_does_not_reset_the_limiter(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock, ttl_seconds=1))
     busy = writer(storage, "busy")
     await busy.insert(success(*numbered(100)))
@@ -101,38 +101,38 @@ async def test_a_short_expiry_does_not_make_the_limiter_forget(clock: ManualCloc
     assert answer.all.admitted == 0
 
 
-async def test_writers_that_fell_silent_are_forgotten(clock: ManualClock) -> None:
+async def test_the_answers_of_idle_writers_are_forgotten(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock))
     for _ in range(100):
         clock.advance(WRITER_HORIZON_US // 10)
         await writer(storage, "a").insert(success(b"x"))
-    assert len(storage._streams[Namespace.TOKEN]["a"].judge._answers) <= 10
+    assert len(storage._streams[Namespace.TOKEN]["a"].state._answers) <= 10
 
 
-async def test_its_estimate_of_its_size_is_no_underestimate(clock: ManualClock) -> None:
+async def test_its_estimate_of_its_size_is_not_too_low(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock))
     for number in range(200):
         await writer(storage, f"key {number}").insert(error(*(b"%d" % number * 10 for number in range(100))))
-    for number in range(0, 200, 2):  # events leave, stamps stay
+    for number in range(0, 200, 2):  # the events are removed, the admission logs stay
         await storage.clear(Stream(Namespace.TOKEN, f"key {number}"))
 
-    def size(value: object, seen: set[int]) -> int:
-        if id(value) in seen or isinstance(value, type | Status | Namespace) or callable(value):
+    def size(value: object, counted: set[int]) -> int:
+        if id(value) in counted or isinstance(value, type | Status | Namespace) or callable(value):
             return 0
-        seen.add(id(value))
+        counted.add(id(value))
         total = sys.getsizeof(value)
         if isinstance(value, dict):
-            return total + sum(size(key, seen) + size(content, seen) for key, content in value.items())
+            return total + sum(size(key, counted) + size(content, counted) for key, content in value.items())
         if hasattr(value, "__slots__") and not isinstance(value, tuple):
-            return total + sum(size(getattr(value, name), seen) for name in value.__slots__ if hasattr(value, name))
+            return total + sum(size(getattr(value, name), counted) for name in value.__slots__ if hasattr(value, name))
         if hasattr(value, "__iter__") and not isinstance(value, str | bytes):
-            return total + sum(size(content, seen) for content in value)
+            return total + sum(size(content, counted) for content in value)
         return total
 
     assert size(storage._streams, set()) <= storage._bytes
 
 
-async def test_it_reads_what_it_holds_and_not_copies(clock: ManualClock) -> None:
+async def test_it_returns_its_events_without_copies(clock: ManualClock) -> None:
     storage = MemoryStorage(StorageOptions(now=clock))
     payload = b"x" * 1000
     await writer(storage, "a").insert(success(payload))

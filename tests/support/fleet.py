@@ -293,9 +293,9 @@ class Fleet:
         kept = self._storage._streams[STREAM.namespace].get(STREAM.id)
         if kept is None:
             return True
-        judge = kept.judge
-        limiter = Limiter((judge.error if collection.status is Status.ERROR else judge.all).state)
-        return limiter.judge(1, (), judge.clock.peek(time_us), self.quota).admitted == 1
+        state = kept.state
+        limiter = Limiter((state.error if collection.status is Status.ERROR else state.all).state)
+        return limiter.decide(1, (), state.clock.peek(time_us), self.quota).admitted == 1
 
     def _sample(self) -> None:
         for collection in (self.all, self.error):

@@ -124,7 +124,7 @@ class LiveBench:
             receipt = await self.cache.store([(stream, event)])
             assert receipt
             assert receipt.stored
-            self.storage._streams[stream.namespace][stream.id].judge.reset()
+            self.storage._streams[stream.namespace][stream.id].state.reset()
             self.cache.queue.end_cooldowns(stream)
 
     def subscribe(self, stream_filter: StreamFilter = ALL, **options: Any) -> Subscriber:

@@ -1,33 +1,36 @@
-"""What the scripts are given and what they return: batches, admissions and entries in the forms of Redis."""
+"""Converts between the values of the contract and what Redis stores, what the scripts get, and what they return."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from eventscache.errors import ConfigError
 from eventscache.storage.messages import Admission, Batch, Decision, Entry, LimitedCount, Offer, Quota
-from eventscache.stream import Status
+from eventscache.storage.redis.driver_errors import translate
+from eventscache.stream import Namespace, Status, Stream
 
 STATUS_LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
 _STATUSES = {letter.encode(): status for status, letter in STATUS_LETTERS.items()}
-# By whether an error is offered to all events and to the errors.
+# By whether an error is offered to `all` and to `error`.
 _ERROR_LETTERS: Mapping[tuple[bool, bool], str] = {(True, True): "e", (True, False): "a", (False, True): "x"}
-_STAMP, _MAX_EVENT_BYTES = re.compile(rb"[ske][0-9]{1,16}:[0-9]{1,16}"), 2**24  # as in `lua/fetch.lua`
+# As in `lua/fetch.lua`: an entry of the admission log, and the longest event.
+_LOGGED, _MAX_EVENT_BYTES = re.compile(rb"[ske][0-9]{1,16}:[0-9]{1,16}"), 2**24
 _STALE = 2
+_FAR_FUTURE_US = 10**16
 
 
 def insert_arguments(batches: Sequence[Batch], now: int | str, expiry_ms: int) -> list[Any]:
-    """Return what `lua/insert.lua` is given, in its order; all batches have the quota and writer of the first."""
+    """Return the arguments of `lua/insert.lua`, in its order; all batches have the quota and writer of the first."""
     quota, success = batches[0].quota, Status.SUCCESS
     arguments: list[Any] = [now, quota.size, quota.window_us, expiry_ms, batches[0].writer]
     for batch in batches:
-        by_all, by_error, offers = batch.all, batch.error, batch.offers
+        to_all, to_error, offers = batch.all, batch.error, batch.offers
         arguments += (
             batch.number,
-            by_all.surplus,
-            by_error.surplus,
-            _carried(by_all.limited_earlier) if by_all.limited_earlier else "",
-            _carried(by_error.limited_earlier) if by_error.limited_earlier else "",
+            to_all.surplus,
+            to_error.surplus,
+            _limited_counts(to_all.limited_earlier) if to_all.limited_earlier else "",
+            _limited_counts(to_error.limited_earlier) if to_error.limited_earlier else "",
             "".join([_letter(offer) if offer.status is not success else "s" for offer in offers]),
         )
         arguments += [offer.event for offer in offers]
@@ -40,12 +43,12 @@ def _letter(offer: Offer) -> str:
     return STATUS_LETTERS[offer.status]
 
 
-def _carried(refusals: Sequence[LimitedCount]) -> str:
-    return " ".join(f"{age_us}:{events}" for age_us, events in refusals if events)
+def _limited_counts(counts: Sequence[LimitedCount]) -> str:
+    return " ".join(f"{age_us}:{events}" for age_us, events in counts if events)
 
 
 def admission(reply: Sequence[Any]) -> tuple[Admission, bool]:
-    """Return what `lua/insert.lua` says of a batch, and whether the stream had no state before."""
+    """Return the answer to a batch from the reply of `lua/insert.lua`, and whether the stream had no state before."""
     kind, at_us, all_admitted, all_retry, error_admitted, error_retry, other_quota, created = reply
     answer = Admission(
         at_us,
@@ -61,15 +64,52 @@ def _quota(text: bytes) -> Quota | None:
     try:
         return Quota(*map(int, text.split()))
     except (ConfigError, ValueError, TypeError):
-        return None  # something else wrote over it
+        return None  # something else overwrote it
 
 
-def is_entry(stamp: bytes, event: bytes) -> bool:
-    """Whether that is what `lua/insert.lua` wrote."""
-    return bool(_STAMP.fullmatch(stamp)) and len(event) <= _MAX_EVENT_BYTES
+def is_entry(logged: bytes, event: bytes) -> bool:
+    """Whether an event and its place in the admission log can be from `lua/insert.lua`."""
+    return bool(_LOGGED.fullmatch(logged)) and len(event) <= _MAX_EVENT_BYTES
 
 
-def entry(stamp: bytes, event: bytes) -> Entry:
-    """Return an event with what its stamp says of it."""
-    admitted_us, _, sequence = stamp[1:].partition(b":")
-    return Entry(int(sequence), int(admitted_us), _STATUSES[stamp[:1]], event)
+def entry(logged: bytes, event: bytes) -> Entry:
+    """Return an event with its status, time and sequence number from the admission log."""
+    admitted_us, _, sequence = logged[1:].partition(b":")
+    return Entry(int(sequence), int(admitted_us), _STATUSES[logged[:1]], event)
+
+
+def member(stream: Stream) -> bytes:
+    """Return a stream as the registry stores it."""
+    return stream.id.encode(errors="surrogatepass")
+
+
+def registered_streams(namespace: Namespace, members: Iterable[bytes]) -> Iterator[Stream]:
+    """Yield the streams that the registry stores, without those that something else wrote there."""
+    for id_ in members:
+        try:
+            yield Stream(namespace, id_.decode(errors="surrogatepass"))
+        except UnicodeDecodeError:
+            continue
+
+
+def score_us(score: float) -> int:
+    """Return a score of the registry as a time in microseconds; a score out of range is cut to a valid time."""
+    return int(min(max(score, 0), _FAR_FUTURE_US - 1))
+
+
+def active_us(clock: Any) -> int:
+    """Return the last activity by the clock in a stream's state, in microseconds; 0 if that is missing or damaged."""
+    try:
+        last_us, offset_us = map(int, clock.split())
+    except (AttributeError, ValueError):
+        return 0
+    return last_us - offset_us if last_us - offset_us < _FAR_FUTURE_US else 0
+
+
+def list_length(reply: Any) -> int:
+    """Return the reply of a pipeline to a command about a list; 0 if something else overwrote the key."""
+    if not isinstance(reply, Exception):
+        return int(reply)
+    if "WRONGTYPE" in str(reply):
+        return 0
+    raise translate(reply, ambiguous=False).error from reply

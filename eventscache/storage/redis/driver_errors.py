@@ -1,4 +1,4 @@
-"""What redis-py raises, and what it means: for the caller, and for what is believed of the server."""
+"""Translates the exceptions of redis-py: into an error for the caller, and an outcome for the circuit breaker."""
 
 import enum
 import re
@@ -9,35 +9,35 @@ from redis import exceptions as driver
 from eventscache.errors import StorageError, StorageUnavailable
 
 
-class Sign(enum.Enum):
-    """What a call tells about its server."""
+class Outcome(enum.Enum):
+    """How a call to a server ended."""
 
-    ANSWERS = "it answers, be it with an error"
-    BROKEN = "a connection broke, as idle ones do: the next one will tell"
-    SILENT = "no answer in time"
-    GONE = "no connection to be had"
-    FORBIDS = "it does not let us in"
+    ANSWERED = "the server answered, perhaps with an error"
+    DISCONNECTED = "the connection broke, as idle ones do; the next call shows whether the server is away"
+    TIMED_OUT = "no answer in time"
+    UNREACHABLE = "no connection could be made"
+    DENIED = "the server rejected the login"
 
 
-class Fault(NamedTuple):
-    """An error of this package, and the sign."""
+class Translation(NamedTuple):
+    """The error of this package for an exception of the driver, and how the call ended."""
 
     error: StorageError
-    sign: Sign
+    outcome: Outcome
 
 
-# How a reply's text may begin before the words of the error: redis-py says which command of a pipeline it was (the
-# rest is the tuple of the reply, or the reply), and Redis 6.2 which script and where in it. Hosts, keys and values come
-# behind, or inside the command: a text is looked at from its beginning only, so that they say nothing.
-_WRAPPING = re.compile(
+# What may stand in a text before the error itself: redis-py names the command of a pipeline (followed by the reply, or
+# a tuple of it), and Redis 6.2 names the script and the line. Hosts, keys and values come later, or inside the command.
+# So only the beginning of a text is compared, and they cannot be mistaken for an error.
+_PREFIX = re.compile(
     r"""(?:Command\ \#\ \d+\ \(.*?\)\ of\ pipeline\ caused\ error:\ (?:\(['"])?)?
         (?:Error\ running\ script\ \(call\ to\ \w+\):\ )?
         (?:@user_script:\ ?\d+:\ )*-?""",
     re.DOTALL | re.VERBOSE,
 )
-# Replies that pass, by themselves or by an operator's hand: the server is full, busy with somebody's script, starting,
-# a replica, between two masters, or forbids a command. redis-py has classes for some of them only, and for none where
-# a script of Redis 6.2 met them.
+# Errors that pass by themselves or that an operator can repair: the server is full, busy with a script, starting, a
+# replica, between two masters, or forbids a command. redis-py has classes for some of them only, and for none if they
+# occurred in a script of Redis 6.2.
 _PASSING = (
     "OOM ",
     "BUSY ",
@@ -52,7 +52,7 @@ _PASSING = (
     "NOPERM ",
     "The user executing the script can",
 )
-# Those that redis-py has a class for come without the word they began with.
+# Errors that redis-py has a class for; their text lacks the first word.
 _PASSING_CLASSES = (
     driver.OutOfMemoryError,
     driver.NoPermissionError,
@@ -62,10 +62,11 @@ _PASSING_CLASSES = (
     driver.TryAgainError,
     driver.BusyLoadingError,
 )
-# What it says when the user name or password is wrong or missing; the class differs by version and moment.
+# The texts for a wrong or missing user name or password; the class depends on the version and the moment.
 _NO_ACCESS = ("HELLO must be called", "invalid username-password", "Authentication required", "WRONGPASS ", "NOAUTH ")
-_DEMOTED = "The previous master is now a slave"  # redis-py's words for a READONLY behind Sentinels
-# What redis-py says when it had no connection to send on.
+_DENIED = "Redis refuses the user name or password"
+_DEMOTED = "The previous master is now a slave"  # redis-py's text for a READONLY behind Sentinels
+# The texts of redis-py when it had no connection to send a call on.
 _NEVER_SENT = re.compile(
     r"Error (?!(?:\S+ )?while )(?:.* )?connecting to |Timeout connecting to server|Too many connections"
     r"|max number of clients|No master found|Redis Cluster cannot be connected",
@@ -73,30 +74,30 @@ _NEVER_SENT = re.compile(
 )
 
 
-def translate(fault: Exception, *, ambiguous: bool) -> Fault:
-    """Translate whatever a call to the driver raised; secrets stay out of the text.
+def translate(raised: Exception, *, ambiguous: bool) -> Translation:
+    """Translate an exception that a call to the driver raised; the new text holds no secrets.
 
-    `ambiguous` says whether a call that got no answer may have changed something that matters.
+    `ambiguous` says whether it matters if a call without an answer was carried out.
     """
-    text = str(fault) or type(fault).__name__
-    said = _WRAPPING.sub("", text, count=1)
-    reply = isinstance(fault, driver.ResponseError)
+    text = str(raised) or type(raised).__name__
+    message = _PREFIX.sub("", text, count=1)
+    reply = isinstance(raised, driver.ResponseError)
 
-    if _is_refusal(fault) or (isinstance(fault, driver.RedisError) and said.startswith(_NO_ACCESS)):
-        return Fault(StorageUnavailable("Redis refuses the user name or password", ambiguous=False), Sign.FORBIDS)
-    if isinstance(fault, _PASSING_CLASSES) or (reply and said.startswith(_PASSING)) or said == _DEMOTED:
-        return Fault(StorageUnavailable(f"Redis answered: {text}", ambiguous=False), Sign.ANSWERS)
+    if _is_denied(raised) or (isinstance(raised, driver.RedisError) and message.startswith(_NO_ACCESS)):
+        return Translation(StorageUnavailable(_DENIED, ambiguous=False), Outcome.DENIED)
+    if isinstance(raised, _PASSING_CLASSES) or (reply and message.startswith(_PASSING)) or message == _DEMOTED:
+        return Translation(StorageUnavailable(f"Redis answered: {text}", ambiguous=False), Outcome.ANSWERED)
     if reply:
-        return Fault(StorageError(f"Redis answered: {text}"), Sign.ANSWERS)
-    if isinstance(fault, ConnectionRefusedError) or _NEVER_SENT.match(said):
-        return Fault(StorageUnavailable(f"no connection to Redis: {text}", ambiguous=False), Sign.GONE)
-    # Not all of them are RedisError: those of a Cluster are not, nor is OSError.
-    silent = isinstance(fault, (driver.TimeoutError, TimeoutError))
+        return Translation(StorageError(f"Redis answered: {text}"), Outcome.ANSWERED)
+    if isinstance(raised, ConnectionRefusedError) or _NEVER_SENT.match(message):
+        return Translation(StorageUnavailable(f"no connection to Redis: {text}", ambiguous=False), Outcome.UNREACHABLE)
+    # Not all of these are a RedisError: the errors of a Cluster and OSError are not.
+    timed_out = isinstance(raised, (driver.TimeoutError, TimeoutError))
     error = StorageUnavailable(f"no answer from Redis: {text}", ambiguous=ambiguous)
-    return Fault(error, Sign.SILENT if silent else Sign.BROKEN)
+    return Translation(error, Outcome.TIMED_OUT if timed_out else Outcome.DISCONNECTED)
 
 
-def _is_refusal(fault: Exception) -> bool:
-    """Whether a login was refused, be it that of a Cluster's client while it got to know its nodes."""
-    met = fault.__cause__ if isinstance(fault, driver.RedisClusterException) else fault
-    return isinstance(met, driver.AuthenticationError)
+def _is_denied(raised: Exception) -> bool:
+    """Whether the server rejected a login, perhaps while the client of a Cluster read the list of its nodes."""
+    cause = raised.__cause__ if isinstance(raised, driver.RedisClusterException) else raised
+    return isinstance(cause, driver.AuthenticationError)

@@ -1,4 +1,4 @@
-"""The names of the keys."""
+"""The names of the keys in Redis."""
 
 import re
 from urllib.parse import quote
@@ -10,13 +10,13 @@ _UNQUOTED = re.compile(r"[\w.~-]+", re.ASCII)  # what `quote` leaves as it is
 
 
 class Keys:
-    """Names everything under a prefix; all keys of a stream share a Cluster slot, whatever its id holds."""
+    """Names all keys under a prefix; the keys of one stream share a Cluster slot, whatever characters its id has."""
 
     def __init__(self, prefix: str) -> None:
         self._root = f"{prefix}:v1"
 
     def key(self, stream: Stream, kind: str) -> str:
-        """Return the key of one kind."""
+        """Return the key of one kind of a stream."""
         return f"{self._root}:{_tag(stream)}:{kind}"
 
     def all(self, stream: Stream) -> list[str]:
@@ -30,7 +30,7 @@ class Keys:
 
 
 def _tag(stream: Stream) -> str:
-    """Return what alone decides the slot: injective, and without braces within, which would move it."""
+    """Return the hash tag, which alone decides the slot: different for each stream, and with no other braces in it."""
     quoted = stream.id
     if not _UNQUOTED.fullmatch(quoted):
         quoted = quote(quoted, safe="", errors="surrogatepass")

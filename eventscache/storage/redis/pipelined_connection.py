@@ -1,4 +1,4 @@
-"""A connection on which calls are sent as they come: those of inserts and reads."""
+"""A connection that sends each call at once, without waiting for the replies to earlier ones."""
 
 import asyncio
 from collections import deque
@@ -8,61 +8,61 @@ from typing import Any
 import hiredis
 from redis import exceptions as driver
 
-from eventscache.storage.redis.connect import DetachableConnection
+from eventscache.storage.redis.driver_internals import connect_detached
 
-_SHORT = 256
-_CLASSES = {"NOSCRIPT": driver.NoScriptError, "READONLY": driver.ReadOnlyError}
+_SHORT = 256  # bytes
+_ERROR_CLASSES = {"NOSCRIPT": driver.NoScriptError, "READONLY": driver.ReadOnlyError}
 
 
 def _error(text: str) -> driver.ResponseError:
-    """Return what the driver raises for an error reply, as far as anybody tells it apart by its class."""
-    return _CLASSES.get(text.partition(" ")[0], driver.ResponseError)(text.removeprefix("ERR "))
+    """Return the driver's exception for an error reply, with its own class if our code needs that class."""
+    return _ERROR_CLASSES.get(text.partition(" ")[0], driver.ResponseError)(text.removeprefix("ERR "))
 
 
-def _packed(command: Sequence[Any]) -> bytes:
-    """Return the bytes of a command: short arguments packed in C, long ones copied once, which that does not."""
+def _pack(command: Sequence[Any]) -> bytes:
+    """Return the bytes of a command: hiredis packs short arguments, but would copy long ones more than once."""
     pieces = [b"*%d\r\n" % len(command)]
     short: list[Any] = []
     for argument in command:
         if type(argument) is bytes and len(argument) > _SHORT:
             if short:
-                pieces.append(_packed_short(short))
+                pieces.append(_pack_short(short))
                 short = []
             pieces += (b"$%d\r\n" % len(argument), argument, b"\r\n")
         else:
             short.append(argument)
     if short:
-        pieces.append(_packed_short(short))
+        pieces.append(_pack_short(short))
     return b"".join(pieces)
 
 
-def _packed_short(arguments: list[Any]) -> bytes:
+def _pack_short(arguments: list[Any]) -> bytes:
     packed: bytes = hiredis.pack_command(tuple(arguments))
-    return packed[packed.index(b"\n") + 1 :]  # without their number
+    return packed[packed.index(b"\n") + 1 :]  # without the number of arguments
 
 
-class _Line(asyncio.Protocol):
-    """One connection that is open: replies come in the order of the calls, each of them in time or none any more."""
+class _OpenConnection(asyncio.Protocol):
+    """One open connection: replies come in the order of the calls. If one of them is late, all calls fail."""
 
     def __init__(self, timeout_seconds: float) -> None:
-        self.lost = False
+        self.closed = False
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(protocolError=driver.InvalidResponse, replyError=_error)
-        # Replies to come, and when their calls were sent; None for one that nobody waits for.
+        # The expected replies, each with the time when its call was sent; None if nobody waits for the reply.
         self._expected: deque[tuple[asyncio.Future[Any] | None, float]] = deque()
-        self._heard = 0.0
-        self._looking: asyncio.TimerHandle | None = None
-        self._answered = asyncio.Event()
+        self._last_received = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._all_answered = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
 
-    def begin(self, writer: asyncio.StreamWriter) -> None:
-        """Take over a connection."""
+    def attach(self, writer: asyncio.StreamWriter) -> None:
+        """Use this connection of the driver from now on."""
         self._writer = writer
         writer.transport.set_protocol(self)
 
     def send(self, commands: bytes, replies: int = 1) -> asyncio.Future[Any]:
-        """Send a call at once; return the last of its replies to come. If nobody waits for it, it is passed over."""
+        """Send a call at once; return the last of its replies as a future, which may be cancelled."""
         reply = self._loop.create_future()
         sent = self._loop.time()
         for _ in range(replies - 1):
@@ -70,33 +70,33 @@ class _Line(asyncio.Protocol):
         self._expected.append((reply, sent))
         if self._writer:
             self._writer.transport.write(commands)
-        if self._looking is None:
-            self._looking = self._loop.call_later(self._timeout_seconds, self._look)
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout_seconds, self._check_timeout)
         return reply
 
-    def _look(self) -> None:
-        """Give up if the next reply is late and nothing is coming, else look again when that may be."""
-        self._looking = None
+    def _check_timeout(self) -> None:
+        """Fail if the next reply is late and no data arrived meanwhile, else check again when it can be late."""
+        self._timer = None
         if not self._expected:
             return
-        due = max(self._expected[0][1], self._heard) + self._timeout_seconds
+        due = max(self._expected[0][1], self._last_received) + self._timeout_seconds
         if due <= self._loop.time():
-            self._lose(driver.TimeoutError("Timeout reading from the server"))
+            self._fail(driver.TimeoutError("Timeout reading from the server"))
         else:
-            self._looking = self._loop.call_at(due, self._look)
+            self._timer = self._loop.call_at(due, self._check_timeout)
 
     def data_received(self, data: bytes) -> None:
-        """Hand replies to those who wait for them."""
-        self._heard = self._loop.time()
+        """Give each reply to its caller."""
+        self._last_received = self._loop.time()
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
                 if not isinstance(reply, hiredis.PushNotification):
-                    self._hand_over(reply)
-        except (driver.InvalidResponse, IndexError) as fault:  # no Redis, or one that answers what it was not asked
-            self._lose(driver.InvalidResponse(str(fault)))
+                    self._deliver(reply)
+        except (driver.InvalidResponse, IndexError) as error:  # no Redis, or a reply without a call
+            self._fail(driver.InvalidResponse(str(error)))
 
-    def _hand_over(self, reply: Any) -> None:
+    def _deliver(self, reply: Any) -> None:
         waiting, _ = self._expected.popleft()
         if waiting and not waiting.done():
             if isinstance(reply, Exception):
@@ -104,45 +104,45 @@ class _Line(asyncio.Protocol):
             else:
                 waiting.set_result(reply)
         if not self._expected:
-            self._answered.set()
+            self._all_answered.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail what was not answered."""
-        self._lose(driver.ConnectionError(f"Connection closed by server: {exc}" if exc else "Connection closed"))
+        """Fail all calls that were not answered."""
+        self._fail(driver.ConnectionError(f"Connection closed by server: {exc}" if exc else "Connection closed"))
 
-    def _lose(self, fault: Exception) -> None:
-        self.lost = True
+    def _fail(self, error: Exception) -> None:
+        self.closed = True
         if self._writer:
             self._writer.transport.abort()
-        if self._looking:
-            self._looking.cancel()
-            self._looking = None
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
         while self._expected:
             waiting, _ = self._expected.popleft()
             if waiting and not waiting.done():
-                waiting.set_exception(fault)
-        self._answered.set()
+                waiting.set_exception(error)
+        self._all_answered.set()
 
-    async def end(self) -> None:
-        """Close when all calls have been answered, or the last of them is late."""
+    async def finish(self) -> None:
+        """Close the connection when all calls have been answered or one is late."""
         while self._expected:
-            self._answered.clear()
-            await self._answered.wait()
-        self._lose(driver.ConnectionError("Connection closed"))
+            self._all_answered.clear()
+            await self._all_answered.wait()
+        self._fail(driver.ConnectionError("Connection closed"))
 
 
 class PipelinedConnection:
-    """Makes calls on one connection of its own, without waiting for the replies to those before.
+    """Makes calls on one connection of its own, without waiting for the replies to earlier calls.
 
-    What the driver does around a call (a connection out of a pool, tasks, timers, a stream) costs more than the call
-    itself. So it connects, with whatever login, TLS and Sentinels that takes, and then hands its connection over. A
-    call that was sent is carried out even if its caller is cancelled. Raises what the driver raises.
+    The driver's work around a call (a connection from a pool, tasks, timers, a stream) costs more than the call itself.
+    So the driver only connects, with login, TLS and Sentinels, and its connection is then used directly. A call that
+    was sent is carried out even if its caller is cancelled. Raises the exceptions of the driver.
     """
 
     def __init__(self, pool: Any, timeout_seconds: float) -> None:
         self._pool = pool
         self._timeout_seconds = timeout_seconds
-        self._line: _Line | None = None
+        self._connection: _OpenConnection | None = None
         self._connecting = asyncio.Lock()
 
     async def evalsha(self, *arguments: Any) -> Any:
@@ -154,36 +154,35 @@ class PipelinedConnection:
         return await self._call("EVAL", arguments)
 
     async def transaction(self, *commands: tuple[Any, ...]) -> list[Any]:
-        """Run short commands in one step; return a reply to each, some of them errors.
+        """Run short commands in one transaction; return a reply to each, which can be an error.
 
-        Raises a `ResponseError` if none was run.
+        Raises a `ResponseError` if none of them was run.
         """
         packed = b"".join(map(hiredis.pack_command, (("MULTI",), *commands, ("EXEC",))))
-        line = await self._connected()
-        replies: list[Any] = await line.send(packed, 2 + len(commands))
+        connection = await self._connected()
+        replies: list[Any] = await connection.send(packed, 2 + len(commands))
         return replies
 
     async def _call(self, command: str, arguments: tuple[Any, ...]) -> Any:
-        line = await self._connected()
-        return await line.send(_packed((command, *arguments)))
+        connection = await self._connected()
+        return await connection.send(_pack((command, *arguments)))
 
-    async def _connected(self) -> _Line:
-        if self._line and not self._line.lost:
-            return self._line
+    async def _connected(self) -> _OpenConnection:
+        if self._connection and not self._connection.closed:
+            return self._connection
         async with self._connecting:
-            if self._line is None or self._line.lost:
-                connection: DetachableConnection = self._pool.make_connection()
-                await connection.connect()  # type: ignore[no-untyped-call]
-                self._line = _Line(self._timeout_seconds)
-                self._line.begin(connection.detach())
-            return self._line
+            if self._connection is None or self._connection.closed:
+                writer = await connect_detached(self._pool)
+                self._connection = _OpenConnection(self._timeout_seconds)
+                self._connection.attach(writer)
+            return self._connection
 
-    async def renew(self) -> None:
-        """Use another connection from now on: the server may be the right one no more."""
-        line, self._line = self._line, None
-        if line:
-            await line.end()
+    async def reconnect(self) -> None:
+        """Use a new connection from now on: the server may no longer be the right one."""
+        connection, self._connection = self._connection, None
+        if connection:
+            await connection.finish()
 
     async def close(self) -> None:
-        """Disconnect when all calls have been answered, or are late."""
-        await self.renew()
+        """Disconnect when all calls have been answered or are late."""
+        await self.reconnect()

@@ -1,8 +1,7 @@
-"""The storage contract over Redis: each operation is one Lua script, or one command for each key."""
+"""The storage contract over Redis: each operation is one Lua script, or one command per key."""
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Container, Sequence
 from itertools import starmap
 from typing import Any, Self
@@ -15,36 +14,36 @@ from eventscache.storage.messages import Admission, Batch, Page, Query, StreamIn
 from eventscache.storage.options import StorageOptions, expiry_seconds
 from eventscache.storage.redis.codec import STATUS_LETTERS, admission, entry, insert_arguments, is_entry
 from eventscache.storage.redis.connect import Client, client_from_url
-from eventscache.storage.redis.driver_errors import translate
 from eventscache.storage.redis.keys import Keys
 from eventscache.storage.redis.memory_guard import MemoryGuard
-from eventscache.storage.redis.registry import Registry, active_us
+from eventscache.storage.redis.registry import Registry
 from eventscache.storage.redis.scripts import Script
+from eventscache.storage.redis.stream_list import StreamList
 from eventscache.storage.redis.topology import topology_of
+from eventscache.storage.redis.trimming import Trimming
 from eventscache.stream import Namespace, Status, Stream
-
-_STREAMS_AT_ONCE = 500
 
 
 class RedisStorage(Storage):
-    """Keeps each stream under five keys that share a Cluster slot; `lua/insert.lua` says what they hold."""
+    """Keeps each stream under five keys that share a Cluster slot; `lua/insert.lua` describes them."""
 
     def __init__(self, client: Client, options: StorageOptions | None = None) -> None:
         self._client: Any = client
         self._options = options or StorageOptions()
         self._keys = Keys(self._options.prefix)
-        self._topology = topology_of(client, _calls(self._options), self._options.timeout_seconds)
+        self._topology = topology_of(client, _max_calls(self._options), self._options.timeout_seconds)
         self._registry = Registry(self._topology, self._keys, self._options)
         self._memory_guard = MemoryGuard(self._topology, self._registry, self._options.max_memory_percent)
         self._insert = Script("insert")
         self._fetch = Script("fetch")
         self._clear = Script("clear")
-        self._trim_cursors: dict[Namespace, int | None] = dict.fromkeys(Namespace, 0)
+        self._stream_list = StreamList(self._topology, self._keys, self._registry)
+        self._trimming = Trimming(self._topology, self._keys, self._registry)
 
     @classmethod
     def from_url(cls, url: str, options: StorageOptions) -> Self:
-        """Return a storage for one of the URLs that `eventscache.storage.redis.connect` knows."""
-        return cls(client_from_url(url, options, _calls(options) + 2), options)
+        """Return a storage for one of the URLs that `eventscache.storage.redis.connect` supports."""
+        return cls(client_from_url(url, options, _max_calls(options) + 2), options)
 
     async def open(self) -> None:
         """See `Storage.open`."""
@@ -52,7 +51,7 @@ class RedisStorage(Storage):
 
     async def close(self) -> None:
         """See `Storage.close`."""
-        await self._memory_guard.end()
+        await self._memory_guard.stop()
         await self._topology.close()
 
     async def ping(self) -> None:
@@ -64,75 +63,79 @@ class RedisStorage(Storage):
 
     async def insert(self, batch: Batch) -> Admission:
         """See `Storage.insert`."""
-        noted = await self._registry.note(batch, self._expiry_ms(batch))
+        registered = await self._registry.register(batch, self._expiry_ms(batch))
         keys = self._keys.all(batch.stream)
         arguments = insert_arguments([batch], self._now(), self._expiry_ms(batch))
-        [reply] = await self._topology.insert(keys[0], lambda pipe: self._insert(pipe, keys, arguments))
-        return await self._admission(batch, reply, noted=noted)
+        [reply] = await self._topology.insert(keys[0], lambda connection: self._insert(connection, keys, arguments))
+        return await self._admission(batch, reply, registered=registered)
 
     async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
-        """See `Storage.insert_many`: one call for each server, or of a Cluster one pipeline."""
+        """See `Storage.insert_many`: one call for each server, or one pipeline for a Cluster."""
         if len(batches) < 2:  # noqa: PLR2004
-            return [await self._answer(batch) for batch in batches]
-        noted = await self._registry.note_many(batches, self._expiry_ms(batches[0]))
+            return [await self._insert_one(batch) for batch in batches]
+        registered = await self._registry.register_many(batches, self._expiry_ms(batches[0]))
         answers: dict[Stream, Admission | StorageError] = {
-            stream: fault for stream, fault in noted.items() if isinstance(fault, StorageError)
+            stream: error for stream, error in registered.items() if isinstance(error, StorageError)
         }
-        registered = [batch for batch in batches if batch.stream not in answers] if answers else batches
-        nodes = self._topology.by_node(registered, lambda batch: self._keys.key(batch.stream, "state"))
+        accepted = [batch for batch in batches if batch.stream not in answers] if answers else batches
+        nodes = self._topology.group_by_node(accepted, lambda batch: self._keys.key(batch.stream, "state"))
         if len(nodes) == 1 and not answers:
-            return await self._insert_at_node(batches, noted)
+            return await self._insert_at_node(batches, registered)
         for of_node, answered in zip(
-            nodes, await asyncio.gather(*(self._insert_at_node(of_node, noted) for of_node in nodes)), strict=True
+            nodes, await asyncio.gather(*(self._insert_at_node(of_node, registered) for of_node in nodes)), strict=True
         ):
             answers.update(zip((batch.stream for batch in of_node), answered, strict=True))
         return [answers[batch.stream] for batch in batches]
 
     async def _insert_at_node(
-        self, batches: Sequence[Batch], noted: Container[Stream]
+        self, batches: Sequence[Batch], registered: Container[Stream]
     ) -> list[Admission | StorageError]:
-        """Insert batches that one server keeps; `noted` are the streams that have just been registered."""
+        """Insert the batches of one server; `registered` are the streams that were registered just now."""
         try:
             replies = await self._insert_together(batches)
-        except StorageUnavailable as fault:
-            return [fault] * len(batches)
+        except StorageUnavailable as error:
+            return [error] * len(batches)
         return [
-            # What went wrong with one of them, by itself and under the same number, is found out or put right.
-            await self._answer(batch)
+            # A batch that failed is inserted again by itself, under the same number: that succeeds or gives the error.
+            await self._insert_one(batch)
             if not isinstance(reply, list)
-            else await self._admission(batch, reply, noted=batch.stream in noted)
+            else await self._admission(batch, reply, registered=batch.stream in registered)
             for batch, reply in zip(batches, replies, strict=True)
         ]
 
     async def _insert_together(self, batches: Sequence[Batch]) -> list[Any]:
-        """Return a reply to each batch, or something that is no list where it met an error."""
+        """Return a reply to each batch; a reply that is no list is an error."""
         key = self._keys.key(batches[0].stream, "state")
         quota, writer = batches[0].quota, batches[0].writer
-        if self._topology.pipe and all(batch.quota == quota and batch.writer == writer for batch in batches):
+        if self._topology.insert_connection and all(
+            batch.quota == quota and batch.writer == writer for batch in batches
+        ):
             keys = [key for batch in batches for key in self._keys.all(batch.stream)]
             arguments = insert_arguments(batches, self._now(), self._expiry_ms(batches[0]))
-            replies: list[Any] = await self._topology.insert(key, lambda pipe: self._insert(pipe, keys, arguments))
+            replies: list[Any] = await self._topology.insert(
+                key, lambda connection: self._insert(connection, keys, arguments)
+            )
             return replies
 
-        def send() -> Any:
+        def run_pipeline() -> Any:
             pipeline = self._client.pipeline(transaction=False)
             for batch in batches:
                 arguments = insert_arguments([batch], self._now(), self._expiry_ms(batch))
                 self._insert.enqueue(pipeline, self._keys.all(batch.stream), arguments)
             return pipeline.execute(raise_on_error=False)
 
-        replies = await self._topology.write(key, send)
+        replies = await self._topology.write(key, run_pipeline)
         return [reply[0] if isinstance(reply, list) else reply for reply in replies]
 
     def _expiry_ms(self, batch: Batch) -> int:
         return expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
 
-    async def _admission(self, batch: Batch, reply: Sequence[Any], *, noted: bool) -> Admission:
+    async def _admission(self, batch: Batch, reply: Sequence[Any], *, registered: bool) -> Admission:
         answer, created = admission(reply)
-        if created and not noted:  # it was displaced by another process since this one registered it
-            self._registry.forget(batch.stream)
+        if created and not registered:  # another process evicted the stream since this one registered it
+            self._registry.mark_unregistered(batch.stream)
             with contextlib.suppress(StorageError):  # the events are stored; the next batch registers it
-                await self._registry.note(msgspec.structs.replace(batch, may_evict=True), self._expiry_ms(batch))
+                await self._registry.register(msgspec.structs.replace(batch, may_evict=True), self._expiry_ms(batch))
         return answer
 
     async def fetch(self, stream: Stream, query: Query) -> Page:
@@ -157,9 +160,9 @@ class RedisStorage(Storage):
         return Page(list(map(entry, flat[::2], flat[1::2])), total, limited, unreadable)
 
     async def _fetch_newest(self, keys: list[str], arguments: list[Any]) -> Page | None:
-        """Return what needs no choice by a script: that would copy all events, at thirty times what Redis spends else.
+        """Return the newest events without a filter, from the lists themselves: a script would cost thirty times more.
 
-        None if something is not as it should be; the script can tell what.
+        Return None if a reply is an error; the script then finds out the reason.
         """
         *others, limit = arguments
         commands = (
@@ -167,40 +170,23 @@ class RedisStorage(Storage):
             ("LRANGE", keys[1], 0, limit - 1),
             ("LRANGE", keys[2], 0, limit - 1),
         )
-        replies = await self._topology.read_at_once(keys[0], commands)
+        replies = await self._topology.read_in_transaction(keys[0], commands)
         if replies is None or any(isinstance(reply, Exception) for reply in replies):
             return None
-        (total, limited, unreadable), events, stamps = replies
-        good = [(stamp, event) for stamp, event in zip(stamps, events, strict=False) if is_entry(stamp, event)]
+        (total, limited, unreadable), events, admission_log = replies
+        good = [pair for pair in zip(admission_log, events, strict=False) if is_entry(*pair)]
         return Page(list(starmap(entry, good)), total, limited, unreadable + len(events) - len(good))
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """See `Storage.streams`."""
         most = self._options.max_streams if limit is None else min(limit, self._options.max_streams)
-        known = await self._registry.newest(namespace, most) if most else []
-        infos: list[StreamInfo] = []
-        for of_node in self._topology.by_node(known, lambda known: self._keys.key(known[0], "state")):
-            for start in range(0, len(of_node), _STREAMS_AT_ONCE):
-                infos += await self._describe(of_node[start : start + _STREAMS_AT_ONCE])
-        return sorted(infos, key=lambda info: -info.last_active_us)[:most]
-
-    async def _describe(self, registered: Sequence[tuple[Stream, int]]) -> list[StreamInfo]:
-        commands: list[tuple[str, ...]] = []
-        for stream, _ in registered:
-            state, all_, _, error, _ = self._keys.all(stream)
-            commands += (("HGET", state, "clock"), ("LLEN", all_), ("LLEN", error))
-        replies = iter(await self._topology.read_many(commands[0][1], commands))
-        infos = []
-        for (stream, registered_us), clock, total, errors in zip(registered, replies, replies, replies, strict=True):
-            if clock is not None:  # registered, but expired since, or never written
-                infos.append(StreamInfo(stream, active_us(clock) or registered_us, _length(total), _length(errors)))
-        return infos
+        return await self._stream_list.most_recent(namespace, most)
 
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """See `Storage.clear`."""
         keys = self._keys.all(stream)
         cleared: int = await self._topology.write(
-            keys[0], lambda: self._clear(self._client, keys, [int(reset)]), ambiguous=False, frees=True
+            keys[0], lambda: self._clear(self._client, keys, [int(reset)]), ambiguous=False, frees_memory=True
         )
         return cleared
 
@@ -209,43 +195,10 @@ class RedisStorage(Storage):
         await self._registry.erase()
 
     async def trim(self, size: int) -> float:
-        """Cut some of the known streams; Redis itself drops what has expired.
-
-        One pass over all of them is enough: a smaller size comes with a new process, and whoever is written to is
-        cut by the insert.
-        """
-        for namespace, cursor in self._trim_cursors.items():
-            if cursor is None:
-                continue
-            following, streams = await self._registry.some(namespace, cursor)
-            for of_node in self._topology.by_node(streams, lambda stream: self._keys.key(stream, "all")):
-                await self._cut(of_node, size)
-            self._trim_cursors[namespace] = following or None
-            return 0
-        return math.inf
-
-    async def _cut(self, streams: Sequence[Stream], size: int) -> None:
-        def cut() -> Any:
-            pipeline = self._client.pipeline(transaction=False)
-            for stream in streams:
-                pipeline.ltrim(self._keys.key(stream, "all"), 0, size - 1)
-                pipeline.ltrim(self._keys.key(stream, "error"), 0, size - 1)
-            return pipeline.execute(raise_on_error=False)
-
-        key = self._keys.key(streams[0], "all")
-        for reply in await self._topology.write(key, cut, ambiguous=False, frees=True):
-            _length(reply)
+        """See `Storage.trim`."""
+        return await self._trimming.next_streams(size)
 
 
-def _calls(options: StorageOptions) -> int:
-    """Return how many calls go to a server at a time: the inserts, as many reads, and a ping."""
+def _max_calls(options: StorageOptions) -> int:
+    """Return how many calls a server gets at a time: the inserts, as many reads, and two more, as for a ping."""
     return 2 * options.pool_size + 2
-
-
-def _length(reply: Any) -> int:
-    """Return one number of a pipeline's replies; 0 if something else wrote over the key."""
-    if not isinstance(reply, Exception):
-        return int(reply)
-    if "WRONGTYPE" in str(reply):
-        return 0
-    raise translate(reply, ambiguous=False).error from reply

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from eventscache.errors import StorageError, StorageUnavailable
 
-from eventscache_sqlite.faults import understood
+from eventscache_sqlite.faults import translate
 
-_MARKS = (1702257505, 1)  # application and version of the schema, as schema.sql writes them into the file
+_HEADER = (1702257505, 1)  # application and version of the schema, as schema.sql writes them into the file
 _NEW = (0, 0)
 
 T = TypeVar("T")
@@ -22,8 +22,8 @@ T = TypeVar("T")
 class Database:
     """Runs pieces of work, each in a transaction of its own and all in one thread.
 
-    The thread makes cancelling safe: whoever waits for a piece of work may go, but the work goes on to its commit or
-    its rollback, or was not begun. The file is opened by the first piece of work, and anew by the next after a fault.
+    The thread makes cancelling safe: a caller may stop waiting, but its work goes on to its commit or its rollback, or
+    was never begun. The first piece of work opens the file, and the next one after an error opens it again.
     """
 
     def __init__(self, path: Path, timeout_seconds: float) -> None:
@@ -37,19 +37,19 @@ class Database:
         self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="sqlite")
 
     async def close(self) -> None:
-        """Finish what was asked for, close the file, end the thread."""
+        """Finish the work that was submitted, close the file, end the thread."""
         thread, self._thread = self._thread, None
         if thread:
             closing = thread.submit(self._disconnect)
-            thread.shutdown(wait=False)  # once it has done all that
+            thread.shutdown(wait=False)  # it ends when all of that is done
             await asyncio.wrap_future(closing)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` makes of one look at the file."""
+        """Return the result of `work`, which reads the file in one transaction."""
         return await self._run("BEGIN", work)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` returns, once its changes are committed; nobody else changes anything meanwhile."""
+        """Return the result of `work` when its changes are committed; nobody else changes anything meanwhile."""
         return await self._run("BEGIN IMMEDIATE", work)
 
     async def _run(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -65,7 +65,7 @@ class Database:
                 committing = True
         except sqlite3.Error as fault:
             self._disconnect()
-            raise understood(fault, committing=committing) from None
+            raise translate(fault, committing=committing) from None
         return result
 
     def _connected(self) -> sqlite3.Connection:
@@ -92,23 +92,23 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[sqlite3
         yield connection
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:  # after some faults SQLite itself has rolled back
+        if connection.in_transaction:  # after some errors SQLite itself has rolled back
             connection.execute("ROLLBACK")
         raise
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    if _marks(connection) == _NEW and not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+    if _header(connection) == _NEW and not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         connection.execute("PRAGMA journal_mode = WAL")  # stays with the file: readers do not wait for the writer
         connection.executescript(files("eventscache_sqlite").joinpath("schema.sql").read_text("utf-8"))
-    if _marks(connection) != _MARKS:
+    if _header(connection) != _HEADER:
         raise StorageError("the SQLite file belongs to another application, or to another version of this one")
     connection.execute("PRAGMA foreign_keys = ON")
-    # Against killed processes that is as good as FULL; a power cut can take back the last commits, but break nothing.
+    # As safe as FULL if a process is killed; a power cut can take back the last commits, but not damage the file.
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
+def _header(connection: sqlite3.Connection) -> tuple[int, int]:
     (application,), (version,) = (
         connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
     )

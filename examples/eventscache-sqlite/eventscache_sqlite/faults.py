@@ -1,10 +1,10 @@
-"""What SQLite raises, and what it means for the caller."""
+"""Translates the errors of SQLite."""
 
 import sqlite3
 
 from eventscache.errors import StorageError, StorageUnavailable
 
-# What passes, by itself or by an operator's hand: held by another process, full, read-only, not there.
+# Errors that pass by themselves or that an operator can repair: locked by another process, full, read-only, not there.
 _PASSING = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -19,7 +19,7 @@ _PASSING = {
 _PRIMARY = 0xFF  # the low byte of an extended code
 
 
-def understood(fault: sqlite3.Error, *, committing: bool) -> StorageError:
+def translate(fault: sqlite3.Error, *, committing: bool) -> StorageError:
     """Translate an error; one while `committing` may have come after the commit was written."""
     code, text = getattr(fault, "sqlite_errorcode", 0) & _PRIMARY, f"SQLite: {fault}"
     if code in _PASSING:

@@ -1,7 +1,7 @@
 BEGIN IMMEDIATE;
 
 -- One row per stream. `turn` numbers the inserts of a namespace: the stream of the highest one was active last, however
--- the clock was set. `state` is the judge of the stream, as eventscache packs it.
+-- the clock was set. `state` is the `StreamState` of the stream, as eventscache packs it.
 CREATE TABLE IF NOT EXISTS streams (
     key        INTEGER PRIMARY KEY,
     prefix     TEXT    NOT NULL,

@@ -1,4 +1,4 @@
-"""`SqliteStorage`: what the storage contract asks, in transactions on one file."""
+"""`SqliteStorage`: the storage contract, in transactions on one file."""
 
 import math
 import re
@@ -20,7 +20,7 @@ from eventscache.stream import Namespace, Stream
 from eventscache_sqlite.database import Database
 from eventscache_sqlite.streams import Streams
 
-_URL = re.compile(r"[^:]+:///[^?#]+")  # nothing between the second slash and the third, which would be a host
+_URL = re.compile(r"[^:]+:///[^?#]+")  # a text between the second slash and the third would be a host
 
 
 def _unix_us() -> int:
@@ -34,8 +34,8 @@ class SqliteStorage(Storage):
         self._options = options or StorageOptions()
         self._now: Callable[[], int] = self._options.now or _unix_us
         self._database = Database(path, self._options.timeout_seconds)
-        self._cut_size: float = math.inf
-        self._cut_after: int | None = None
+        self._trimmed_size: float = math.inf
+        self._trimmed_after: int | None = None
 
     @classmethod
     def from_url(cls, url: str, options: StorageOptions) -> Self:
@@ -67,29 +67,28 @@ class SqliteStorage(Storage):
     def _insert(self, streams: Streams, batch: Batch) -> Admission:
         now_us, options = self._now(), self._options
         known = streams.find(batch.stream, now_us)
-        judge = known.judge if known else StreamState()
-        answered = judge.answered(batch, now_us)
-        if answered:
-            return answered
+        state = known.state if known else StreamState()
+        if answer := state.replay(batch, now_us):
+            return answer
         if not known:
             streams.make_room(batch.stream, now_us, options.max_streams, may_evict=batch.may_evict)
-        ruling = judge.judge(batch, now_us)
+        applied = state.apply(batch, now_us)
         expires_us = now_us + expiry_seconds(options.ttl_seconds, batch.quota) * MICROSECONDS
-        key = streams.save(batch.stream, judge, now_us, expires_us)
+        key = streams.save(batch.stream, state, now_us, expires_us)
         if not known:
-            streams.begin(key)
-        streams.put(key, ruling, batch.quota.size)
-        return ruling.admission
+            streams.drop_orphans(key)
+        streams.add(key, applied, batch.quota.size)
+        return applied.admission
 
     async def fetch(self, stream: Stream, query: Query) -> Page:
         """See `Storage.fetch`."""
 
-        def look(connection: sqlite3.Connection) -> Page:
+        def read_page(connection: sqlite3.Connection) -> Page:
             now_us, streams = self._now(), self._streams(connection)
             known = streams.find(stream, now_us)
             return streams.page(known, query, now_us) if known else Page([], 0, 0)
 
-        return await self._database.read(look)
+        return await self._database.read(read_page)
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """See `Storage.streams`."""
@@ -105,7 +104,7 @@ class SqliteStorage(Storage):
             streams = self._streams(connection)
             known = streams.find(stream, self._now())
             if known and reset:
-                known.judge.reset()
+                known.state.reset()
             return streams.clear(known) if known else 0
 
         return await self._database.write(clear)
@@ -115,16 +114,18 @@ class SqliteStorage(Storage):
         await self._database.write(lambda connection: self._streams(connection).erase())
 
     async def trim(self, size: int) -> float:
-        """Cut every stream once for each lower size, some at a time, and drop expired streams, some at a time."""
-        if size < self._cut_size:
-            self._cut_size, self._cut_after = size, 0
-        after = self._cut_after
+        """Trim every stream once for each lower size, and drop expired streams; some of each per call."""
+        if size < self._trimmed_size:
+            self._trimmed_size, self._trimmed_after = size, 0
+        after = self._trimmed_after
         if after is not None:
-            self._cut_after = await self._database.write(lambda connection: self._streams(connection).cut(size, after))
+            self._trimmed_after = await self._database.write(
+                lambda connection: self._streams(connection).trim(size, after)
+            )
         now_us = self._now()
         expires_us = await self._database.write(lambda connection: self._streams(connection).drop_expired(now_us))
-        if self._cut_after is not None:
+        if self._trimmed_after is not None:
             return 0
-        if expires_us is None:  # a stream that comes from now on lives at least that long
+        if expires_us is None:  # a stream that begins from now on lives at least that long
             return self._options.ttl_seconds
         return max(0, expires_us - now_us) / MICROSECONDS

@@ -19,7 +19,7 @@ class Known(NamedTuple):
     """A stream that has a row."""
 
     key: int
-    judge: StreamState
+    state: StreamState
 
 
 class Streams:
@@ -36,57 +36,57 @@ class Streams:
             "SELECT key, state FROM streams WHERE prefix = ? AND namespace = ? AND id = ? AND expires_us > ?",
             (self._prefix, stream.namespace, _stored(stream.id), now_us),
         ).fetchone()
-        return Known(row[0], self._judge(*row)) if row else None
+        return Known(row[0], self._state(*row)) if row else None
 
-    def _judge(self, key: int, state: bytes) -> StreamState:
+    def _state(self, key: int, saved: bytes) -> StreamState:
         try:
-            return StreamState.load(state)
-        except ValueError:  # something else wrote over it: the numbers go on, and nobody is locked out
+            return StreamState.load(saved)
+        except ValueError:  # something else overwrote it: the numbers continue, and nothing is limited by it
             newest = "ifnull(max({0}) FILTER (WHERE typeof({0}) = 'integer' AND {0} BETWEEN 0 AND ?2), 0)".format
             numbers = f"SELECT {newest('sequence')}, {newest('admitted_us')} FROM events WHERE stream = ?1"  # noqa: S608
             return StreamState(*self._sql(numbers, (key, _MAX_NUMBER)).fetchone())
 
-    def save(self, stream: Stream, judge: StreamState, active_us: int, expires_us: int) -> int:
+    def save(self, stream: Stream, state: StreamState, active_us: int, expires_us: int) -> int:
         """Save a stream as the one that was active last, and return its key."""
         (key,) = self._sql(
             "INSERT INTO streams (prefix, namespace, id, active_us, expires_us, state, turn)"
             " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ifnull(max(turn), 0) + 1 FROM streams WHERE prefix = ?1 AND namespace = ?2"
             " ON CONFLICT (prefix, namespace, id) DO UPDATE SET turn = excluded.turn,"
             " active_us = excluded.active_us, expires_us = excluded.expires_us, state = excluded.state RETURNING key",
-            (self._prefix, stream.namespace, _stored(stream.id), active_us, expires_us, judge.dump()),
+            (self._prefix, stream.namespace, _stored(stream.id), active_us, expires_us, state.dump()),
         ).fetchone()
         return int(key)
 
-    def begin(self, key: int) -> None:
-        """Drop events of the key's last stream, if something else dropped that one without them."""
+    def drop_orphans(self, key: int) -> None:
+        """Drop the events of an earlier stream with this key, which something else deleted without its events."""
         self._sql("DELETE FROM events WHERE stream = ?", (key,))
 
     def make_room(self, stream: Stream, now_us: int, max_streams: int, *, may_evict: bool) -> None:
-        """Drop what is in the way of a new stream: its expired self, and the least recently active ones.
+        """Make room for a new stream: drop its expired self, and evict the least recently active streams.
 
-        Raises `TooManyStreams` if these are neither expired nor to be displaced.
+        Raises `TooManyStreams` if these are not expired and may not be evicted.
         """
         where = (self._prefix, stream.namespace)
         self._sql("DELETE FROM streams WHERE prefix = ? AND namespace = ? AND id = ?", (*where, _stored(stream.id)))
         (count,) = self._sql("SELECT count(*) FROM streams WHERE prefix = ? AND namespace = ?", where).fetchone()
-        idlest = self._sql(
+        oldest = self._sql(
             "SELECT key, expires_us FROM streams WHERE prefix = ? AND namespace = ? ORDER BY turn LIMIT ?",
             (*where, max(0, count - max_streams + 1)),
         )
-        for key, expires_us in idlest.fetchall():
+        for key, expires_us in oldest.fetchall():
             if expires_us > now_us and not may_evict:
                 raise TooManyStreams(f"there are {count} streams, and no more are allowed")
             self._sql("DELETE FROM streams WHERE key = ?", (key,))
 
-    def put(self, key: int, ruling: Applied, size: int) -> None:
+    def add(self, key: int, applied: Applied, size: int) -> None:
         """Add the entries that a stream's collections admitted, and drop all but the newest `size` of these."""
-        for collection, admitted in ((_ALL, ruling.all), (_ERROR, ruling.error)):
+        for collection, admitted in ((_ALL, applied.all), (_ERROR, applied.error)):
             if admitted:
                 rows = [(key, collection, *entry) for entry in admitted]
                 self._connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
-                self._trim(key, collection, size)
+                self._trim_collection(key, collection, size)
 
-    def _trim(self, key: int, collection: str, size: int) -> None:
+    def _trim_collection(self, key: int, collection: str, size: int) -> None:
         self._sql(
             "DELETE FROM events WHERE stream = ?1 AND collection = ?2 AND sequence <= (SELECT sequence FROM events"
             " WHERE stream = ?1 AND collection = ?2 ORDER BY sequence DESC LIMIT 1 OFFSET ?3)",
@@ -95,10 +95,10 @@ class Streams:
 
     def page(self, known: Known, query: Query, now_us: int) -> Page:
         """Return the page of a stream that a query asks for."""
-        failed = query.status is Status.ERROR
-        limiter = known.judge.error if failed else known.judge.all
+        errors = query.status is Status.ERROR
+        limiter = known.state.error if errors else known.state.all
         where = "FROM events WHERE stream = ?1 AND collection = ?2 AND (?3 IS NULL OR status = ?3)"
-        values = (known.key, _ERROR if failed else _ALL, None if failed else query.status)
+        values = (known.key, _ERROR if errors else _ALL, None if errors else query.status)
         (total,) = self._sql(f"SELECT count(*) {where}", values).fetchone()
         rows = self._sql(
             f"SELECT sequence, admitted_us, status, event {where}"
@@ -111,7 +111,7 @@ class Streams:
             ),
         ).fetchall()
         entries = [Entry(row[0], row[1], Status(row[2]), row[3]) for row in rows if _readable(row)]
-        return Page(entries, total, limiter.limited(known.judge.clock.peek(now_us)), len(rows) - len(entries))
+        return Page(entries, total, limiter.limited(known.state.clock.peek(now_us)), len(rows) - len(entries))
 
     def infos(self, namespace: Namespace, now_us: int, limit: int) -> list[StreamInfo]:
         """Return the known streams, most recently active first."""
@@ -123,28 +123,28 @@ class Streams:
         )
         infos = []
         for stored, *counts in rows:
-            with suppress(UnicodeDecodeError):  # of something else
+            with suppress(UnicodeDecodeError):  # written by something else
                 infos.append(StreamInfo(Stream(namespace, _id(stored)), *counts))
         return infos
 
     def clear(self, known: Known) -> int:
-        """Remove a stream's events, and save its judge as it is now; return how many events there were."""
+        """Remove a stream's events, and save its state as it is now; return how many events there were."""
         count = self._sql("SELECT count(DISTINCT sequence) FROM events WHERE stream = ?", (known.key,)).fetchone()[0]
         self._sql("DELETE FROM events WHERE stream = ?", (known.key,))
-        self._sql("UPDATE streams SET state = ? WHERE key = ?", (known.judge.dump(), known.key))
+        self._sql("UPDATE streams SET state = ? WHERE key = ?", (known.state.dump(), known.key))
         return int(count)
 
     def erase(self) -> None:
         """Remove all streams."""
         self._sql("DELETE FROM streams WHERE prefix = ?", (self._prefix,))
 
-    def cut(self, size: int, after: int) -> int | None:
-        """Trim some streams, those behind the key `after`; return the key to go on after, None behind the last."""
+    def trim(self, size: int, after: int) -> int | None:
+        """Trim some streams, beginning after the key `after`; return the key to continue after, None at the end."""
         some = "SELECT key FROM streams WHERE prefix = ? AND key > ? ORDER BY key LIMIT ?"
         keys = [key for (key,) in self._sql(some, (self._prefix, after, _AT_A_TIME))]
         for key in keys:
-            self._trim(key, _ALL, size)
-            self._trim(key, _ERROR, size)
+            self._trim_collection(key, _ALL, size)
+            self._trim_collection(key, _ERROR, size)
         return keys[-1] if keys else None
 
     def drop_expired(self, now_us: int) -> int | None:
@@ -159,7 +159,7 @@ class Streams:
 
 
 def _stored(stream_id: str) -> str | bytes:
-    """Return an id as a column can hold it: as a blob if it is no text that has an encoding."""
+    """Return an id as a column can hold it: a text, or a blob if the text cannot be encoded."""
     try:
         stream_id.encode()
     except UnicodeEncodeError:  # half of a surrogate pair

@@ -1,6 +1,6 @@
 """One of several processes on one file.
 
-Says that it is ready, waits for a line, inserts its batches, and prints what became of each.
+Prints that it is ready, waits for a line, inserts its batches, and prints the answer to each.
 """
 
 import asyncio
@@ -40,14 +40,14 @@ async def main(path: Path, seed: int, batches: int) -> None:
             events = numbered(choose.randint(1, 150))
             offers = (error if choose.random() < 0.3 else success)(*events)
             admission = await insert(storage, writers[number].batch(offers))
-            verdicts = [
-                [count, verdict.admitted if verdict else 0]
-                for verdict, count in (
+            decisions = [
+                [count, decision.admitted if decision else 0]
+                for decision, count in (
                     (admission.all, len(offers)),
                     (admission.error, sum(offer.to_error for offer in offers)),
                 )
             ]
-            print(json.dumps([STREAMS[number].id, admission.at_us, *verdicts]), flush=True)
+            print(json.dumps([STREAMS[number].id, admission.at_us, *decisions]), flush=True)
 
 
 if __name__ == "__main__":

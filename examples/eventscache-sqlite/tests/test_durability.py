@@ -1,4 +1,4 @@
-"""What a restart must not change."""
+"""What a restart does not change."""
 
 import asyncio
 import sqlite3
@@ -38,7 +38,7 @@ async def names(storage: SqliteStorage) -> list[str]:
     return [info.stream.id for info in await storage.streams(Namespace.TOKEN)]
 
 
-async def test_everything_goes_on_after_a_restart(path: Path, options: StorageOptions, clock: ManualClock) -> None:
+async def test_everything_continues_after_a_restart(path: Path, options: StorageOptions, clock: ManualClock) -> None:
     async with SqliteStorage(path, options) as storage:
         writer = Writer(storage, STREAM, QUOTA)
         await writer.insert([*success(*numbered(7)), *error(*numbered(5))])
@@ -57,7 +57,9 @@ async def test_everything_goes_on_after_a_restart(path: Path, options: StorageOp
         assert (page.entries[0].sequence, page.entries[0].event, page.limited) == (13, b"y", 0)
 
 
-async def test_a_batch_is_known_again_after_a_restart(path: Path, options: StorageOptions, clock: ManualClock) -> None:
+async def test_a_batch_is_answered_again_after_a_restart(
+    path: Path, options: StorageOptions, clock: ManualClock
+) -> None:
     batches = [Batch(STREAM, QUOTA, "writer", number, success(*numbered(12))) for number in (1, 2)]
     async with SqliteStorage(path, options) as storage:
         first = [await storage.insert(batch) for batch in batches]
@@ -72,7 +74,7 @@ async def test_a_batch_is_known_again_after_a_restart(path: Path, options: Stora
         assert (page.total, page.limited) == (10, 14)
 
 
-async def test_prefixes_in_one_file_stay_apart(path: Path, clock: ManualClock) -> None:
+async def test_prefixes_in_one_file_are_kept_apart(path: Path, clock: ManualClock) -> None:
     async with (
         SqliteStorage(path, StorageOptions(prefix="one", now=clock)) as one,
         SqliteStorage(path, StorageOptions(prefix="two", now=clock)) as two,
@@ -86,7 +88,7 @@ async def test_prefixes_in_one_file_stay_apart(path: Path, clock: ManualClock) -
         assert await names(two) == ["key"]
 
 
-async def test_idle_streams_expire_for_readers_and_in_the_trim(path: Path, clock: ManualClock) -> None:
+async def test_idle_streams_expire_for_readers_and_are_trimmed(path: Path, clock: ManualClock) -> None:
     async with SqliteStorage(path, StorageOptions(now=clock, ttl_seconds=1000, max_streams=1)) as storage:
         old = Writer(storage, STREAM, QUOTA)
         await old.insert(success(*numbered(10)))
@@ -95,7 +97,7 @@ async def test_idle_streams_expire_for_readers_and_in_the_trim(path: Path, clock
         clock.advance(1000 * MICROSECONDS)
         assert (await old.fetch()).entries == []
         assert await names(storage) == []
-        # Its place is free for anybody.
+        # A new stream can take its place without eviction.
         new = Writer(storage, Stream(Namespace.TOKEN, "new"), QUOTA)
         await storage.insert(new.batch(success(b"x"), may_evict=False))
         with pytest.raises(TooManyStreams):
@@ -105,7 +107,7 @@ async def test_idle_streams_expire_for_readers_and_in_the_trim(path: Path, clock
         assert _rows(path) == (0, 0)
 
 
-async def test_a_lowered_bound_on_streams_holds_at_the_next_new_one(path: Path, clock: ManualClock) -> None:
+async def test_a_lowered_bound_on_streams_holds_from_the_next_new_stream_on(path: Path, clock: ManualClock) -> None:
     async with SqliteStorage(path, StorageOptions(now=clock)) as storage:
         for name in "abcde":
             await Writer(storage, Stream(Namespace.TOKEN, name)).insert(success(b"x"))
@@ -117,7 +119,7 @@ async def test_a_lowered_bound_on_streams_holds_at_the_next_new_one(path: Path, 
         assert _rows(path) == (2, 2)
 
 
-async def test_what_something_else_wrote_is_left_out_and_locks_nobody_out(path: Path, options: StorageOptions) -> None:
+async def test_data_of_something_else_is_left_out_and_limits_no_event(path: Path, options: StorageOptions) -> None:
     async with SqliteStorage(path, options) as storage:
         writer = Writer(storage, STREAM, QUOTA)
         await writer.insert(success(*numbered(4)))
@@ -150,7 +152,7 @@ async def test_a_cancelled_call_is_carried_out_or_not_begun(path: Path, options:
         await storage.ping()
 
 
-async def test_closing_finishes_what_was_asked_for(path: Path, options: StorageOptions) -> None:
+async def test_closing_finishes_the_calls_in_progress(path: Path, options: StorageOptions) -> None:
     storage = SqliteStorage(path, options)
     await storage.open()
     inserts = asyncio.gather(*(Writer(storage, STREAM, QUOTA).insert(success(b"x")) for _ in range(5)))
@@ -176,9 +178,7 @@ def _rows(path: Path) -> tuple[int, int]:
     return streams, events
 
 
-async def test_a_stream_that_was_dropped_by_hand_leaves_nothing_to_the_next(
-    path: Path, options: StorageOptions
-) -> None:
+async def test_a_new_stream_gets_no_events_of_one_that_was_deleted_by_hand(path: Path, options: StorageOptions) -> None:
     async with SqliteStorage(path, options) as storage:
         await Writer(storage, STREAM, QUOTA).insert([*success(*numbered(3)), *error(*numbered(2))])
         by_hand = sqlite3.connect(path, isolation_level=None)  # without foreign keys, as everywhere else

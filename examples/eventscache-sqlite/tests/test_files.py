@@ -1,4 +1,4 @@
-"""Files that are no good, and URLs that name none."""
+"""Files that cannot be used, and URLs that name no file."""
 
 import resource
 import sqlite3
@@ -13,7 +13,7 @@ from eventscache.stream import Namespace, Stream
 from eventscache.testing import success
 
 from eventscache_sqlite import SqliteStorage
-from eventscache_sqlite.faults import understood
+from eventscache_sqlite.faults import translate
 
 STREAM = Stream(Namespace.TOKEN, "key")
 BATCH = Batch(STREAM, Quota(10, 1_000_000), "writer", 1, success(b"x" * 100_000))
@@ -21,7 +21,7 @@ OPTIONS = StorageOptions(timeout_seconds=0.01)
 
 
 async def fault_of(path: Path) -> StorageError:
-    """Return what all calls raise alike."""
+    """Return the error that every call raises."""
     async with SqliteStorage(path, OPTIONS) as storage:
         with pytest.raises(StorageError) as raised:
             await storage.ping()
@@ -47,7 +47,7 @@ async def fault_of(path: Path) -> StorageError:
         "sqlite:///%00",
     ],
 )
-def test_a_url_that_names_no_file_is_refused(url: str) -> None:
+def test_a_url_that_names_no_file_is_a_config_error(url: str) -> None:
     with pytest.raises(ConfigError, match="absolute"):
         storage_from_url(url, OPTIONS)
 
@@ -60,7 +60,7 @@ async def test_relative_and_percent_encoded_paths(tmp_path: Path, monkeypatch: p
     assert (tmp_path / "a file?.db").is_file()
 
 
-async def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_unavailable_until_it_exists(tmp_path: Path) -> None:
     path = tmp_path / "later" / "events.db"
     assert isinstance(await fault_of(path), StorageUnavailable)
     path.parent.mkdir()
@@ -68,7 +68,7 @@ async def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
         assert (await storage.insert(BATCH)).all is not None
 
 
-async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(b"shopping list\n" * 1000)
     fault = await fault_of(path)
@@ -77,7 +77,7 @@ async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert path.read_bytes() == b"shopping list\n" * 1000
 
 
-async def test_the_database_of_another_application_is_left_alone(tmp_path: Path) -> None:
+async def test_the_database_of_another_application_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE streams (name TEXT)")
@@ -87,7 +87,7 @@ async def test_the_database_of_another_application_is_left_alone(tmp_path: Path)
     assert path.read_bytes() == before
 
 
-async def test_a_damaged_file(tmp_path: Path) -> None:
+async def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     async with SqliteStorage(path, OPTIONS) as storage:
         await storage.insert(BATCH)
@@ -98,7 +98,7 @@ async def test_a_damaged_file(tmp_path: Path) -> None:
     assert "malformed" in str(fault)
 
 
-async def test_a_disk_without_room_is_waited_out(tmp_path: Path) -> None:
+async def test_a_full_disk_is_unavailable_until_there_is_space(tmp_path: Path) -> None:
     async with SqliteStorage(tmp_path / "events.db", OPTIONS) as storage:
         await storage.ping()
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -113,7 +113,7 @@ async def test_a_disk_without_room_is_waited_out(tmp_path: Path) -> None:
         assert (await storage.fetch(STREAM, Query())).total == 1
 
 
-async def test_a_file_that_another_process_holds(tmp_path: Path) -> None:
+async def test_a_file_that_another_process_locks_is_unavailable_for_writes(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     async with SqliteStorage(path, OPTIONS) as storage:
         await storage.insert(BATCH)
@@ -128,12 +128,12 @@ async def test_a_file_that_another_process_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pragma", ["query_only = ON", "max_page_count = 1"], ids=["read-only", "full"])
-def test_what_an_operator_can_mend_is_unavailable(pragma: str) -> None:
+def test_an_error_that_an_operator_can_repair_is_unavailable(pragma: str) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute(f"PRAGMA {pragma}")
     with pytest.raises(sqlite3.Error) as raised:
         connection.execute("CREATE TABLE a (x)")
     connection.close()
-    fault = understood(raised.value, committing=True)
+    fault = translate(raised.value, committing=True)
     assert isinstance(fault, StorageUnavailable)
     assert not fault.ambiguous

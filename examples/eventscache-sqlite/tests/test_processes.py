@@ -21,7 +21,7 @@ BATCHES = 400
 
 
 class Outcome(NamedTuple):
-    """What one process was told of one batch."""
+    """The answer that one process got to one batch."""
 
     stream: str
     at_us: int
@@ -73,18 +73,18 @@ def check_windows(answers: list[Outcome]) -> None:
     for answer in answers:
         times[answer.stream, "all"] += [answer.at_us] * answer.all[1]
         times[answer.stream, "error"] += [answer.at_us] * answer.error[1]
-    most = {place: most_in_a_window(sorted(stamps)) for place, stamps in times.items()}
+    most = {collection: most_in_a_window(sorted(admitted_us)) for collection, admitted_us in times.items()}
     assert max(most.values()) <= QUOTA.size
     assert most["hot", "all"] == QUOTA.size
 
 
-async def look(path: Path, stream: Stream, status: Status | None = None) -> Page:
+async def read(path: Path, stream: Stream, status: Status | None = None) -> Page:
     async with SqliteStorage(path, StorageOptions(timeout_seconds=10)) as storage:
         return await storage.fetch(stream, Query(status=status))
 
 
 async def newest_sequence(path: Path, stream: Stream) -> int:
-    pages = await look(path, stream), await look(path, stream, Status.ERROR)
+    pages = await read(path, stream), await read(path, stream, Status.ERROR)
     return max(page.entries[0].sequence for page in pages)
 
 
@@ -108,23 +108,23 @@ async def test_no_window_holds_too_many_and_nothing_is_lost(path: Path) -> None:
     for stream in STREAMS:
         assert await newest_sequence(path, stream) == stored[stream.id]
         for status in (None, Status.ERROR):
-            assert (await look(path, stream, status)).limited == limited[stream.id, status]
+            assert (await read(path, stream, status)).limited == limited[stream.id, status]
 
 
-async def test_a_killed_process_leaves_a_file_that_the_others_go_on_with(path: Path) -> None:
+async def test_the_others_continue_with_the_file_of_a_killed_process(path: Path) -> None:
     victim, *others = start(path, BATCHES, *range(PROCESSES))
     assert victim.stdout is not None
-    seen = "".join(victim.stdout.readline() for _ in range(20))
+    output = "".join(victim.stdout.readline() for _ in range(20))
     victim.kill()
-    seen += victim.stdout.read()
+    output += victim.stdout.read()
     victim.communicate(timeout=60)
-    answers = outcomes(seen) + finish(others)
+    answers = outcomes(output) + finish(others)
     late = finish(start(path, 10, 99))
 
     check_windows(answers + late)
-    # At most the one batch whose answer nobody saw is stored beyond what was told.
-    unseen = 0
+    # Beyond the answered batches, at most the one is stored whose answer got lost with the process.
+    unanswered = 0
     for stream in STREAMS:
-        told = sum(max(answer.all[1], answer.error[1]) for answer in answers + late if answer.stream == stream.id)
-        unseen += await newest_sequence(path, stream) - told
-    assert 0 <= unseen <= QUOTA.size
+        answered = sum(max(answer.all[1], answer.error[1]) for answer in answers + late if answer.stream == stream.id)
+        unanswered += await newest_sequence(path, stream) - answered
+    assert 0 <= unanswered <= QUOTA.size

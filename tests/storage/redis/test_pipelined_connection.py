@@ -1,4 +1,4 @@
-"""The connection that inserts go through: each call gets its own reply or none, and a broken one is replaced."""
+"""The pipelined connection: each call gets its own reply or none, and a broken connection is replaced."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from redis import exceptions as driver
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.storage.redis.connect import client_from_url
-from eventscache.storage.redis.pipelined_connection import PipelinedConnection, _packed
+from eventscache.storage.redis.pipelined_connection import PipelinedConnection, _pack
 from tests.support.fault_proxy import FaultProxy
 from tests.support.redis_server import RedisServer
 
@@ -21,50 +21,50 @@ KEY = "eventscache:sent"
 GENEROUS_SECONDS = 30
 
 
-def pipe_to(url: str, timeout_seconds: float = GENEROUS_SECONDS) -> PipelinedConnection:
+def connection_to(url: str, timeout_seconds: float = GENEROUS_SECONDS) -> PipelinedConnection:
     client: Any = client_from_url(url, StorageOptions(timeout_seconds=timeout_seconds), 4)
     return PipelinedConnection(client.connection_pool, timeout_seconds)
 
 
 @pytest.fixture
-async def pipe(redis_server: RedisServer) -> AsyncIterator[PipelinedConnection]:
-    made = pipe_to(redis_server.storage_url)
+async def connection(redis_server: RedisServer) -> AsyncIterator[PipelinedConnection]:
+    made = connection_to(redis_server.storage_url)
     yield made
     await made.close()
 
 
-async def echo(pipe: PipelinedConnection, text: str) -> bytes:
-    reply: bytes = await pipe.eval(ECHO, 0, text)
+async def echo(connection: PipelinedConnection, text: str) -> bytes:
+    reply: bytes = await connection.eval(ECHO, 0, text)
     return reply
 
 
 @pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///s", "sentinel://m@h", "sentinels://m@h"])
-async def test_every_single_server_has_one(url: str) -> None:
-    assert RedisStorage.from_url(url, StorageOptions())._topology.pipe is not None
+async def test_every_topology_with_one_server_has_one(url: str) -> None:
+    assert RedisStorage.from_url(url, StorageOptions())._topology.insert_connection is not None
 
 
 async def test_a_cluster_has_none() -> None:
-    assert RedisStorage.from_url("redis+cluster://h", StorageOptions())._topology.pipe is None
+    assert RedisStorage.from_url("redis+cluster://h", StorageOptions())._topology.insert_connection is None
 
 
 @pytest.mark.parametrize("lengths", [(), (1,), (300,), (300, 300), (3, 300, 2, 2), (0, 256, 257, 10_000, 1)])
 def test_commands_are_packed_as_the_driver_would(lengths: tuple[int, ...]) -> None:
     client: Any = client_from_url("redis://h", StorageOptions(), 1)
     command = ("EVALSHA", "digest", 2, "k\u00e9y", b"\xff\0", "", 10**16, *(b"x" * length for length in lengths))
-    assert _packed(command) == b"".join(client.connection_pool.make_connection().pack_command(*command))
+    assert _pack(command) == b"".join(client.connection_pool.make_connection().pack_command(*command))
 
 
-async def test_calls_that_are_under_way_together_get_their_own_replies(pipe: PipelinedConnection) -> None:
+async def test_concurrent_calls_get_their_own_replies(connection: PipelinedConnection) -> None:
     texts = [f"{number}" * (number % 50 + 1) for number in range(500)]
-    assert await asyncio.gather(*(echo(pipe, text) for text in texts)) == [text.encode() for text in texts]
+    assert await asyncio.gather(*(echo(connection, text) for text in texts)) == [text.encode() for text in texts]
 
 
-async def test_a_reply_that_nobody_waits_for_any_more_goes_to_nobody_else(pipe: PipelinedConnection) -> None:
+async def test_the_reply_to_a_cancelled_call_goes_to_no_other_call(connection: PipelinedConnection) -> None:
     dice = random.Random(3)
-    await echo(pipe, "")
+    await echo(connection, "")
 
     async def call(number: int) -> None:
-        task = asyncio.create_task(echo(pipe, str(number)))
+        task = asyncio.create_task(echo(connection, str(number)))
         for _ in range(dice.randint(0, 4)):
             await asyncio.sleep(0)
         if dice.random() < 0.5:
@@ -76,104 +76,108 @@ async def test_a_reply_that_nobody_waits_for_any_more_goes_to_nobody_else(pipe: 
     await asyncio.gather(*(call(number) for number in range(500)))
 
 
-async def test_a_call_that_was_sent_is_carried_out_although_nobody_waits(pipe: PipelinedConnection) -> None:
-    await pipe.eval("return redis.call('DEL', KEYS[1])", 1, KEY)
-    task = asyncio.create_task(pipe.eval("return redis.call('LPUSH', KEYS[1], 'x')", 1, KEY))
+async def test_a_call_that_was_sent_is_carried_out_although_its_caller_is_cancelled(
+    connection: PipelinedConnection,
+) -> None:
+    await connection.eval("return redis.call('DEL', KEYS[1])", 1, KEY)
+    task = asyncio.create_task(connection.eval("return redis.call('LPUSH', KEYS[1], 'x')", 1, KEY))
     await asyncio.sleep(0)
     task.cancel()
-    assert await pipe.eval("return redis.call('LLEN', KEYS[1])", 1, KEY) == 1
+    assert await connection.eval("return redis.call('LLEN', KEYS[1])", 1, KEY) == 1
 
 
-async def test_closing_waits_for_what_is_under_way(redis_server: RedisServer) -> None:
-    pipe = pipe_to(redis_server.storage_url)
-    await echo(pipe, "")
-    calls = [asyncio.create_task(echo(pipe, str(number))) for number in range(50)]
+async def test_closing_waits_for_the_calls_in_progress(redis_server: RedisServer) -> None:
+    connection = connection_to(redis_server.storage_url)
+    await echo(connection, "")
+    calls = [asyncio.create_task(echo(connection, str(number))) for number in range(50)]
     await asyncio.sleep(0)
-    await pipe.close()
+    await connection.close()
     assert [await call for call in calls] == [str(number).encode() for number in range(50)]
 
 
-async def test_errors_are_those_of_the_driver(pipe: PipelinedConnection) -> None:
+async def test_errors_are_those_of_the_driver(connection: PipelinedConnection) -> None:
     with pytest.raises(driver.NoScriptError):
-        await pipe.evalsha("f" * 40, 0)
+        await connection.evalsha("f" * 40, 0)
     with pytest.raises(driver.ResponseError, match="my fault"):
-        await pipe.eval("return redis.error_reply('my fault')", 0)
-    nested = await pipe.eval("return {1, redis.error_reply('inside')}", 0)
+        await connection.eval("return redis.error_reply('my fault')", 0)
+    nested = await connection.eval("return {1, redis.error_reply('inside')}", 0)
     assert nested[0] == 1
     assert isinstance(nested[1], driver.ResponseError)
-    assert await echo(pipe, "goes on") == b"goes on"
+    assert await echo(connection, "goes on") == b"goes on"
 
 
-async def test_a_transaction_runs_whole_and_tells_what_of_it_failed(pipe: PipelinedConnection) -> None:
-    await pipe.eval("return redis.call('DEL', KEYS[1])", 1, KEY)
+async def test_a_transaction_runs_as_a_whole_and_returns_the_error_of_each_command(
+    connection: PipelinedConnection,
+) -> None:
+    await connection.eval("return redis.call('DEL', KEYS[1])", 1, KEY)
     push, length, wrong = ("LPUSH", KEY, "x", "y"), ("LLEN", KEY), ("HGETALL", KEY)
     (pushed, long, failed, again), other = await asyncio.gather(
-        pipe.transaction(push, length, wrong, length), echo(pipe, "beside")
+        connection.transaction(push, length, wrong, length), echo(connection, "beside")
     )
     assert (pushed, long, again, other) == (2, 2, 2, b"beside")
     assert "WRONGTYPE" in str(failed)
     with pytest.raises(driver.ResponseError, match="EXECABORT"):
-        await pipe.transaction(push, ("LPUSH", KEY))
-    assert await pipe.transaction(length) == [2]
+        await connection.transaction(push, ("LPUSH", KEY))
+    assert await connection.transaction(length) == [2]
 
 
 async def test_a_connection_that_the_server_closed_is_replaced(
-    pipe: PipelinedConnection, redis_server: RedisServer
+    connection: PipelinedConnection, redis_server: RedisServer
 ) -> None:
-    assert await echo(pipe, "1") == b"1"
+    assert await echo(connection, "1") == b"1"
     with redis.Redis.from_url(redis_server.url) as admin:
         admin.client_kill_filter(_type="normal", skipme=True)
     async with asyncio.timeout(GENEROUS_SECONDS):
         while True:
             try:
-                assert await echo(pipe, "2") == b"2"
+                assert await echo(connection, "2") == b"2"
                 break
             except driver.ConnectionError:
                 await asyncio.sleep(0)
 
 
-async def test_a_late_reply_fails_all_that_wait_and_is_never_taken_for_another(fault_proxy: FaultProxy) -> None:
-    pipe = pipe_to(fault_proxy.storage_url, 0.1)
-    assert await echo(pipe, "before") == b"before"
+async def test_a_late_reply_fails_all_waiting_calls_and_is_never_given_to_another(fault_proxy: FaultProxy) -> None:
+    connection = connection_to(fault_proxy.storage_url, 0.1)
+    assert await echo(connection, "before") == b"before"
     fault_proxy.hang()
-    outcomes = await asyncio.gather(*(echo(pipe, str(number)) for number in range(5)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(echo(connection, str(number)) for number in range(5)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [driver.TimeoutError] * 5
     fault_proxy.forward()
     async with asyncio.timeout(GENEROUS_SECONDS):
         while True:
             try:
-                assert await echo(pipe, "after") == b"after"
+                assert await echo(connection, "after") == b"after"
                 break
             except (driver.TimeoutError, driver.ConnectionError):
                 await asyncio.sleep(0)
-    await pipe.close()
+    await connection.close()
 
 
-async def test_a_server_that_is_no_redis_is_told_and_left(fault_proxy: FaultProxy) -> None:
-    pipe = pipe_to(fault_proxy.storage_url)
-    assert await echo(pipe, "before") == b"before"
+async def test_a_server_that_is_no_redis_is_an_error_and_disconnected(fault_proxy: FaultProxy) -> None:
+    connection = connection_to(fault_proxy.storage_url)
+    assert await echo(connection, "before") == b"before"
     fault_proxy.answer_garbage()
     with pytest.raises((driver.InvalidResponse, driver.ConnectionError)):
-        await echo(pipe, "lost")
+        await echo(connection, "lost")
     fault_proxy.forward()
-    assert await echo(pipe, "after") == b"after"
-    await pipe.close()
+    assert await echo(connection, "after") == b"after"
+    await connection.close()
 
 
-async def test_a_server_that_answers_what_it_was_not_asked_is_left(fault_proxy: FaultProxy) -> None:
-    pipe = pipe_to(fault_proxy.storage_url)
-    assert await echo(pipe, "before") == b"before"
+async def test_a_server_that_sends_replies_without_calls_is_disconnected(fault_proxy: FaultProxy) -> None:
+    connection = connection_to(fault_proxy.storage_url)
+    assert await echo(connection, "before") == b"before"
     fault_proxy.answer_garbage(b"$2\r\n11\r\n$2\r\n22\r\n")
-    assert await echo(pipe, "11") == b"11"
+    assert await echo(connection, "11") == b"11"
     fault_proxy.forward()
-    assert await echo(pipe, "after") == b"after"
-    await pipe.close()
+    assert await echo(connection, "after") == b"after"
+    await connection.close()
 
 
-async def test_whoever_connects_first_connects_for_all(tcp_redis: RedisServer) -> None:
-    pipe = pipe_to(tcp_redis.storage_url)
-    assert len({*await asyncio.gather(*(echo(pipe, str(number)) for number in range(20)))}) == 20
+async def test_concurrent_first_calls_share_one_connection(tcp_redis: RedisServer) -> None:
+    connection = connection_to(tcp_redis.storage_url)
+    assert len({*await asyncio.gather(*(echo(connection, str(number)) for number in range(20)))}) == 20
     with redis.Redis.from_url(tcp_redis.url) as admin:
         ours = [client for client in admin.client_list() if client["cmd"] == "eval"]
     assert len(ours) == 1
-    await pipe.close()
+    await connection.close()

@@ -1,4 +1,4 @@
-"""What is Redis's own: keys, expiry, scripts that are flushed, a server that is full or in the way."""
+"""What only the Redis storage has: keys, expiry, flushed scripts, a full server, the registry of streams."""
 
 import asyncio
 from typing import Any
@@ -46,7 +46,7 @@ async def test_five_keys_a_stream_share_one_slot_and_all_expire(storage: RedisSt
         assert 0 < driver.ttl(key) <= 604_800
 
 
-async def test_reading_what_is_unknown_writes_nothing(storage: RedisStorage, driver: redis.Redis) -> None:
+async def test_reading_an_unknown_stream_writes_nothing(storage: RedisStorage, driver: redis.Redis) -> None:
     await storage.fetch(TOKEN, Query())
     await storage.fetch(TOKEN, Query(Status.ERROR))
     await storage.clear(TOKEN)
@@ -54,7 +54,9 @@ async def test_reading_what_is_unknown_writes_nothing(storage: RedisStorage, dri
     assert driver.dbsize() == 0
 
 
-async def test_who_may_use_no_transactions_reads_all_the_same(redis_server: RedisServer, driver: redis.Redis) -> None:
+async def test_a_user_without_the_right_to_transactions_can_read(
+    redis_server: RedisServer, driver: redis.Redis
+) -> None:
     user, address = "poor", redis_server.storage_url.partition("@")[2]
     admin: Any = driver
     admin.execute_command("ACL", "SETUSER", user, "on", f">{user}", "~eventscache:*", "+@all", "-multi", "-exec")
@@ -70,10 +72,10 @@ async def test_who_may_use_no_transactions_reads_all_the_same(redis_server: Redi
         admin.execute_command("ACL", "DELUSER", user)
 
 
-async def test_the_newest_of_very_many_streams_cost_a_bounded_look(
+async def test_listing_the_newest_of_very_many_streams_reads_a_bounded_number(
     storage: RedisStorage, driver: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_LOOKED_AT_BESIDE", 3)
+    monkeypatch.setattr(registry, "_READ_BEYOND_LIMIT", 3)
     writers = [Writer(storage, Stream(Namespace.TOKEN, f"key{number}")) for number in range(20)]
     for writer in writers:
         await writer.insert(success(b"x"))
@@ -84,7 +86,7 @@ async def test_the_newest_of_very_many_streams_cost_a_bounded_look(
     assert driver.info("commandstats")["cmdstat_llen"]["calls"] == 2 * (2 + 3)
 
 
-async def test_every_key_keeps_an_expiry_whatever_is_done(redis_server: RedisServer, driver: redis.Redis) -> None:
+async def test_every_key_has_an_expiry_after_every_operation(redis_server: RedisServer, driver: redis.Redis) -> None:
     clock = ManualClock()
     options = StorageOptions(now=clock, ttl_seconds=1)
     async with RedisStorage.from_url(redis_server.storage_url, options) as storage:
@@ -94,7 +96,7 @@ async def test_every_key_keeps_an_expiry_whatever_is_done(redis_server: RedisSer
             await storage.clear(TOKEN)
             await writer.insert(error(b"3"))
             for key in driver.scan_iter():
-                # However short the setting: never shorter than the limiter must remember.
+                # Even with a short setting, a key lives as long as the limiter needs it.
                 assert 300 < driver.ttl(key) <= 347, key
             clock.advance(MICROSECONDS)
 
@@ -121,7 +123,7 @@ async def test_an_expiry_is_renewed_after_an_eighth_of_it_and_when_it_changes(
         assert driver.ttl(key) > 80_000
 
 
-async def test_time_is_the_servers_own(storage: RedisStorage, driver: redis.Redis) -> None:
+async def test_time_is_that_of_the_server(storage: RedisStorage, driver: redis.Redis) -> None:
     seconds, microseconds = driver.time()
     writer = Writer(storage, TOKEN)
     await writer.insert(success(b"x"))
@@ -141,7 +143,7 @@ async def test_flushed_scripts_are_loaded_again(storage: RedisStorage, driver: r
     assert payloads(await writer.fetch()) == [b"3", b"2", b"1"]
 
 
-async def test_flushed_scripts_are_loaded_again_by_batches_that_go_together(
+async def test_flushed_scripts_are_loaded_again_by_batches_sent_together(
     storage: RedisStorage, driver: redis.Redis
 ) -> None:
     writers = [Writer(storage, Stream(Namespace.TOKEN, f"key {number}")) for number in range(5)]
@@ -152,22 +154,22 @@ async def test_flushed_scripts_are_loaded_again_by_batches_that_go_together(
         assert payloads(await writer.fetch()) == [b"2", b"1"]
 
 
-async def test_a_state_that_is_lost_goes_on_at_its_stamps(redis_server: RedisServer, driver: redis.Redis) -> None:
+async def test_a_lost_state_continues_after_its_admission_logs(redis_server: RedisServer, driver: redis.Redis) -> None:
     clock = ManualClock()
     async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(now=clock)) as storage:
         writer = Writer(storage, TOKEN)
         await writer.insert(success(*numbered(10)))
         driver.delete("eventscache:v1:{t.key}:state")
         clock.advance(-3600 * MICROSECONDS)
-        refused = await writer.insert(success(b"x"))
-        assert refused.all is not None
-        assert (refused.all.admitted, refused.all.retry_after_us) == (0, 60 * MICROSECONDS)
+        limited = await writer.insert(success(b"x"))
+        assert limited.all is not None
+        assert (limited.all.admitted, limited.all.retry_after_us) == (0, 60 * MICROSECONDS)
         clock.advance(60 * MICROSECONDS)
         await writer.insert(success(b"y"))
         assert [entry.sequence for entry in (await writer.fetch(limit=2)).entries] == [11, 10]
 
 
-async def test_stamps_that_are_lost_break_no_read(storage: RedisStorage, driver: redis.Redis) -> None:
+async def test_a_lost_admission_log_breaks_no_read(storage: RedisStorage, driver: redis.Redis) -> None:
     writer = Writer(storage, TOKEN)
     await writer.insert(success(*numbered(5)))
     driver.ltrim("eventscache:v1:{t.key}:all:at", 0, 2)
@@ -200,16 +202,16 @@ async def test_a_key_of_another_type_is_an_error_and_no_outage(storage: RedisSto
     assert not isinstance(fault.value, StorageUnavailable)
 
 
-async def test_faults_of_the_connection_are_told_apart(tmp_path) -> None:
+async def test_a_server_without_a_connection_is_unavailable_and_nothing_is_ambiguous(tmp_path) -> None:
     async with RedisStorage.from_url(f"unix://{tmp_path}/none.sock", StorageOptions()) as storage:
         with pytest.raises(StorageUnavailable, match="no connection to Redis"):
             await storage.ping()
         with pytest.raises(StorageUnavailable):
             await Writer(storage, TOKEN).insert(success(b"x"))
     async with RedisStorage.from_url("redis://127.0.0.1:1/0", StorageOptions()) as storage:
-        with pytest.raises(StorageUnavailable) as refused:
+        with pytest.raises(StorageUnavailable) as raised:
             await Writer(storage, TOKEN).insert(success(b"x"))
-        assert not refused.value.ambiguous
+        assert not raised.value.ambiguous
 
 
 async def test_a_redis_that_does_not_answer_is_ambiguous(redis_server: RedisServer, driver: redis.Redis) -> None:
@@ -234,7 +236,9 @@ async def test_a_redis_that_does_not_answer_is_ambiguous(redis_server: RedisServ
         assert payloads(await writer.fetch()) == [b"2", b"1"]
 
 
-async def test_a_wrong_password_is_told_without_it(redis_server: RedisServer, driver: redis.Redis) -> None:
+async def test_the_error_for_a_wrong_password_does_not_contain_it(
+    redis_server: RedisServer, driver: redis.Redis
+) -> None:
     driver.config_set("requirepass", "right")
     try:
         for login in ("", ":the-secret@", "eventscache:the-secret@", "nobody:the-secret@"):
@@ -287,16 +291,14 @@ async def test_the_trim_misses_no_idle_stream_while_others_are_active(
         assert {totals[stream] for stream in streams[300:]} == {2}
 
 
-async def test_displaced_streams_leave_nothing_behind(redis_server: RedisServer, driver: redis.Redis) -> None:
+async def test_evicted_streams_leave_no_keys_behind(redis_server: RedisServer, driver: redis.Redis) -> None:
     async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(max_streams=2)) as storage:
         for number in range(20):
             await Writer(storage, Stream(Namespace.TOKEN, f"key {number}")).insert(error(b"x"))
         assert driver.dbsize() == 2 * 5 + 1
 
 
-async def test_a_flood_of_new_ids_displaces_no_stream_that_is_in_use(
-    redis_server: RedisServer, driver: redis.Redis
-) -> None:
+async def test_a_flood_of_new_ids_evicts_no_active_stream(redis_server: RedisServer, driver: redis.Redis) -> None:
     async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(max_streams=5)) as storage:
         hot = Writer(storage, TOKEN)
         admitted = 0
@@ -314,7 +316,7 @@ async def test_a_flood_of_new_ids_displaces_no_stream_that_is_in_use(
         assert newest.stream == TOKEN
 
 
-async def test_a_displaced_stream_that_comes_back_keeps_what_it_brings(
+async def test_a_late_eviction_keeps_the_events_that_a_stream_got_meanwhile(
     redis_server: RedisServer, driver: redis.Redis
 ) -> None:
     options = StorageOptions(max_streams=1)
@@ -323,14 +325,16 @@ async def test_a_displaced_stream_that_comes_back_keeps_what_it_brings(
         RedisStorage.from_url(redis_server.storage_url, options) as two,
     ):
         await Writer(one, TOKEN).insert(success(b"old"))
-        idlest = driver.zrange("eventscache:v1:streams:t", 0, 0, withscores=True)
+        oldest = driver.zrange("eventscache:v1:streams:t", 0, 0, withscores=True)
         await Writer(two, TOKEN).insert(success(b"new"))
-        # Somebody else decided on what was known before, and carries it out late.
-        assert await one._registry._let_leave(TOKEN, int(idlest[0][1]))
+        # Another process decided by the old activity, and carries the eviction out late.
+        assert await one._registry._eviction._evict_stream(TOKEN, int(oldest[0][1]))
         assert (await one.fetch(TOKEN, Query())).total == 2
 
 
-async def test_a_clear_lets_nothing_outlive_what_belongs_to_it(redis_server: RedisServer, driver: redis.Redis) -> None:
+async def test_all_keys_of_a_stream_get_the_same_expiry_after_a_clear(
+    redis_server: RedisServer, driver: redis.Redis
+) -> None:
     async with RedisStorage.from_url(redis_server.storage_url, StorageOptions()) as storage:
         writer = Writer(storage, TOKEN)
         await writer.insert(error(b"1"))
@@ -342,7 +346,7 @@ async def test_a_clear_lets_nothing_outlive_what_belongs_to_it(redis_server: Red
         assert {driver.ttl(key) > 600_000 for key in keys} == {True}
 
 
-async def test_a_stream_that_another_process_displaced_is_registered_again(
+async def test_a_stream_that_another_process_evicted_is_registered_again(
     redis_server: RedisServer, driver: redis.Redis
 ) -> None:
     one, two, three = (Stream(Namespace.TOKEN, name) for name in ("one", "two", "three"))
@@ -359,7 +363,7 @@ async def test_a_stream_that_another_process_displaced_is_registered_again(
         assert len(list(driver.scan_iter("*:state"))) == 2
 
 
-async def test_an_injected_client_serves_as_well(redis_server: RedisServer, driver: redis.Redis) -> None:
+async def test_a_client_that_was_made_elsewhere_works(redis_server: RedisServer, driver: redis.Redis) -> None:
     storage = RedisStorage(Redis.from_url(redis_server.storage_url))
     await Writer(storage, TOKEN).insert(success(b"x"))
     await storage.close()

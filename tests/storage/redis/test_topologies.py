@@ -1,4 +1,4 @@
-"""Redis as people run it: TLS, users, databases, Sentinels with a failover, a Cluster whose slots move."""
+"""Redis as operators run it: TLS, users, databases, Sentinels with a failover, a Cluster whose slots move."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ async def answers(url: str) -> bool:
         return payloads(await writer.fetch(limit=1)) == [b"x"]
 
 
-async def test_tls_is_verified_unless_told_otherwise(tls_redis: RedisServer, certificates: Certificates) -> None:
+async def test_tls_is_verified_unless_the_url_disables_it(tls_redis: RedisServer, certificates: Certificates) -> None:
     url = tls_redis.storage_url
     assert await answers(f"{url}?ssl_ca_certs={certificates.authority}")
     assert await answers(f"{url}/0?tls_skip_verify=true")
@@ -64,15 +64,15 @@ async def test_databases_are_apart(tcp_redis: RedisServer) -> None:
         assert [info.total for info in await one.streams(Namespace.TOKEN)] == [1]
 
 
-async def test_who_lacks_a_right_is_told_which(tcp_redis: RedisServer) -> None:
+async def test_the_error_names_the_right_that_a_user_lacks(tcp_redis: RedisServer) -> None:
     tcp_redis.ask("ACL", "SETUSER", "weak", "on", ">pw", "~eventscache:*", "-@all", "+hello", "+auth", "+ping")
     async with storage_from_url(f"redis://weak:pw@127.0.0.1:{tcp_redis.port}", StorageOptions()) as storage:
         await storage.ping()
-        for refused in (storage.fetch(TOKEN, Query()), Writer(storage, TOKEN).insert(success(b"x"))):
+        for call in (storage.fetch(TOKEN, Query()), Writer(storage, TOKEN).insert(success(b"x"))):
             with pytest.raises(StorageUnavailable, match="evalsha") as fault:
-                await refused
+                await call
             assert not fault.value.ambiguous
-        await storage.ping()  # and nothing else is held back
+        await storage.ping()  # other calls still go through
     tcp_redis.ask("ACL", "DELUSER", "weak")
 
 
@@ -148,7 +148,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("url", BAD)
-async def test_a_bad_address_is_refused_with_the_form_it_should_have(url: str) -> None:
+async def test_the_error_for_a_bad_url_shows_the_form_it_should_have(url: str) -> None:
     with pytest.raises(ConfigError, match="not a usable Redis URL") as fault:
         await storage_from_url(url, StorageOptions()).close()
     scheme = url.partition(":")[0]
@@ -175,7 +175,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("url", "settings"), GOOD)
-async def test_an_address_is_understood_to_the_letter(url: str, settings: dict[str, Any]) -> None:
+async def test_all_parts_of_a_url_are_used(url: str, settings: dict[str, Any]) -> None:
     client: Any = client_from_url(url, StorageOptions(), 1)
     used = client.connection_pool.connection_kwargs
     assert {name: used.get(name) for name in settings} == settings
@@ -256,7 +256,7 @@ async def until_acknowledged(cache: EventsCache, streams: list[Stream]) -> None:
 
 
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
-async def test_a_failover_is_survived_without_a_duplicate(sentinel_trio: SentinelTrio, fault: str) -> None:
+async def test_a_failover_stores_nothing_twice(sentinel_trio: SentinelTrio, fault: str) -> None:
     run = secrets.token_hex(3)  # the servers are shared with other tests: nothing of theirs may pass for ours
     streams = [Stream(Namespace.TOKEN, f"s{number} of {run}") for number in range(4)]
     async with cache_over(sentinel_trio.storage_url) as cache:
@@ -296,7 +296,7 @@ async def test_sentinels_and_servers_have_their_own_passwords_and_speak_tls(cert
         hosts = trusted.partition("@")[2].partition("/")[0]
         assert await answers(f"sentinels://events:of-redis@{hosts}?sentinel_password=of-sentinels&tls_skip_verify=true")
         for wrong in (
-            trio.storage_url,  # nobody vouches for the certificate
+            trio.storage_url,  # nobody trusts the certificate
             trusted.replace("of-sentinels", "wrong"),
             trusted.replace("//events:", "//unknown:"),
         ):
@@ -323,7 +323,7 @@ def stream_on(cluster: Cluster, node: RedisServer, prefix: str = "s") -> Stream:
     )
 
 
-async def test_a_slot_that_moves_loses_and_doubles_nothing(redis_cluster: Cluster) -> None:
+async def test_a_slot_that_moves_loses_nothing_and_stores_nothing_twice(redis_cluster: Cluster) -> None:
     home, target = redis_cluster.nodes[:2]
     moving, resident = stream_on(redis_cluster, home), stream_on(redis_cluster, target)
     streams = [moving, resident]
@@ -344,7 +344,7 @@ async def test_a_slot_that_moves_loses_and_doubles_nothing(redis_cluster: Cluste
         assert not sum(ledger.dropped.values())
 
 
-async def test_a_node_that_dies_takes_no_other_along(redis_cluster: Cluster) -> None:
+async def test_a_node_that_dies_leaves_the_others_available(redis_cluster: Cluster) -> None:
     doomed, healthy = redis_cluster.nodes[0], redis_cluster.nodes[1]
     lost, kept = stream_on(redis_cluster, doomed), stream_on(redis_cluster, healthy)
     async with cache_over(redis_cluster.storage_url, ack_timeout_seconds=1) as cache:

@@ -1,0 +1,21 @@
+"""All suites in one class."""
+
+from eventscache.conformance.suites.clearing import ClearingSuite
+from eventscache.conformance.suites.concurrency import ConcurrencySuite
+from eventscache.conformance.suites.idempotence import IdempotenceSuite
+from eventscache.conformance.suites.limiter import LimiterSuite
+from eventscache.conformance.suites.reading import ReadingSuite
+from eventscache.conformance.suites.streams import StreamsSuite
+
+
+class Conformance(ReadingSuite, LimiterSuite, IdempotenceSuite, ConcurrencySuite, StreamsSuite, ClearingSuite):
+    """The promises of `eventscache.storage.base.Storage`.
+
+    They never wait: time is `StorageOptions.now`. `eventscache.testing` makes them a pytest suite, and
+    `eventscache storage verify` runs them against a live backend.
+    """
+
+
+def promise_names() -> list[str]:
+    """Return the names of all `test_...` methods, suite by suite, in the order of their definition."""
+    return [name for suite in Conformance.__mro__ for name in vars(suite) if name.startswith("test_")]
