@@ -202,6 +202,7 @@ export class App {
       stream: String(id),
       atMost,
       time: Date.now(),
+      timeUs: Date.now() * 1000,
       uid: "",
       seq: 0,
     });

@@ -4,6 +4,7 @@ import { member, parse, slice } from "./json.js";
 import { maskOf } from "./masked.js";
 import { lookUp } from "./path.js";
 import { oneLine } from "./text.js";
+import { microseconds } from "./time.js";
 
 export const STATUSES = {
   success: "Success",
@@ -140,6 +141,7 @@ export function readEvent(source) {
     status: statusOf(event),
     masked: event.masked === true,
     time: Date.parse(text(event.timestamp)),
+    timeUs: microseconds(text(event.timestamp)),
     timestamp: text(event.timestamp),
     type: oneLine(text(original.event_type) || text(original.type) || text(original.event), 120),
     id: oneLine(eventId(original, numberAt), 120),

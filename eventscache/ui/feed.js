@@ -2,6 +2,10 @@
 
 export const MOST_ROWS = 1000;
 
+/** Whether one row belongs above another of another stream; the same time needs an order too, that of the names. */
+const isAbove = (one, other) =>
+  one.timeUs > other.timeUs || (one.timeUs === other.timeUs && one.stream < other.stream);
+
 /** Merge what came of several streams by time, newest first; inside a stream the order is the cache's own. */
 export function merged(arrived) {
   const streams = new Map();
@@ -15,7 +19,7 @@ export function merged(arrived) {
   while (heads.length) {
     let newest = 0;
     for (let other = 1; other < heads.length; other += 1) {
-      if (heads[other].at(-1).time > heads[newest].at(-1).time) newest = other;
+      if (isAbove(heads[other].at(-1), heads[newest].at(-1))) newest = other;
     }
     order.push(heads[newest].pop());
     if (!heads[newest].length) heads.splice(newest, 1);

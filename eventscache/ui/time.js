@@ -4,6 +4,12 @@ const pad = (number, length = 2) => String(number).padStart(length, "0");
 
 export const MINUTE = 60_000;
 
+/** Unix microseconds of a timestamp such as `2026-11-23T21:18:53.893127Z`, of which `Date` keeps milliseconds. */
+export function microseconds(timestamp) {
+  const [, digits = ""] = /\.\d{3}(\d{1,3})/.exec(timestamp) ?? [];
+  return Date.parse(timestamp) * 1000 + Number(digits.padEnd(3, "0"));
+}
+
 /** `21:18:53.893`, after the date if that is not today's. */
 export function clock(ms, now = Date.now()) {
   if (!Number.isFinite(ms)) return "no time";

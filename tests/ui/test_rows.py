@@ -66,6 +66,52 @@ async def test_the_newest_event_is_on_top(server: Server, view: View):
     assert await view.ids() == ["third", "second", "first"]
 
 
+STAMP = "2024-02-29T10:20:30.123{:03}Z"
+SAME_MILLISECOND = [("first", "b", 1), ("second", "a", 2), ("third", "b", 3), ("fourth", "c", 4), ("fifth", "a", 5)]
+
+
+async def test_events_of_one_millisecond_stand_in_the_order_of_their_microseconds(server: Server, view: View):
+    records = [done(name, stream, timestamp=STAMP.format(us)) for name, stream, us in SAME_MILLISECOND]
+    await server.record(*records)
+
+    await view.open()
+
+    await expect(view.rows).to_have_count(5)
+    assert await view.ids() == ["fifth", "fourth", "third", "second", "first"]
+
+
+async def test_events_of_one_microsecond_keep_the_order_of_their_stream_and_streams_stand_by_name(
+    server: Server, view: View
+):
+    await server.record(*(done(name, stream, timestamp=STAMP.format(7)) for name, stream, _ in SAME_MILLISECOND))
+
+    await view.open()
+
+    await expect(view.rows).to_have_count(5)
+    assert await view.ids() == ["fifth", "second", "third", "first", "fourth"]
+
+
+MERGE = """async rows => {
+  const { merged } = await import("./feed.js");
+  return merged(rows).map(({ name }) => name);
+}"""
+
+
+@pytest.mark.parametrize("arrival", [(0, 1, 2, 3, 4), (1, 4, 0, 2, 3), (3, 0, 2, 1, 4)])
+async def test_the_order_of_rows_is_the_same_however_their_streams_arrive(view: View, arrival: tuple[int, ...]):
+    await view.open()
+
+    def row(position: int, microseconds: int) -> dict[str, str | int]:
+        name, stream, _ = SAME_MILLISECOND[position]
+        return {"name": name, "stream": stream, "timeUs": 1_000 + microseconds}
+
+    by_time = await view.page.evaluate(MERGE, [row(position, position) for position in arrival])
+    by_stream = await view.page.evaluate(MERGE, [row(position, 0) for position in arrival])
+
+    assert by_time == ["fifth", "fourth", "third", "second", "first"]
+    assert by_stream == ["fifth", "second", "third", "first", "fourth"]
+
+
 async def test_a_new_event_appears_by_itself(server: Server, view: View):
     await server.record(done("old"))
     await view.open()
