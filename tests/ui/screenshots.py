@@ -63,7 +63,7 @@ async def open_view(browser: Browser, server: Server, *, dark: bool = False, fra
         viewport={"width": 1160, "height": 560}, color_scheme="dark" if dark else "light", reduced_motion="reduce"
     )
     await page.goto(f"{server.address}/ui/{fragment}")
-    await expect(page.locator("#last-error, #nothing h2").locator("visible=true").first).to_be_visible()
+    await expect(page.locator("#last-error, #empty-state h2").locator("visible=true").first).to_be_visible()
     return page
 
 

@@ -78,14 +78,14 @@ async def test_an_error_and_a_skip_say_why(server: Server, view: View):
     await view.open()
 
     await view.row("bad").click()
-    await expect(view.detail.locator(".story.error")).to_contain_text("cannot cast\n'x' to INT64", use_inner_text=True)
+    await expect(view.detail.locator(".reason.error")).to_contain_text("cannot cast\n'x' to INT64", use_inner_text=True)
     await tab(view, "Result").click()
-    await expect(view.detail).to_contain_text("The destination took nothing")
+    await expect(view.detail).to_contain_text("The destination stored nothing")
     await tab(view, "Diff").click()
     await expect(view.detail).to_contain_text("nothing to compare")
 
     await view.row("no table").click()
-    await expect(view.detail.locator(".story.skip")).to_contain_text("no table for it")
+    await expect(view.detail.locator(".reason.skip")).to_contain_text("no table for it")
 
 
 async def test_a_malformed_body_is_shown_as_it_came(server: Server, view: View):

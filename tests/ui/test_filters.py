@@ -151,12 +151,12 @@ async def test_no_match_and_no_events_are_told_apart(server: Server, view: View)
     await view.open()
 
     await view["#search"].fill("nothing has this")
-    await expect(view["#nothing"]).to_contain_text("No match among 2 cached events")
-    await view["#nothing"].get_by_role("button", name="Clear all filters").click()
+    await expect(view["#empty-state"]).to_contain_text("No match among 2 cached events")
+    await view["#empty-state"].get_by_role("button", name="Clear all filters").click()
     await expect(view.rows).to_have_count(2)
 
     await view.open("#id=never_seen")
-    await expect(view["#nothing"]).to_contain_text("No events yet")
+    await expect(view["#empty-state"]).to_contain_text("No events yet")
 
 
 async def test_the_url_brings_back_the_same_view(server: Server, view: View, look: Look):

@@ -92,8 +92,8 @@ async def test_events_of_one_microsecond_keep_the_order_of_their_stream_and_stre
 
 
 MERGE = """async rows => {
-  const { merged } = await import("./feed.js");
-  return merged(rows).map(({ name }) => name);
+  const { mergeNewestFirst } = await import("./model/row_buffer.js");
+  return mergeNewestFirst(rows).map(({ name }) => name);
 }"""
 
 
@@ -143,11 +143,11 @@ async def test_streams_are_picked_one_or_several_or_all(server: Server, view: Vi
     streams = view["#streams-list"]
     await expect(streams.locator("li").filter(has_text="alpha").locator(".total")).to_have_text("2")
     await expect(streams.locator("li").filter(has_text="beta").locator(".errors")).to_have_text("1")
-    await expect(streams.locator(".errors").last).to_have_attribute("title", "1 error cached, in a list of their own")
+    await expect(streams.locator(".errors").last).to_have_attribute("title", "1 error cached, in the list of errors")
 
     await streams.get_by_role("button", name="alpha").click()
     await expect(view.rows).to_have_count(2)
-    await view.page.get_by_label("Show beta too").check()
+    await view.page.get_by_label("Also show beta").check()
     await expect(view.rows).to_have_count(3)
     assert sorted(await view.ids()) == ["a1", "a2", "b1"]
     await streams.get_by_role("button", name="All streams").click()
@@ -157,7 +157,7 @@ async def test_streams_are_picked_one_or_several_or_all(server: Server, view: Vi
     await expect(streams.locator("li")).to_have_count(1)
     await expect(streams).to_contain_text("gamma")
     await view["#streams-search"].fill("nothing like it")
-    await expect(view["#streams-more"]).to_have_text("No stream has that in its name")
+    await expect(view["#streams-more"]).to_have_text("No stream matches")
 
 
 async def test_a_paused_list_stands_still_and_counts(server: Server, view: View):
@@ -169,7 +169,7 @@ async def test_a_paused_list_stands_still_and_counts(server: Server, view: View)
     await expect(view["#state"]).to_contain_text("Paused")
     await server.record(done("one"), done("two"))
 
-    await expect(view.button("Go on, 2 new")).to_be_visible()
+    await expect(view.button("Resume, 2 new")).to_be_visible()
     await expect(view["#jump"]).to_have_text("2 new, jump to latest")
     assert await view.ids() == ["before"]
     await view.press(" ")
@@ -221,8 +221,8 @@ async def test_a_gap_is_told_where_it_is(server: Server, view: View):
 
     await view.open()
 
-    await expect(view.rows.first).to_contain_text("up to 40 events of my_destination came and went unseen here")
-    await expect(view.notice("The storage does not answer. What was read stays")).to_be_visible()
+    await expect(view.rows.first).to_contain_text("up to 40 events of my_destination are missing here")
+    await expect(view.banner("The storage is unavailable. The events below stay")).to_be_visible()
 
 
 async def test_counts_are_told_to_screen_readers(server: Server, view: View):
@@ -280,7 +280,7 @@ async def test_of_too_many_streams_the_page_says_which_it_follows_and_loads_the_
     for batch in range(0, 130, 26):
         await server.record(*(done(f"e{number}", f"s{number}") for number in range(batch, batch + 26)))
     await view.open()
-    await expect(view.notice("The 100 most recently active of 130 streams are followed")).to_be_visible()
+    await expect(view.banner("The 100 most recently active of 130 streams are followed")).to_be_visible()
     await expect(view["#counts"]).to_have_text("100 of 130 cached events")
 
     await view.button("Load older").click()
@@ -290,7 +290,7 @@ async def test_of_too_many_streams_the_page_says_which_it_follows_and_loads_the_
     await expect(view["#counts"]).to_have_text("130 events")
     await expect(view["#older"]).to_be_hidden()
     await view["#streams-list"].get_by_role("button", name="s129").click()
-    await expect(view.notice("are followed")).to_have_count(0)
+    await expect(view.banner("are followed")).to_have_count(0)
 
 
 async def test_a_filtered_history_goes_on_as_well(server: Server, view: View):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def test_an_empty_page_teaches_and_becomes_the_list(server: Server, view: View):
     await view.open()
-    commands = view["#nothing pre"]
+    commands = view["#empty-state pre"]
     await expect(commands.nth(0)).to_contain_text(f"curl -X POST '{server.address}/api/v1/event?token=my_key'")
     await expect(commands.nth(1)).to_contain_text(f"curl -X POST '{server.address}/api/v1/events/cache'")
     await expect(commands.nth(2)).to_contain_text(f"proxy_pass {server.address}$request_uri;")
@@ -26,7 +26,7 @@ async def test_an_empty_page_teaches_and_becomes_the_list(server: Server, view: 
     await server.record(json.loads(body[1]))
 
     await expect(view.rows).to_have_count(1)
-    await expect(view["#nothing"]).to_be_hidden()
+    await expect(view["#empty-state"]).to_be_hidden()
 
 
 async def test_where_api_keys_are_configured_the_command_asks_for_one_that_is_accepted(start: StartServer, look: Look):
@@ -34,7 +34,7 @@ async def test_where_api_keys_are_configured_the_command_asks_for_one_that_is_ac
     server = await start(api_keys=KeyList((key,)))
     view = await look(server)
     await view.open()
-    command = view["#nothing .command"].first
+    command = view["#empty-state .command"].first
     await expect(command.locator("pre")).to_contain_text("/api/v1/event?token=YOUR_API_KEY'")
     await expect(command).to_contain_text("YOUR_API_KEY is a client_secret of api_keys in the configuration")
 
@@ -46,7 +46,7 @@ async def test_where_api_keys_are_configured_the_command_asks_for_one_that_is_ac
 
 async def test_a_first_event_that_comes_to_the_other_tab_is_shown_there(server: Server, view: View):
     await view.open()
-    await expect(view["#nothing"]).to_contain_text("No events yet")
+    await expect(view["#empty-state"]).to_contain_text("No events yet")
 
     await server.send({"event_type": "first"})
 
@@ -121,7 +121,7 @@ async def test_no_secret_of_the_configuration_comes_to_the_page(start: StartServ
     await view.open()
     await view["#token"].fill(TOKEN)
     await view.press("Enter")
-    await expect(view["#nothing pre"]).to_have_count(3)
+    await expect(view["#empty-state pre"]).to_have_count(3)
     shown = await view.page.content()
 
     await server.record(done("one"), failed("two"))
@@ -151,16 +151,16 @@ async def test_without_a_token_one_can_still_enter_it_later(start: StartServer, 
     await expect(view["#token"]).to_be_focused()
 
     await view.press("Escape")
-    await expect(view["#nothing"]).to_have_text("Nothing can be read: the server does not let this page in.")
+    await expect(view["#empty-state"]).to_have_text("No events can be read: the server rejected the request.")
     await hide(view, True)
     await hide(view, False)
     await expect(view["#state"]).to_contain_text("Not connected")
-    await view.notice("needs an admin token").get_by_role("button", name="Enter it").click()
+    await view.banner("needs an admin token").get_by_role("button", name="Enter token").click()
     await view["#token"].fill(TOKEN)
     await view.press("Enter")
 
     await expect(view["#state"]).to_have_attribute("data-state", "live")
-    await expect(view["#nothing pre"].nth(1)).to_contain_text("X-Admin-Token: YOUR_ADMIN_TOKEN")
+    await expect(view["#empty-state pre"].nth(1)).to_contain_text("X-Admin-Token: YOUR_ADMIN_TOKEN")
 
 
 async def test_a_server_that_goes_and_comes_back_loses_and_doubles_nothing(server: Server, view: View):
@@ -170,7 +170,7 @@ async def test_a_server_that_goes_and_comes_back_loses_and_doubles_nothing(serve
     view.away = True
 
     await server.stop()
-    await expect(view.notice("The server does not answer")).to_be_visible()
+    await expect(view.banner("The server does not answer")).to_be_visible()
     await expect(view["#state"]).to_contain_text("Reconnecting")
     await expect(view.rows).to_have_count(2)
     await server.start()
@@ -178,7 +178,7 @@ async def test_a_server_that_goes_and_comes_back_loses_and_doubles_nothing(serve
     await view.button("Try now").click()
 
     await expect(view.rows).to_have_count(3)
-    await expect(view.notice("The server does not answer")).to_have_count(0)
+    await expect(view.banner("The server does not answer")).to_have_count(0)
     await server.record(done("four"))
     await expect(view.rows).to_have_count(4)
     assert await view.ids() == ["four", "three", "two", "one"]
@@ -200,8 +200,8 @@ async def test_a_server_that_forgot_everything_loses_nothing_of_what_comes_since
     for number in range(5):
         await expect(view.row(f"new{number}@")).to_have_count(1)
     gap = view["#canvas .row.gap"]
-    await expect(gap).to_contain_text("the numbers of my_destination began anew here")
-    await expect(gap).to_contain_text("what was before is cached no more")
+    await expect(gap).to_contain_text("the event numbers of my_destination start again here")
+    await expect(gap).to_contain_text("earlier events are no longer cached")
     counted = await view["#bars .minute"].evaluate_all("bars => bars.map(bar => parseInt(bar.title.slice(7)))")
     assert sum(counted) == 8
 
@@ -251,12 +251,12 @@ async def test_an_absent_storage_is_told_until_it_answers_whoever_asks(start: St
     view.away = True
 
     server.storage.away = True
-    await expect(view.notice("The storage does not answer. What was read stays")).to_be_visible()
-    await expect(view["#state"]).to_contain_text("Storage away")
+    await expect(view.banner("The storage is unavailable. The events below stay")).to_be_visible()
+    await expect(view["#state"]).to_contain_text("Storage unavailable")
     await expect(view.rows).to_have_count(2)
     await view.press("e")
     await expect(view["#chips"]).to_contain_text("errors")
-    await expect(view["#nothing"]).to_have_text("Waiting for the storage")
+    await expect(view["#empty-state"]).to_have_text("Waiting for the storage")
     await expect(view.rows).to_have_count(0)
 
     await hide(view, True)
@@ -264,7 +264,7 @@ async def test_an_absent_storage_is_told_until_it_answers_whoever_asks(start: St
     await hide(view, False)
 
     await expect(view.rows).to_have_count(1)
-    await expect(view.notice("The storage does not answer")).to_have_count(0)
+    await expect(view.banner("The storage is unavailable")).to_have_count(0)
     await expect(view["#state"]).to_contain_text("Live")
 
 
@@ -274,12 +274,12 @@ async def test_what_is_not_shown_is_told_with_numbers_and_why(start: StartServer
     view = await look(server)
     await view.open()
 
-    notice = view.notice("25 events of the last minute are not shown: each stream admits 5 events in 60 seconds")
-    await notice.get_by_role("button", name="Why?").click()
+    banner = view.banner("25 events of the last minute are not shown: each stream admits 5 events in 60 seconds")
+    await banner.get_by_role("button", name="Why?").click()
 
-    await expect(notice.locator(".why")).to_contain_text("server.cache.events.size")
-    await notice.get_by_role("button", name="Dismiss").click()
-    await expect(notice).to_have_count(0)
+    await expect(banner.locator(".why")).to_contain_text("server.cache.events.size")
+    await banner.get_by_role("button", name="Dismiss").click()
+    await expect(banner).to_have_count(0)
 
 
 async def test_what_was_lost_is_told_until_it_is_dismissed(server: Server, view: View):
@@ -287,11 +287,11 @@ async def test_what_was_lost_is_told_until_it_is_dismissed(server: Server, view:
     await server.record(done("one"))
     await view.open()
 
-    notice = view.notice("3 events were lost on the way into the cache")
-    await expect(notice).to_be_visible()
-    await notice.get_by_role("button", name="Dismiss").click()
+    banner = view.banner("3 events were dropped since the server started")
+    await expect(banner).to_be_visible()
+    await banner.get_by_role("button", name="Dismiss").click()
 
-    await expect(notice).to_have_count(0)
+    await expect(banner).to_have_count(0)
 
 
 LINES = """
@@ -351,7 +351,7 @@ WIDTHS = (360, 900, 1440)
 async def test_nothing_breaks_at_any_width(server: Server, look: Look, width: int):
     view = await look(server, width)
     await view.open()
-    await expect(view["#nothing"]).to_be_visible()
+    await expect(view["#empty-state"]).to_be_visible()
     await _fits(view, width)
     await server.record(done("one", "a-stream-with-a-rather-long-name-" * 4), failed("two", error="x" * 300))
     await expect(view.rows).to_have_count(2)
@@ -387,7 +387,7 @@ async def test_everybody_can_read_it(start: StartServer, look: Look, scheme: str
     server = await start(size=4)
     view = await look(server, width, color_scheme=scheme)
     await view.open()
-    await expect(view["#nothing"]).to_be_visible()
+    await expect(view["#empty-state"]).to_be_visible()
     await _is_accessible(view)
 
     skipped = {"destination_id": "d", "original": {"event_id": "out"}, "skip": "a rule"}
@@ -395,7 +395,7 @@ async def test_everybody_can_read_it(start: StartServer, look: Look, scheme: str
     await server.record(done("one"), failed("two"), skipped, malformed, *(done(f"e{n}") for n in range(9)))
     await view.open("#q=%22")
     await expect(view.row("out").or_(view.row("a rule"))).to_be_visible()
-    await expect(view.notice("are not shown")).to_be_visible()
+    await expect(view.banner("are not shown")).to_be_visible()
     await _is_accessible(view)
 
     await view.row("a rule").click()

@@ -59,14 +59,14 @@ async def test_a_stream_is_cleared_only_after_a_confirmation(server: Server, vie
 
     await view.button("Clear …").click()
     await expect(view["#clear-dialog"]).to_contain_text("Stream alpha")
-    await expect(view.button("Keep them")).to_be_focused()
-    await view.button("Keep them").click()
+    await expect(view.button("Cancel")).to_be_focused()
+    await view.button("Cancel").click()
     await expect(view.rows).to_have_count(1)
     await view.button("Clear …").click()
     await view["#clear-sure"].click()
 
     await expect(view["#toast"]).to_have_text("1 event cleared")
-    await expect(view["#nothing"]).to_contain_text("No events yet")
+    await expect(view["#empty-state"]).to_contain_text("No events yet")
     await view["#streams-list"].get_by_role("button", name="All streams").click()
     await expect(view.rows).to_have_count(1)
 
