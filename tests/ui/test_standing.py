@@ -218,6 +218,38 @@ async def test_it_comes_back_by_itself(server: Server, view: View):
     await expect(view["#state"]).to_have_attribute("data-state", "live", timeout=20_000)
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"message": "wait", "error": "", "code": "too_many_failed_logins"}, "too many failed logins"),
+        ({"message": "the queue is full", "error": ""}, "The server answered “the queue is full”"),
+    ],
+)
+async def test_a_429_is_recognised_by_its_code(server: Server, view: View, body: dict[str, str], text: str):
+    await server.record(done("one"))
+    view.away = True
+    await view.page.route("**/events/stream?*", lambda route: route.fulfill(status=429, json=body))
+
+    await view.open()
+
+    await expect(view.banner(text)).to_be_visible()
+    await expect(view.banner("Next try in")).to_have_count(1)
+
+
+async def test_a_rejected_connection_announces_no_next_try(server: Server, view: View):
+    statuses = [500, 404]
+    view.away = True
+    await view.page.route(
+        "**/events/stream?*", lambda route: route.fulfill(status=statuses.pop(0), json={"message": "no"})
+    )
+
+    await view.open()
+    await view.button("Try now").click()
+
+    await expect(view.banner("The server rejected the request: no.")).to_be_visible()
+    await expect(view.banner("Next try in")).to_have_count(0)
+
+
 async def hide(view: View, hidden: bool) -> None:
     await view.page.evaluate(
         "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
@@ -252,7 +284,7 @@ async def test_an_absent_storage_is_told_until_it_answers_whoever_asks(start: St
 
     server.storage.away = True
     await expect(view.banner("The storage is unavailable. The events below stay")).to_be_visible()
-    await expect(view["#state"]).to_contain_text("Storage unavailable")
+    await expect(view["#state"]).to_contain_text("No storage")
     await expect(view.rows).to_have_count(2)
     await view.press("e")
     await expect(view["#chips"]).to_contain_text("errors")

@@ -7,7 +7,7 @@ const LABELS = {
   connecting: "Connecting",
   live: "Live",
   paused: "Paused",
-  unavailable: "Storage unavailable",
+  unavailable: "No storage",
   retrying: "Reconnecting",
   rejected: "Not connected",
   closed: "Disconnected",
