@@ -1,4 +1,4 @@
-"""The files of the live view, as they are served."""
+"""The files of the live view, as the server sends them."""
 
 import gzip
 import re

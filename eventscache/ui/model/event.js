@@ -132,7 +132,7 @@ export function readEvent(source) {
   const numberAt = numberReader(source);
   const stream = text(event.destination_id) || text(event.token_id);
   const row = {
-    // After a loss of the storage numbers start again at 1: a number alone would not tell new events from old ones.
+    // After a loss of the storage the numbers start again at 1, so that a number alone is not unique.
     key: `${stream}\n${event.seq}\n${event.uid}`,
     uid: text(event.uid),
     seq: Number(event.seq) || 0,
