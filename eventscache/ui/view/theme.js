@@ -2,7 +2,7 @@
 
 const KEY = "eventscache.theme";
 
-export function applyTheme() {
+function applyTheme() {
   const theme = localStorage.getItem(KEY);
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 }
