@@ -12,7 +12,8 @@ import eventscache
 from eventscache.storage.redis.scripts import read_script
 from tests.support.paths import ROOT
 
-PAGES = sorted(path.name for path in (ROOT / "eventscache" / "ui").iterdir())
+UI = ROOT / "eventscache" / "ui"
+PAGES = sorted(path.relative_to(UI).as_posix() for path in UI.rglob("*") if path.is_file())
 READ_PAGES = (
     "from eventscache.server.routes.static_files import page_routes; "
     f"assert len(list(page_routes())) == 4 + 2 * {len(PAGES)}"

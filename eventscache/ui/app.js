@@ -1,478 +1,319 @@
-/** The page: what comes in goes to the rows, what is chosen goes to the URL and from there to the server. */
+/** The page: it connects the models, the views and the actions, and draws again what changed. */
 
-import * as api from "./api.js";
-import { Arrivals } from "./arrivals.js";
-import { drawChips } from "./chips.js";
-import { clearEvents } from "./clearing.js";
-import { copy, toast } from "./clipboard.js";
-import { Detail } from "./detail.js";
-import { askToken } from "./dialogs.js";
-import { byId, show, write } from "./dom.js";
-import { readEvent } from "./event.js";
-import { exportEvents } from "./exporting.js";
-import { Feed, MOST_ROWS } from "./feed.js";
-import * as filters from "./filter.js";
-import { Hour } from "./hour.js";
-import { Known, MOST_FOLLOWED } from "./known.js";
-import { List } from "./list.js";
-import { Live } from "./live.js";
-import { openMenu } from "./menu.js";
-import { Notices } from "./notices.js";
-import { showLoading, showNoEvents, showNoMatch, showRows, showTeaching } from "./nothing.js";
-import { Older } from "./older.js";
-import { Picker } from "./picker.js";
-import { Reader } from "./reader.js";
-import { Status } from "./status.js";
-import { Tally } from "./tally.js";
-import { count, whole } from "./text.js";
-import { Toolbar } from "./toolbar.js";
+import { clearEvents } from "./actions/clear.js";
+import { copy, copyLink } from "./actions/copy.js";
+import { askToken } from "./actions/dialogs.js";
+import { findLastError, findOpenEvent } from "./actions/find_event.js";
+import { loadOlder } from "./actions/load_older.js";
+import { Navigation } from "./actions/navigation.js";
+import { PushHandler } from "./actions/push_handler.js";
+import { Selection } from "./actions/selection.js";
+import { StreamRefresh } from "./actions/stream_refresh.js";
+import { fetchQuota, hasToken, storeToken } from "./api/fetch.js";
+import { LiveConnection } from "./api/live_connection.js";
+import { byId } from "./lib/dom.js";
+import { Batcher } from "./model/batcher.js";
+import { narrows, rangeStart, serverParameters } from "./model/filter.js";
+import { EventHistory } from "./model/history.js";
+import { MinuteCounts } from "./model/minute_counts.js";
+import { MOST_ROWS, RowBuffer } from "./model/row_buffer.js";
+import { MOST_FOLLOWED, Streams } from "./model/streams.js";
+import { Banners } from "./view/banners.js";
+import { drawChips } from "./view/chips.js";
+import { Counts } from "./view/counts.js";
+import { Detail } from "./view/detail.js";
+import { EmptyState } from "./view/empty_state.js";
+import { Histogram } from "./view/histogram.js";
+import { drawJumpButton } from "./view/jump_button.js";
+import { LastError } from "./view/last_error.js";
+import { List } from "./view/list.js";
+import { LossBanners } from "./view/loss_banners.js";
+import { Picker } from "./view/picker.js";
+import { Status } from "./view/status.js";
+import { drawTabs, OTHER_TAB, TAB_LABELS } from "./view/tabs.js";
+import { toast } from "./view/toast.js";
+import { Toolbar } from "./view/toolbar.js";
 
-const MOST_FAILING = 20; // streams that are asked for their last error
-const OTHER = { processed: "incoming", incoming: "processed" };
-const LABELS = { processed: "Processed", incoming: "Incoming" };
+const FEWEST_HISTORY = 10; // events of each stream to begin a view with
 
 export class App {
-  filter = filters.fromHash(location.hash);
-  feed = new Feed();
-  tally = new Tally();
-  notices = new Notices();
-  known = new Known();
-  older = new Older();
-  #fresh = false; // rows of another view are still there
-  #openedAt = 0;
-  #tallied = "";
-  #limitedOf = "";
-  #frozenAt = NaN;
-  #tabChosen = Boolean(location.hash);
-  #gaps = 0;
+  #views = 0; // how many views have begun: what was asked for in an earlier one is ignored
 
   constructor() {
-    this.list = new List(byId("list"), byId("canvas"), {
-      choose: (key) => this.reader.open(key),
-      scrolled: () => this.reader.scrolled(),
-    });
-    this.detail = new Detail(byId("detail"), {
-      close: () => this.reader.close(),
-      link: () => this.copyLink(),
-      filter: (path, op, value) => this.change({ fields: [...this.filter.fields, { path, op, value }] }),
-    });
-    this.reader = new Reader(this, { draw: () => this.draw(), opened: (uid) => this.#opened(uid) });
-    this.arrivals = new Arrivals((rows, history) => this.#addRows(rows, history));
-    this.toolbar = new Toolbar(
-      (change) => this.change(change),
-      () => this.filter,
-    );
-    this.picker = new Picker((ids) => this.change({ ids }));
-    this.hour = new Hour((start, end) => this.#chooseMinute(start, end));
-    this.live = new Live(
-      (frame) => this.#hear(frame),
-      (state, detail) => this.#tell(state, detail),
-    );
-    this.status = new Status(this.notices, {
-      retry: () => this.live.retry(),
+    this.#createModels();
+    this.#createViews();
+    this.#createActions();
+  }
+
+  #createModels() {
+    this.streams = new Streams();
+    this.rowBuffer = new RowBuffer();
+    this.minuteCounts = new MinuteCounts();
+    this.history = new EventHistory();
+    this.batcher = new Batcher((rows, history) => this.#addRows(rows, history));
+  }
+
+  #createViews() {
+    this.banners = new Banners();
+    this.counts = new Counts();
+    this.lastError = new LastError();
+    this.emptyState = new EmptyState(copy);
+    this.lossBanners = new LossBanners(this.banners, fetchQuota);
+    this.status = new Status(this.banners, {
+      retry: () => this.connection.retry(),
       enterToken: () => this.#askToken(""),
     });
+    this.list = new List(byId("list"), byId("canvas"), {
+      choose: (key) => this.selection.open(key),
+      scrolled: () => this.selection.scrolled(),
+    });
+    this.detail = new Detail(byId("detail"), {
+      close: () => this.selection.close(),
+      copy,
+      copyLink,
+      filter: (path, op, value) => this.navigation.addField(path, op, value),
+    });
+    this.toolbar = new Toolbar(
+      (change) => this.navigation.change(change),
+      () => this.filter,
+    );
+    this.picker = new Picker((ids) => this.navigation.change({ ids }));
+    this.histogram = new Histogram((start, end) => this.navigation.toggleMinute(start, end));
   }
 
+  #createActions() {
+    this.navigation = new Navigation({
+      changed: () => this.#filterChanged(),
+      navigated: () => this.beginView(),
+      closeEvent: () => this.selection.close(),
+      openEvent: () => this.#openEventOfFilter(),
+    });
+    this.selection = new Selection(this, { draw: () => this.draw(), opened: (uid) => this.#eventOpened(uid) });
+    this.streamRefresh = new StreamRefresh(this.streams, {
+      tab: () => this.filter.tab,
+      live: () => this.status.live,
+      refreshed: () => this.#streamsRefreshed(),
+    });
+    this.push = new PushHandler(this, {
+      filter: () => this.filter,
+      ready: () => this.#openEventOfFilter(),
+      streamsChanged: () => this.streamRefresh.soon(),
+      cleared: () => this.#eventsCleared(),
+      unavailable: () => this.#dropStaleRows(),
+    });
+    this.connection = new LiveConnection(
+      (message) => this.push.handle(message),
+      (state, detail) => this.#connectionChanged(state, detail),
+    );
+  }
+
+  get filter() {
+    return this.navigation.filter;
+  }
+
+  /** Read the streams, then open the first view. */
   async start() {
-    showLoading();
+    this.emptyState.showLoading();
     this.#drawControls();
     try {
-      await this.refreshStreams();
+      await this.streamRefresh.refresh();
     } catch (fault) {
       if (fault.status === 401 || fault.status === 403) {
-        this.#tell("refused", { fault });
+        this.#connectionChanged("rejected", { fault });
         return;
-      } // all else is told when the stream opens, and tried again
+      } // the push meets any other fault as well: it shows it, and tries again
     }
-    this.look();
+    this.beginView();
   }
 
-  /** Look at what the filter says, from the beginning. */
-  look() {
+  // The view: what the filter selects, from the beginning.
+
+  beginView() {
     const { filter } = this;
-    this.arrivals.begin();
-    this.#fresh = true;
-    const streams = JSON.stringify([filter.tab, filter.ids]);
-    if (streams !== this.#limitedOf) this.status.forgetLimited();
-    this.#limitedOf = streams;
-    this.older.begin(this.#history());
-    this.#openedAt = Date.now();
-    if (!filters.hasTime(filter) || this.#tallied !== filters.scope(filter)) {
-      this.tally.reset();
-      this.#tallied = filters.scope(filter);
-    }
-    this.#frozenAt = Number.isFinite(filter.end) ? Math.max(filter.end, this.#openedAt) : NaN;
-    if (this.feed.held !== "button") this.feed.held = this.detail.key ? "open" : "";
-    this.live.open((resumed) => {
-      const parameters = filters.serverParameters(filter);
-      if (!resumed) parameters.set("history", String(this.#history()));
+    const perStream = this.#historyPerStream();
+    this.#views += 1;
+    this.batcher.beginView();
+    this.rowBuffer.beginView();
+    this.history.beginView(perStream);
+    this.minuteCounts.beginView(filter);
+    this.lossBanners.beginView(filter);
+    if (this.rowBuffer.heldBy !== "button") this.rowBuffer.heldBy = this.detail.key ? "open" : "";
+    this.connection.open((resumed) => {
+      const parameters = serverParameters(filter);
+      if (!resumed) parameters.set("history", String(perStream));
       return parameters;
     });
     this.#drawControls();
-    this.#tellUnfollowed();
-    this.askLastError();
+    this.lossBanners.setNotFollowed(filter, this.streams);
+    this.#readLastError();
   }
 
-  /** How much of each stream to begin with, so that all together fill the list. */
-  #history() {
-    const streams = Math.min(this.known.inView(this.filter).length, MOST_FOLLOWED) || 1;
-    return Math.max(10, Math.min(MOST_ROWS, Math.floor((2 * MOST_ROWS) / streams)));
+  /** How many events of each stream to begin with, so that all streams together fill the list. */
+  #historyPerStream() {
+    const streams = Math.min(this.streams.inView(this.filter).length, MOST_FOLLOWED) || 1;
+    return Math.max(FEWEST_HISTORY, Math.min(MOST_ROWS, Math.floor((2 * MOST_ROWS) / streams)));
   }
 
-  /** Change the filter: the URL, the controls and the stream follow. */
-  change(change) {
-    if ("tab" in change || "ids" in change) this.#tabChosen = true;
-    if ("tab" in change && change.tab !== this.filter.tab) {
-      change = { ids: [], uid: "", ...change };
-      if (change.tab === "incoming" && this.filter.status === "skip") change.status = ""; // nothing is skipped there
-    }
-    const before = filters.toHash({ ...this.filter, uid: "" });
-    this.filter = { ...this.filter, ...change };
-    const after = filters.toHash({ ...this.filter, uid: "" });
-    if (before === after && !("tab" in change)) return;
-    this.#remember("q" in change ? "replaceState" : "pushState");
-    if (!this.filter.uid) this.reader.close();
+  #filterChanged() {
+    if (!this.filter.uid) this.selection.close();
     this.list.toTop();
-    this.look();
+    this.beginView();
   }
 
-  #remember(how) {
-    history[how](null, "", filters.toHash(this.filter) || location.pathname);
+  async #readLastError() {
+    const view = this.#views;
+    this.lastError.reset();
+    const time = await findLastError(this.filter, this.streams.inView(this.filter));
+    if (view === this.#views) this.lastError.add(time);
   }
 
-  /** Somebody went back, or put another address in. */
-  navigated() {
-    const filter = filters.fromHash(location.hash);
-    const same = filters.toHash({ ...filter, uid: "" }) === filters.toHash({ ...this.filter, uid: "" });
-    this.filter = { ...filter, uid: "" }; // so that closing an event changes no address
-    this.reader.close();
-    this.filter = filter;
-    if (same) this.#openSelected();
-    else this.look();
-  }
-
-  // What the stream says.
-
-  #hear({ event, data }) {
-    if (event === "event") {
-      this.#take(data);
+  /** Open the event that the URL names: from the rows, or else from the cache. */
+  async #openEventOfFilter() {
+    const { uid } = this.filter;
+    if (!uid || this.detail.uid === uid) return;
+    const shown = this.rowBuffer.rows.find((row) => row.uid === uid);
+    if (shown) {
+      this.selection.open(shown.key);
       return;
     }
-    let told;
-    try {
-      told = JSON.parse(data);
-    } catch {
-      return;
-    }
-    const acts = {
-      ready: () => this.#becomeReady(),
-      counters: () => this.status.count(told),
-      gap: () => this.#takeGap(told),
-      cleared: () => this.#forget(told.id),
-      away: () => this.#becomeAway(),
-      back: () => this.status.back(),
-    };
-    if (Object.hasOwn(acts, event)) acts[event]();
+    const row = await findOpenEvent(this.filter);
+    if (this.filter.uid !== uid) return; // another event was opened meanwhile
+    if (row) this.selection.show(row);
+    else toast("The linked event is no longer cached");
   }
 
-  #take(source) {
-    const read = readEvent(source);
-    if (!read) return;
-    if (!this.arrivals.ready) this.older.look(read.row);
-    if (!filters.matchesFields(source, this.filter.fields)) return;
-    const { row } = read;
-    this.tally.add(row);
-    this.toolbar.offerType(typeof read.event.original?.event_type === "string" ? row.type : "");
-    if (this.filter.status !== "error" && (row.status === "error" || row.status === "malformed"))
-      this.status.sawError(row.time);
-    if (!this.known.has(this.filter.tab, row.stream)) this.streamsChanged();
-    this.arrivals.add(row);
+  /** An event was opened, or closed: then `uid` is "". */
+  #eventOpened(uid) {
+    document.body.classList.toggle("with-detail", Boolean(this.detail.key));
+    this.navigation.setOpenEvent(uid);
   }
 
-  #takeGap({ id, at_most: atMost }) {
-    this.#gaps += 1;
-    if (atMost === null) {
-      this.tally.forget(String(id));
-      this.older.forget(String(id));
-    }
-    this.arrivals.add({
-      key: `gap ${this.#gaps}`,
-      status: "gap",
-      stream: String(id),
-      atMost,
-      time: Date.now(),
-      uid: "",
-      seq: 0,
-    });
-  }
+  // What the server sends.
 
-  #becomeAway() {
-    this.status.away();
-    this.#dropStale();
-  }
-
-  /** What another filter left must not stay under this one, while nothing comes that would replace it. */
-  #dropStale() {
-    if (this.#fresh) this.feed.reset();
-    this.draw();
-  }
-
-  #becomeReady() {
-    this.status.back(); // it was read from, in a connection that was not told that it had been away
-    if (this.arrivals.becomeReady()) this.#openSelected();
-  }
-
-  #addRows(rows, history) {
-    if (this.#fresh) this.feed.reset();
-    this.#fresh = false;
-    this.feed.add(rows, { history });
-    this.draw();
-  }
-
-  /** A stream was cleared, here or elsewhere. */
-  #forget(id) {
-    this.arrivals.forget(id);
-    this.older.forget(id);
-    this.feed.prune((row) => row.stream !== id);
-    this.tally.reset();
-    for (const row of this.feed.rows.toReversed()) if (row.status !== "gap") this.tally.add(row);
-    this.streamsChanged();
-    this.askLastError();
-    this.draw();
-  }
-
-  #tell(state, detail = {}) {
-    this.status.tell(state, detail);
-    if (state === "refused" || state === "retrying") this.#dropStale();
-    if (state === "refused" && detail.fault.status === 401)
-      this.#askToken(api.hasToken() ? "That token does not match." : "");
+  #connectionChanged(state, detail = {}) {
+    this.status.setConnection(state, detail);
+    if (state === "rejected" || state === "retrying") this.#dropStaleRows();
+    if (state === "rejected" && detail.fault.status === 401)
+      this.#askToken(hasToken() ? "That token does not match." : "");
   }
 
   async #askToken(fault) {
     const token = await askToken(fault);
     if (!token) return;
-    api.keepToken(token);
+    storeToken(token);
     await this.start();
   }
 
-  // What is drawn.
-
-  draw() {
-    const { rows, missed, held } = this.feed;
-    this.list.set(rows);
-    this.#drawNothing();
-    this.drawHour();
-    this.#drawCounts();
-    this.status.following(held, missed);
-    const away = Boolean(held) && rows.length > 0 && (missed > 0 || this.list.away);
-    show(byId("jump"), away);
-    if (away) write(byId("jump"), missed ? `${whole(missed)} new, jump to latest` : "Jump to latest");
-  }
-
-  #drawNothing() {
-    if (this.feed.rows.length) showRows();
-    else if (!this.arrivals.ready) showLoading(this.status.obstacle);
-    else if (filters.narrows(this.filter)) showNoMatch(this.known.cached(this.filter), () => this.clearFilters());
-    else if (!this.filter.ids.length && !this.known.of(this.filter.tab).length) showTeaching(this.#other(), this.known.apiKeys);
-    else showNoEvents(this.#other());
-  }
-
-  /** The other tab, if it has something to show. */
-  #other() {
-    const tab = OTHER[this.filter.tab];
-    const total = this.known.total(tab);
-    return total ? { label: LABELS[tab], total, open: () => this.change({ tab }) } : null;
-  }
-
-  #drawCounts() {
-    const shown = this.feed.rows.filter((row) => row.status !== "gap").length;
-    const full = shown >= MOST_ROWS;
-    const left = this.arrivals.ready && this.older.left(this.filter, this.known.inView(this.filter)).length > 0;
-    const words = this.#countWords(shown, { full, left });
-    write(byId("counts"), shown || left ? words : "");
-    this.status.announce(shown ? words : "No events shown");
-    show(byId("older"), left && !full);
-  }
-
-  #countWords(shown, { full, left }) {
-    const cached = Math.max(this.known.cached(this.filter), shown);
-    if (filters.narrows(this.filter)) {
-      const among = count(cached, this.filter.status === "error" ? "cached error" : "cached event");
-      return `${count(shown, "match", "matches")}${left ? " so far" : ""} among ${among}`;
-    }
-    if (shown < cached) return `${full && !left ? "Newest " : ""}${whole(shown)} of ${count(cached, "cached event")}`;
-    return `${full ? "Newest " : ""}${count(shown, "event")}`;
-  }
-
-  drawHour() {
-    const frozen = Number.isFinite(this.#frozenAt);
-    this.hour.draw(this.tally.hour(frozen ? this.#frozenAt : Date.now()), { chosen: this.filter.start, frozen });
-  }
-
-  #drawControls() {
-    const { filter } = this;
-    this.toolbar.set(filter);
-    drawChips(filter, (change) => this.change(change));
-    for (const tab of document.querySelectorAll("[data-tab][aria-controls=events]")) {
-      const chosen = tab.dataset.tab === filter.tab;
-      tab.setAttribute("aria-selected", String(chosen));
-      tab.tabIndex = chosen ? 0 : -1;
-      if (chosen) byId("events").setAttribute("aria-labelledby", tab.id);
-      const total = this.known.total(tab.dataset.tab);
-      write(tab.querySelector(".count"), total ? whole(total) : "");
-    }
-    document.body.classList.toggle("one-stream", filter.ids.length === 1);
-    this.picker.set(this.known.of(filter.tab), filter.ids, filter.tab === "incoming" ? "API keys" : "Destinations");
-  }
-
-  /** Once a second: ages, and what has left a moving range. */
-  tick() {
-    if (this.filter.range && this.feed.prune((row) => !(row.time < filters.rangeStart(this.filter)))) this.draw();
-    this.list.draw(true);
-    this.drawHour();
-    this.detail.tick();
-    this.status.tick();
-  }
-
-  // What people do.
-
-  /** An event was opened, or closed: the URL names it. */
-  #opened(uid) {
-    const was = this.filter.uid;
-    document.body.classList.toggle("with-detail", Boolean(this.detail.key));
-    if (was === uid) return;
-    this.filter = { ...this.filter, uid };
-    this.#remember(was ? "replaceState" : "pushState");
-  }
-
-  /** Open the event that the URL names: from the rows, or else from the cache. */
-  async #openSelected() {
-    const { uid } = this.filter;
-    if (!uid || this.detail.uid === uid) return;
-    const shown = this.feed.rows.find((row) => row.uid === uid);
-    if (shown) {
-      this.reader.open(shown.key);
-      return;
-    }
-    const parameters = new URLSearchParams({ namespace: filters.namespace(this.filter), q: uid, limit: "5" });
-    if (this.filter.ids.length) parameters.set("ids", this.filter.ids.join(","));
-    const sources = await api.cached(parameters).catch(() => []);
-    if (this.filter.uid !== uid) return; // somebody went on meanwhile
-    const row = sources.map((source) => readEvent(source)?.row).find((found) => found?.uid === uid);
-    if (row) this.reader.show(row);
-    else toast("The event that was linked to is no longer cached");
-  }
-
-  clearFilters() {
-    const { status, type, q, range, start, end, fields } = filters.EMPTY;
-    this.change({ status, type, q, range, start, end, fields });
-  }
-
-  toggleErrors() {
-    this.change({ status: this.filter.status === "error" ? "" : "error" });
-  }
-
-  #chooseMinute(start, end) {
-    const again = this.filter.start === start && this.filter.end === end;
-    this.change(again ? { start: NaN, end: NaN } : { range: "", start, end });
-  }
-
-  copyLink() {
-    copy(location.href, "Link");
-  }
-
-  offerExport(at) {
-    openMenu(at, this.#exports());
-  }
-
-  /** What has no button of its own where there is little room. */
-  offerMore(at) {
-    openMenu(at, [...this.#exports(), ["Copy link", () => this.copyLink()], ["Clear …", () => this.askClear()]]);
-  }
-
-  #exports() {
-    return [
-      ["Export as NDJSON", () => exportEvents(this.filter, "ndjson")],
-      ["Export as CSV", () => exportEvents(this.filter, "csv")],
-    ];
-  }
-
-  async askClear() {
-    if (!(await clearEvents(this.filter, this.known, this.reader.row?.stream))) return;
-    this.reader.close();
-    await this.refreshStreams();
-    this.look();
-  }
-
-  async loadOlder() {
-    const openedAt = this.#openedAt;
-    const rows = await this.older.load(this.feed.rows.length, this.filter, this.known.inView(this.filter));
-    if (!rows || openedAt !== this.#openedAt) return;
-    this.feed.addOlder(rows);
+  #addRows(rows, history) {
+    this.rowBuffer.add(rows, { history });
     this.draw();
   }
 
-  // What is asked for besides.
+  /** No new rows arrive: those of the view before must not stay under this filter. */
+  #dropStaleRows() {
+    this.rowBuffer.dropStale();
+    this.draw();
+  }
 
-  /** Read the streams and their counts. */
-  async refreshStreams() {
-    await this.known.refresh();
-    const other = OTHER[this.filter.tab];
-    if (!this.#tabChosen && !this.known.of(this.filter.tab).length && this.known.of(other).length) {
-      // Nobody chose the tab that is empty: the first event leads to where it is.
-      this.filter = { ...this.filter, tab: other };
-      this.#tabChosen = true;
-      this.#remember("replaceState");
-      if (this.#openedAt) this.look();
-    }
+  #eventsCleared() {
+    this.streamRefresh.soon();
+    this.#readLastError();
+    this.draw();
+  }
+
+  #streamsRefreshed() {
+    const { tab } = this.filter;
+    const other = OTHER_TAB[tab];
+    const elsewhere = !this.streams.of(tab).length && this.streams.of(other).length > 0;
+    if (elsewhere && this.navigation.followFirstEvent(other) && this.#views) this.beginView();
     this.#drawControls();
-    this.#tellUnfollowed();
-    if (this.#openedAt) {
-      this.#drawNothing();
-      this.#drawCounts();
-    }
+    this.lossBanners.setNotFollowed(this.filter, this.streams);
+    if (!this.#views) return;
+    this.#drawEmptyState();
+    this.#drawCounts();
   }
 
-  /** All streams are not all, where there are too many. */
-  #tellUnfollowed() {
-    if (!this.known.unfollowed(this.filter)) {
-      this.notices.remove("unfollowed");
-      return;
-    }
-    const known = count(this.known.of(this.filter.tab).length, "stream");
-    this.notices.set("unfollowed", {
-      text: `The ${MOST_FOLLOWED} most recently active of ${known} are followed. Choose others to follow them.`,
-    });
+  // Drawing.
+
+  draw() {
+    const { rows, arrivedWhileHeld, heldBy } = this.rowBuffer;
+    this.list.set(rows);
+    this.#drawEmptyState();
+    this.#drawHistogram();
+    this.#drawCounts();
+    this.status.setPaused(heldBy === "button", arrivedWhileHeld);
+    drawJumpButton(this.rowBuffer, this.list.scrolledDown);
   }
 
-  streamsChanged = () => {};
-
-  /** Find out when the last error was, of the streams in view. */
-  async askLastError() {
-    this.status.lastError(NaN);
-    const failing = this.known
-      .inView(this.filter)
-      .filter(({ error_events: errors }) => errors > 0)
-      .slice(0, MOST_FAILING);
-    if (this.filter.status === "error" || !failing.length) return;
-    const ids = failing.map(({ id }) => id).join(",");
-    const parameters = new URLSearchParams({
-      namespace: filters.namespace(this.filter),
-      ids,
-      status: "error",
-      limit: "1",
-    });
-    const openedAt = this.#openedAt;
-    const sources = await api.cached(parameters).catch(() => []);
-    if (openedAt !== this.#openedAt) return;
-    const times = sources.map((source) => readEvent(source)?.row.time).filter(Number.isFinite);
-    if (times.length) this.status.sawError(Math.max(...times));
+  #drawEmptyState() {
+    const { filter, streams, emptyState } = this;
+    if (this.rowBuffer.rows.length) emptyState.hide();
+    else if (!this.batcher.ready) emptyState.showLoading(this.status.obstacle);
+    else if (narrows(filter))
+      emptyState.showNoMatch(streams.cachedEvents(filter), () => this.navigation.clearFilters());
+    else if (filter.ids.length || streams.of(filter.tab).length) emptyState.showNoEvents(this.#otherTab());
+    else emptyState.showFirstUse(this.#otherTab(), { apiKeys: streams.apiKeys, needsToken: hasToken() });
   }
 
-  /** Nobody looks: the stream is closed, and goes on where it was. */
+  /** The other tab, or null if it has no events. */
+  #otherTab() {
+    const tab = OTHER_TAB[this.filter.tab];
+    const total = this.streams.totalEvents(tab);
+    return total ? { label: TAB_LABELS[tab], total, open: () => this.navigation.change({ tab }) } : null;
+  }
+
+  #drawCounts() {
+    const { filter, streams } = this;
+    const more = this.batcher.ready && this.history.streamsWithMore(filter, streams.inView(filter)).length > 0;
+    this.counts.draw(this.rowBuffer.rows, { filter, cached: streams.cachedEvents(filter), more });
+  }
+
+  #drawHistogram() {
+    const ended = Number.isFinite(this.minuteCounts.endsAt);
+    this.histogram.draw(this.minuteCounts.hour(), { chosen: this.filter.start, ended });
+  }
+
+  #drawControls() {
+    const { filter, streams } = this;
+    this.toolbar.set(filter);
+    drawChips(filter, (change) => this.navigation.change(change));
+    drawTabs(filter.tab, streams);
+    document.body.classList.toggle("one-stream", filter.ids.length === 1);
+    this.picker.set(streams.of(filter.tab), filter.ids, filter.tab === "incoming" ? "API keys" : "Destinations");
+  }
+
+  /** Once a second: the ages, and the rows that have left a range such as the last hour. */
+  tick() {
+    const { filter } = this;
+    if (filter.range && this.rowBuffer.prune((row) => !(row.time < rangeStart(filter)))) this.draw();
+    this.list.draw(true);
+    this.#drawHistogram();
+    this.detail.tick();
+    this.status.tick();
+    this.lastError.tick();
+  }
+
+  // Buttons, and the browser's tab.
+
+  async clear() {
+    if (!(await clearEvents(this.filter, this.streams, this.selection.row?.stream))) return;
+    this.selection.close();
+    await this.streamRefresh.refresh();
+    this.beginView();
+  }
+
+  async loadOlder() {
+    const view = this.#views;
+    const inView = this.streams.inView(this.filter);
+    const rows = await loadOlder(this.history, this.rowBuffer.rows.length, this.filter, inView);
+    if (!rows || view !== this.#views) return;
+    this.rowBuffer.addOlder(rows);
+    this.draw();
+  }
+
+  /** A hidden page closes the push, and continues where it was. */
   visibilityChanged(hidden) {
-    if (hidden) this.live.close();
-    else this.live.resume();
+    if (hidden) this.connection.close();
+    else this.connection.resume();
   }
 }

@@ -1,18 +1,17 @@
-/** Ties the page's controls and the clock to the app. */
+/** Connects the buttons, the keys and the clock to the app. */
 
+import { copyLink } from "./actions/copy.js";
+import { showHelp } from "./actions/dialogs.js";
+import { listenForKeys } from "./actions/keys.js";
+import { openExportMenu, openMoreMenu } from "./actions/menus.js";
 import { App } from "./app.js";
-import { toast } from "./clipboard.js";
-import { showHelp } from "./dialogs.js";
-import { byId } from "./dom.js";
-import { listenForKeys } from "./keys.js";
-import { prepareMenu } from "./menu.js";
-import { toggleTheme } from "./theme.js";
+import { byId } from "./lib/dom.js";
+import { listenToMenu } from "./view/menu.js";
+import { listenToTabs } from "./view/tabs.js";
+import { toggleTheme } from "./view/theme.js";
+import { toast } from "./view/toast.js";
 
 const TICK_MS = 1000;
-const STREAMS_EVERY_MS = 5000;
-const FEW_STREAMS = 100; // read them more often then
-const MANY_STREAMS = 500; // and less often then
-const WAITING_EVERY_MS = 800; // while nothing is there: the first event may come to the other tab
 
 const app = new App();
 
@@ -20,100 +19,59 @@ function switchTheme() {
   toast(`Theme: ${toggleTheme()}`);
 }
 
-function clicks(acts) {
+function listenToClicks(acts) {
   for (const [id, act] of Object.entries(acts)) byId(id).addEventListener("click", act);
 }
 
-clicks({
+listenToClicks({
   theme: switchTheme,
   help: showHelp,
-  pause: () => app.reader.togglePause(),
-  jump: () => app.reader.follow(),
-  export: () => app.offerExport(byId("export")),
-  more: () => app.offerMore(byId("more")),
-  link: () => app.copyLink(),
-  clear: () => app.askClear(),
+  pause: () => app.selection.togglePause(),
+  jump: () => app.selection.jumpToLatest(),
+  export: () => openExportMenu(byId("export"), app.filter),
+  more: () => openMoreMenu(byId("more"), app.filter, () => app.clear()),
+  link: copyLink,
+  clear: () => app.clear(),
   older: () => app.loadOlder(),
-  "tab-processed": () => app.change({ tab: "processed" }),
-  "tab-incoming": () => app.change({ tab: "incoming" }),
+  "show-last-error": () => app.navigation.change({ status: "error" }),
   skip: (event) => {
-    event.preventDefault(); // the fragment is the view's
+    event.preventDefault(); // the fragment of the URL holds the filter
     byId("list").focus();
   },
 });
-byId("last-error")
-  .querySelector("button")
-  .addEventListener("click", () => app.change({ status: "error" }));
+listenToTabs((tab) => app.navigation.change({ tab }));
+listenToMenu();
 
-document.querySelector(".top .tabs").addEventListener("keydown", (event) => {
-  if (event.key !== "ArrowRight" && event.key !== "ArrowLeft") return;
-  const tab = app.filter.tab === "incoming" ? "processed" : "incoming";
-  app.change({ tab });
-  byId(`tab-${tab}`).focus();
-  event.preventDefault();
-});
-
-/** Go to another event; the list takes the focus, so that Enter opens it and presses no button. */
+/** Go to another event. The list gets the focus, so that Enter opens the event and presses no button. */
 function move(step) {
   app.list.focus();
-  app.reader.move(step);
+  app.selection.move(step);
 }
 
 listenForKeys({
   j: () => move(1),
   k: () => move(-1),
-  ArrowDown: () => app.reader.move(1),
-  ArrowUp: () => app.reader.move(-1),
-  Enter: () => app.reader.open(app.list.active),
-  Escape: () => app.reader.close(),
+  ArrowDown: () => app.selection.move(1),
+  ArrowUp: () => app.selection.move(-1),
+  Enter: () => app.selection.open(app.list.active),
+  Escape: () => app.selection.close(),
   "/": () => {
     byId("search").focus();
     byId("search").select();
   },
-  p: () => app.reader.togglePause(),
-  " ": () => app.reader.togglePause(),
-  e: () => app.toggleErrors(),
-  c: () => app.reader.copyJson(),
+  p: () => app.selection.togglePause(),
+  " ": () => app.selection.togglePause(),
+  e: () => app.navigation.toggleErrors(),
+  c: () => app.selection.copyJson(),
   t: switchTheme,
   "?": showHelp,
 });
-prepareMenu();
 
 document.addEventListener("visibilitychange", () => app.visibilityChanged(document.hidden));
-addEventListener("popstate", () => app.navigated());
 
 setInterval(() => {
   if (!document.hidden) app.tick();
 }, TICK_MS);
 
-let reading;
-
-function readStreamsIn(ms) {
-  clearTimeout(reading);
-  reading = setTimeout(readStreams, ms);
-}
-
-/** When to read the streams next. */
-function pauseMs() {
-  if (!app.known.of(app.filter.tab).length) return WAITING_EVERY_MS;
-  if (app.known.count <= FEW_STREAMS) return STREAMS_EVERY_MS / 2;
-  return app.known.count > MANY_STREAMS ? 6 * STREAMS_EVERY_MS : STREAMS_EVERY_MS;
-}
-
-async function readStreams() {
-  if (app.status.live) await app.refreshStreams().catch(() => {}); // the stream tells what is wrong
-  readStreamsIn(pauseMs());
-}
-
-let soon = false;
-app.streamsChanged = () => {
-  if (soon) return;
-  soon = true;
-  setTimeout(() => {
-    soon = false;
-    readStreams();
-  }, WAITING_EVERY_MS);
-};
-
 await app.start();
-readStreamsIn(pauseMs());
+app.streamRefresh.start();

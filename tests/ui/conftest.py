@@ -144,8 +144,8 @@ class View:
     def button(self, name: str, *, exact: bool = True) -> Locator:
         return self.page.get_by_role("button", name=name, exact=exact)
 
-    def notice(self, text: str) -> Locator:
-        return self[".notice"].filter(has_text=text)
+    def banner(self, text: str) -> Locator:
+        return self[".banner"].filter(has_text=text)
 
     async def press(self, *keys: str) -> None:
         for key in keys:

@@ -23,7 +23,7 @@ SKIP = "Transform or table name filter marked object to be skipped"
 
 
 def record(number: int, draw: random.Random) -> dict[str, Any]:
-    """Return an event of the last hour, of which more came lately, and what became of it."""
+    """Return an event of the last hour and its outcome; most events are recent."""
     stream = draw.choice(("postgres_main", "bigquery.events", "webhook-crm"))
     age = dt.timedelta(seconds=3300 * (1 - number / EVENTS) ** 2 + 1)
     path, email, offset = draw.choice(PATHS), f"user{draw.randint(1, 40)}@example.com", draw.choice((0, 60, -180))
@@ -35,16 +35,16 @@ def record(number: int, draw: random.Random) -> dict[str, Any]:
         "user": {"anonymous_id": anonymous_id, "email": email},
         "utm": {"source": draw.choice(("newsletter", "google", "hn"))},
     }
-    told: dict[str, Any] = {
+    outcome: dict[str, Any] = {
         "destination_id": stream,
         "original": original,
         "timestamp": (dt.datetime.now(dt.UTC) - age).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
-    fate = draw.random()
-    if fate < 0.1:
-        return told | {"error": ERROR}
-    if fate < 0.17:
-        return told | {"skip": SKIP}
+    chance = draw.random()
+    if chance < 0.1:
+        return outcome | {"error": ERROR}
+    if chance < 0.17:
+        return outcome | {"skip": SKIP}
     columns = {
         "doc_path": ("text", path),
         "event_type": ("text", original["event_type"]),
@@ -52,10 +52,10 @@ def record(number: int, draw: random.Random) -> dict[str, Any]:
         "eventn_ctx_local_tz_offset": ("text", str(offset)),
         "user_anon": ("text", anonymous_id),
         "user_email": ("text", email),
-        "_timestamp": ("timestamp", told["timestamp"]),
+        "_timestamp": ("timestamp", outcome["timestamp"]),
     }
     fields = [{"field": field, "type": kind, "value": value} for field, (kind, value) in columns.items()]
-    return told | {"success": {"destination_id": stream, "table": "events", "record": fields}}
+    return outcome | {"success": {"destination_id": stream, "table": "events", "record": fields}}
 
 
 async def open_view(browser: Browser, server: Server, *, dark: bool = False, fragment: str = "") -> Page:
@@ -63,7 +63,7 @@ async def open_view(browser: Browser, server: Server, *, dark: bool = False, fra
         viewport={"width": 1160, "height": 560}, color_scheme="dark" if dark else "light", reduced_motion="reduce"
     )
     await page.goto(f"{server.address}/ui/{fragment}")
-    await expect(page.locator("#last-error, #nothing h2").locator("visible=true").first).to_be_visible()
+    await expect(page.locator("#last-error, #empty-state h2").locator("visible=true").first).to_be_visible()
     return page
 
 

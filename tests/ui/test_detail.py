@@ -1,4 +1,4 @@
-"""One event in full, whatever is in it."""
+"""One event in full, with any content."""
 
 import json
 import re
@@ -70,7 +70,7 @@ async def test_an_http_request_is_shown_as_one(server: Server, view: View):
     await expect(view.detail.locator(".left")).to_contain_text("user.email")
 
 
-async def test_an_error_and_a_skip_say_why(server: Server, view: View):
+async def test_the_reason_of_an_error_and_of_a_skip_is_shown(server: Server, view: View):
     await server.record(
         failed("bad", error="cannot cast\n'x' to INT64"),
         {"destination_id": "d", "original": {"event_id": "out"}, "skip": "no table for it"},
@@ -78,17 +78,17 @@ async def test_an_error_and_a_skip_say_why(server: Server, view: View):
     await view.open()
 
     await view.row("bad").click()
-    await expect(view.detail.locator(".story.error")).to_contain_text("cannot cast\n'x' to INT64", use_inner_text=True)
+    await expect(view.detail.locator(".reason.error")).to_contain_text("cannot cast\n'x' to INT64", use_inner_text=True)
     await tab(view, "Result").click()
-    await expect(view.detail).to_contain_text("The destination took nothing")
+    await expect(view.detail).to_contain_text("The destination stored nothing")
     await tab(view, "Diff").click()
     await expect(view.detail).to_contain_text("nothing to compare")
 
     await view.row("no table").click()
-    await expect(view.detail.locator(".story.skip")).to_contain_text("no table for it")
+    await expect(view.detail.locator(".reason.skip")).to_contain_text("no table for it")
 
 
-async def test_a_malformed_body_is_shown_as_it_came(server: Server, view: View):
+async def test_a_malformed_body_is_shown_as_received(server: Server, view: View):
     await server.record({"destination_id": "d", "malformed": '{abc: "123"}', "error": "no JSON"})
     await view.open()
 
@@ -124,7 +124,7 @@ async def test_original_and_result_are_compared(server: Server, view: View):
         await expect(view.detail.locator(f".{kind} tbody tr")).to_have_text([text])
 
 
-async def test_masked_values_are_tags_that_say_so(start: StartServer, look: Look):
+async def test_masked_values_are_shown_as_tags(start: StartServer, look: Look):
     server = await start(mask_drop=("user.name",), mask_hash=("**.email",), mask_key="a-key")
     digits = "0123456789abcdef" * 2
     await server.record(done("plain") | {"original": {"event_id": "plain", "md5": digits, "masked": True, "x": "***"}})
@@ -155,7 +155,7 @@ async def test_masked_values_are_tags_that_say_so(start: StartServer, look: Look
     await expect(view.detail.locator(".facts")).not_to_contain_text("Masked")
 
 
-async def test_raw_is_the_record_of_the_api(server: Server, view: View):
+async def test_the_raw_tab_shows_the_record_as_the_api_returns_it(server: Server, view: View):
     await server.record(done("one"))
     await view.open()
     await view.rows.first.click()
@@ -167,7 +167,7 @@ async def test_raw_is_the_record_of_the_api(server: Server, view: View):
     assert shown == line.decode().strip()
 
 
-async def test_branches_open_and_close_and_values_and_paths_are_copied(server: Server, view: View):
+async def test_branches_expand_and_collapse_and_values_and_paths_are_copied(server: Server, view: View):
     record = done("one")
     record["original"] = {
         "a": {"b c": [{"deep": "treasure"}]},
@@ -204,7 +204,7 @@ async def test_a_curl_command_holds_placeholders_for_secrets(server: Server, vie
     assert "secret" not in command
 
 
-async def test_a_big_event_is_there_at_once_and_in_parts(server: Server, view: View):
+async def test_a_big_event_is_shown_immediately_and_in_parts(server: Server, view: View):
     deep: object = "the bottom"
     for _ in range(190):
         deep = {"d": deep}
@@ -249,7 +249,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_hostile_text_is_text_wherever_it_stands(server: Server, view: View, name: str):
+async def test_hostile_text_is_shown_as_text_everywhere(server: Server, view: View, name: str):
     text = HOSTILE[name]
     shown = "".join(f"\\u{ord(c):04x}" if c in "\u2028\u2029\u202e\u0000\u0007" else c for c in text)
     stream = text if name in {"script", "handler", "link", "template"} and "," not in text else "d"

@@ -1,4 +1,4 @@
-"""Filters: for what is cached and what comes, in the URL, and one by one to be taken away."""
+"""Filters: for cached and new events, in the URL, and as chips."""
 
 import datetime as dt
 import re
@@ -16,7 +16,7 @@ def minutes_ago(minutes: float) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-async def test_a_status_holds_for_what_is_cached_and_what_comes(server: Server, view: View):
+async def test_a_status_filters_cached_and_new_events(server: Server, view: View):
     await server.record(done("ok1"), failed("bad1"))
     await view.open()
     await expect(view.rows).to_have_count(2)
@@ -29,7 +29,7 @@ async def test_a_status_holds_for_what_is_cached_and_what_comes(server: Server, 
     assert await view.ids() == ["bad2", "bad1"]
 
 
-async def test_of_incoming_events_only_what_can_be_is_offered(server: Server, view: View):
+async def test_incoming_events_have_only_the_statuses_that_are_possible(server: Server, view: View):
     await server.send({"event_type": "login"})
     await view.open("#status=skip")
     await expect(view["#chips"]).to_contain_text("skipped")
@@ -44,7 +44,7 @@ async def test_of_incoming_events_only_what_can_be_is_offered(server: Server, vi
     await expect(view.row("login")).to_be_visible()
 
 
-async def test_a_type_holds_for_what_is_cached_and_what_comes(server: Server, view: View):
+async def test_a_type_filters_cached_and_new_events(server: Server, view: View):
     await server.record(done("page1"), failed("sign1"))
     await view.open()
 
@@ -57,7 +57,7 @@ async def test_a_type_holds_for_what_is_cached_and_what_comes(server: Server, vi
     assert await view.ids() == ["sign2", "sign1"]
 
 
-async def test_a_text_is_found_in_any_case_in_what_is_cached_and_what_comes(server: Server, view: View):
+async def test_a_text_filters_cached_and_new_events_in_any_case(server: Server, view: View):
     await server.record(done("needle1"), done("hay1"))
     await view.open()
 
@@ -80,7 +80,7 @@ async def test_a_text_is_found_in_any_case_in_what_is_cached_and_what_comes(serv
         ('items[0]["odd key"] = x', ["ann"]),
     ],
 )
-async def test_a_field_is_compared(server: Server, view: View, expression: str, found: list[str]):
+async def test_an_expression_filters_by_a_field(server: Server, view: View, expression: str, found: list[str]):
     for name, price in (("ann", 2), ("bob", 10), ("cleo", 100)):
         record = done(name)
         record["original"] |= {"price": price, "items": [{"odd key": "x" if name == "ann" else "y"}]}
@@ -98,7 +98,7 @@ async def test_a_field_is_compared(server: Server, view: View, expression: str, 
 @pytest.mark.parametrize(
     ("value", "found"), [("5m", ["now"]), ("1h", ["now", "half"]), ("24h", ["now", "half", "day"])]
 )
-async def test_a_time_range_holds(server: Server, view: View, value: str, found: list[str]):
+async def test_a_time_range_filters_events(server: Server, view: View, value: str, found: list[str]):
     await server.record(
         done("old", timestamp=minutes_ago(3000)),
         done("day", timestamp=minutes_ago(600)),
@@ -114,7 +114,7 @@ async def test_a_time_range_holds(server: Server, view: View, value: str, found:
     assert await view.ids() == found
 
 
-async def test_a_range_of_ones_own_is_in_utc(server: Server, look: Look):
+async def test_a_custom_time_range_is_in_utc(server: Server, look: Look):
     view = await look(server, timezone_id="America/New_York")
     await server.record(
         done("before", timestamp="2026-03-01T09:59:59.000000Z"), done("inside", timestamp="2026-03-01T10:00:00.000000Z")
@@ -131,7 +131,7 @@ async def test_a_range_of_ones_own_is_in_utc(server: Server, look: Look):
     await expect(view["#chips"]).to_contain_text("from 2026-03-01 10:00 to 2026-03-01 11:00 UTC")
 
 
-async def test_chips_take_filters_away_one_by_one_or_all(server: Server, view: View):
+async def test_chips_remove_one_filter_or_all(server: Server, view: View):
     await server.record(done("ok"), failed("bad"))
     await view.open("#status=error&type=signup&q=bad&field=event_id+%3D+bad")
     await expect(view.rows).to_have_count(1)
@@ -146,20 +146,20 @@ async def test_chips_take_filters_away_one_by_one_or_all(server: Server, view: V
     assert "#" not in view.page.url
 
 
-async def test_no_match_and_no_events_are_told_apart(server: Server, view: View):
+async def test_no_match_and_no_events_have_different_texts(server: Server, view: View):
     await server.record(done("one"), done("two"))
     await view.open()
 
     await view["#search"].fill("nothing has this")
-    await expect(view["#nothing"]).to_contain_text("No match among 2 cached events")
-    await view["#nothing"].get_by_role("button", name="Clear all filters").click()
+    await expect(view["#empty-state"]).to_contain_text("No match among 2 cached events")
+    await view["#empty-state"].get_by_role("button", name="Clear all filters").click()
     await expect(view.rows).to_have_count(2)
 
     await view.open("#id=never_seen")
-    await expect(view["#nothing"]).to_contain_text("No events yet")
+    await expect(view["#empty-state"]).to_contain_text("No events yet")
 
 
-async def test_the_url_brings_back_the_same_view(server: Server, view: View, look: Look):
+async def test_a_copied_link_opens_the_same_view(server: Server, view: View, look: Look):
     await server.record(failed("one", "alpha"), failed("two", "alpha"), done("three", "alpha"), failed("four", "beta"))
     await view.open()
     await view["#streams-list"].get_by_role("button", name="alpha").click()
@@ -182,7 +182,7 @@ async def test_the_url_brings_back_the_same_view(server: Server, view: View, loo
     await expect(view.detail).to_contain_text("one")
 
 
-async def test_going_back_brings_back_the_view_before(server: Server, view: View):
+async def test_going_back_opens_the_previous_view(server: Server, view: View):
     await server.record(done("ok"), failed("bad"))
     await view.open()
     await view.press("e")
@@ -194,7 +194,7 @@ async def test_going_back_brings_back_the_view_before(server: Server, view: View
     await expect(view.rows).to_have_count(1)
 
 
-async def test_a_linked_event_that_the_list_does_not_show_opens_all_the_same(server: Server, view: View):
+async def test_a_linked_event_opens_even_if_the_list_does_not_show_it(server: Server, view: View):
     await server.record(done("hidden", uid="the-uid"), failed("bad"))
 
     await view.open("#status=error&uid=the-uid")
@@ -202,7 +202,7 @@ async def test_a_linked_event_that_the_list_does_not_show_opens_all_the_same(ser
     await expect(view.detail).to_contain_text("hidden@jitsu.com")
 
 
-async def test_a_linked_event_that_is_gone_is_said_to_be(server: Server, view: View):
+async def test_a_message_says_that_a_linked_event_is_no_longer_cached(server: Server, view: View):
     await server.record(done("there"))
 
     await view.open("#uid=gone")
@@ -232,7 +232,7 @@ VALUES = {"1.10": "1.11", "12345678901234567890": "12345678901234567891", '""': 
 
 
 @pytest.mark.parametrize(("value", "other"), VALUES.items())
-async def test_any_value_becomes_a_filter_as_it_came_and_is_in_the_address(
+async def test_any_value_becomes_a_filter_exactly_as_received_and_stands_in_the_url(
     server: Server, view: View, value: str, other: str
 ):
     for name, each in (("this", value), ("that", other)):
@@ -255,7 +255,7 @@ async def test_any_value_becomes_a_filter_as_it_came_and_is_in_the_address(
     assert await view.ids() == ["that"]
 
 
-async def test_a_number_is_the_same_however_it_is_written(server: Server, view: View):
+async def test_a_number_filter_finds_other_notations_of_the_same_number(server: Server, view: View):
     await server.record('{"destination_id":"d","original":{"event_id":"one","price":1.10}}')
 
     await view.open("#field=price+%3D+1.1")
@@ -278,7 +278,7 @@ async def test_a_bar_of_the_last_hour_becomes_a_time_filter(server: Server, view
     await expect(view.rows).to_have_count(3)
 
 
-async def test_the_last_error_is_told_and_shown(server: Server, view: View):
+async def test_the_time_of_the_last_error_is_shown_and_leads_to_the_errors(server: Server, view: View):
     await server.record(failed("bad", timestamp=minutes_ago(4.5)), done("ok"))
     await view.open()
     await expect(view["#last-error"]).to_contain_text("Last error 4 min ago")

@@ -1,4 +1,4 @@
-"""What the live view lists, and how it follows what comes."""
+"""The list: its rows, their order, and how new and older events are added."""
 
 import re
 
@@ -12,14 +12,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SUCCESS = re.compile("Success")
 
 
-async def test_it_opens_on_its_own_and_asks_nobody_else(view: View):
+async def test_the_page_loads_files_of_its_own_server_only(view: View):
     await view.open()
 
     assert {request.url.partition("?")[0].rpartition("/")[2] for request in view.requests} >= {"app.js", "page.css"}
     await expect(view.page).to_have_title("eventscache")
 
 
-async def test_a_row_tells_status_time_type_id_and_a_line(server: Server, view: View):
+async def test_a_row_shows_status_time_type_id_and_a_summary(server: Server, view: View):
     stamp = "2024-02-29T10:20:30.123456Z"
     await server.record(
         done("ok", timestamp=stamp),
@@ -45,7 +45,7 @@ async def test_a_row_tells_status_time_type_id_and_a_line(server: Server, view: 
         await expect(row.locator("svg.icon")).to_have_count(1)
 
 
-async def test_a_row_tells_numbers_as_they_came(server: Server, view: View):
+async def test_a_row_shows_numbers_as_received(server: Server, view: View):
     original = '{"event_id":12345678901234567890,"price":1.10,"inner":{"deep":1e2}}'
     await server.record(f'{{"destination_id":"d","original":{original}}}')
 
@@ -64,6 +64,52 @@ async def test_the_newest_event_is_on_top(server: Server, view: View):
 
     await expect(view.rows).to_have_count(3)
     assert await view.ids() == ["third", "second", "first"]
+
+
+STAMP = "2024-02-29T10:20:30.123{:03}Z"
+SAME_MILLISECOND = [("first", "b", 1), ("second", "a", 2), ("third", "b", 3), ("fourth", "c", 4), ("fifth", "a", 5)]
+
+
+async def test_events_of_one_millisecond_are_ordered_by_microseconds(server: Server, view: View):
+    records = [done(name, stream, timestamp=STAMP.format(us)) for name, stream, us in SAME_MILLISECOND]
+    await server.record(*records)
+
+    await view.open()
+
+    await expect(view.rows).to_have_count(5)
+    assert await view.ids() == ["fifth", "fourth", "third", "second", "first"]
+
+
+async def test_events_of_one_microsecond_are_ordered_by_stream_name_and_by_their_order_in_the_stream(
+    server: Server, view: View
+):
+    await server.record(*(done(name, stream, timestamp=STAMP.format(7)) for name, stream, _ in SAME_MILLISECOND))
+
+    await view.open()
+
+    await expect(view.rows).to_have_count(5)
+    assert await view.ids() == ["fifth", "second", "third", "first", "fourth"]
+
+
+MERGE = """async rows => {
+  const { mergeNewestFirst } = await import("./model/row_buffer.js");
+  return mergeNewestFirst(rows).map(({ name }) => name);
+}"""
+
+
+@pytest.mark.parametrize("arrival", [(0, 1, 2, 3, 4), (1, 4, 0, 2, 3), (3, 0, 2, 1, 4)])
+async def test_the_order_of_rows_does_not_depend_on_which_stream_arrives_first(view: View, arrival: tuple[int, ...]):
+    await view.open()
+
+    def row(position: int, microseconds: int) -> dict[str, str | int]:
+        name, stream, _ = SAME_MILLISECOND[position]
+        return {"name": name, "stream": stream, "timeUs": 1_000 + microseconds}
+
+    by_time = await view.page.evaluate(MERGE, [row(position, position) for position in arrival])
+    by_stream = await view.page.evaluate(MERGE, [row(position, 0) for position in arrival])
+
+    assert by_time == ["fifth", "fourth", "third", "second", "first"]
+    assert by_stream == ["fifth", "second", "third", "first", "fourth"]
 
 
 async def test_a_new_event_appears_by_itself(server: Server, view: View):
@@ -91,17 +137,17 @@ async def test_incoming_events_have_a_tab_of_their_own(server: Server, view: Vie
     await expect(view["#streams-list"]).to_contain_text("key")
 
 
-async def test_streams_are_picked_one_or_several_or_all(server: Server, view: View):
+async def test_one_or_several_or_all_streams_can_be_chosen(server: Server, view: View):
     await server.record(done("a1", "alpha"), done("a2", "alpha"), failed("b1", "beta"), done("c1", "gamma"))
     await view.open()
     streams = view["#streams-list"]
     await expect(streams.locator("li").filter(has_text="alpha").locator(".total")).to_have_text("2")
     await expect(streams.locator("li").filter(has_text="beta").locator(".errors")).to_have_text("1")
-    await expect(streams.locator(".errors").last).to_have_attribute("title", "1 error cached, in a list of their own")
+    await expect(streams.locator(".errors").last).to_have_attribute("title", "1 error cached, in the list of errors")
 
     await streams.get_by_role("button", name="alpha").click()
     await expect(view.rows).to_have_count(2)
-    await view.page.get_by_label("Show beta too").check()
+    await view.page.get_by_label("Also show beta").check()
     await expect(view.rows).to_have_count(3)
     assert sorted(await view.ids()) == ["a1", "a2", "b1"]
     await streams.get_by_role("button", name="All streams").click()
@@ -111,10 +157,10 @@ async def test_streams_are_picked_one_or_several_or_all(server: Server, view: Vi
     await expect(streams.locator("li")).to_have_count(1)
     await expect(streams).to_contain_text("gamma")
     await view["#streams-search"].fill("nothing like it")
-    await expect(view["#streams-more"]).to_have_text("No stream has that in its name")
+    await expect(view["#streams-more"]).to_have_text("No stream matches")
 
 
-async def test_a_paused_list_stands_still_and_counts(server: Server, view: View):
+async def test_a_paused_list_does_not_change_and_counts_new_events(server: Server, view: View):
     await server.record(done("before"))
     await view.open()
     await expect(view.rows).to_have_count(1)
@@ -123,7 +169,7 @@ async def test_a_paused_list_stands_still_and_counts(server: Server, view: View)
     await expect(view["#state"]).to_contain_text("Paused")
     await server.record(done("one"), done("two"))
 
-    await expect(view.button("Go on, 2 new")).to_be_visible()
+    await expect(view.button("Resume, 2 new")).to_be_visible()
     await expect(view["#jump"]).to_have_text("2 new, jump to latest")
     assert await view.ids() == ["before"]
     await view.press(" ")
@@ -132,7 +178,7 @@ async def test_a_paused_list_stands_still_and_counts(server: Server, view: View)
     await expect(view["#pause"]).to_have_text("Pause")
 
 
-async def test_scrolling_down_holds_the_list_until_one_jumps_back(server: Server, view: View):
+async def test_scrolling_down_holds_new_rows_back_until_the_button_is_pressed(server: Server, view: View):
     await server.record(*(done(f"e{number}") for number in range(90)))
     await view.open()
     await expect(view.row("e89@").first).to_be_visible()
@@ -149,7 +195,7 @@ async def test_scrolling_down_holds_the_list_until_one_jumps_back(server: Server
     await expect(view["#jump"]).to_be_hidden()
 
 
-async def test_an_open_event_holds_the_list_until_it_is_closed(server: Server, view: View):
+async def test_an_open_event_holds_new_rows_back_until_it_is_closed(server: Server, view: View):
     await server.record(done("read"))
     await view.open()
 
@@ -162,24 +208,24 @@ async def test_an_open_event_holds_the_list_until_it_is_closed(server: Server, v
     await expect(view.detail).to_be_hidden()
 
 
-async def test_a_gap_is_told_where_it_is(server: Server, view: View):
+async def test_a_gap_is_a_row_between_the_events_before_and_after(server: Server, view: View):
     body = (
         'event: ready\ndata: {}\n\nevent: gap\ndata: {"namespace":"destination","id":"my_destination","at_most":40}\n\n'
         'event: away\ndata: {"message":"timeout"}\n\n'
     )
     await server.record(done("kept"))
-    view.away = True  # what is made up ends at once
+    view.away = True  # the made-up answer ends immediately
     await view.page.route(
         "**/events/stream?*", lambda route: route.fulfill(body=body, content_type="text/event-stream")
     )
 
     await view.open()
 
-    await expect(view.rows.first).to_contain_text("up to 40 events of my_destination came and went unseen here")
-    await expect(view.notice("The storage does not answer. What was read stays")).to_be_visible()
+    await expect(view.rows.first).to_contain_text("up to 40 events of my_destination are missing here")
+    await expect(view.banner("The storage is unavailable. The events below stay")).to_be_visible()
 
 
-async def test_counts_are_told_to_screen_readers(server: Server, view: View):
+async def test_counts_are_announced_to_screen_readers(server: Server, view: View):
     await server.record(done("one"), done("two"))
     await view.open()
 
@@ -201,7 +247,7 @@ async def test_a_busy_stream_leaves_the_page_usable(start: StartServer, look: Lo
 
     for batch in range(8):
         await server.record(*(done(f"e{batch}-{number}") for number in range(500)))
-        # Each key is handled while events pour in.
+        # Each key is handled while many events arrive.
         await view.press("t")
         await expect(view["html"]).to_have_attribute("data-theme", "light" if batch % 2 else "dark")
 
@@ -230,11 +276,13 @@ async def test_older_events_are_loaded_on_demand(start: StartServer, look: Look)
     assert (await view.ids())[-3:] == ["e2", "e1", "e0"]
 
 
-async def test_of_too_many_streams_the_page_says_which_it_follows_and_loads_the_others(server: Server, view: View):
+async def test_with_too_many_streams_a_banner_says_which_are_followed_and_others_can_be_loaded(
+    server: Server, view: View
+):
     for batch in range(0, 130, 26):
         await server.record(*(done(f"e{number}", f"s{number}") for number in range(batch, batch + 26)))
     await view.open()
-    await expect(view.notice("The 100 most recently active of 130 streams are followed")).to_be_visible()
+    await expect(view.banner("The 100 most recently active of 130 streams are followed")).to_be_visible()
     await expect(view["#counts"]).to_have_text("100 of 130 cached events")
 
     await view.button("Load older").click()
@@ -244,10 +292,10 @@ async def test_of_too_many_streams_the_page_says_which_it_follows_and_loads_the_
     await expect(view["#counts"]).to_have_text("130 events")
     await expect(view["#older"]).to_be_hidden()
     await view["#streams-list"].get_by_role("button", name="s129").click()
-    await expect(view.notice("are followed")).to_have_count(0)
+    await expect(view.banner("are followed")).to_have_count(0)
 
 
-async def test_a_filtered_history_goes_on_as_well(server: Server, view: View):
+async def test_older_events_that_match_a_filter_are_loaded(server: Server, view: View):
     rare = ({"original": {"event_type": "rare", "event_id": f"r{number}", "n": number}} for number in range(90))
     await server.record(*(each | {"destination_id": "deep"} for each in rare))
     await server.record(*(done("x", f"s{number}") for number in range(49)))
@@ -262,7 +310,7 @@ async def test_a_filtered_history_goes_on_as_well(server: Server, view: View):
     await expect(view.row("r10")).to_be_visible()
 
 
-async def test_of_many_full_streams_the_newest_events_are_on_top(server: Server, view: View):
+async def test_with_many_full_streams_the_newest_events_are_on_top(server: Server, view: View):
     for stream in range(30):
         await server.record(*(done(f"s{stream}-{number}", f"stream{stream}") for number in range(100)))
 

@@ -1,4 +1,4 @@
-"""What people do with events besides reading them: export, clear, keys, theme."""
+"""Export, clearing, keyboard shortcuts and the theme."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ async def test_the_filtered_events_are_exported_as_ndjson(server: Server, view: 
     assert [json.loads(line)["original"]["event_id"] for line in lines] == ["bad2"]
 
 
-async def test_the_filtered_events_are_exported_as_csv_that_runs_nothing(server: Server, view: View):
+async def test_the_filtered_events_are_exported_as_csv_without_formulas(server: Server, view: View):
     await server.record(failed("=HYPERLINK(1)", error='say "no", twice'), done("ok"))
     await view.open("#status=error")
     await expect(view.rows).to_have_count(1)
@@ -42,7 +42,7 @@ async def test_the_filtered_events_are_exported_as_csv_that_runs_nothing(server:
     assert json.loads(row["original"])["event_type"] == "signup"
 
 
-async def test_csv_holds_numbers_as_they_came(server: Server, view: View):
+async def test_csv_holds_numbers_as_received(server: Server, view: View):
     original = '{"price":1.10,"big":12345678901234567890}'
     await server.record(f'{{"destination_id":"d","original":{original}}}')
     await view.open()
@@ -59,19 +59,19 @@ async def test_a_stream_is_cleared_only_after_a_confirmation(server: Server, vie
 
     await view.button("Clear …").click()
     await expect(view["#clear-dialog"]).to_contain_text("Stream alpha")
-    await expect(view.button("Keep them")).to_be_focused()
-    await view.button("Keep them").click()
+    await expect(view.button("Cancel")).to_be_focused()
+    await view.button("Cancel").click()
     await expect(view.rows).to_have_count(1)
     await view.button("Clear …").click()
     await view["#clear-sure"].click()
 
     await expect(view["#toast"]).to_have_text("1 event cleared")
-    await expect(view["#nothing"]).to_contain_text("No events yet")
+    await expect(view["#empty-state"]).to_contain_text("No events yet")
     await view["#streams-list"].get_by_role("button", name="All streams").click()
     await expect(view.rows).to_have_count(1)
 
 
-async def test_all_streams_are_cleared_and_other_windows_notice(server: Server, view: View, look: Look):
+async def test_all_streams_are_cleared_in_all_windows(server: Server, view: View, look: Look):
     await server.record(done("a", "alpha"), done("b", "beta"))
     other = await look(server)
     await other.open()
@@ -117,7 +117,7 @@ async def test_keys_do_what_the_help_says(server: Server, view: View):
     await expect(view["#help-dialog"]).to_be_hidden()
 
 
-async def test_the_theme_is_the_systems_until_one_chooses(server: Server, look: Look):
+async def test_the_theme_is_that_of_the_system_until_another_is_chosen(server: Server, look: Look):
     view = await look(server, color_scheme="dark")
     await view.open()
     dark = await view["body"].evaluate("body => getComputedStyle(body).backgroundColor")
@@ -131,7 +131,7 @@ async def test_the_theme_is_the_systems_until_one_chooses(server: Server, look: 
     await expect(view["body"]).to_have_css("background-color", light)
 
 
-async def test_enter_opens_an_event_whatever_was_pressed_before(server: Server, view: View):
+async def test_enter_opens_an_event_after_a_button_was_pressed(server: Server, view: View):
     await server.record(done("one"))
     await view.open()
     await expect(view.rows).to_have_count(1)
@@ -140,7 +140,7 @@ async def test_enter_opens_an_event_whatever_was_pressed_before(server: Server, 
     await expect(view.detail).to_contain_text("one@jitsu.com")
 
 
-async def test_every_control_is_reached_with_the_keyboard_and_shows_it(server: Server, view: View):
+async def test_every_control_is_reached_by_keyboard_and_has_a_focus_outline(server: Server, view: View):
     await server.record(done("one"))
     await view.open()
     await expect(view.rows).to_have_count(1)
@@ -152,6 +152,6 @@ async def test_every_control_is_reached_with_the_keyboard_and_shows_it(server: S
         outline = await view.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none" or await view.page.evaluate("document.activeElement === document.body")
 
-    wanted = "tab-processed theme help streams-search search status type range pause export link clear list"
-    assert set(wanted.split()) <= reached
+    expected = "tab-processed theme help streams-search search status type range pause export link clear list"
+    assert set(expected.split()) <= reached
     assert {"minute", "stream"} <= reached

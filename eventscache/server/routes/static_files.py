@@ -1,8 +1,9 @@
-"""The live view at `/ui/`: a few files, read once at start, under headers that let nothing foreign run in it."""
+"""The live view at `/ui/`: files that are read once at start, and headers that allow no code but their own."""
 
 import gzip
 from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from aiohttp import web
@@ -42,39 +43,47 @@ HEADERS = {
 
 
 class StaticFile(NamedTuple):
-    """A file of the live view as it is and packed, and its headers."""
+    """A file of the live view, plain and compressed, and its headers."""
 
     content: bytes
-    packed: bytes
+    compressed: bytes
     headers: dict[str, str]
 
     @classmethod
     def of(cls, content: bytes, content_type: str) -> "StaticFile":
-        """Return a file of one type."""
+        """Compress the content, and add the headers for its type."""
         headers = {**HEADERS, "Content-Type": content_type, "Vary": "Accept-Encoding"}
         return cls(content, gzip.compress(content, mtime=0), headers)
 
     async def get(self, _: Context, request: web.BaseRequest) -> web.Response:
-        """Answer with the file, packed for those who say that they can unpack it."""
+        """Answer with the file, compressed if the client accepts gzip."""
         if "gzip" in request.headers.get("Accept-Encoding", ""):
-            return web.Response(body=self.packed, headers={**self.headers, "Content-Encoding": "gzip"})
+            return web.Response(body=self.compressed, headers={**self.headers, "Content-Encoding": "gzip"})
         return web.Response(body=self.content, headers=self.headers)
 
 
 async def get_root(_: Context, __: web.BaseRequest) -> web.Response:
-    """Lead to the live view; relatively, as a proxy may serve all of this below a path of its own."""
+    """Redirect to the live view. The location is relative, as a proxy may serve the paths below one of its own."""
     return web.Response(status=302, headers={**HEADERS, "Location": _ROOT[1:]})
 
 
 def page_routes() -> Iterator[tuple[str, str, Handler]]:
-    """Read the files of the live view, and yield a route for each."""
-    for entry in files("eventscache").joinpath("ui").iterdir():
+    """Read the files of the live view, and yield the routes for each."""
+    for path, entry in _files(files("eventscache").joinpath("ui"), _ROOT):
         suffix = entry.name[entry.name.rfind(".") :]
         if suffix in _TYPES:
             page = StaticFile.of(entry.read_bytes(), _TYPES[suffix])
-            path = _ROOT if entry.name == _INDEX else _ROOT + entry.name
-            yield "GET", path, page.get
-            yield "HEAD", path, page.get
+            yield "GET", path.removesuffix(_INDEX), page.get
+            yield "HEAD", path.removesuffix(_INDEX), page.get
     for path in ("/", _ROOT.rstrip("/")):
         yield "GET", path, get_root
         yield "HEAD", path, get_root
+
+
+def _files(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+    """Yield all files below a folder, which may be inside a zipped wheel, and their paths below `path`."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files(entry, f"{path}{entry.name}/")
+        else:
+            yield path + entry.name, entry

@@ -1,0 +1,128 @@
+"""The layout at all widths, and whether the page is accessible."""
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from tests.ui.conftest import Look, Server, StartServer, View, done, failed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+LINES = """
+() => {
+  const lines = {};
+  for (const node of document.querySelectorAll("#toolbar > :not(.spring)"))
+    if (node.checkVisibility()) (lines[Math.round(node.getBoundingClientRect().top)] ??= []).push(node.id);
+  return Object.values(lines);
+}
+"""
+
+
+@pytest.mark.parametrize("width", [720, 760, 800, 960, 1100, 1280, 1400])
+async def test_no_control_of_the_toolbar_is_alone_on_a_line(server: Server, look: Look, width: int):
+    view = await look(server, width)
+    await server.record(done("one"))
+    await view.open()
+    await expect(view.rows).to_have_count(1)
+    await _has_no_lonely_control(view)
+
+    await view.rows.first.click()
+    await expect(view.detail).to_be_visible()
+    await _has_no_lonely_control(view)
+    assert await view.rows.first.locator(".preview").evaluate("preview => preview.offsetWidth") >= 200
+
+
+async def _has_no_lonely_control(view: View) -> None:
+    lines = await view.page.evaluate(LINES)
+    assert len(lines) == 1 or (len(lines) == 2 and lines[1] == ["status", "type", "range"])
+    assert await view["#search"].evaluate("search => search.offsetWidth") >= 180
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+async def test_the_jump_button_is_in_the_lower_half_of_the_list(server: Server, look: Look, width: int):
+    view = await look(server, width)
+    await server.record(*(done(f"e{number}") for number in range(40)))
+    await view.open()
+    await view.press("p")
+    await server.record(done("new"))
+    await expect(view["#jump"]).to_be_visible()
+
+    jump = await view["#jump"].bounding_box()
+    rows = await view["#list"].bounding_box()
+    assert jump
+    assert rows
+    assert jump["y"] > rows["y"] + rows["height"] / 2
+    help_, theme = await view["#help"].bounding_box(), await view["#theme"].bounding_box()
+    assert help_
+    assert theme
+    assert help_["y"] == theme["y"]
+
+
+WIDTHS = (360, 900, 1440)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_the_page_fits_at_any_width(server: Server, look: Look, width: int):
+    view = await look(server, width)
+    await view.open()
+    await expect(view["#empty-state"]).to_be_visible()
+    await _fits(view, width)
+    await server.record(done("one", "a-stream-with-a-rather-long-name-" * 4), failed("two", error="x" * 300))
+    await expect(view.rows).to_have_count(2)
+    await _fits(view, width)
+
+    if width < 1100:
+        await view["#streams-open"].click()
+        await expect(view["#streams-search"]).to_be_focused()
+        await _fits(view, width)
+        await view.button("Done").click()
+    await view.rows.first.click()
+    await expect(view.detail).to_be_visible()
+    await _fits(view, width)
+    for part in ("Result", "Diff", "Raw"):
+        await view.detail.get_by_role("tab", name=part).click()
+        await _fits(view, width)
+
+
+async def _fits(view: View, width: int) -> None:
+    assert await view.page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = await view.page.evaluate(
+        "[...document.querySelectorAll('button, input, select')]"
+        ".filter(node => node.checkVisibility({visibilityProperty: true}) && !node.closest('.panel, .streams'))"
+        ".filter(node => node.getBoundingClientRect().right > innerWidth + 1)"
+        ".map(node => node.id || node.className)"
+    )
+    assert outside == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+async def test_the_page_is_accessible(start: StartServer, look: Look, scheme: str, width: int):
+    server = await start(size=4)
+    view = await look(server, width, color_scheme=scheme)
+    await view.open()
+    await expect(view["#empty-state"]).to_be_visible()
+    await _is_accessible(view)
+
+    skipped = {"destination_id": "d", "original": {"event_id": "out"}, "skip": "a rule"}
+    malformed = {"destination_id": "d", "malformed": "{", "error": "no JSON"}
+    await server.record(done("one"), failed("two"), skipped, malformed, *(done(f"e{n}") for n in range(9)))
+    await view.open("#q=%22")
+    await expect(view.row("out").or_(view.row("a rule"))).to_be_visible()
+    await expect(view.banner("are not shown")).to_be_visible()
+    await _is_accessible(view)
+
+    await view.row("a rule").click()
+    for part in ("Original", "Result", "Diff", "Raw"):
+        await view.detail.get_by_role("tab", name=part).click()
+        await _is_accessible(view)
+    await view.press("Escape", "?")
+    await expect(view["#help-dialog"]).to_be_visible()
+    await _is_accessible(view)
+
+
+async def _is_accessible(view: View) -> None:
+    await view.page.evaluate("document.getAnimations().forEach(animation => animation.cancel())")
+    found = (await Axe().run(view.page)).response["violations"]
+    assert [(rule["id"], node["html"][:120], node["failureSummary"]) for rule in found for node in rule["nodes"]] == []
