@@ -16,7 +16,7 @@ from eventscache.access.credential_reloaders import ApiKeyReloader, TokenFileRel
 from eventscache.access.reloader import Reloader
 from eventscache.cache import EventsCache
 from eventscache.clock import Clock
-from eventscache.config.loading import Effective
+from eventscache.config.loading import LoadedSettings
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError, StorageError
 from eventscache.ingest.json import scan
@@ -180,13 +180,13 @@ class Sidecar:
     def figures(self) -> MetricsSnapshot:
         """Return the figures of all workers, with those of the others as they showed them last."""
         own = self.show_figures()
-        return own + self._worker.board.others(self._worker.number) if self._worker else own
+        return own + self._worker.board.sum_of_others(self._worker.number) if self._worker else own
 
     def show_figures(self) -> MetricsSnapshot:
         """Show the other workers our figures, which go on from our predecessor's, and return them."""
         own = self._inherited + MetricsSnapshot.of(self.cache, self.live.watchers)
         if self._worker:
-            self._worker.board.show(self._worker.number, own)
+            self._worker.board.publish(self._worker.number, own)
         return own
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
@@ -263,14 +263,14 @@ def check_workers(settings: Settings) -> None:
         )
 
 
-async def serve(effective: Effective, worker: Worker | None = None) -> None:
+async def serve(loaded: LoadedSettings, worker: Worker | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Raises `ConfigError`."""
-    settings = effective.settings
+    settings = loaded.settings
     url = storage_url(settings)
     sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
     if not scan.COMPILED:
         _log.warning("bodies are parsed without the module in C: install a compiler and Python's headers, then again")
-    _log.info("storage", url=hide_secrets(url), source=effective.origins["storage"])
+    _log.info("storage", url=hide_secrets(url), source=loaded.sources["storage"])
     async with running(sidecar, settings) as (_, stopped):
         await _ended(stopped, sidecar, worker)
 

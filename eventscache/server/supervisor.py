@@ -63,7 +63,7 @@ class Supervisor:
                 self._stop()
                 continue
             _log.error("worker died, and is replaced", worker=worker, exit=ended)
-            self._board.show(worker, self._board.read(worker).at_death())
+            self._board.publish(worker, self._board.read(worker).after_death())
             if time.monotonic() - since < _SHORT_LIFE_SECONDS:
                 time.sleep(_SHORT_LIFE_SECONDS)  # whatever it dies of, not as fast as it can
             self._start(worker)

@@ -53,7 +53,7 @@ class Access:
 
     def unknown(self, request: web.BaseRequest, message: str, headers: dict[str, str] | None = None) -> HttpError:
         """Return the refusal of wrong credentials: a 401, or a 429 for who offers them again and again."""
-        wait_seconds = self._throttle.fail(request.remote)
+        wait_seconds = self._throttle.count_failure(request.remote)
         if wait_seconds:
             return HttpError(429, TOO_MANY_FAILURES, {"Retry-After": str(wait_seconds)})
         return HttpError(401, message, headers)
