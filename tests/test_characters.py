@@ -8,9 +8,11 @@ import pytest
 
 from eventscache.characters import INVISIBLE_CATEGORIES, is_invisible
 from eventscache.errors import InvalidEvent
+from eventscache.event import Event
 from eventscache.logs import visible
-from eventscache.stream import check_id
+from eventscache.stream import Namespace, Stream, check_id
 from tests.support.paths import ROOT
+from tests.support.sidecar import CACHE, Start
 
 ZERO_WIDTH = "\u00ad\u180e\u200b\u200c\u200d\u2060\u2061\ufeff\ufff9"
 BIDI = "\u061c\u200e\u200f\u202a\u202e\u2066\u2069"
@@ -34,6 +36,16 @@ def test_an_id_may_hold_any_other_character(text: str) -> None:
 
 def test_log_lines_escape_the_same_characters_and_no_others() -> None:
     assert {code for code in EVERYTHING if visible(chr(code)) != chr(code)} == INVISIBLE
+
+
+async def test_a_stored_stream_with_such_an_id_is_listed_and_read_with_all_others(start: Start) -> None:
+    sidecar = await start()
+    stream = Stream(Namespace.TOKEN, "a\u200b")  # stored before such ids were rejected
+    sidecar.server.cache.offer([(stream, Event(original=b"{}", token_id=stream.id))])
+    everything = (await sidecar.get(f"{CACHE}?namespace=token")).json
+    assert [event["token_id"] for event in everything["events"]] == [stream.id]
+    assert [row["id"] for row in (await sidecar.get("/api/v1/streams?namespace=token")).json["streams"]] == [stream.id]
+    assert (await sidecar.get(f"{CACHE}?namespace=token&ids=a%E2%80%8B")).status == 400
 
 
 # The names of Unicode's categories, \uXXXX, \u{XXXXX}, or a character itself.

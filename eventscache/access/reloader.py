@@ -92,7 +92,7 @@ class ReloadedFile(Generic[_Parsed]):
 
     def _read(self) -> _Parsed | None:
         # The version from before the content is read: what is written meanwhile is read the next time. The inode and
-        # the time of its change are part of it, because whoever copies a file may keep its modification time.
+        # the time of its change are part of it, because a copy can keep the modification time.
         status = self._path.stat()
         version = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if version == self._version:

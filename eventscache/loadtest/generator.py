@@ -91,7 +91,9 @@ class LoadGenerator:
 
     def _stop_rejected(self, response: Response) -> None:
         """End the test: a server that rejects everything is not loaded."""
-        self._rejection = f"{self._target.url} refuses with status {response.status}: {_message(response.body)}"
+        self._rejection = (
+            f"{self._target.url} rejects requests with status {response.status}: {_message(response.body)}"
+        )
         self._done.set()
 
     def _send_due(self, *, delayed: bool) -> None:

@@ -10,7 +10,7 @@ CLIENT = "192.0.2.1"
 
 
 class Clock:
-    """Seconds, as the test says."""
+    """A clock that the test sets, in seconds."""
 
     seconds = 1000.0
 

@@ -94,7 +94,7 @@ def test_a_wrong_token_is_an_error(serve: Serve) -> None:
         finished = run("bench", process.address, "--requests", "5", *options)
         assert finished.returncode == 2
         # The third one gets a 429.
-        assert re.search("refuses with status (401: |429: wrong credentials)", finished.stderr)
+        assert re.search("rejects requests with status (401: |429: wrong credentials)", finished.stderr)
         assert finished.stderr.count("\n") == 1
         assert "unknown" not in finished.stderr
 

@@ -72,7 +72,7 @@ async def test_responses_are_counted_by_status() -> None:
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 405, 415])
 async def test_a_load_that_is_rejected_from_the_start_ends_with_the_reason(status: int) -> None:
     async with Stub(lambda _: answer(status, b'{"message":"no,\\nno","error":""}')) as stub:
-        with pytest.raises(TargetError, match=rf"127.0.0.1:\d+ refuses with status {status}: no,\\nno$"):
+        with pytest.raises(TargetError, match=rf"127.0.0.1:\d+ rejects requests with status {status}: no,\\nno$"):
             await loaded(stub, requests=1000)
     assert len(stub.bodies) < 10
 

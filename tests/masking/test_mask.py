@@ -165,8 +165,8 @@ def test_an_error_that_quotes_very_many_values_becomes_a_placeholder() -> None:
     event = Event(original=json.dumps({"a": numbers}).encode(), error=" ".join(numbers))
     assert masked(event, drop=["a"]).error == "[masked: 1499 bytes]"
     event.success = json.dumps({"copy": "1001", "all": " ".join(numbers), "n": 1.5}).encode()
-    told = json.loads(masked(event, drop=["a"]).success)
-    assert (told["copy"], told["all"]) == ("***", "[masked: 1499 bytes]")
+    success = json.loads(masked(event, drop=["a"]).success)
+    assert (success["copy"], success["all"]) == ("***", "[masked: 1499 bytes]")
 
 
 def test_the_success_of_a_destination_is_masked_by_columns_and_by_values() -> None:
