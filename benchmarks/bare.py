@@ -1,4 +1,4 @@
-"""What aiohttp costs by itself: an application that reads the body and answers, on the port that it logs."""
+"""The cost of aiohttp alone: an application that reads the body and answers. It logs its address."""
 
 import asyncio
 import sys

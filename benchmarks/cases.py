@@ -1,4 +1,4 @@
-"""The table: what is compared with what, and how much is asked for; and what came of it."""
+"""The cases: what is compared with what, the bar of each, and the results."""
 
 import enum
 import statistics
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 
 class Unit(enum.StrEnum):
-    """What the figures of a case are."""
+    """The unit of a case's values."""
 
     RATIO = "ratio"
     PERCENT = "%"
     BYTES = "bytes"
 
-    def show(self, value: float) -> str:
+    def as_text(self, value: float) -> str:
         if self is Unit.BYTES:
             return f"{value:,.0f} bytes"
         if self is Unit.PERCENT:
@@ -22,7 +22,7 @@ class Unit(enum.StrEnum):
 
 
 class Case(NamedTuple):
-    """One row: the sidecar does at least, or at most, `bar` of what stands in `against`."""
+    """One row: the ratio of the sidecar to `against`, or its own value, and the bar that it must reach."""
 
     name: str
     against: str
@@ -31,8 +31,8 @@ class Case(NamedTuple):
     unit: Unit = Unit.RATIO
 
     @property
-    def asked(self) -> str:
-        return f"{'at most' if self.at_most else 'at least'} {self.unit.show(self.bar)}"
+    def bar_text(self) -> str:
+        return f"{'at most' if self.at_most else 'at least'} {self.unit.as_text(self.bar)}"
 
 
 CASES: Mapping[str, Case] = {
@@ -51,7 +51,7 @@ CASES: Mapping[str, Case] = {
 
 
 class Result(NamedTuple):
-    """What a case came to, round by round. `note` says what a reader has to know beside it."""
+    """The values of a case, round by round; `note` is what a reader must know besides."""
 
     case: Case
     values: Sequence[float]
@@ -70,15 +70,15 @@ class Result(NamedTuple):
         """The smallest and the largest round."""
         if len(self.values) == 1:
             return "one round"
-        return f"{self.case.unit.show(min(self.values))} to {self.case.unit.show(max(self.values))}"
+        return f"{self.case.unit.as_text(min(self.values))} to {self.case.unit.as_text(max(self.values))}"
 
     def __str__(self) -> str:
-        shown = self.case.unit.show(self.median)
-        return f"{self.case.name} / {self.case.against}: {shown} ({self.spread}), {self.case.asked}"
+        shown = self.case.unit.as_text(self.median)
+        return f"{self.case.name} / {self.case.against}: {shown} ({self.spread}), {self.case.bar_text}"
 
 
 class Contest(NamedTuple):
-    """The rates of some contenders, round by round, in `unit` a second."""
+    """The rates of several contenders, round by round, in `unit` a second."""
 
     name: str
     unit: str
@@ -86,21 +86,21 @@ class Contest(NamedTuple):
 
 
 class Latency(NamedTuple):
-    """The times that answers took, in seconds and sorted, by contender, at a rate that was the same for all."""
+    """The latencies of each contender, in seconds and sorted, at the same rate for all."""
 
     name: str
     seconds: Mapping[str, Sequence[float]]
 
 
 class Findings(NamedTuple):
-    """Everything that a report tells."""
+    """The content of a report."""
 
     results: list[Result]
     contests: list[Contest]
     latencies: list[Latency]
 
     @classmethod
-    def nothing(cls) -> "Findings":
+    def empty(cls) -> "Findings":
         return cls([], [], [])
 
     def add(self, other: "Findings") -> None:

@@ -64,12 +64,12 @@ def throughput(contests: Sequence[Contest]) -> str:
 
 
 def _nines(share: float) -> float:
-    """Return where a share lies on an axis on which each further nine takes the same room."""
+    """Return the position of a share on an axis on which each further nine takes the same length."""
     return -math.log10(1 - share)
 
 
 def latency(latencies: Sequence[Latency]) -> str:
-    """Draw what share of the answers took no longer than what time; both axes are logarithmic."""
+    """Draw latency by the share of responses that were no slower; both axes are logarithmic."""
     parts: list[str] = []
     for number, each in enumerate(latencies):
         parts += _curves(each, number * _CURVES_HEIGHT)
@@ -96,9 +96,9 @@ def _curves(latency: Latency, top: float) -> list[str]:
         parts += [_line(left, y(10.0**power), right, y(10.0**power))]
         parts += [_text(left - 8, y(10.0**power) + 4, f"{10.0 ** (power + 3):g}", "faint", "end")]
     for share in _SHARES:
-        if (place := _nines(share)) <= last:
-            parts += [_line(x(place), top + _TOP, x(place), bottom)]
-            parts += [_text(x(place), bottom + 18, f"{share * 100:g} %", "faint", "middle")]
+        if (nines := _nines(share)) <= last:
+            parts += [_line(x(nines), top + _TOP, x(nines), bottom)]
+            parts += [_text(x(nines), bottom + 18, f"{share * 100:g} %", "faint", "middle")]
     colours = _colours(list(curves))
     for name, points in curves.items():
         path = " ".join(f"{x(nines):.1f},{y(time):.1f}" for nines, time in points)
@@ -116,6 +116,6 @@ def _points(seconds: Sequence[float], last: float) -> list[tuple[float, float]]:
     points = []
     for step in range(_CURVE_POINTS + 1):
         nines = last * step / _CURVE_POINTS
-        place = min(len(seconds) - 1, int((1 - 10**-nines) * len(seconds)))
-        points.append((nines, seconds[place]))
+        index = min(len(seconds) - 1, int((1 - 10**-nines) * len(seconds)))
+        points.append((nines, seconds[index]))
     return points

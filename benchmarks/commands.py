@@ -1,6 +1,6 @@
-"""What a Redis does without anybody's sidecar: plain commands that store the same events, for comparison.
+"""Redis alone, for comparison: plain commands that store the same events, without a sidecar.
 
-The server is on the first core, the client on the last. Each kind of work keeps the last events of ten lists.
+The server is on the first core, the client on the last. Each way keeps the last events of ten lists.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import redis.asyncio
 import uvloop
 
 from benchmarks.events import page_views
-from benchmarks.measures import BATCH, EVENT_BYTES, Plan
+from benchmarks.measures import BATCH, EVENT_BYTES, MeasurePlan
 from benchmarks.report import Yardstick
 from benchmarks.servers import LOAD_CORE, SERVER_CORE, Bench, pinned
 from eventscache.storage.messages import Batch, Offer, Quota
@@ -34,14 +34,14 @@ Call = Callable[[int], Awaitable[object]]
 
 
 class Commands:
-    """A batch of 100 events into a list of its own, in the ways there are."""
+    """The ways to store a batch of 100 events in a list of its own."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.asyncio.Redis.from_url(url, max_connections=IN_FLIGHT)
         self._storage = RedisStorage.from_url(url, StorageOptions(timeout_seconds=10))
         self._numbers = itertools.count(1)
         events = page_views(SETS * BATCH, EVENT_BYTES)
-        self._sets = itertools.cycle([events[place : place + BATCH] for place in range(0, len(events), BATCH)])
+        self._sets = itertools.cycle([events[start : start + BATCH] for start in range(0, len(events), BATCH)])
         self.ways: Mapping[str, Call] = {
             "LPUSH of 100, LTRIM, in one pipeline": self._push,
             "XADD MAXLEN ~ 100, 100 in one pipeline": self._add,
@@ -65,8 +65,8 @@ class Commands:
         stream = Stream(Namespace.TOKEN, f"stream{number}")
         await self._storage.insert(Batch(stream, _OPEN, "benchmark", next(self._numbers), offers))
 
-    async def rates(self, plan: Plan) -> dict[str, list[float]]:
-        """Return the events a second of each way, alternated."""
+    async def rates(self, plan: MeasurePlan) -> dict[str, list[float]]:
+        """Return the events a second of each way, measured alternately."""
         rates: dict[str, list[float]] = {name: [] for name in self.ways}
         async with self._storage:
             for _ in range(plan.rounds):
@@ -90,8 +90,8 @@ async def _rate(call: Call, seconds: float) -> float:
     return batches * BATCH / (time.perf_counter() - began)
 
 
-def _by_tool(server: RedisServer) -> list[Yardstick]:
-    """Ask redis-benchmark, where there is one."""
+def _by_redis_benchmark(server: RedisServer) -> list[Yardstick]:
+    """Measure with redis-benchmark, if it is installed."""
     tool = shutil.which("redis-benchmark")
     if not tool:
         return []
@@ -114,8 +114,8 @@ def _by_tool(server: RedisServer) -> list[Yardstick]:
     return yardsticks
 
 
-def yardsticks(bench: Bench, plan: Plan) -> list[Yardstick]:
+def yardsticks(bench: Bench, plan: MeasurePlan) -> list[Yardstick]:
     """Measure all of them on a Redis of their own."""
     with bench.another_redis(SERVER_CORE) as server:
         rates = uvloop.run(Commands(server.url).rates(plan))
-        return [Yardstick(name, each) for name, each in rates.items()] + _by_tool(server)
+        return [Yardstick(name, each) for name, each in rates.items()] + _by_redis_benchmark(server)

@@ -1,4 +1,4 @@
-"""Events such as Jitsu's own client sends: the fields of a page view, filled up to a size, no two alike."""
+"""Events like those of Jitsu's own client: page views filled up to a size, all different."""
 
 import random
 
@@ -9,32 +9,32 @@ _encode = msgspec.json.encode
 
 def page_views(count: int, event_bytes: int, seed: int = 0) -> list[bytes]:
     """Return that many events of exactly that many bytes; the same ones for the same seed."""
-    chance = random.Random(seed)
-    return [_page_view(chance, event_bytes) for _ in range(count)]
+    rng = random.Random(seed)
+    return [_page_view(rng, event_bytes) for _ in range(count)]
 
 
-def _page_view(chance: random.Random, event_bytes: int) -> bytes:
+def _page_view(rng: random.Random, event_bytes: int) -> bytes:
     event = {
-        "event_id": f"{chance.getrandbits(48):012x}",
+        "event_id": f"{rng.getrandbits(48):012x}",
         "event_type": "pageview",
         "api_key": "js.benchmark",
         "src": "jitsu",
-        "url": f"https://shop.example.com/products/{chance.randrange(10**6)}?utm_source=mail",
+        "url": f"https://shop.example.com/products/{rng.randrange(10**6)}?utm_source=mail",
         "page_title": "A product, and what others bought",
         "referer": "https://search.example.com/",
         "doc_host": "shop.example.com",
         "doc_path": "/products",
-        "user": {"anonymous_id": f"{chance.getrandbits(40):010x}", "email": "someone@example.com", "id": None},
+        "user": {"anonymous_id": f"{rng.getrandbits(40):010x}", "email": "someone@example.com", "id": None},
         "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0",
         "user_language": "en-US",
         "utc_time": "2026-01-01T00:00:00.000000Z",
         "local_tz_offset": -180,
         "screen_resolution": "2560x1440",
         "vp_size": "1280x720",
-        "price": round(chance.uniform(1, 999), 2),
-        "items": [{"sku": f"{chance.getrandbits(32):08x}", "count": chance.randrange(1, 9)} for _ in range(2)],
+        "price": round(rng.uniform(1, 999), 2),
+        "items": [{"sku": f"{rng.getrandbits(32):08x}", "count": rng.randrange(1, 9)} for _ in range(2)],
     }
     room = event_bytes - len(_encode({**event, "text": ""}))
     if room < 0:
         raise ValueError(f"an event has at least {event_bytes - room} bytes")
-    return _encode({**event, "text": f"{chance.getrandbits(4 * room + 4):0{room}x}"[:room]})
+    return _encode({**event, "text": f"{rng.getrandbits(4 * room + 4):0{room}x}"[:room]})

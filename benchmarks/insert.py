@@ -1,9 +1,9 @@
-"""Batches into Redis: `RedisStorage.insert` against what it cannot do without, alternated in one run.
+"""Batches into Redis: `RedisStorage.insert` against its bare minimum, measured alternately in one run.
 
 Starts its own redis-server, without persistence, on a Unix socket, and pins it to the first core and this process to
 the last, where the system can. A batch is 100 events of 1 KB, no two alike in 50 batches: Lua keeps one copy of equal
 strings, which would flatter the scripts. Every event is admitted because the window is 1 µs by the server's own clock,
-so that each call does all the work there is: it judges, numbers, stores and trims.
+so that each call does all its work: it decides, numbers, stores and trims.
 """
 
 import argparse
@@ -32,7 +32,7 @@ BATCH = 100
 EVENT_BYTES = 1000
 BATCHES = 50
 SMALL_EVENT = b"x" * 100
-OPEN, CLOSED = Quota(BATCH, 1), Quota(BATCH, 3_600_000_000)
+ADMITTING, LIMITING = Quota(BATCH, 1), Quota(BATCH, 3_600_000_000)
 SURPLUS = 900
 IN_FLIGHT = 10
 STREAMS = 1000
@@ -44,8 +44,8 @@ CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 Call = Callable[[Stream], Awaitable[Any]]
 
 
-class Figure(NamedTuple):
-    """One measured ratio or size of several rounds, and the bar it is held to."""
+class Measurement(NamedTuple):
+    """A ratio or size in several rounds, and its bar."""
 
     name: str
     values: list[float]
@@ -62,7 +62,7 @@ class Figure(NamedTuple):
 
 
 class Recorder(redis.asyncio.Redis):
-    """A client that remembers the last script call, for another script to be called alike."""
+    """A client that keeps the arguments of the last script call, to call another script with them."""
 
     recorded: tuple[Any, ...] = ()
 
@@ -71,8 +71,8 @@ class Recorder(redis.asyncio.Redis):
         return super().evalsha(sha, numkeys, *keys_and_args)
 
 
-class Load:
-    """What is called: batches of one writer, and the two commands they are compared with."""
+class InsertLoad:
+    """The calls: batches of one writer, and the two commands that they are compared with."""
 
     def __init__(self, client: Recorder) -> None:
         self.client = client
@@ -83,7 +83,12 @@ class Load:
         self._events = itertools.cycle([[offer.event for offer in batch] for batch in offers])
 
     async def insert(
-        self, stream: Stream, offers: list[Offer], quota: Quota = OPEN, all: Unsent = Unsent(), error: Unsent = Unsent()
+        self,
+        stream: Stream,
+        offers: list[Offer],
+        quota: Quota = ADMITTING,
+        all: Unsent = Unsent(),
+        error: Unsent = Unsent(),
     ) -> Admission:
         batch = Batch(stream, quota, "benchmark", next(self._numbers), offers, all, error)
         return await self._storage.insert(batch)
@@ -93,13 +98,13 @@ class Load:
         assert admission.all
         assert admission.all.admitted == BATCH
 
-    async def refused(self, stream: Stream) -> None:
-        admission = await self.insert(stream, next(self._offers), CLOSED)
+    async def limited(self, stream: Stream) -> None:
+        admission = await self.insert(stream, next(self._offers), LIMITING)
         assert admission.all
         assert not admission.all.admitted
 
-    async def refused_surplus(self, stream: Stream) -> None:
-        admission = await self.insert(stream, next(self._offers), CLOSED, Unsent(surplus=SURPLUS))
+    async def limited_surplus(self, stream: Stream) -> None:
+        admission = await self.insert(stream, next(self._offers), LIMITING, Unsent(surplus=SURPLUS))
         assert admission.all
         assert not admission.all.admitted
 
@@ -118,7 +123,7 @@ class Load:
 
 
 def _offers(status: Status) -> list[Offer]:
-    """Return a batch of events such as nobody has seen before."""
+    """Return a batch of events that are all different."""
     events = [os.urandom(EVENT_BYTES // 2).hex().encode() for _ in range(BATCH)]
     return [Offer(event, status, to_error=status is Status.ERROR) for event in events]
 
@@ -168,8 +173,8 @@ async def seconds_of(call: Call, streams: list[Stream], calls: int) -> float:
     return time.perf_counter() - began
 
 
-async def throughput(load: Load, in_flight: int, rounds: int, calls: int) -> Figure:
-    """Compare the events per second of insert and of LPUSH; the pushed lists are trimmed while no clock runs."""
+async def throughput(load: InsertLoad, in_flight: int, rounds: int, calls: int) -> Measurement:
+    """Compare the events per second of insert and of LPUSH; the pushed lists are trimmed outside the measured time."""
     streams = _streams("rate", in_flight)
     await load.prepare(streams)
     inserts, pushes = [], []
@@ -186,11 +191,11 @@ async def throughput(load: Load, in_flight: int, rounds: int, calls: int) -> Fig
     insert_rate, push_rate = (calls * BATCH / statistics.median(seconds) for seconds in (inserts, pushes))
     print(f"- {in_flight} in flight: insert {insert_rate:,.0f} events/s, LPUSH {push_rate:,.0f} events/s")
     name = f"insert / LPUSH, events a second, {in_flight} in flight"
-    return Figure(name, [push / insert for insert, push in zip(inserts, pushes, strict=True)], 0.40, at_least=True)
+    return Measurement(name, [push / insert for insert, push in zip(inserts, pushes, strict=True)], 0.40, at_least=True)
 
 
 class Cost(NamedTuple):
-    """The server's time: inside of scripts, and of its process."""
+    """The server's processor time: in scripts, and of the whole process."""
 
     script_us: float
     process_us: float
@@ -203,22 +208,22 @@ class Cost(NamedTuple):
         return cls(commands["cmdstat_evalsha"]["usec"], process_us)
 
 
-async def processor(load: Load, rounds: int, calls: int) -> list[Figure]:
-    """Compare what calls cost the server: admitted, refused, and a script that does nothing."""
+async def processor(load: InsertLoad, rounds: int, calls: int) -> list[Measurement]:
+    """Compare what calls cost the server: admitted, limited, and a script that does nothing."""
     streams = _streams("cost", IN_FLIGHT)
     await load.prepare(streams)
     kinds: dict[str, Call] = {
         "return 0": load.nothing,
         "admitted": load.admitted,
-        "refused": load.refused,
-        "surplus": load.refused_surplus,
+        "limited": load.limited,
+        "surplus": load.limited_surplus,
     }
     costs: dict[str, list[Cost]] = {kind: [] for kind in kinds}
     for _ in range(rounds + 1):
         sums = dict.fromkeys(kinds, Cost(0, 0))
         for _ in range(calls // 50):
             for kind, call in kinds.items():
-                if kind != "surplus":  # which finds the streams as the refused left them
+                if kind != "surplus":  # whose streams are in the state that the limited batches left
                     await call(streams[0])
                 before = await Cost.so_far(load.client)
                 for number in range(50):
@@ -233,22 +238,22 @@ async def processor(load: Load, rounds: int, calls: int) -> list[Figure]:
         script_us, process_us = (statistics.median(times) / (calls // 50 * 50) for times in zip(*measured, strict=True))
         print(f"- server's time a call, {kind}: {script_us:.0f} µs in the script, {process_us:.0f} µs of its process")
 
-    def figures(name: str, one: str, other: str, bar: float) -> Iterator[Figure]:
+    def measurements(name: str, one: str, other: str, bar: float) -> Iterator[Measurement]:
         for field, label in enumerate(("in the script", "of the process")):
             ratios = [a[field] / b[field] for a, b in zip(costs[one], costs[other], strict=True)]
-            yield Figure(f"{name}, server's time {label}", ratios, bar)
+            yield Measurement(f"{name}, server's time {label}", ratios, bar)
 
     return [
-        *figures("insert / script that returns 0", "admitted", "return 0", 1.6),
-        *figures("refused / admitted", "refused", "admitted", 1.0),
-        *figures(f"refused with {SURPLUS} more as surplus / admitted", "surplus", "admitted", 1.0),
+        *measurements("insert / script that returns 0", "admitted", "return 0", 1.6),
+        *measurements("limited / admitted", "limited", "admitted", 1.0),
+        *measurements(f"limited with {SURPLUS} more as surplus / admitted", "surplus", "admitted", 1.0),
     ]
 
 
-async def memory(load: Load, offers: list[Offer], rounds: int, streams: int) -> tuple[list[float], list[float]]:
-    """Return what a stream with these events takes: by its keys and its share of the registry, and by the growth.
+async def memory(load: InsertLoad, offers: list[Offer], rounds: int, streams: int) -> tuple[list[float], list[float]]:
+    """Return the memory of a stream with these events: of its keys and its share of the registry, and by growth.
 
-    The growth holds the server's own tables too, which double from time to time.
+    The growth includes the server's own tables, which double from time to time.
     """
     client = load.client
     by_keys, by_growth = [], []
@@ -269,9 +274,9 @@ async def memory(load: Load, offers: list[Offer], rounds: int, streams: int) -> 
     return by_keys, by_growth
 
 
-async def memories(load: Load, rounds: int, streams: int) -> list[Figure]:
-    """Compare what streams take with what was put into them."""
-    figures = []
+async def memories(load: InsertLoad, rounds: int, streams: int) -> list[Measurement]:
+    """Compare the memory of streams with the size of their events."""
+    measurements = []
     small, full, failed = (
         [Offer(SMALL_EVENT, Status.SUCCESS)],
         _offers(Status.SUCCESS),
@@ -284,8 +289,8 @@ async def memories(load: Load, rounds: int, streams: int) -> list[Figure]:
     ):
         count = streams if offers is small else streams // 10
         for label, sizes in zip(("keys", "growth"), await memory(load, offers, rounds, count), strict=True):
-            figures.append(Figure(f"{name}, by {label}", [size / payload for size in sizes], bar))
-    return figures
+            measurements.append(Measurement(f"{name}, by {label}", [size / payload for size in sizes], bar))
+    return measurements
 
 
 async def measure(path: str, arguments: argparse.Namespace) -> None:
@@ -293,15 +298,17 @@ async def measure(path: str, arguments: argparse.Namespace) -> None:
     pool: Any = redis.asyncio.BlockingConnectionPool.from_url(
         f"unix://{path}", max_connections=2 * OPTIONS.pool_size + 2, timeout=10, socket_timeout=10
     )
-    load = Load(Recorder(connection_pool=pool))
+    load = InsertLoad(Recorder(connection_pool=pool))
     version = (await load.client.info("server"))["redis_version"]
     pinned = f"pinned to core {CORES[0]}, the client to core {CORES[-1]}" if len(CORES) > 1 else "not pinned"
     print(f"Redis {version}, {pinned}; {arguments.rounds} rounds of {arguments.calls} calls\n")
-    figures = [await throughput(load, in_flight, arguments.rounds, arguments.calls) for in_flight in (1, IN_FLIGHT)]
-    figures += await processor(load, arguments.rounds, arguments.calls)
-    figures += await memories(load, 3, STREAMS // 5 if arguments.quick else STREAMS)
-    print("\n| figure | median | spread | bar | met |\n|---|---|---|---|---|")
-    print(*figures, sep="\n")
+    measurements = [
+        await throughput(load, in_flight, arguments.rounds, arguments.calls) for in_flight in (1, IN_FLIGHT)
+    ]
+    measurements += await processor(load, arguments.rounds, arguments.calls)
+    measurements += await memories(load, 3, STREAMS // 5 if arguments.quick else STREAMS)
+    print("\n| measurement | median | spread | bar | met |\n|---|---|---|---|---|")
+    print(*measurements, sep="\n")
     await load.client.aclose()
     await pool.disconnect()
 

@@ -1,7 +1,7 @@
-"""Requests over keep-alive connections, one at a time on each: as fast as answers come, or at a given rate.
+"""Requests over keep-alive connections, one at a time on each: as fast as responses come, or at a given rate.
 
-The connections are protocols on uvloop that do no more than find the end of an answer, so that one core can load a
-server that has another one; what is measured says how busy each was.
+The connections are protocols on uvloop that only find the end of a response, so that one core can load a server on
+another one; the result says how busy each core was.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, cast
 
-from benchmarks.servers import Counts, Server
+from benchmarks.servers import Server
+from eventscache.loadtest.ledger import LedgerCounts
 
 CONNECTIONS = 32
 _LENGTH = b"content-length:"
@@ -39,21 +40,21 @@ class Requests:
         return next(self._heads) + next(self._bodies)
 
 
-class Connection(asyncio.Protocol):
-    """One connection, which calls `ended` when an answer is complete. Nothing is sent before that."""
+class LoadConnection(asyncio.Protocol):
+    """One connection, which calls `ended` when a response is complete. Nothing is sent before that."""
 
-    def __init__(self, ended: Callable[["Connection"], None]) -> None:
+    def __init__(self, ended: Callable[["LoadConnection"], None]) -> None:
         self._ended = ended
         self._head = b""
         self._missing = 0  # bytes of the body; -1 if it comes in chunks
         self._tail = b""
-        self._whole = 0  # bytes of the last answer that came in one piece
+        self._whole = 0  # bytes of the last response that came in one piece
         self.due = 0.0
-        self.failure = b""  # what the last answer began with, if it was no success
+        self.failure = b""  # the start of the last response, if it was no 2xx
         self.closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from it
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.closing:
@@ -69,10 +70,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        if len(data) == self._whole and data.startswith(b"HTTP/1.1 20") and not self._in_answer:
-            self._ended(self)  # as the one before: the common case, and the cheap one
+        if len(data) == self._whole and data.startswith(b"HTTP/1.1 20") and not self._in_response:
+            self._ended(self)  # of the same size as the one before: the common case, and fast
             return
-        fresh = not self._in_answer
+        fresh = not self._in_response
         if self._body_begun:
             self._take(data)
         else:
@@ -82,12 +83,12 @@ class Connection(asyncio.Protocol):
                 return
             self._begin(head)
             self._take(body)
-        if not self._in_answer:
+        if not self._in_response:
             self._whole = len(data) if fresh and not data.endswith(_LAST_CHUNK) else 0
             self._ended(self)
 
     @property
-    def _in_answer(self) -> bool:
+    def _in_response(self) -> bool:
         return bool(self._head)
 
     @property
@@ -113,7 +114,7 @@ class Connection(asyncio.Protocol):
 
 
 class Measured(NamedTuple):
-    """What a while of load was like: requests, processor time, and what the sidecar counted.
+    """The result of one period of load: requests, processor time, and the server's counts.
 
     Latencies are in seconds, counted from when a request was due, and sorted.
     """
@@ -124,7 +125,7 @@ class Measured(NamedTuple):
     load_cpu_seconds: float
     redis_cpu_seconds: float
     failures: int = 0
-    counts: Counts = Counts()
+    counts: LedgerCounts = LedgerCounts()
     latencies: Sequence[float] = ()
 
     @property
@@ -136,8 +137,8 @@ class Measured(NamedTuple):
         return self.counts.stored / self.seconds
 
     @property
-    def judged_rate(self) -> float:
-        """Events a second of which it was decided whether they are stored: not what only waits, or was dropped."""
+    def decided_rate(self) -> float:
+        """Events a second that were stored or limited: not those that still wait, or were dropped."""
         return (self.counts.stored + self.counts.limited) / self.seconds
 
     @property
@@ -147,7 +148,7 @@ class Measured(NamedTuple):
 
     @property
     def server_us_per_stored(self) -> float:
-        """The same for a stored event: answers may be too few to be counted, or be given before that."""
+        """The same for a stored event: a response may be for many events, or come before they are stored."""
         return self.server_cpu_seconds / max(1, self.counts.stored) * 1e6
 
     @property
@@ -174,7 +175,7 @@ class _Moment(NamedTuple):
     load_cpu_seconds: float
     redis_cpu_seconds: float
     failures: int
-    counts: Counts
+    counts: LedgerCounts
 
     def until(self, late: "_Moment") -> Measured:
         return Measured(
@@ -188,8 +189,8 @@ class _Moment(NamedTuple):
         )
 
 
-class Load:
-    """Requests to one server, counted."""
+class HttpLoad:
+    """Sends requests to one server, and counts them."""
 
     def __init__(self, server: Server, requests: Requests) -> None:
         self._server = server
@@ -206,14 +207,14 @@ class Load:
             self._done, time.perf_counter(), server.cpu_seconds, ours, server.redis_cpu_seconds, self.failures, counts
         )
 
-    async def _connect(self, count: int, ended: Callable[[Connection], None]) -> list[Connection]:
+    async def _connect(self, count: int, ended: Callable[[LoadConnection], None]) -> list[LoadConnection]:
         loop = asyncio.get_running_loop()
         address = self._server.host, self._server.port
-        made = [await loop.create_connection(lambda: Connection(ended), *address) for _ in range(count)]
+        made = [await loop.create_connection(lambda: LoadConnection(ended), *address) for _ in range(count)]
         return [connection for _, connection in made]
 
     async def closed(self, seconds: float, warm_up_seconds: float, connections: int = CONNECTIONS) -> Measured:
-        """Send the next request when the last one is answered: this finds a server's capacity, and hides stalls."""
+        """Send the next request after the last response: this finds a server's capacity, and hides stalls."""
         open_connections = await self._connect(connections, self._again)
         for connection in open_connections:
             connection.send(self._requests.next())
@@ -225,28 +226,28 @@ class Load:
             connection.close()
         return before.until(after)
 
-    def _count(self, connection: Connection) -> None:
+    def _count(self, connection: LoadConnection) -> None:
         if not connection.failure:
             self._done += 1
             return
         if not self.failures:
-            print(f"not a success: {connection.failure!r}", file=sys.stderr)
+            print(f"no success: {connection.failure!r}", file=sys.stderr)
         self.failures += 1
 
-    def _again(self, connection: Connection) -> None:
+    def _again(self, connection: LoadConnection) -> None:
         self._count(connection)
         if not connection.closing:
             connection.send(self._requests.next())
 
     async def each(self, connections: int = CONNECTIONS) -> None:
-        """Send each request of the series once, and return when all are answered; a failure ends the program."""
+        """Send each request of the series once, and return after the last response; a failure ends the program."""
         left = iter(range(self._requests.count))
-        open_connections: list[Connection] = []
+        open_connections: list[LoadConnection] = []
         finished = asyncio.Event()
 
-        def again(connection: Connection) -> None:
+        def again(connection: LoadConnection) -> None:
             if connection.failure:
-                raise SystemExit(f"not a success: {connection.failure!r}")
+                raise SystemExit(f"no success: {connection.failure!r}")
             if next(left, None) is not None:
                 connection.send(self._requests.next())
                 return
@@ -263,15 +264,15 @@ class Load:
     async def at_rate(
         self, rate: float, seconds: float, warm_up_seconds: float, connections: int = CONNECTIONS
     ) -> Measured:
-        """Send so many a second, whatever the server does; a request's time counts from when it was due.
+        """Send `rate` requests a second, however fast the server is; latency counts from when a request was due.
 
-        One that is due while all connections wait for answers waits for the first that is free, and its time goes on.
+        One that is due while all connections are busy waits for the first free one, and that time counts.
         """
-        free: deque[Connection] = deque()
+        free: deque[LoadConnection] = deque()
         waiting: deque[float] = deque()
         latencies: list[float] = []
 
-        def ended(connection: Connection) -> None:
+        def ended(connection: LoadConnection) -> None:
             self._count(connection)
             latencies.append(time.perf_counter() - connection.due)
             if waiting:
@@ -299,7 +300,7 @@ class Load:
 
 @contextlib.contextmanager
 def _ticking(rate: float, due: Callable[[float], None]) -> Iterator[None]:
-    """Call `due` on the loop that many times a second: by a thread, whose sleep is finer than a loop's millisecond."""
+    """Call `due` on the loop `rate` times a second: from a thread, whose sleep is more exact than a loop's timers."""
     loop = asyncio.get_running_loop()
     stopped = threading.Event()
 

@@ -1,4 +1,4 @@
-"""How each case is measured: contenders alternated in one run, the order turned round from round to round."""
+"""How each case is measured: the contenders alternate in one run, and their order is reversed every round."""
 
 import asyncio
 import statistics
@@ -9,7 +9,7 @@ import uvloop
 
 from benchmarks.cases import CASES, Contest, Findings, Latency, Result
 from benchmarks.events import page_views
-from benchmarks.load import Load, Measured, Requests
+from benchmarks.load import HttpLoad, Measured, Requests
 from benchmarks.servers import Bench, Server, same_json
 
 STREAMS = 100
@@ -18,18 +18,18 @@ EVENT_BYTES = 1000
 READ_EVENT_BYTES = 3000
 READERS = 32
 TOUCHERS = 4
-BODIES = 37  # no divisor of the number of streams, so that each of these gets all of them
+BODIES = 37  # no divisor of the number of streams, so that each stream gets all bodies
 SHARE_OF_CAPACITY = 0.3
 FULL_BUSY = 0.9
-SETTLE_SECONDS = 2.0  # what leases refused is told to the storage within a second
+SETTLE_SECONDS = 2.0  # events limited locally are counted in the storage within a second
 
 # Quotas that nothing reaches. A stream keeps as many events as its quota, so the shortest window that can be set.
 ROOMY = {"SERVER_CACHE_EVENTS_SIZE": "1000", "SERVER_CACHE_EVENTS_TIME_WINDOW_SEC": "1"}
 ROOMY_FOR_BATCHES = {**ROOMY, "SERVER_CACHE_EVENTS_SIZE": "8000"}
 
 
-class Plan(NamedTuple):
-    """How much time is taken."""
+class MeasurePlan(NamedTuple):
+    """How long everything is measured."""
 
     rounds: int
     seconds: float
@@ -39,10 +39,10 @@ class Plan(NamedTuple):
 
     @property
     def shortened(self) -> str:
-        """What is not as the table says."""
+        """The differences from the full plan."""
         parts = []
         if self.memory_seconds != FULL.memory_seconds:
-            parts.append(f"the memory is watched for {self.memory_seconds:g} s instead of {FULL.memory_seconds:g}")
+            parts.append(f"the memory is observed for {self.memory_seconds:g} s instead of {FULL.memory_seconds:g}")
         if self.streams != FULL.streams:
             parts.append(f"{self.streams:,} streams instead of {FULL.streams:,}")
         if self.rounds < FULL.rounds:
@@ -50,10 +50,10 @@ class Plan(NamedTuple):
         return "; ".join(parts)
 
 
-FULL = Plan(rounds=5, seconds=3.0, warm_up_seconds=0.5, memory_seconds=300.0, streams=100_000)
-QUICK = Plan(rounds=5, seconds=0.5, warm_up_seconds=0.15, memory_seconds=12.0, streams=50_000)
+FULL = MeasurePlan(rounds=5, seconds=3.0, warm_up_seconds=0.5, memory_seconds=300.0, streams=100_000)
+QUICK = MeasurePlan(rounds=5, seconds=0.5, warm_up_seconds=0.15, memory_seconds=12.0, streams=50_000)
 
-Measure = Callable[[Bench, Plan], Findings]
+Measure = Callable[[Bench, MeasurePlan], Findings]
 Once = Callable[[], Awaitable[Measured]]
 _ON_LOAD_CORE: tuple[Callable[[Measured], float], ...] = (
     lambda each: each.load_busy,
@@ -88,14 +88,14 @@ def _arrays(values: Sequence[bytes], size: int) -> list[bytes]:
 
 
 def acknowledged(batch: int = 1) -> Requests:
-    """Return records that are answered when they are stored; the naive sidecar does so anyway."""
+    """Return records with ack=stored; the naive sidecar always answers after it stored."""
     paths = [f"/api/v1/events/cache?namespace=token&id={_key(number)}&ack=stored" for number in range(STREAMS)]
     records = [b'{"original":%b}' % event for event in page_views(BODIES * batch, EVENT_BYTES)]
     return Requests("POST", paths, records if batch == 1 else _arrays(records, batch))
 
 
 async def _alternate(rounds: int, contenders: Mapping[str, tuple[Server, Once]]) -> dict[str, list[Measured]]:
-    """Measure the contenders in turn; a server has done all its work before the next one's turn."""
+    """Measure the contenders in turn; each server is idle before the next one is measured."""
     measured: dict[str, list[Measured]] = {name: [] for name in contenders}
     for number in range(rounds):
         for name in list(contenders)[:: -1 if number % 2 else 1]:
@@ -105,10 +105,12 @@ async def _alternate(rounds: int, contenders: Mapping[str, tuple[Server, Once]])
     return measured
 
 
-def _capacities(plan: Plan, contenders: Mapping[str, tuple[Server, Load]], **options: int) -> dict[str, list[Measured]]:
-    """Find out what the contenders can do, with a closed loop."""
+def _capacities(
+    plan: MeasurePlan, contenders: Mapping[str, tuple[Server, HttpLoad]], **options: int
+) -> dict[str, list[Measured]]:
+    """Measure the capacity of the contenders, with a closed loop."""
 
-    def once(load: Load) -> Once:
+    def once(load: HttpLoad) -> Once:
         return lambda: load.closed(plan.seconds, plan.warm_up_seconds, **options)
 
     return uvloop.run(
@@ -118,12 +120,12 @@ def _capacities(plan: Plan, contenders: Mapping[str, tuple[Server, Load]], **opt
 
 def _fill(sidecar: Server) -> None:
     """Bring each stream to its quota, so that what follows is overload from its first request."""
-    uvloop.run(Load(sidecar, batches()).each())
+    uvloop.run(HttpLoad(sidecar, batches()).each())
 
 
 def _ratios(ones: Sequence[float], others: Sequence[float]) -> list[float]:
     if not all(others):
-        raise SystemExit("a round in which nothing was done: rounds must be longer")
+        raise SystemExit("nothing was done in a round: rounds must be longer")
     return [one / other for one, other in zip(ones, others, strict=True)]
 
 
@@ -132,7 +134,7 @@ def _processor_note(
     theirs: Sequence[Measured],
     cost: Callable[[Measured], float] = lambda each: each.server_us,
 ) -> str:
-    """Return the ratio of processor time, which no slow load can spoil, and whether the servers were at their limit."""
+    """Return the ratio of processor time, which a slow load does not change, and how busy the cores were."""
     ratio = statistics.median(_ratios([cost(each) for each in theirs], [cost(each) for each in ours]))
     note = f"by processor time {ratio:.3g}"
     slack = min(statistics.median(each.server_busy for each in side) for side in (ours, theirs))
@@ -147,10 +149,10 @@ def _accepted_note(ours: Sequence[Measured], theirs: Sequence[Measured]) -> str:
     return f"of events accepted {statistics.median(_ratios(_rates(ours), _rates(theirs))):.3g}"
 
 
-def _fate_note(measured: Sequence[Measured]) -> str:
-    """Return what became of the events."""
+def _outcome_note(measured: Sequence[Measured]) -> str:
+    """Return the shares of events that were stored, limited and dropped."""
     stored, limited, dropped = (
-        sum(getattr(each.counts, name) for each in measured) for name in ("stored", "limited", "dropped")
+        sum(getattr(each.counts, name) for each in measured) for name in ("stored", "limited", "all_dropped")
     )
     total = max(1, stored + limited + dropped)
     note = f"{stored / total:.1%} stored, {limited / total:.1%} limited"
@@ -167,69 +169,69 @@ def _rates(measured: Sequence[Measured]) -> list[float]:
     return [each.rate for each in measured]
 
 
-def single_overload(bench: Bench, plan: Plan) -> Findings:
+def single_overload(bench: Bench, plan: MeasurePlan) -> Findings:
     with bench.serving("bare", "naive", "sidecar") as (bare, naive, sidecar):
         _fill(sidecar)
         measured = _capacities(
             plan,
             {
-                "bare aiohttp": (bare, Load(bare, single_events())),
-                "naive": (naive, Load(naive, single_events())),
-                "eventscache": (sidecar, Load(sidecar, single_events())),
+                "bare aiohttp": (bare, HttpLoad(bare, single_events())),
+                "naive": (naive, HttpLoad(naive, single_events())),
+                "eventscache": (sidecar, HttpLoad(sidecar, single_events())),
             },
         )
     rates = {name: _rates(each) for name, each in measured.items()}
     ours = measured["eventscache"]
 
     def result(name: str, other: str) -> Result:
-        notes = _processor_note(ours, measured[other]), _fate_note(ours)
+        notes = _processor_note(ours, measured[other]), _outcome_note(ours)
         return _result(name, _ratios(rates["eventscache"], rates[other]), *notes)
 
     results = [result("single", "bare aiohttp"), result("single-naive", "naive")]
     return Findings(results, [Contest("single-event POST, overload", "events", rates)], [])
 
 
-def single_stored(bench: Bench, plan: Plan) -> Findings:
+def single_stored(bench: Bench, plan: MeasurePlan) -> Findings:
     with bench.serving("bare", "sidecar", **ROOMY) as (bare, sidecar):
         measured = _capacities(
             plan,
             {
-                "bare aiohttp": (bare, Load(bare, single_events())),
-                "eventscache": (sidecar, Load(sidecar, single_events())),
+                "bare aiohttp": (bare, HttpLoad(bare, single_events())),
+                "eventscache": (sidecar, HttpLoad(sidecar, single_events())),
             },
         )
     ours, theirs = measured["eventscache"], measured["bare aiohttp"]
     rates = {"bare aiohttp": _rates(theirs), "eventscache": [each.stored_rate for each in ours]}
     values = _ratios(rates["eventscache"], rates["bare aiohttp"])
-    result = _result("single-stored", values, _processor_note(ours, theirs), _fate_note(ours))
+    result = _result("single-stored", values, _processor_note(ours, theirs), _outcome_note(ours))
     return Findings([result], [Contest("single-event POST, everything stored", "events", rates)], [])
 
 
-def batch_overload(bench: Bench, plan: Plan) -> Findings:
+def batch_overload(bench: Bench, plan: MeasurePlan) -> Findings:
     with bench.serving("bare", "sidecar") as (bare, sidecar):
         _fill(sidecar)
         measured = _capacities(
             plan,
             {
-                "bare aiohttp": (bare, Load(bare, batches())),
-                "eventscache": (sidecar, Load(sidecar, batches())),
+                "bare aiohttp": (bare, HttpLoad(bare, batches())),
+                "eventscache": (sidecar, HttpLoad(sidecar, batches())),
             },
         )
     ours, theirs = measured["eventscache"], measured["bare aiohttp"]
     rates = {name: [BATCH * rate for rate in _rates(each)] for name, each in measured.items()}
     values = _ratios(rates["eventscache"], rates["bare aiohttp"])
-    result = _result("batch", values, _processor_note(ours, theirs), _fate_note(ours))
+    result = _result("batch", values, _processor_note(ours, theirs), _outcome_note(ours))
     return Findings([result], [Contest("batch of 100, overload", "events", rates)], [])
 
 
-def batch_stored(bench: Bench, plan: Plan) -> Findings:
-    """Both answer when all is stored: acked on arrival, a closed loop would send more than a storage takes."""
+def batch_stored(bench: Bench, plan: MeasurePlan) -> Findings:
+    """Both answer after storing: if they answered at once, a closed loop would send more than a storage can take."""
     with bench.serving("naive", "sidecar", **ROOMY_FOR_BATCHES) as (naive, sidecar):
         measured = _capacities(
             plan,
             {
-                "naive": (naive, Load(naive, acknowledged(BATCH))),
-                "eventscache": (sidecar, Load(sidecar, acknowledged(BATCH))),
+                "naive": (naive, HttpLoad(naive, acknowledged(BATCH))),
+                "eventscache": (sidecar, HttpLoad(sidecar, acknowledged(BATCH))),
             },
         )
     ours, theirs = measured["eventscache"], measured["naive"]
@@ -239,11 +241,11 @@ def batch_stored(bench: Bench, plan: Plan) -> Findings:
     }
     values = _ratios(rates["eventscache"], rates["naive"])
     processor = _processor_note(ours, theirs, lambda each: each.server_us_per_stored)
-    result = _result("batch-stored", values, processor, _fate_note(ours))
+    result = _result("batch-stored", values, processor, _outcome_note(ours))
     return Findings([result], [Contest("batch of 100, everything stored", "events", rates)], [])
 
 
-def get(bench: Bench, plan: Plan) -> Findings:
+def get(bench: Bench, plan: MeasurePlan) -> Findings:
     path = f"/api/v1/events/cache?namespace=token&ids={_key(0)}"
     events = page_views(BATCH, READ_EVENT_BYTES)
     filling = b"[" + b",".join(b'{"original":%b}' % event for event in events) + b"]"
@@ -251,12 +253,12 @@ def get(bench: Bench, plan: Plan) -> Findings:
         sidecar.ask("POST", f"/api/v1/events/cache?namespace=token&id={_key(0)}&ack=stored", filling)
         spliced, encoded = sidecar.ask("GET", path), reencode.ask("GET", path)
         if spliced == encoded or not same_json(spliced, encoded):
-            raise SystemExit("the two must answer the same in two ways")
+            raise SystemExit("the two must give the same response in different bytes")
         measured = _capacities(
             plan,
             {
-                "parse and re-encode": (reencode, Load(reencode, Requests("GET", [path]))),
-                "eventscache": (sidecar, Load(sidecar, Requests("GET", [path]))),
+                "parse and re-encode": (reencode, HttpLoad(reencode, Requests("GET", [path]))),
+                "eventscache": (sidecar, HttpLoad(sidecar, Requests("GET", [path]))),
             },
             connections=READERS,
         )
@@ -267,54 +269,56 @@ def get(bench: Bench, plan: Plan) -> Findings:
     return Findings([result], [Contest("GET of 100 events of 3 KB", "answers", rates)], [])
 
 
-def calls(bench: Bench, plan: Plan) -> Findings:
+def calls(bench: Bench, plan: MeasurePlan) -> Findings:
     shares = []
     with bench.serving("sidecar") as (sidecar,):
         for _ in range(plan.rounds):
             before, received = bench.script_calls(), sidecar.counts().received
-            uvloop.run(Load(sidecar, single_events(streams=1)).closed(plan.seconds, plan.warm_up_seconds))
+            uvloop.run(HttpLoad(sidecar, single_events(streams=1)).closed(plan.seconds, plan.warm_up_seconds))
             sidecar.settle()
             shares.append(100 * (bench.script_calls() - before) / (sidecar.counts().received - received))
     return Findings([_result("calls", shares, "all script calls, trimming among them")], [], [])
 
 
-def ack(bench: Bench, plan: Plan) -> Findings:
+def ack(bench: Bench, plan: MeasurePlan) -> Findings:
     with bench.serving("naive", "sidecar", **ROOMY) as (naive, sidecar):
-        capacity = uvloop.run(Load(naive, acknowledged()).closed(plan.seconds, plan.warm_up_seconds)).rate
+        capacity = uvloop.run(HttpLoad(naive, acknowledged()).closed(plan.seconds, plan.warm_up_seconds)).rate
         rate = SHARE_OF_CAPACITY * capacity
 
         def once(server: Server) -> tuple[Server, Once]:
-            load = Load(server, acknowledged())
+            load = HttpLoad(server, acknowledged())
             return server, lambda: load.at_rate(rate, plan.seconds, plan.warm_up_seconds)
 
         measured = uvloop.run(_alternate(plan.rounds, {"naive": once(naive), "eventscache": once(sidecar)}))
     halves = {name: [each.latency(0.5) for each in rounds] for name, rounds in measured.items()}
     shown = ", ".join(f"{name} {statistics.median(times) * 1000:.2f} ms" for name, times in halves.items())
     note = f"{rate:,.0f} requests a second; p50 {shown}"
-    result = _result("ack", _ratios(halves["eventscache"], halves["naive"]), note, _fate_note(measured["eventscache"]))
+    result = _result(
+        "ack", _ratios(halves["eventscache"], halves["naive"]), note, _outcome_note(measured["eventscache"])
+    )
     seconds = {name: sorted(time for each in rounds for time in each.latencies) for name, rounds in measured.items()}
     return Findings([result], [], [Latency(f"ack=stored at {rate:,.0f} requests a second", seconds)])
 
 
-def streams(bench: Bench, plan: Plan) -> Findings:
-    """Touch all streams, then overload them: what counts is what is judged, as events may also wait or be dropped.
+def streams(bench: Bench, plan: MeasurePlan) -> Findings:
+    """Write to all streams once, then overload them: stored and limited events count, as others wait or are dropped.
 
     The quota is one event a minute: at 100, the streams could not be offered more than they may store.
     """
     settings = {"EVENTSCACHE_MAX_STREAMS": str(2 * plan.streams), "SERVER_CACHE_EVENTS_SIZE": "1"}
     with bench.serving("sidecar", "sidecar", **settings) as (one, many):
-        uvloop.run(Load(many, single_events(streams=1)).closed(plan.seconds, plan.warm_up_seconds))
+        uvloop.run(HttpLoad(many, single_events(streams=1)).closed(plan.seconds, plan.warm_up_seconds))
         fresh = many.resident_bytes
         uvloop.run(_touch(many, plan.streams))
         touched = many.resident_bytes
         contenders = {
-            "1 stream": (one, Load(one, single_events(streams=1))),
-            f"{plan.streams:,} streams": (many, Load(many, single_events(plan.streams))),
+            "1 stream": (one, HttpLoad(one, single_events(streams=1))),
+            f"{plan.streams:,} streams": (many, HttpLoad(many, single_events(plan.streams))),
         }
         measured = _capacities(plan, contenders)
         uvloop.run(_idle(many))
         overloaded = many.resident_bytes
-    rates = {name: [each.judged_rate for each in side] for name, side in measured.items()}
+    rates = {name: [each.decided_rate for each in side] for name, side in measured.items()}
     theirs, ours = measured.values()
     one_rates, many_rates = rates.values()
     shortened = "" if plan.streams == FULL.streams else f"SHORTENED to {plan.streams:,} streams"
@@ -325,7 +329,7 @@ def streams(bench: Bench, plan: Plan) -> Findings:
             shortened,
             _accepted_note(ours, theirs),
             _processor_note(ours, theirs),
-            _fate_note(ours),
+            _outcome_note(ours),
         ),
         _result(
             "stream-memory",
@@ -338,7 +342,7 @@ def streams(bench: Bench, plan: Plan) -> Findings:
 
 
 async def _touch(server: Server, count: int) -> None:
-    await Load(server, touches(count)).each(TOUCHERS)
+    await HttpLoad(server, touches(count)).each(TOUCHERS)
     await _idle(server)
 
 
@@ -347,10 +351,10 @@ async def _idle(server: Server) -> None:
     await asyncio.to_thread(server.settle)
 
 
-def memory(bench: Bench, plan: Plan) -> Findings:
+def memory(bench: Bench, plan: MeasurePlan) -> Findings:
     with bench.serving("sidecar") as (sidecar,):
         _fill(sidecar)
-        load = Load(sidecar, single_events())
+        load = HttpLoad(sidecar, single_events())
         uvloop.run(load.closed(plan.memory_seconds / 5, 0))
         early = sidecar.resident_bytes
         uvloop.run(load.closed(plan.memory_seconds * 4 / 5, 0))

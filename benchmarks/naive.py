@@ -1,4 +1,4 @@
-"""The sidecar that one would write first: each event is awaited into a Redis list, and parsed again to be read.
+"""The simplest sidecar: each event is written to a Redis list in its request, and parsed again for a read.
 
     python -m benchmarks.naive redis://127.0.0.1:6379/0
 
@@ -19,7 +19,7 @@ SIZE = 100
 
 
 class Naive:
-    """Its handlers."""
+    """The handlers of the naive sidecar."""
 
     def __init__(self, url: str) -> None:
         self._redis = redis.asyncio.Redis.from_url(url)
@@ -43,7 +43,7 @@ def _key(request: web.Request) -> str:
 
 
 def application(url: str) -> web.Application:
-    """Return it on the sidecar's own paths."""
+    """Return the naive sidecar, on the paths of the real one."""
     naive = Naive(url)
     app = web.Application(client_max_size=8 * 1024 * 1024)
     for path in ("/api/v1/event", "/api/v1/events", "/api/v1/events/cache"):

@@ -1,4 +1,4 @@
-"""The sidecar, but for one thing: what it reads it parses, and encodes again, instead of splicing the stored bytes.
+"""The sidecar with one change: events that are read are parsed and encoded again, instead of splicing stored bytes.
 
 python -m benchmarks.reencode serve --port 0
 """
@@ -11,7 +11,7 @@ from eventscache.event import Event
 
 
 def to_json(self: Event, sequence: int) -> bytes:
-    """Return what `Event.to_json` does, the way that comes to mind first."""
+    """Return the same as `Event.to_json`, by parsing and encoding."""
     value: dict[str, Any] = {}
     if self.malformed:
         value["malformed"] = self.malformed

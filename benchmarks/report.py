@@ -1,4 +1,4 @@
-"""The report: Markdown with two charts beside it."""
+"""The report: Markdown, with two charts in files beside it."""
 
 import os
 import platform
@@ -18,20 +18,20 @@ _SHARES = (0.5, 0.9, 0.99, 0.999)
 
 
 class Yardstick(NamedTuple):
-    """What a Redis does of one kind of work, in events a second, round by round."""
+    """The events a second that Redis alone stores in one way, round by round."""
 
     name: str
     rates: Sequence[float]
 
 
-class Surroundings(NamedTuple):
-    """What a reader has to know to judge the figures: name and value."""
+class Environment(NamedTuple):
+    """The machine and the versions that were measured: name and value."""
 
     facts: Sequence[tuple[str, str]]
 
     @classmethod
-    def here(cls, processor: str, cores: int, pinning: str, redis_version: str) -> "Surroundings":
-        """Return what is known of this machine, before anything is measured."""
+    def here(cls, processor: str, cores: int, pinning: str, redis_version: str) -> "Environment":
+        """Return the facts of this machine; to be called before anything is measured."""
         load = " ".join(f"{average:.2f}" for average in os.getloadavg())
         facts = [
             ("date", date.today().isoformat()),  # noqa: DTZ011 - the reader's own day
@@ -58,12 +58,12 @@ class Report:
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        environment: Environment,
         findings: Findings,
         yardsticks: Sequence[Yardstick] = (),
         remarks: Sequence[str] = (),
     ) -> None:
-        self._surroundings = surroundings
+        self._environment = environment
         self._findings = findings
         self._yardsticks = yardsticks
         self._remarks = remarks
@@ -85,11 +85,9 @@ class Report:
         sections = [
             "# Benchmark report\n",
             *(f"{remark}\n" for remark in self._remarks),
-            _table(("", ""), self._surroundings.facts),
+            _table(("", ""), self._environment.facts),
             "## Bars\n\nMedian and spread of the rounds.\n",
-            _table(
-                ("case", "against", "median", "spread", "asked", "met", "beside it"), map(_bar, self._findings.results)
-            ),
+            _table(("case", "against", "median", "spread", "bar", "met", "note"), map(_bar, self._findings.results)),
         ]
         if self._findings.contests:
             rows = [row for contest in self._findings.contests for row in _contest(contest)]
@@ -100,7 +98,7 @@ class Report:
             sections += ["## Latency\n", _table(("open loop", "contender", *names, "longest"), rows)]
         if self._yardsticks:
             rows = [_yardstick(each) for each in self._yardsticks]
-            sections += ["## What the Redis does by itself\n", _table(("work", "events a second", "spread"), rows)]
+            sections += ["## Redis alone\n", _table(("work", "events a second", "spread"), rows)]
         return "\n".join(sections)
 
 
@@ -112,7 +110,7 @@ def _table(heads: Sequence[str], rows: "Sequence[Sequence[str]] | map[Sequence[s
 def _bar(result: Result) -> Sequence[str]:
     case = result.case
     met = "yes" if result.met else "**NO**"
-    return case.name, case.against, case.unit.show(result.median), result.spread, case.asked, met, result.note
+    return case.name, case.against, case.unit.as_text(result.median), result.spread, case.bar_text, met, result.note
 
 
 def _contest(contest: Contest) -> list[Sequence[str]]:

@@ -1,4 +1,4 @@
-"""The processes that are measured: servers on the first core, everything else on the last, all on loopback."""
+"""The measured processes: servers on the first core, everything else on the last, all on loopback."""
 
 import contextlib
 import http.client
@@ -12,9 +12,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
+from eventscache.loadtest.ledger import LedgerCounts
 from tests.support.redis_server import RedisServer, free_port, installed_servers, newest
 
 ROOT = Path(__file__).parents[1]
@@ -23,18 +24,17 @@ DRAIN_SECONDS = 30
 CORES: Sequence[int] = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 SERVER_CORE, LOAD_CORE = (CORES[0], CORES[-1]) if CORES else (None, None)
 _ADDRESS = re.compile(r"(http://[0-9.]+:[0-9]+)[^0-9]")
-_METRIC = re.compile(r"^eventscache_(\w+?)(?:\{\S*\})? (\S+)$", re.MULTILINE)
 
 
 def pin(core: int | None) -> None:
-    """Keep this process, and those that it starts from now on, on one core; where there is no such call, nowhere."""
+    """Pin this process, and those that it starts from now on, to a core, if the platform can."""
     if core is not None:
         os.sched_setaffinity(0, {core})
 
 
 @contextlib.contextmanager
 def pinned(core: int | None) -> Iterator[None]:
-    """Start processes on a core."""
+    """Start processes pinned to a core."""
     before = os.sched_getaffinity(0) if core is not None else set()
     pin(core)
     try:
@@ -45,7 +45,7 @@ def pinned(core: int | None) -> Iterator[None]:
 
 
 def pinning() -> str:
-    """Say where what runs."""
+    """Return on which cores everything runs."""
     if not CORES:
         return "not pinned"
     if len(CORES) == 1:
@@ -53,21 +53,8 @@ def pinning() -> str:
     return f"server on core {SERVER_CORE}, load and Redis on core {LOAD_CORE}"
 
 
-class Counts(NamedTuple):
-    """Events that a server has counted so far; zeroes if it counts none."""
-
-    received: float = 0
-    stored: float = 0
-    limited: float = 0
-    dropped: float = 0
-    queued: float = 0
-
-    def since(self, before: "Counts") -> "Counts":
-        return Counts(*(late - early for late, early in zip(self, before, strict=True)))
-
-
 class Server:
-    """A server process that logs its address, and what the system knows of it."""
+    """A server process that logs its address, with its processor time and memory."""
 
     def __init__(
         self, module: str, arguments: Sequence[str], settings: Mapping[str, str], log: Path, redis: RedisServer
@@ -98,22 +85,22 @@ class Server:
 
     @property
     def cpu_seconds(self) -> float:
-        """Time on the processor so far."""
+        """Processor time so far."""
         return cpu_seconds(self._process.pid)
 
     @property
     def redis_cpu_seconds(self) -> float:
-        """The same for the Redis that it may use."""
+        """The same of its Redis."""
         return cpu_seconds(self.redis.pid)
 
     @property
     def resident_bytes(self) -> int:
-        """Memory that is really there."""
+        """Resident memory."""
         pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """Send one request, and return the body of its answer."""
+        """Send one request, and return the body of the response."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=START_SECONDS)
         headers = {"Content-Type": "application/json"} if body else {}
         with contextlib.closing(connection):
@@ -124,16 +111,16 @@ class Server:
             raise RuntimeError(f"{method} {path}: {answer.status} {content[:200]!r}")
         return content
 
-    def counts(self) -> Counts:
-        """Return what was done so far."""
-        return Counts()
+    def counts(self) -> LedgerCounts:
+        """Return the server's counts so far; zeroes if it counts nothing."""
+        return LedgerCounts()
 
     def settled(self) -> bool:
-        """Whether nothing is on its way to the storage any more."""
+        """Whether no event is queued any more."""
         return True
 
     def settle(self) -> None:
-        """Return when it is settled."""
+        """Wait until it is settled."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while not self.settled():
             if time.monotonic() > deadline:
@@ -150,28 +137,25 @@ class Server:
 
 
 class Sidecar(Server):
-    """The sidecar, or a variant of it, which counts."""
+    """The sidecar, or a variant of it."""
 
-    def counts(self) -> Counts:
-        """Read the ledger from its metrics."""
-        sums: dict[str, float] = {}
-        for name, value in _METRIC.findall(self.ask("GET", "/metrics").decode()):
-            sums[name] = sums.get(name, 0) + float(value)
-        received, stored, limited, dropped = (
-            sums[f"events_{name}_total"] for name in ("received", "stored", "limited", "dropped")
-        )
-        return Counts(received, stored, limited, dropped, sums["queue_events"])
+    def counts(self) -> LedgerCounts:
+        """Read the ledger from the metrics."""
+        counts = LedgerCounts.parse(self.ask("GET", "/metrics").decode())
+        if counts is None:
+            raise RuntimeError("the metrics are not those of an eventscache")
+        return counts
 
     def settled(self) -> bool:
         return not self.counts().queued
 
 
 class Naive(Server):
-    """The naive sidecar. It counts nothing, but each event is an LPUSH, and nobody else's turn overlaps with its."""
+    """The naive sidecar. It has no metrics, but each event is one LPUSH, and no other server is measured meanwhile."""
 
-    def counts(self) -> Counts:
+    def counts(self) -> LedgerCounts:
         pushed = calls_of(self.redis, "lpush")
-        return Counts(received=pushed, stored=pushed)
+        return LedgerCounts(received=pushed, stored=pushed)
 
     def settled(self) -> bool:
         before = self.counts()
@@ -180,7 +164,7 @@ class Naive(Server):
 
 
 class Bench:
-    """Starts one Redis, and the servers as they are asked for; all of them end with it."""
+    """Starts one Redis, and servers by name; all of them end with it."""
 
     def __init__(self) -> None:
         self._resources = contextlib.ExitStack()
@@ -236,14 +220,14 @@ class Bench:
 
 
 def calls_of(redis: RedisServer, *commands: str) -> int:
-    """Return how often a Redis has carried out some commands."""
+    """Return how often a Redis has executed some commands."""
     with redis.client() as client:
-        figures: Any = client.info("commandstats")
-    return sum(figures.get(f"cmdstat_{name}", {}).get("calls", 0) for name in commands)
+        stats: Any = client.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in commands)
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return a process's time on the processor so far, in ticks of a hundredth of a second."""
+    """Return the processor time of a process so far, exact to a hundredth of a second."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

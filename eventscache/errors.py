@@ -10,21 +10,21 @@ class ConfigError(EventsCacheError):
 
 
 class InvalidEvent(EventsCacheError):
-    """What a client sent is not an event; the message says why and is fit to be sent back."""
+    """What a client sent is not an event; the message says why, and may be sent to the client."""
 
 
 class StorageError(EventsCacheError):
-    """The storage refused for good: trying the same again does not help. Nothing was changed."""
+    """The storage cannot do this: a retry does not help. Nothing was changed."""
 
 
 class TooManyStreams(StorageError):
-    """The stream is new, there are `max_streams` of them, and the batch may not displace one."""
+    """The stream is new, there are already `max_streams`, and the batch may not evict one."""
 
 
 class StorageUnavailable(StorageError):
-    """The storage did not answer; the same call can be tried again.
+    """The storage did not answer; the same call can be retried.
 
-    `ambiguous` tells whether the call may have been carried out all the same.
+    `ambiguous` is true if the call may have been carried out all the same.
     """
 
     def __init__(self, message: str, *, ambiguous: bool = True) -> None:

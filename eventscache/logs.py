@@ -1,4 +1,4 @@
-"""Log lines: what they look like, and that nobody who is told about in one can forge or colour another."""
+"""Log lines: their format, and the escapes that keep clients from forging or colouring one."""
 
 import logging
 import re
@@ -9,30 +9,32 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-# C0, DEL, C1, marks and overrides of direction, separators of lines, and halves of characters, which no stream takes.
-_CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-_INVISIBLE = re.compile(f"[{_CONTROLS}]")
-_INVISIBLE_IN_TRACEBACK = re.compile(f"(?!\n)[{_CONTROLS}]")
+from eventscache.characters import is_invisible
+
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_LATIN_1 = 0xFF
+_LATIN_1, _BMP = 0xFF, 0xFFFF
 HIDDEN = "***"
-"""What stands for a secret wherever one would be shown."""
+"""Stands for a secret wherever one would be shown."""
 
 
 def visible(text: str) -> str:
-    r"""Return a text with its control characters as escapes, such as \x1b."""
-    return _INVISIBLE.sub(_escape, text)
+    r"""Return a text with its invisible characters as escapes, such as \x1b and \u202e."""
+    if text.isprintable():  # the common case, and fast: no invisible character is printable
+        return text
+    return "".join(_escape(character) if is_invisible(character) else character for character in text)
 
 
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return _SHORT_ESCAPES.get(match[0]) or (f"\\x{code:02x}" if code <= _LATIN_1 else f"\\u{code:04x}")
+def _escape(character: str) -> str:
+    code = ord(character)
+    if code <= _LATIN_1:
+        return _SHORT_ESCAPES.get(character) or f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= _BMP else f"\\U{code:08x}"
 
 
-def escape_controls(_: Any, __: str, entry: EventDict) -> EventDict:
-    """Make the control characters in an entry visible: in its names, and in its values however deep.
+def escape_invisible(_: Any, __: str, entry: EventDict) -> EventDict:
+    """Escape the invisible characters in an entry: in its names, and in its values however deep.
 
-    A traceback keeps its lines, but none of them begins where an entry could.
+    A traceback keeps its lines, but each is indented, so that none looks like an entry.
     """
     return {
         visible(str(name)): _traceback(value) if name == "exception" else _visible(value)
@@ -51,21 +53,21 @@ def _visible(value: Any) -> Any:
 
 
 def _traceback(value: Any) -> str:
-    return "\n".join(f"  {line}" for line in _INVISIBLE_IN_TRACEBACK.sub(_escape, str(value)).split("\n"))
+    return "\n".join(f"  {visible(line)}" for line in str(value).split("\n"))
 
 
 def hide_secrets(url: str) -> str:
-    """Return a URL without anything that can be a secret: what stands before its last @, and its query."""
+    """Return a URL without what can be a secret: everything before its last @, and its query."""
     scheme, separator, rest = url.partition("://")
-    if not separator:  # maybe a password, a colon and a host
+    if not separator:  # it may be a password, a colon and a host
         return f"{url.partition(':')[0] if re.match('[A-Za-z][A-Za-z0-9+.-]*:', url) else HIDDEN}:"
     _, at, shown = rest.rpartition("@")
     return f"{scheme}://{HIDDEN + at if at else ''}{re.split('[?#]', shown, maxsplit=1)[0]}"
 
 
 def start_logging() -> None:
-    """Log to standard error: for people on a terminal, else one JSON object a line."""
-    # Tracebacks without the values of variables: those can be secrets.
+    """Log to standard error: coloured text on a terminal, else one JSON object a line."""
+    # Tracebacks without the values of variables, which can be secrets.
     for_people = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer: Processor = for_people if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
@@ -74,17 +76,17 @@ def start_logging() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            escape_controls,
+            escape_invisible,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
-    logging.getLogger().addHandler(_Others(logging.WARNING))
+    logging.getLogger().addHandler(_LibraryLogs(logging.WARNING))
 
 
-class _Others(logging.Handler):
-    """Logs what libraries have to say as entries like ours."""
+class _LibraryLogs(logging.Handler):
+    """Logs the records of libraries as entries like ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
         structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)

@@ -1,17 +1,15 @@
-"""Streams: whose events they are, and what can become of an event."""
+"""Streams, their ids, and the statuses of events."""
 
 import enum
 import re
-import unicodedata
 from typing import NamedTuple
 
+from eventscache.characters import is_invisible
 from eventscache.errors import InvalidEvent
 
 MAX_ID_BYTES = 512
 
-_PLAIN_ID = re.compile("[ -+\\--~]+")  # ASCII but for controls and the comma
-# Marks that reorder or break the text around them: an id that holds one looks like another id.
-_DECEIVING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_PLAIN_ID = re.compile("[ -+\\--~]+")  # ASCII without controls and comma: nearly all ids
 
 
 class Namespace(enum.StrEnum):
@@ -24,7 +22,7 @@ class Namespace(enum.StrEnum):
 
 
 class Status(enum.StrEnum):
-    """What became of an event."""
+    """The result of an event."""
 
     SUCCESS = "success"
     ERROR = "error"
@@ -32,16 +30,17 @@ class Status(enum.StrEnum):
 
 
 class Stream(NamedTuple):
-    """One namespace and one id; everything that the cache keeps, it keeps per stream."""
+    """One namespace and one id; everything that the cache keeps is kept per stream."""
 
     namespace: Namespace
     id: str
 
 
 def check_id(text: str, max_bytes: int = MAX_ID_BYTES) -> str:
-    """Return `text` if a client may use it as an id, else raise `InvalidEvent` naming the fault.
+    """Return `text` if it is a valid id, else raise `InvalidEvent` that says why not.
 
-    The comma is refused because `ids` is a comma-separated list: such a stream could be written, never read.
+    An id holds no comma, because `ids` is a comma-separated list: such a stream could be written, never read. It holds
+    no invisible character, because it would look like another id.
     """
     if _PLAIN_ID.fullmatch(text) and len(text) <= max_bytes:
         return text
@@ -54,8 +53,8 @@ def check_id(text: str, max_bytes: int = MAX_ID_BYTES) -> str:
     if length > max_bytes:
         raise InvalidEvent(f"the id has {length} bytes; at most {max_bytes} are allowed")
     for character in text:
-        if character in _DECEIVING or unicodedata.category(character) == "Cc":
-            raise InvalidEvent(f"the id holds the control character U+{ord(character):04X}")
+        if is_invisible(character):
+            raise InvalidEvent(f"the id holds the invisible character U+{ord(character):04X}")
     if "," in text:
         raise InvalidEvent("the id holds a comma, which separates ids")
     return text

@@ -1,4 +1,4 @@
-"""The benchmarks' own arithmetic and papers. Nothing is measured here."""
+"""The arithmetic, the report and the documentation of the benchmarks. Nothing is measured here."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -8,12 +8,12 @@ import pytest
 from benchmarks import chart
 from benchmarks.cases import CASES, Case, Contest, Findings, Latency, Result, Unit
 from benchmarks.events import page_views
-from benchmarks.load import Connection, Measured
+from benchmarks.load import LoadConnection, Measured
 from benchmarks.measures import FULL, MEASURES, QUICK
-from benchmarks.report import Report, Surroundings, Yardstick
-from benchmarks.servers import Counts
+from benchmarks.report import Environment, Report, Yardstick
 from eventscache.ingest.jitsu import parse_events
 from eventscache.ingest.limits import Limits
+from eventscache.loadtest.ledger import LedgerCounts
 from tests.support.paths import ROOT
 
 FINDINGS = Findings(
@@ -25,7 +25,7 @@ FINDINGS = Findings(
     [Contest("POST <overload>", "events", {"bare aiohttp": [30_000.0, 31_000.0], "eventscache": [28_000.0, 29_500.0]})],
     [Latency("ack", {"naive": [0.0004, 0.0005, 0.02], "eventscache": [0.0003, 0.0004, 0.01]})],
 )
-SURROUNDINGS = Surroundings([("machine", "a | b")])
+ENVIRONMENT = Environment([("machine", "a | b")])
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_a_bar_is_met_by_the_median(at_most: bool, values: list[float], met: boo
     assert Result(Case("a", "b", 1.0, at_most), values).met is met
 
 
-def test_figures_are_shown_with_their_units() -> None:
-    assert [Unit.RATIO.show(0.9512), Unit.RATIO.show(31.26)] == ["0.951", "31.3"]
-    assert [Unit.PERCENT.show(0.5), Unit.BYTES.show(2048)] == ["0.5 %", "2,048 bytes"]
+def test_values_are_shown_with_their_units() -> None:
+    assert [Unit.RATIO.as_text(0.9512), Unit.RATIO.as_text(31.26)] == ["0.951", "31.3"]
+    assert [Unit.PERCENT.as_text(0.5), Unit.BYTES.as_text(2048)] == ["0.5 %", "2,048 bytes"]
     assert Result(CASES["single"], [0.9, 1.0]).spread == "0.900 to 1.000"
 
 
@@ -51,9 +51,9 @@ def test_the_table_has_every_bar_and_quick_says_what_it_shortens() -> None:
     assert QUICK.rounds >= 5
 
 
-def test_a_report_tells_bars_rates_latencies_and_draws_them(tmp_path: Path) -> None:
+def test_a_report_has_bars_rates_latencies_and_charts(tmp_path: Path) -> None:
     path = tmp_path / "results" / "report.md"
-    Report(SURROUNDINGS, FINDINGS, [Yardstick("LPUSH", [5.0, 7.0])], ["**Shortened**: all."]).write(path)
+    Report(ENVIRONMENT, FINDINGS, [Yardstick("LPUSH", [5.0, 7.0])], ["**Shortened**: all."]).write(path)
 
     text = path.read_text(encoding="utf-8")
     assert "| 0.960 | 0.930 to 0.970 | at least 0.950 | yes | by processor time 0.95 |" in text
@@ -69,7 +69,7 @@ def test_a_report_tells_bars_rates_latencies_and_draws_them(tmp_path: Path) -> N
 
 
 def test_a_report_of_nothing_has_no_charts(tmp_path: Path) -> None:
-    Report(SURROUNDINGS, Findings.nothing()).write(tmp_path / "report.md")
+    Report(ENVIRONMENT, Findings.empty()).write(tmp_path / "report.md")
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
 
 
@@ -81,15 +81,24 @@ def test_a_chart_names_its_contenders_and_escapes() -> None:
     assert chart.latency(FINDINGS.latencies).count("<polyline") == 2
 
 
-def test_latencies_and_rates_are_read_off_a_measurement() -> None:
-    measured = Measured(100, 2.0, 1.0, 0.5, 0.1, 0, Counts(100, 60, 30, 10), latencies=[1.0, 2.0, 3.0, 4.0])
-    assert (measured.rate, measured.stored_rate, measured.judged_rate) == (50, 30, 45)
+def test_rates_and_latencies_are_derived_from_a_measurement() -> None:
+    measured = Measured(
+        100,
+        2.0,
+        1.0,
+        0.5,
+        0.1,
+        0,
+        LedgerCounts(100, 60, 30, dropped={"queue_full": 10}),
+        latencies=[1.0, 2.0, 3.0, 4.0],
+    )
+    assert (measured.rate, measured.stored_rate, measured.decided_rate) == (50, 30, 45)
     assert (measured.server_us, measured.server_busy) == (10_000, 0.5)
     assert (measured.latency(0.5), measured.latency(1.0)) == (3.0, 4.0)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + b'{"status":"ok"}',
         b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n1\r\n0\r\n0\r\n\r\n",
@@ -97,15 +106,15 @@ def test_latencies_and_rates_are_read_off_a_measurement() -> None:
     ],
 )
 @pytest.mark.parametrize("piece", [1, 7, 1000])
-def test_the_end_of_an_answer_is_found_however_it_is_cut(answer: bytes, piece: int) -> None:
+def test_the_end_of_a_response_is_found_however_it_is_cut(response: bytes, piece: int) -> None:
     failures: list[bool] = []
-    connection = Connection(lambda ended: failures.append(bool(ended.failure)))
+    connection = LoadConnection(lambda ended: failures.append(bool(ended.failure)))
     for count in (1, 2, 3):
-        for place in range(0, len(answer), piece):
+        for start in range(0, len(response), piece):
             assert len(failures) == count - 1
-            connection.data_received(answer[place : place + piece])
+            connection.data_received(response[start : start + piece])
         assert len(failures) == count
-    assert failures[0] is answer.startswith(b"HTTP/1.1 503")
+    assert failures[0] is response.startswith(b"HTTP/1.1 503")
 
 
 def test_events_have_their_size_and_are_the_same_ones_every_time() -> None:
@@ -120,10 +129,10 @@ def test_events_have_their_size_and_are_the_same_ones_every_time() -> None:
 
 
 def test_every_make_target_of_the_benchmarks_is_in_their_readme() -> None:
-    papers = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    documentation = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in ("bench", "bench-quick", "bench-micro", "bench-storage", "freshness"):
-        assert f"make {target}" in papers
+        assert f"make {target}" in documentation
         assert f"\n{target}:" in makefile
     for module in (ROOT / "benchmarks").glob("[a-z]*.py"):
-        assert f"`{module.name}`" in papers, module
+        assert f"`{module.name}`" in documentation, module

@@ -9,9 +9,10 @@ import pytest
 
 from eventscache import __version__
 from eventscache.cache import EventsCache
-from eventscache.config.settings import SOURCES, Settings
+from eventscache.config.settings import DEFINITIONS, Settings
+from eventscache.metrics.definitions import DROP_REASONS
 from eventscache.metrics.prometheus import Metrics
-from eventscache.metrics.snapshot import DROP_REASONS, MetricsSnapshot
+from eventscache.metrics.snapshot import MetricsSnapshot
 from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
 from tests.support.paths import ROOT
@@ -19,10 +20,10 @@ from tests.support.paths import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", DEFINITIONS)
 def test_every_setting_is_in_the_readme_with_its_default(name: str) -> None:
-    source = SOURCES[name]
-    (row,) = [line for line in README.splitlines() if line.startswith(f"| `{source.name}`")]
+    definition = DEFINITIONS[name]
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| `{definition.name}`")]
     default = getattr(Settings(), name)
     shown = (
         str(default).lower()
@@ -30,13 +31,13 @@ def test_every_setting_is_in_the_readme_with_its_default(name: str) -> None:
         else str(default if default and (isinstance(default, str | int) or any(default)) else "none")
     )
     assert row.split("|")[2].strip().strip("`") in {shown, f"{default:,}" if isinstance(default, int) else shown}
-    for key in source.keys:
+    for key in definition.keys:
         assert key in row
 
 
 def test_every_setting_is_used() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "eventscache").rglob("*.py"))
-    assert [name for name in SOURCES if not re.search(rf"(?:settings|self)\.{name}\b", sources)] == []
+    assert [name for name in DEFINITIONS if not re.search(rf"(?:settings|self)\.{name}\b", sources)] == []
 
 
 def test_every_route_is_in_the_readme() -> None:

@@ -1,4 +1,4 @@
-"""Log lines: whatever a client sends, it can forge none and colour none."""
+"""Log lines: nothing that a client sends can forge or colour one."""
 
 import io
 import json
@@ -23,6 +23,9 @@ HOSTILE = {
     "c1\x85\x9b": "c1\\x85\\x9b",
     "bidi\u202e\u2066\u2069": "bidi\\u202e\\u2066\\u2069",
     "lines\u2028\u2029": "lines\\u2028\\u2029",
+    "zero\u200b\u200c\u200d\u2060\ufeff width": "zero\\u200b\\u200c\\u200d\\u2060\\ufeff width",
+    "soft\u00adhyphen": "soft\\xadhyphen",
+    "tag\U000e0041": "tag\\U000e0041",
     "half\ud800": "half\\ud800",
     "größe \U0001f600 \\": "größe \U0001f600 \\",
 }
@@ -66,16 +69,16 @@ def started(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> Terminal:
 
 
 @pytest.mark.parametrize(("text", "shown"), HOSTILE.items())
-def test_control_characters_are_shown_as_escapes(text: str, shown: str) -> None:
+def test_invisible_characters_are_shown_as_escapes(text: str, shown: str) -> None:
     assert logs.visible(text) == shown
-    entry = logs.escape_controls(None, "", {text: text, "deep": [{text: (text,)}], "fault": b"\x1b", "n": 1})
+    entry = logs.escape_invisible(None, "", {text: text, "deep": [{text: (text,)}], "fault": b"\x1b", "n": 1})
     assert entry[shown] == shown
     assert entry["deep"] == [{shown: [shown]}]
     assert (entry["fault"], entry["n"]) == ("b'\\x1b'", 1)
 
 
 @pytest.mark.parametrize(("text", "shown"), HOSTILE.items())
-def test_an_entry_for_machines_is_one_line_of_json(machine: Terminal, text: str, shown: str) -> None:
+def test_without_a_terminal_an_entry_is_one_line_of_json(machine: Terminal, text: str, shown: str) -> None:
     structlog.get_logger().warning(text, reason=text)
 
     (line,) = machine.getvalue().splitlines()
@@ -83,7 +86,7 @@ def test_an_entry_for_machines_is_one_line_of_json(machine: Terminal, text: str,
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_an_entry_for_people_is_one_line_without_a_clients_colours(person: Terminal, text: str) -> None:
+def test_on_a_terminal_an_entry_is_one_line_without_a_clients_colours(person: Terminal, text: str) -> None:
     logger: Any = structlog.get_logger()
     logger.warning("told", reason="calm", calm=1)
     logger.warning("told", reason=text, **{text: 1})
@@ -108,7 +111,7 @@ def test_a_traceback_stays_readable_and_forges_nothing(request: pytest.FixtureRe
     assert all(line.startswith("  ") for line in shown.split("\n"))
 
 
-def test_what_a_library_logs_is_an_entry_too(machine: Terminal) -> None:
+def test_a_record_of_a_library_is_an_entry_too(machine: Terminal) -> None:
     logging.getLogger("asyncio").error("lost\n{}", exc_info=ValueError("x\x1b"))
     logging.getLogger("asyncio").info("chatter")
 
@@ -118,7 +121,7 @@ def test_what_a_library_logs_is_an_entry_too(machine: Terminal) -> None:
     assert "ValueError: x\\x1b" in entry["exception"]
 
 
-def test_a_fault_at_the_start_is_one_line_too() -> None:
+def test_an_error_at_the_start_is_one_line() -> None:
     command = [sys.executable, "-m", "eventscache", "config", "--config", "no\x1b[31m\nforged.yaml"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ})
     assert finished.returncode == 2

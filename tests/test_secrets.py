@@ -1,4 +1,4 @@
-"""No secret is told: not in a log line, an answer, a metric, an error, nor where a developer prints a value."""
+"""No secret is shown: not in a log line, a response, a metric, an error, nor when a value is printed."""
 
 import asyncio
 import json
@@ -84,7 +84,7 @@ async def exchange(address: str, request: str) -> str:
 
 
 async def everything(address: str) -> list[str]:
-    """Do all that a client can do, right and wrong, and return every answer."""
+    """Send valid and invalid requests to every route, and return all responses."""
     answers: list[str] = []
     admin, ingest = {"X-Admin-Token": ADMIN}, {"X-Auth-Token": INGEST}
     record = json.dumps({"original": {"email": "a@b"}, "error": "x"})
@@ -126,7 +126,7 @@ async def everything(address: str) -> list[str]:
     return answers
 
 
-async def test_a_running_server_tells_no_secret(file: Path, tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_a_running_server_shows_no_secret(file: Path, tmp_path: Path, redis_server: RedisServer) -> None:
     redis = RedisServer(redis_server.binary, tmp_path, port=free_port(), password=REDIS)
     redis.start()
     url = f"redis://:{REDIS}@127.0.0.1:{redis.port}/0"
@@ -174,7 +174,7 @@ async def test_a_running_server_tells_no_secret(file: Path, tmp_path: Path, redi
     assert MARK not in "".join(written)
 
 
-def test_commands_and_faults_at_the_start_tell_no_secret(file: Path, tmp_path: Path) -> None:
+def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: Path) -> None:
     bad = {
         "alias.yaml": f"server: {{admin_token: *{MARK}}}",
         "tag.yaml": f"server: {{admin_token: !{MARK}x y}}",
@@ -217,7 +217,7 @@ def test_commands_and_faults_at_the_start_tell_no_secret(file: Path, tmp_path: P
 
 def test_no_value_shows_its_secrets_when_it_is_printed() -> None:
     keys = KeyList((ApiKey("site", CLIENT, SERVER),), f"http://h/?token={ADMIN}")
-    effective = loading.load(
+    loaded = loading.load(
         None,
         {
             **ENVIRON,
@@ -229,8 +229,8 @@ def test_no_value_shows_its_secrets_when_it_is_printed() -> None:
         },
         {},
     )
-    settings = effective.settings
-    values: list[Any] = [effective, settings, keys, keys.keys[0], ApiKeys(keys), Access(settings), settings.mask]
+    settings = loaded.settings
+    values: list[Any] = [loaded, settings, keys, keys.keys[0], ApiKeys(keys), Access(settings), settings.mask]
     values += [settings.storage_options, StorageOptions(), Mask(hash=["a"], key=KEY)]
     for scheme in ("redis", "rediss", "redis+cluster"):
         storage = storage_from_url(f"{scheme}://user:{REDIS}@h:1", StorageOptions())
@@ -257,7 +257,7 @@ def test_no_value_shows_its_secrets_when_it_is_printed() -> None:
         f"mysql://:{REDIS}@h",
     ],
 )
-def test_no_fault_in_a_storages_address_quotes_it(url: str) -> None:
+def test_no_error_in_a_storage_url_quotes_it(url: str) -> None:
     with pytest.raises(ConfigError) as fault:
         storage_class(url).from_url(url, StorageOptions())
     assert MARK not in str(fault.value)

@@ -1,1 +1,1 @@
-"""Who may read and send: API keys, tokens, and what is known of who fails."""
+"""Who may read and write: API keys, tokens, their reloaders, and the throttle of failed logins."""

@@ -1,4 +1,4 @@
-"""Jitsu's API keys: which token may send events, to which stream, from which pages."""
+"""Jitsu's API keys: which token may send events, to which stream, from which origins."""
 
 import fnmatch
 import hashlib
@@ -9,7 +9,7 @@ from eventscache.errors import ConfigError
 
 
 class ApiKey(NamedTuple):
-    """One entry of Jitsu's `api_keys`; `origins` are patterns, none means any."""
+    """One entry of Jitsu's `api_keys`; `origins` are patterns, and without any every origin is allowed."""
 
     id: str
     client_secret: str = ""
@@ -20,7 +20,7 @@ class ApiKey(NamedTuple):
         return f"ApiKey(id={self.id!r}, origins={self.origins!r})"
 
     def allows(self, origin: str) -> bool:
-        """Whether a page of that origin may send events; Jitsu's patterns are `*abc.com`, `abc*` and `*`."""
+        """Whether a page of that origin may send events. Jitsu's patterns are `*abc.com`, `abc*` and `*`."""
         host = origin.partition("://")[2] or origin
         return not self.origins or any(
             fnmatch.fnmatchcase(text, pattern) for pattern in self.origins for text in (origin, host)
@@ -28,7 +28,7 @@ class ApiKey(NamedTuple):
 
 
 class KeyList(NamedTuple):
-    """The keys that the configuration lists, or the address where they are to be read."""
+    """The setting `api_keys`: the keys themselves, or the URL of a list of them."""
 
     keys: tuple[ApiKey, ...] = ()
     url: str = ""
@@ -38,10 +38,10 @@ class KeyList(NamedTuple):
 
 
 class ApiKeys:
-    """The keys as they are now, found by either secret.
+    """The current keys, by either secret.
 
-    `configured` stays true when a list that is read from elsewhere is empty or has not been read: then no token is
-    known, which is not the same as any token being welcome.
+    `configured` is true also while the list at a URL is empty or could not be read yet: then no token is known, and all
+    are rejected. Without `configured` keys, any token may be accepted.
     """
 
     def __init__(self, listed: KeyList) -> None:
@@ -49,22 +49,22 @@ class ApiKeys:
         self.replace(listed.keys)
 
     def replace(self, keys: Iterable[ApiKey]) -> None:
-        """Know these keys from now on, and no others."""
+        """Use these keys from now on instead of all earlier ones."""
         keys = tuple(keys)
         self._clients = {key.client_secret: key for key in keys if key.client_secret}
         self._servers = {key.server_secret: key for key in keys if key.server_secret}
 
     def client(self, token: str) -> ApiKey | None:
-        """Return the key with that client secret."""
+        """Return the key with that client secret, or None."""
         return self._clients.get(token)
 
     def server(self, token: str) -> ApiKey | None:
-        """Return the key with that server secret."""
+        """Return the key with that server secret, or None."""
         return self._servers.get(token)
 
 
-def parse_setting(value: Any) -> KeyList:
-    """Return what Jitsu's `api_keys` says: one secret, a list of secrets or of objects, or where the list is.
+def parse_api_keys(value: Any) -> KeyList:
+    """Return the setting `api_keys` of Jitsu's file: one secret, a list of secrets or of objects, or a URL of a list.
 
     Raises `ConfigError`; the message holds no secret.
     """
@@ -76,31 +76,32 @@ def parse_setting(value: Any) -> KeyList:
 
 
 def parse_keys(entries: list[Any]) -> tuple[ApiKey, ...]:
-    """Return the keys of a list of secrets or objects. Raises `ConfigError`."""
-    keys = tuple(_parse_key(entry, place) for place, entry in enumerate(entries))
+    """Return the keys of a list of secrets or objects. Raises `ConfigError`; the message holds no secret."""
+    keys = tuple(_parse_entry(entry, number) for number, entry in enumerate(entries))
     secrets = [secret for key in keys for secret in (key.client_secret, key.server_secret) if secret]
     if len(set(secrets)) < len(secrets):
         raise ConfigError("two keys share a secret")
     return keys
 
 
-def _parse_key(entry: Any, place: int) -> ApiKey:
+def _parse_entry(entry: Any, number: int) -> ApiKey:
     if isinstance(entry, str) and entry:
-        return ApiKey(_derived_id(entry, ""), client_secret=entry)
+        return ApiKey(_derive_id(entry, ""), client_secret=entry)
     if not isinstance(entry, dict):
-        raise ConfigError(f"entry {place} is neither a secret nor an object")
-    texts = {name: entry.get(name) or "" for name in ("id", "client_secret", "server_secret")}
+        raise ConfigError(f"entry {number} is neither a secret nor an object")
+    strings = {name: entry.get(name) or "" for name in ("id", "client_secret", "server_secret")}
+    for name, value in strings.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"entry {number}: {name} must be a string")
     origins = entry.get("origins") or []
-    if not all(isinstance(text, str) for text in texts.values()):
-        raise ConfigError(f"entry {place}: id, client_secret and server_secret must be texts")
     if not isinstance(origins, list) or not all(isinstance(origin, str) for origin in origins):
-        raise ConfigError(f"entry {place}: origins must be a list of texts")
-    client, server = texts["client_secret"], texts["server_secret"]
+        raise ConfigError(f"entry {number}: origins must be a list of strings")
+    client, server = strings["client_secret"], strings["server_secret"]
     if not client and not server:
-        raise ConfigError(f"entry {place} has neither client_secret nor server_secret")
-    return ApiKey(texts["id"] or _derived_id(client, server), client, server, tuple(origins))
+        raise ConfigError(f"entry {number} has neither client_secret nor server_secret")
+    return ApiKey(strings["id"] or _derive_id(client, server), client, server, tuple(origins))
 
 
-def _derived_id(client_secret: str, server_secret: str) -> str:
+def _derive_id(client_secret: str, server_secret: str) -> str:
     """Return the id that Jitsu gives to a key without one."""
     return hashlib.md5((client_secret + server_secret).encode(), usedforsecurity=False).hexdigest()

@@ -1,4 +1,4 @@
-"""Back-off: who offers wrong credentials again and again is told to wait."""
+"""Makes clients wait that send wrong credentials too often."""
 
 import ipaddress
 import time
@@ -11,74 +11,74 @@ import structlog
 _log = structlog.get_logger()
 
 _FREE_FAILURES: Final = 10
-_WITHIN_SECONDS: Final = 60.0
+_WINDOW_SECONDS: Final = 60.0
 _LONGEST_WAIT_SECONDS: Final = 60
-_NETWORK_OF_ONE: Final = 64  # bits of an IPv6 address; the rest whoever has it may choose
-_MOST_PEERS: Final = 4096
+_IPV6_PREFIX_BITS: Final = 64  # the rest of an IPv6 address is the client's to choose
+_MAX_CLIENTS: Final = 4096
 
 
-class _Peer:
-    """When somebody failed lately, and how long that one was told to wait the last time."""
+class _ClientFailures:
+    """The times of a client's last failures, in seconds, and the last wait that it was given."""
 
-    __slots__ = ("failures", "wait_seconds")
+    __slots__ = ("times", "wait_seconds")
 
     def __init__(self) -> None:
-        self.failures: list[float] = []
+        self.times: list[float] = []
         self.wait_seconds = 0
 
-    def quiet(self, now: float) -> bool:
-        return now - self.failures[-1] >= _WITHIN_SECONDS
+    def expired(self, now: float) -> bool:
+        return now - self.times[-1] >= _WINDOW_SECONDS
 
-    def fail(self, now: float) -> int:
+    def add(self, now: float) -> int:
         if self.wait_seconds:
             self.wait_seconds = min(2 * self.wait_seconds, _LONGEST_WAIT_SECONDS)
-        elif len(self.failures) == _FREE_FAILURES and now - self.failures[0] < _WITHIN_SECONDS:
+        elif len(self.times) == _FREE_FAILURES and now - self.times[0] < _WINDOW_SECONDS:
             self.wait_seconds = 1
-        self.failures = [*self.failures[1 - _FREE_FAILURES :], now]
+        self.times = [*self.times[1 - _FREE_FAILURES :], now]
         return self.wait_seconds
 
 
 class AuthThrottle:
-    """Counts the failures of each peer, by its address or IPv6 network.
+    """Counts the failed logins of each client, by its IPv4 address or IPv6 network.
 
-    Ten within a minute are free; from then on each one is to be followed by a wait, twice as long as the one before
-    and at most a minute. Whoever gives none for a minute begins anew. Nothing is known of who never failed, and the
-    peer that has not failed for longest is forgotten for a new one when there are `most_peers`.
+    Ten within a minute are free. Each further one makes the client wait: one second, then twice as long each time, at
+    most a minute. After a minute without a failure a client starts from zero. A client that never failed takes no
+    memory; when there are `max_clients`, a new one replaces the one whose last failure is the oldest.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic, most_peers: int = _MOST_PEERS) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic, max_clients: int = _MAX_CLIENTS) -> None:
         self._now = now
-        self._most_peers = most_peers
-        self._peers: OrderedDict[str, _Peer] = OrderedDict()
+        self._max_clients = max_clients
+        self._clients: OrderedDict[str, _ClientFailures] = OrderedDict()
 
     def __len__(self) -> int:
-        """Return how many peers are remembered."""
-        return len(self._peers)
+        """Return the number of clients that are remembered."""
+        return len(self._clients)
 
-    def fail(self, address: str | None) -> int:
-        """Count a failure of a peer, and return how many seconds it should wait; 0 if it need not."""
-        now, name = self._now(), network_of(address or "")
-        peer = self._peers.pop(name, None)
-        if peer is None or peer.quiet(now):
-            peer = _Peer()
-        if len(self._peers) >= self._most_peers:
-            self._peers.popitem(last=False)
-        self._peers[name] = peer
-        waited = peer.wait_seconds
-        wait = peer.fail(now)
-        if wait and not waited:
-            _log.warning("wrong credentials again and again", peer=name)
-        return wait
+    def count_failure(self, address: str | None) -> int:
+        """Count a failed login, and return how many seconds the client must wait; 0 if it need not."""
+        now, client = self._now(), client_of(address or "")
+        failures = self._clients.pop(client, None)
+        if failures is None or failures.expired(now):
+            failures = _ClientFailures()
+        if len(self._clients) >= self._max_clients:
+            self._clients.popitem(last=False)
+        self._clients[client] = failures
+        first_wait = not failures.wait_seconds
+        wait_seconds = failures.add(now)
+        if wait_seconds and first_wait:
+            _log.warning("too many failed logins from this client", client=client)
+        return wait_seconds
 
 
-def network_of(address: str) -> str:
-    """Return what stands for one peer: an IPv4 address, the network of an IPv6 address, or any other text itself."""
+def client_of(address: str) -> str:
+    """Return what identifies a client: its IPv4 address, the /64 of its IPv6 address, or any other address itself."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
     if isinstance(ip, ipaddress.IPv4Address):
         return str(ip)
-    if ip.ipv4_mapped:  # as a socket for both tells it
+    if ip.ipv4_mapped:  # an IPv4 client of a dual-stack socket
         return str(ip.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(ip), _NETWORK_OF_ONE), strict=False))
+    return str(ipaddress.IPv6Network((int(ip), _IPV6_PREFIX_BITS), strict=False))

@@ -1,4 +1,4 @@
-"""Credentials kept outside the configuration: API keys in a file or at Jitsu's configurator, tokens in files."""
+"""Reloaders of API keys, from a file or Jitsu's configurator, and of tokens, from files."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -19,58 +19,57 @@ _TIMEOUT_SECONDS = 5
 
 
 class ApiKeyReloader(Reloader):
-    """Reads the keys at the start and whenever they change.
+    """Keeps `keys` as the list at `url` has them: a list of entries, or `{"tokens": [...]}` as Jitsu's configurator.
 
-    `url` is `file://`, or `http(s)://` as Jitsu's own: `{"tokens": [...]}` or a list, asked for with
-    `If-Modified-Since`.
+    `url` is `file://`, read as JSON or YAML, or `http(s)://`, requested with `If-Modified-Since` and read as JSON.
     """
 
     def __init__(self, url: str, keys: ApiKeys, reload_seconds: float) -> None:
-        super().__init__("api keys", hide_secrets(url), reload_seconds)
+        super().__init__("API keys", hide_secrets(url), reload_seconds)
         self._url = url
         self._keys = keys
         path = Path(unquote(urlsplit(url).path))
         self._file = ReloadedFile(path, _parse_yaml) if url.startswith("file://") else None
-        self._modified: str | None = None
+        self._last_modified: str | None = None
 
-    async def take(self) -> int | None:
-        """Take over the keys."""
-        keys = await (self._file.read() if self._file else self._ask())
+    async def reload(self) -> int | None:
+        """Replace the keys if the list changed."""
+        keys = await (self._file.read() if self._file else self._download())
         if keys is None:
             return None
         self._keys.replace(keys)
         return len(keys)
 
-    async def _ask(self) -> tuple[ApiKey, ...] | None:
-        headers = {"If-Modified-Since": self._modified} if self._modified else {}
+    async def _download(self) -> tuple[ApiKey, ...] | None:
+        headers = {"If-Modified-Since": self._last_modified} if self._last_modified else {}
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(self._url, headers=headers) as answer,
+            session.get(self._url, headers=headers) as response,
         ):
-            if answer.status == HTTPStatus.NOT_MODIFIED:
+            if response.status == HTTPStatus.NOT_MODIFIED:
                 return None
-            answer.raise_for_status()
-            keys = _parse_json(await answer.read())
-            self._modified = answer.headers.get("Last-Modified")
+            response.raise_for_status()
+            keys = _parse_json(await response.read())
+            self._last_modified = response.headers.get("Last-Modified")
             return keys
 
 
 def _parse_json(content: bytes) -> tuple[ApiKey, ...]:
     try:
-        return _keys(msgspec.json.decode(content))
+        return _parse_list(msgspec.json.decode(content))
     except ValueError:
         raise ConfigError("not JSON") from None
 
 
 def _parse_yaml(content: bytes) -> tuple[ApiKey, ...]:
     try:
-        return _keys(yaml.safe_load(content.decode()))
+        return _parse_list(yaml.safe_load(content.decode()))
     except (ValueError, yaml.YAMLError):
         raise ConfigError("neither JSON nor YAML") from None
 
 
-def _keys(content: Any) -> tuple[ApiKey, ...]:
+def _parse_list(content: Any) -> tuple[ApiKey, ...]:
     tokens = content.get("tokens") if isinstance(content, dict) else content
     if not isinstance(tokens, list):
         raise ConfigError("there is no list of tokens")
@@ -78,15 +77,15 @@ def _keys(content: Any) -> tuple[ApiKey, ...]:
 
 
 class TokenFileReloader(Reloader):
-    """Reads the tokens at the start and whenever their file changes; one that holds none changes nothing."""
+    """Keeps `tokens` as their file has them; a file without a token is an error, and the last tokens stay in use."""
 
-    def __init__(self, what: str, path: str, tokens: Tokens, reload_seconds: float) -> None:
-        super().__init__(what, path, reload_seconds)
+    def __init__(self, name: str, path: str, tokens: Tokens, reload_seconds: float) -> None:
+        super().__init__(name, path, reload_seconds)
         self._tokens = tokens
         self._file = ReloadedFile(Path(path), parse_tokens)
 
-    async def take(self) -> int | None:
-        """Take over the tokens."""
+    async def reload(self) -> int | None:
+        """Replace the tokens if the file changed."""
         tokens = await self._file.read()
         if tokens is None:
             return None

@@ -1,14 +1,14 @@
-"""Whether an address is this machine's own."""
+"""Whether a host name or address means this machine."""
 
 import ipaddress
 from functools import lru_cache
 
-_REMEMBERED_HOSTS = 64
+_CACHED_HOSTS = 64
 
 
-@lru_cache(_REMEMBERED_HOSTS)
+@lru_cache(_CACHED_HOSTS)
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own."""
+    """Whether a host is `localhost` or a loopback address, in brackets or not."""
     if host.lower() == "localhost":
         return True
     try:

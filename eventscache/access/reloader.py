@@ -1,4 +1,4 @@
-"""What is kept outside the configuration, and may change while the server runs."""
+"""Re-reads credentials from a file or a URL while the server runs."""
 
 import asyncio
 import contextlib
@@ -18,65 +18,65 @@ _Parsed = TypeVar("_Parsed")
 
 
 class Reloader(ABC):
-    """Looks at a source at the start and every so often from then on; what it held last is good until it changes.
+    """Checks a source at the start and then every `interval_seconds`; what was read last stays in use until it changes.
 
-    `what` and `source` name it in the log, and are to hold no secret.
+    `name` and `source` appear in the log, and must hold no secret.
     """
 
-    def __init__(self, what: str, source: str, every_seconds: float) -> None:
-        self._what = what
+    def __init__(self, name: str, source: str, interval_seconds: float) -> None:
+        self._name = name
         self._source = source
-        self._every_seconds = every_seconds
-        self._fault = ""
+        self._interval_seconds = interval_seconds
+        self._error = ""  # of the last check; empty if there was none
         self._task: asyncio.Task[None] | None = None
 
     @abstractmethod
-    async def take(self) -> int | None:
-        """Take over what the source holds, and return how many entries those are; None if it is what it was.
+    async def reload(self) -> int | None:
+        """Read the source and use what it holds; return the number of entries, or None if it did not change.
 
         Raises `OSError`, `aiohttp.ClientError` or `TimeoutError` if it cannot be read, and `ConfigError` if it holds
-        nothing that can be used.
+        nothing that can be used. Then the entries in use stay as they are.
         """
 
     async def start(self) -> None:
-        """Look once, and from then on in the background. A source that is away is logged, not fatal."""
-        await self.look()
-        self._task = asyncio.create_task(self._follow())
+        """Check once, then go on in the background. A source that cannot be read is logged, and not fatal."""
+        await self.check()
+        self._task = asyncio.create_task(self._check_regularly())
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def look(self) -> None:
-        """Look, and say once what is wrong, or that it is right again."""
-        fault, count = "", None
+    async def check(self) -> None:
+        """Reload the source if it changed. Logs an error once, until it changes or ends."""
+        error, count = "", None
         try:
-            count = await self.take()
-        except ConfigError as error:
-            fault = str(error)
-        except (OSError, aiohttp.ClientError, TimeoutError) as error:
-            fault = f"cannot be read: {type(error).__name__}"
-        except Exception as error:  # whatever it holds, the next one may be better
-            fault = f"cannot be used: {type(error).__name__}"
-        if fault and fault != self._fault:
-            _log.error(f"{self._what} not read; the last ones hold", source=self._source, reason=fault)
+            count = await self.reload()
+        except ConfigError as fault:
+            error = str(fault)
+        except (OSError, aiohttp.ClientError, TimeoutError) as fault:
+            error = f"cannot be read: {type(fault).__name__}"
+        except Exception as fault:  # of whatever the source holds now; a later version may be valid
+            error = f"cannot be used: {type(fault).__name__}"
+        if error and error != self._error:
+            _log.error(f"{self._name} not reloaded, the last ones stay in use", source=self._source, reason=error)
         elif count is not None:
-            _log.info(f"{self._what} read", source=self._source, count=count)
-        elif self._fault and not fault:
-            _log.info(f"{self._what} can be read again, and did not change", source=self._source)
-        self._fault = fault
+            _log.info(f"{self._name} reloaded", source=self._source, count=count)
+        elif self._error and not error:
+            _log.info(f"{self._name} can be read again, and did not change", source=self._source)
+        self._error = error
 
-    async def _follow(self) -> None:
+    async def _check_regularly(self) -> None:
         while True:
-            await asyncio.sleep(self._every_seconds)
-            await self.look()
+            await asyncio.sleep(self._interval_seconds)
+            await self.check()
 
 
 class ReloadedFile(Generic[_Parsed]):
-    """A file that is read and parsed only when it is not what it was."""
+    """A file that is read and parsed only when it changed."""
 
     def __init__(self, path: Path, parse: Callable[[bytes], _Parsed]) -> None:
         self._path = path
@@ -84,16 +84,19 @@ class ReloadedFile(Generic[_Parsed]):
         self._version: object = None
 
     async def read(self) -> _Parsed | None:
-        """Return what it holds, or None if nobody has touched it since. Raises `OSError`, and what `parse` does."""
+        """Return the parsed content, or None if the file did not change since. Raises `OSError`, and what `parse` does.
+
+        After an error the file counts as changed, so that the next call raises again.
+        """
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> _Parsed | None:
-        # Before it is read: what is written meanwhile is read the next time. And not by the time of its content
-        # alone, which whoever copies a file may set.
+        # The version from before the content is read: what is written meanwhile is read the next time. The inode and
+        # the time of its change are part of it, because a copy can keep the modification time.
         status = self._path.stat()
         version = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if version == self._version:
             return None
         parsed = self._parse(self._path.read_bytes())
-        self._version = version  # what is no good is looked at again, and stays a fault
+        self._version = version
         return parsed

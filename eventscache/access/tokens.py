@@ -1,4 +1,4 @@
-"""Tokens that open a door: listed in the settings, or kept in a file of their own."""
+"""Tokens that grant access: listed in the settings, or kept in a file of their own."""
 
 import hashlib
 import hmac
@@ -8,35 +8,34 @@ from eventscache.errors import ConfigError
 
 
 class Tokens:
-    """The tokens as they are now, those listed and those read from a file; only their digests are kept.
+    """The current tokens: those listed, and those of a file. Only their digests are kept in memory.
 
-    `configured` stays true while a file that is named is empty or cannot be read: then no token is known, which is
-    not the same as none being needed.
+    `configured` is true also while the file is empty or cannot be read: then no token matches, but one is needed.
     """
 
     def __init__(self, listed: Iterable[str], file: str = "") -> None:
         self._listed = _digests(listed)
-        self._known = self._listed
+        self._in_use = self._listed
         self.configured = bool(self._listed or file)
 
     def replace(self, tokens: Iterable[str]) -> None:
-        """Know these tokens from now on, beside those listed."""
-        self._known = self._listed + _digests(tokens)
+        """Use these tokens of the file from now on, besides those listed."""
+        self._in_use = self._listed + _digests(tokens)
 
     def match(self, given: Sequence[str]) -> bool:
-        """Whether the one token given is known, compared with all of them in the same time whatever it is."""
+        """Whether exactly one token is given and known. The comparison takes the same time for every token."""
         if len(given) != 1:
             return False
         digest = _digest(given[0])
-        return sum(hmac.compare_digest(digest, other) for other in self._known) > 0
+        return sum(hmac.compare_digest(digest, known) for known in self._in_use) > 0
 
 
 def parse_tokens(content: bytes) -> tuple[str, ...]:
-    """Return the tokens of a file: one a line, without blank lines and those that begin with `#`.
+    """Return the tokens of a file: one a line, blank lines and lines that begin with `#` left out.
 
     Raises `ConfigError` if there is none.
     """
-    # As aiohttp reads headers, so that a token may be any bytes.
+    # Decoded as aiohttp decodes headers, so that a token may be any bytes.
     lines = content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape").split("\n")
     tokens = tuple(line for line in map(str.strip, lines) if line and not line.startswith("#"))
     if not tokens:
@@ -49,5 +48,5 @@ def _digests(tokens: Iterable[str]) -> tuple[bytes, ...]:
 
 
 def _digest(token: str) -> bytes:
-    # A header may hold bytes that are no text; they come as surrogates.
+    # A header may hold bytes that are not UTF-8; aiohttp decodes them to surrogates.
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()

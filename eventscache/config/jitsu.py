@@ -1,37 +1,43 @@
-"""What Jitsu's file says in Jitsu's own words: the Redis that it uses."""
+"""The Redis that Jitsu uses, by the `meta.storage.redis` section of its file, as a storage URL."""
 
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from eventscache.config.values import parse_boolean, parse_text, whole_number, without_value
-from eventscache.config.yaml_file import look_up, substituted
+from eventscache.config.values import parse_boolean, parse_string, redact_value, whole_number
+from eventscache.config.yaml_file import fill_placeholders, look_up
 from eventscache.errors import ConfigError
 
+_SECTION = "meta.storage.redis"
+_PORT = 6379
 
-def storage_of_jitsu(environ: Mapping[str, str], content: dict[str, Any]) -> tuple[str, str]:
-    """Return the URL of the Redis that Jitsu uses, or of the memory storage, and where that was found."""
+
+def find_jitsu_storage(environ: Mapping[str, str], content: dict[str, Any]) -> tuple[str, str]:
+    """Return the URL of the Redis that Jitsu uses, else of the memory storage, and the source of that URL.
+
+    Raises `ConfigError`, whose text holds no secret.
+    """
     if environ.get("REDIS_URL"):
         return environ["REDIS_URL"], "environment REDIS_URL"
-    section = substituted(look_up(content, "meta.storage.redis"), "meta.storage.redis", environ)
+    section = fill_placeholders(look_up(content, _SECTION), _SECTION, environ)
     if isinstance(section, dict) and section.get("host"):
         try:
-            return _redis_url(section), "file meta.storage.redis"
+            return _redis_url(section), f"file {_SECTION}"
         except (ConfigError, ValueError) as fault:
-            raise ConfigError(f"meta.storage.redis: {without_value(fault)}") from None
+            raise ConfigError(f"{_SECTION}: {redact_value(fault)}") from None
     return "memory://", "default"
 
 
 def _redis_url(section: dict[str, Any]) -> str:
-    """Return the URL for Jitsu's own words: a host, `host:port`, a list of Sentinels or a whole URL, and the rest."""
-    host = parse_text(section["host"]).strip("\"' ")
+    """Return the URL for a section whose `host` is a name, `name:port`, a list of Sentinels or a whole URL."""
+    host = parse_string(section["host"]).strip("\"' ")
     master = section.get("sentinel_master_name")
     if master and "://" not in host:
-        host = f"sentinel://{quote(parse_text(master), safe='')}@{host}"
+        host = f"sentinel://{quote(parse_string(master), safe='')}@{host}"
     if "://" not in host:
         name, colon, port = host.rpartition(":")
         name, port = (name, port) if colon and port.isdigit() else (host, "")
-        host = f"redis://{name}:{port or whole_number(1, 65535)(section.get('port') or 6379)}"
+        host = f"redis://{name}:{port or whole_number(1, 65535)(section.get('port') or _PORT)}"
     url = urlsplit(host)
     if url.scheme not in {"redis", "rediss", "sentinel"}:
         raise ConfigError("host must be a name, a name:port, or a redis://, rediss:// or sentinel:// URL")

@@ -1,20 +1,20 @@
-"""All settings in one typed value, and where each may come from."""
+"""All settings in one typed value, and for each its keys and its parser."""
 
 import dataclasses
 from typing import Any, NamedTuple
 
-from eventscache.access.api_keys import KeyList, parse_setting
+from eventscache.access.api_keys import KeyList, parse_api_keys
 from eventscache.clock import MICROSECONDS
 from eventscache.config.values import (
     DEFAULT_TTL_MINUTES,
     Parser,
     parse_boolean,
-    parse_minutes,
     parse_paths,
-    parse_paths_or_all,
+    parse_paths_or_boolean,
     parse_prefix,
-    parse_text,
-    parse_texts,
+    parse_string,
+    parse_strings,
+    parse_ttl_minutes,
     whole_number,
 )
 from eventscache.masking.mask import Mask
@@ -22,8 +22,12 @@ from eventscache.storage.messages import Quota
 from eventscache.storage.options import StorageOptions
 
 
-class Source(NamedTuple):
-    """Where a setting may come from: its keys in the file, the first that is there counts; and how it is read."""
+class Definition(NamedTuple):
+    """How one setting is found and read.
+
+    `keys` are dotted keys of the file: the first one that is there counts. `parse` turns what is found into the value,
+    or raises `ConfigError`. A `secret` is never shown.
+    """
 
     keys: tuple[str, ...]
     parse: Parser
@@ -31,59 +35,60 @@ class Source(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The key it is known by: Jitsu's own, if that is about the cache."""
+        """The key under which the setting is documented and shown: Jitsu's own, if Jitsu has one for the cache."""
         return next((key for key in self.keys if key.startswith("server.")), self.keys[0])
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The environment names, in the same order."""
+        """The environment variables, in the order of the keys."""
         return tuple(key.upper().replace(".", "_") for key in self.keys)
 
 
 def _setting(*keys: str, parse: Parser, default: Any, secret: bool = False) -> Any:
-    return dataclasses.field(default=default, repr=not secret, metadata={"source": Source(keys, parse, secret)})
+    definition = Definition(keys, parse, secret)
+    return dataclasses.field(default=default, repr=not secret, metadata={"definition": definition})
 
 
-def _jitsus(key: str, parse: Parser, default: Any) -> Any:
+def _jitsu_setting(key: str, parse: Parser, default: Any) -> Any:
     """Return a setting of Jitsu's cache, which `eventscache.cache` overrides."""
     return _setting(f"eventscache.cache.{key}", f"server.cache.{key}", parse=parse, default=default)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """All settings, in the order in which they are shown."""
+    """All settings, in the order in which they are shown. Names carry the units; sizes without one count events."""
 
-    host: str = _setting("eventscache.host", parse=parse_text, default="127.0.0.1")
+    host: str = _setting("eventscache.host", parse=parse_string, default="127.0.0.1")
     port: int = _setting("eventscache.port", parse=whole_number(0, 65535), default=8095)
     workers: int = _setting("eventscache.workers", parse=whole_number(1, 256), default=1)
-    storage: str = _setting("eventscache.storage", parse=parse_text, default="memory://", secret=True)
+    storage: str = _setting("eventscache.storage", parse=parse_string, default="memory://", secret=True)
     prefix: str = _setting("eventscache.prefix", parse=parse_prefix, default="eventscache")
     enabled: bool = _setting(
         "eventscache.enabled", "eventscache.cache.enabled", "server.cache.enabled", parse=parse_boolean, default=True
     )
-    size: int = _jitsus("events.size", whole_number(1, 10_000_000), 100)
-    window_seconds: int = _jitsus("events.time_window_sec", whole_number(1, 31_536_000), 60)
-    trim_interval_ms: int = _jitsus("events.trim_interval_ms", whole_number(1), 500)
-    max_malformed_bytes: int = _jitsus("events.max_malformed_event_size_bytes", whole_number(1), 10_000)
-    pool_size: int = _jitsus("pool.size", whole_number(1, 1000), 10)
+    size: int = _jitsu_setting("events.size", whole_number(1, 10_000_000), 100)
+    window_seconds: int = _jitsu_setting("events.time_window_sec", whole_number(1, 31_536_000), 60)
+    trim_interval_ms: int = _jitsu_setting("events.trim_interval_ms", whole_number(1), 500)
+    max_malformed_bytes: int = _jitsu_setting("events.max_malformed_event_size_bytes", whole_number(1), 10_000)
+    pool_size: int = _jitsu_setting("pool.size", whole_number(1, 1000), 10)
     max_event_bytes: int = _setting("server.max_event_size", parse=whole_number(1), default=51_200)
-    admin_tokens: tuple[str, ...] = _setting("eventscache.admin_tokens", parse=parse_texts, default=(), secret=True)
-    admin_tokens_file: str = _setting("eventscache.admin_tokens_file", parse=parse_text, default="")
-    jitsu_admin_token: str = _setting("server.admin_token", parse=parse_text, default="", secret=True)
-    ingest_tokens: tuple[str, ...] = _setting("eventscache.ingest_tokens", parse=parse_texts, default=(), secret=True)
-    ingest_tokens_file: str = _setting("eventscache.ingest_tokens_file", parse=parse_text, default="")
+    admin_tokens: tuple[str, ...] = _setting("eventscache.admin_tokens", parse=parse_strings, default=(), secret=True)
+    admin_tokens_file: str = _setting("eventscache.admin_tokens_file", parse=parse_string, default="")
+    jitsu_admin_token: str = _setting("server.admin_token", parse=parse_string, default="", secret=True)
+    ingest_tokens: tuple[str, ...] = _setting("eventscache.ingest_tokens", parse=parse_strings, default=(), secret=True)
+    ingest_tokens_file: str = _setting("eventscache.ingest_tokens_file", parse=parse_string, default="")
     admin_token_in_query: bool = _setting("eventscache.admin_token_in_query", parse=parse_boolean, default=False)
-    api_keys: KeyList = _setting("api_keys", parse=parse_setting, default=KeyList(), secret=True)  # noqa: RUF009
+    api_keys: KeyList = _setting("api_keys", parse=parse_api_keys, default=KeyList(), secret=True)  # noqa: RUF009
     api_keys_reload_seconds: int = _setting("server.api_keys_reload_sec", parse=whole_number(1), default=1)
     open_ingestion: bool = _setting("eventscache.open_ingestion", parse=parse_boolean, default=False)
     mask_drop: tuple[str, ...] = _setting("eventscache.mask.drop", parse=parse_paths, default=())
     mask_hash: tuple[str, ...] = _setting("eventscache.mask.hash", parse=parse_paths, default=())
-    mask_ip: tuple[str, ...] | bool = _setting("eventscache.mask.ip", parse=parse_paths_or_all, default=False)
-    mask_key: str = _setting("eventscache.mask.key", parse=parse_text, default="", secret=True)
+    mask_ip: tuple[str, ...] | bool = _setting("eventscache.mask.ip", parse=parse_paths_or_boolean, default=False)
+    mask_key: str = _setting("eventscache.mask.key", parse=parse_string, default="", secret=True)
     ttl_minutes: int = _setting(
         "eventscache.ttl_minutes",
         "meta.storage.redis.ttl_minutes.events_cache",
-        parse=parse_minutes,
+        parse=parse_ttl_minutes,
         default=DEFAULT_TTL_MINUTES,
     )
     max_streams: int = _setting("eventscache.max_streams", parse=whole_number(1), default=10_000)
@@ -108,18 +113,18 @@ class Settings:
 
     @property
     def quota(self) -> Quota:
-        """What each collection keeps and admits."""
+        """What each collection keeps and admits. Raises `ConfigError` if size times window is too large."""
         return Quota(self.size, self.window_seconds * MICROSECONDS)
 
     @property
     def mask(self) -> Mask | None:
-        """What masks events, if anything is to be masked. Raises `ConfigError`."""
+        """The mask of personal data; None if nothing is to be masked. Raises `ConfigError` if a key is missing."""
         mask = Mask(drop=self.mask_drop, hash=self.mask_hash, ip=self.mask_ip, key=self.mask_key)
         return mask or None
 
     @property
     def all_admin_tokens(self) -> tuple[str, ...]:
-        """The admin tokens, Jitsu's own among them."""
+        """The admin tokens, with Jitsu's own."""
         return self.admin_tokens + ((self.jitsu_admin_token,) if self.jitsu_admin_token else ())
 
     @property
@@ -136,4 +141,7 @@ class Settings:
         )
 
 
-SOURCES: dict[str, Source] = {field.name: field.metadata["source"] for field in dataclasses.fields(Settings)}
+DEFINITIONS: dict[str, Definition] = {
+    field.name: field.metadata["definition"] for field in dataclasses.fields(Settings)
+}
+"""By the name of each field of `Settings`, in the same order."""

@@ -1,4 +1,4 @@
-"""Jitsu's configuration file as YAML: read, searched by dotted keys, its placeholders replaced."""
+"""Jitsu's configuration file: YAML, searched by dotted keys, with placeholders for environment variables."""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from eventscache.errors import ConfigError
 from eventscache.logs import HIDDEN
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+_QUOTED = re.compile(r"(['\"]).{2,}\1", re.DOTALL)
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -23,11 +24,9 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not UTF-8") from None
     except yaml.MarkedYAMLError as fault:
         line = f"line {fault.problem_mark.line + 1}: " if fault.problem_mark else ""
-        # A word in quotes may be part of a secret that begins with a * or a !, which YAML takes for its own.
-        problem = re.sub(r"(['\"]).{2,}\1", HIDDEN, fault.problem or "", flags=re.DOTALL)
-        raise ConfigError(f"{path}: {line}not valid YAML: {problem}") from None
+        raise ConfigError(f"{path}: {line}not valid YAML: {_without_quotes(fault.problem or '')}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        reason = re.sub(r"(['\"]).{2,}\1", HIDDEN, " ".join(str(fault).split()))
+        reason = _without_quotes(" ".join(str(fault).split()))
         raise ConfigError(f"{path}: not valid YAML: {reason}") from None
     if content is None:
         return {}
@@ -36,23 +35,34 @@ def read_file(path: Path) -> dict[str, Any]:
     return content
 
 
+def _without_quotes(problem: str) -> str:
+    """Hide what a YAML error quotes: a secret that begins with a * or a ! is an alias or a tag to YAML."""
+    return _QUOTED.sub(HIDDEN, problem)
+
+
 def look_up(content: Any, key: str) -> Any:
-    """Return what stands under a dotted key, or None."""
-    walked = ""
+    """Return the value at a dotted key such as `server.cache.pool.size`, or None if there is none.
+
+    Raises `ConfigError` if a part of the key before the last is not a section.
+    """
+    path = ""
     for part in key.split("."):
         if content is None:
             return None
         if not isinstance(content, dict):
-            raise ConfigError(f"{walked}: must be a section")
-        walked = f"{walked}.{part}" if walked else part
+            raise ConfigError(f"{path}: must be a section")
+        path = f"{path}.{part}" if path else part
         content = content.get(part)
     return content
 
 
-def substituted(value: Any, key: str, environ: Mapping[str, str]) -> Any:
-    """Return a value with `${env.A|env.B|default}` replaced, as in Jitsu's files."""
+def fill_placeholders(value: Any, key: str, environ: Mapping[str, str]) -> Any:
+    """Return a value, however deep, with each `${env.A|env.B|default}` replaced, as in Jitsu's files.
 
-    def replace(match: re.Match[str]) -> str:
+    The first variable that is set counts. Raises `ConfigError`, which names `key`, if none is and there is no default.
+    """
+
+    def fill(match: re.Match[str]) -> str:
         for part in match[1].split("|"):
             name = part.removeprefix("env.")
             if part == name:
@@ -62,9 +72,9 @@ def substituted(value: Any, key: str, environ: Mapping[str, str]) -> Any:
         raise ConfigError(f"{key}: {match[0]} is not set and has no default")
 
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(replace, value)
+        return _PLACEHOLDER.sub(fill, value)
     if isinstance(value, list):
-        return [substituted(entry, key, environ) for entry in value]
+        return [fill_placeholders(entry, key, environ) for entry in value]
     if isinstance(value, dict):
-        return {name: substituted(entry, key, environ) for name, entry in value.items()}
+        return {name: fill_placeholders(entry, key, environ) for name, entry in value.items()}
     return value

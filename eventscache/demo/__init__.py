@@ -1,1 +1,1 @@
-"""A shop that does not exist, and its traffic: something to look at before Jitsu is connected."""
+"""A shop that does not exist, and its traffic: data to look at before Jitsu is connected."""

@@ -1,4 +1,4 @@
-"""What the pages and servers of the shop send: events as Jitsu's own clients make them."""
+"""The events that the pages and servers of the shop send, in the form of Jitsu's own clients."""
 
 from random import Random
 from typing import Any
@@ -47,22 +47,22 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class Originals:
-    """Makes events, the same ones for the same random numbers."""
+    """Makes events from random numbers: the same ones for the same seed."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
 
-    def of_shop(self, time_us: int) -> Original:
-        """Return what somebody does in the shop."""
-        chance = self._random.random()
-        if chance < 0.62:  # noqa: PLR2004 - shares of the traffic, as those below
+    def shop_event(self, time_us: int) -> Original:
+        """Return an event of a visitor of the shop."""
+        roll = self._random.random()
+        if roll < 0.62:  # noqa: PLR2004 - shares of the traffic, as those below
             path, title = self._random.choice(_PAGES)
-            return self._from_browser(time_us, "pageview", "leafandkettle.example", path, title)
+            return self._browser_event(time_us, "pageview", "leafandkettle.example", path, title)
         product, name, price = self._random.choice(_PRODUCTS)
         path = f"/products/{product}"
-        original = self._from_browser(time_us, "product_view", "leafandkettle.example", path, name)
+        original = self._browser_event(time_us, "product_view", "leafandkettle.example", path, name)
         original["product"] = {"id": product, "name": name, "price": price}
-        if chance > 0.84:  # noqa: PLR2004
+        if roll > 0.84:  # noqa: PLR2004
             count = self._random.randint(1, 3)
             original |= {
                 "event_type": "purchase",
@@ -74,29 +74,29 @@ class Originals:
             original["user"] |= self._known_user()
         return original
 
-    def of_app(self, time_us: int) -> Original:
-        """Return what somebody does in the app."""
-        chance = self._random.random()
-        if chance < 0.2:  # noqa: PLR2004
-            original = self._from_browser(time_us, "signup", "app.leafandkettle.example", "/signup", "Sign up")
+    def app_event(self, time_us: int) -> Original:
+        """Return an event of a user of the app."""
+        roll = self._random.random()
+        if roll < 0.2:  # noqa: PLR2004
+            original = self._browser_event(time_us, "signup", "app.leafandkettle.example", "/signup", "Sign up")
             original["user"] |= self._known_user()
             original["plan"] = self._random.choice(_PLANS)[0]
             return original
-        if chance < 0.6:  # noqa: PLR2004
-            return self._from_browser(time_us, "pageview", "app.leafandkettle.example", "/brew", "Brew")
-        original = self._from_browser(time_us, "brew_finished", "app.leafandkettle.example", "/brew", "Brew")
+        if roll < 0.6:  # noqa: PLR2004
+            return self._browser_event(time_us, "pageview", "app.leafandkettle.example", "/brew", "Brew")
+        original = self._browser_event(time_us, "brew_finished", "app.leafandkettle.example", "/brew", "Brew")
         original |= {"temperature_c": self._random.choice((70, 80, 95)), "seconds": self._random.randint(45, 240)}
         return original
 
-    def of_billing(self, time_us: int) -> Original:
-        """Return what the server that bills tells."""
+    def billing_event(self, time_us: int) -> Original:
+        """Return an event of the billing server."""
         plan, amount = self._random.choice(_PLANS)
         kind = self._random.choices(("invoice_paid", "subscription_renewed", "payment_failed"), (6, 3, 1))[0]
         return {
             "amount": amount,
             "currency": "EUR",
             "event_type": kind,
-            "eventn_ctx_event_id": self.word(10),
+            "eventn_ctx_event_id": self.random_id(10),
             "invoice": f"INV-{self._random.randint(100_000, 999_999)}",
             "plan": plan,
             "src": "s2s",
@@ -104,15 +104,15 @@ class Originals:
             "utc_time": format_time(time_us),
         }
 
-    def word(self, length: int) -> str:
-        """Return letters and digits by chance."""
+    def random_id(self, length: int) -> str:
+        """Return random letters and digits."""
         return "".join(self._random.choices(_LETTERS, k=length))
 
     def _known_user(self) -> dict[str, str]:
         name = self._random.choice(_NAMES)
         return {"email": f"{name}@example.com", "internal_id": f"u{self._random.randint(1, 500)}"}
 
-    def _from_browser(self, time_us: int, kind: str, host: str, path: str, title: str) -> Original:
+    def _browser_event(self, time_us: int, kind: str, host: str, path: str, title: str) -> Original:
         random = self._random
         utm = random.choice(_CAMPAIGNS)
         search = f"?utm_source={utm['source']}" if utm else ""
@@ -123,7 +123,7 @@ class Originals:
             "doc_path": path,
             "doc_search": search,
             "event_type": kind,
-            "eventn_ctx_event_id": self.word(10),
+            "eventn_ctx_event_id": self.random_id(10),
             "ids": {"ga": f"{random.randint(10**8, 10**9)}.{time_us // 10**6}"},
             "local_tz_offset": random.choice((-120, -60, 0, 300)),
             "page_title": title,
@@ -132,7 +132,7 @@ class Originals:
             "source_ip": f"203.0.113.{random.randint(1, 254)}",
             "src": "jitsu",
             "url": f"https://{host}{path}{search}",
-            "user": {"anonymous_id": self.word(10)},
+            "user": {"anonymous_id": self.random_id(10)},
             "user_agent": random.choice(_AGENTS),
             "user_language": random.choice(_LANGUAGES),
             "utc_time": format_time(time_us),

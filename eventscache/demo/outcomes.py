@@ -1,4 +1,4 @@
-"""What the shop's destinations make of an event: a row, a call, a reason to skip it, or an error."""
+"""The result of an event at each of the shop's destinations: a row, a call, a reason to skip it, or an error."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _HOOK = "https://hooks.slack.example/services/T000/B000"
 
 
 class Outcome(NamedTuple):
-    """What is kept of an event for a destination, one of the three."""
+    """The result of an event at a destination: exactly one of the three."""
 
     success: dict[str, Any] | None = None
     error: str = ""
@@ -26,21 +26,21 @@ class Outcome(NamedTuple):
 
 
 class Outcomes:
-    """Decides by chance, and by what the event is."""
+    """Makes the results: by the type of the event, and errors at random."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
 
     def of(self, original: Original) -> Iterator[tuple[str, Original, Outcome]]:
-        """Yield for each destination what it was given, and what became of it."""
-        for destination, decide in ((BIGQUERY, self._bigquery), (POSTGRES, self._postgres), (SLACK, self._slack)):
-            yield destination, *decide(original)
+        """Yield for each destination its name, the event that it got, and the outcome."""
+        for destination, process in ((BIGQUERY, self._bigquery), (POSTGRES, self._postgres), (SLACK, self._slack)):
+            yield destination, *process(original)
 
-    def _fails(self) -> bool:
+    def _fails_at_random(self) -> bool:
         return self._random.random() < _ERROR_SHARE
 
     def _bigquery(self, original: Original) -> tuple[Original, Outcome]:
-        if "local_tz_offset" in original and self._fails():
+        if "local_tz_offset" in original and self._fails_at_random():
             changed = {**original, "local_tz_offset": str(original["local_tz_offset"])}
             reason = "Unsupported column [local_tz_offset] type changing from: INT64 to: STRING"
             return changed, Outcome(error=reason)
@@ -50,7 +50,7 @@ class Outcomes:
         kind = original["event_type"]
         if kind not in _FOR_CRM:
             return original, Outcome(skip=f"the table name template skips events of type {kind}")
-        if self._fails():
+        if self._fails_at_random():
             changed = {
                 **original,
                 "user": {**original["user"], "internal_id": int(original["user"]["internal_id"][1:])},
@@ -78,19 +78,23 @@ class Outcomes:
 
 def _row(destination: str, table: str, original: Original, types: dict[str, str]) -> dict[str, Any]:
     record = [
-        {"field": field, "type": types[_kind(field, value)], "value": value if isinstance(value, str) else str(value)}
-        for field, value in _flat(original)
+        {
+            "field": field,
+            "type": types[_value_type(field, value)],
+            "value": value if isinstance(value, str) else str(value),
+        }
+        for field, value in _flatten(original)
     ]
     return {"destination_id": destination, "table": table, "record": record}
 
 
-def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, inner in value.items():
         if isinstance(inner, dict):
-            yield from _flat(inner, f"{prefix}{name}_")
+            yield from _flatten(inner, f"{prefix}{name}_")
         else:
             yield prefix + name, json.dumps(inner) if isinstance(inner, list) else inner
 
 
-def _kind(field: str, value: Any) -> str:
+def _value_type(field: str, value: Any) -> str:
     return "time" if field == "utc_time" else type(value).__name__

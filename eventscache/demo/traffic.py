@@ -1,4 +1,4 @@
-"""How much comes when: steady traffic with quiet times, and bursts that the limiter refuses."""
+"""The traffic of the shop: steady, with quiet times, and with bursts that the limiter limits."""
 
 import json
 import uuid
@@ -24,8 +24,8 @@ _PROCESSING_US = 40_000
 _MICROSECONDS = 1_000_000
 
 
-class Traffic:
-    """The events of one span of time after the other, the same for the same seed."""
+class ShopTraffic:
+    """The records of one span of time after the other, the same for the same seed."""
 
     def __init__(self, seed: int, start_us: int) -> None:
         self._random = Random(seed)  # noqa: S311 - nothing here is secret
@@ -34,8 +34,8 @@ class Traffic:
         self._start_us = start_us
         self._due_us = {token: start_us + self._pause_us(token, start_us) for token in _PER_SECOND}
 
-    def until(self, end_us: int) -> Iterator[tuple[int, list[Record]]]:
-        """Yield what comes before a time, each event and what becomes of it with when it came."""
+    def records_until(self, end_us: int) -> Iterator[tuple[int, list[Record]]]:
+        """Yield the time of each event before `end_us`, in order, with the records of the event and of its results."""
         while True:
             token, due_us = min(self._due_us.items(), key=lambda item: item[1])
             if due_us >= end_us:
@@ -44,7 +44,7 @@ class Traffic:
             yield due_us, [*self._records(token, due_us)]
 
     def _pause_us(self, token: str, time_us: int) -> int:
-        """Return how long it takes to the next event, which is looked for by the rate of each second."""
+        """Return the time to the next event, drawn second by second from the rate of each second."""
         waited_us = 0
         while True:
             rate = self._rate(token, time_us + waited_us)
@@ -83,8 +83,8 @@ class Traffic:
 
     def _original(self, token: str, time_us: int) -> Original:
         if token == SHOP:
-            return self._originals.of_shop(time_us)
-        return self._originals.of_app(time_us) if token == APP else self._originals.of_billing(time_us)
+            return self._originals.shop_event(time_us)
+        return self._originals.app_event(time_us) if token == APP else self._originals.billing_event(time_us)
 
     def _record(self, stream: Stream, time_us: int, **fields: str | bytes) -> Record:
         uid = uuid.UUID(int=self._random.getrandbits(128), version=4)

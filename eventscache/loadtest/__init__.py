@@ -1,1 +1,1 @@
-"""`eventscache bench`: load-tests a running deployment through HTTP, and checks its ledger."""
+"""`eventscache bench`: load-tests a running server through HTTP, and checks its ledger."""

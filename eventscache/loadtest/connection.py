@@ -1,84 +1,84 @@
-"""One keep-alive connection, with one request under way at most."""
+"""A keep-alive connection with at most one request at a time."""
 
 import asyncio
 from typing import NamedTuple, Protocol, cast
 
-from eventscache.loadtest.answer import Answer, AnswerReader
-from eventscache.loadtest.traffic import Request
+from eventscache.loadtest.requests import Request
+from eventscache.loadtest.response import Response, ResponseReader
 
 
-class Sent(NamedTuple):
-    """A request on its way; `due` is when it was to be sent, and `at` when it was, by `time.perf_counter`."""
+class SentRequest(NamedTuple):
+    """A request without its response yet: when it was due and when it was sent, in seconds of `time.perf_counter`."""
 
     request: Request
     due: float
-    at: float
+    sent_at: float
 
 
-class Owner(Protocol):
-    """Who is told of what happens on connections."""
+class ConnectionListener(Protocol):
+    """Gets the result of each request of some connections."""
 
-    def answered(self, connection: "Connection", sent: Sent, answer: Answer) -> None:
-        """Take an answer; the connection is free again, if that says that it keeps."""
+    def on_response(self, connection: "ClientConnection", sent: SentRequest, response: Response) -> None:
+        """Take a response; if it keeps alive, the connection is free again."""
 
-    def unanswered(self, connection: "Connection", sent: Sent, reason: str) -> None:
-        """Take that there will be no answer."""
+    def on_failure(self, connection: "ClientConnection", sent: SentRequest, reason: str) -> None:
+        """Take the reason why there will be no response."""
 
 
-class Connection(asyncio.Protocol):
-    """Sends requests, and tells its owner what becomes of each. `closed` is done when it ends."""
+class ClientConnection(asyncio.Protocol):
+    """Sends requests, and gives its listener the result of each. `closed` is done when the connection ends."""
 
-    def __init__(self, owner: Owner) -> None:
-        self.sent: Sent | None = None
+    def __init__(self, listener: ConnectionListener) -> None:
+        self.sent: SentRequest | None = None
         self.closed = asyncio.get_running_loop().create_future()
-        self._owner = owner
-        self._reader = AnswerReader()
-        self._loss = "connection lost"
+        self._listener = listener
+        self._reader = ResponseReader()
+        self._failure = "connection lost"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        """Keep the transport."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from it
 
     @property
     def usable(self) -> bool:
-        """Whether it takes a request now."""
+        """Whether a request can be sent now."""
         return self.sent is None and not self._transport.is_closing()
 
-    def send(self, sent: Sent) -> None:
+    def send(self, sent: SentRequest) -> None:
         """Send a request."""
         self.sent = sent
         self._transport.write(sent.request.data)
 
-    def give_up(self, reason: str) -> None:
-        """Close at once; a request under way is unanswered for that reason."""
-        self._loss = reason
+    def abort(self, reason: str) -> None:
+        """Close at once; a request without its response fails for that reason."""
+        self._failure = reason
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
-        if self.sent is None:  # such as a 408 to a connection that idles
+        """Parse the response."""
+        if self.sent is None:  # such as a 408 on an idle connection
             self._transport.close()
             return
         try:
-            answer = self._reader.feed(data)
+            response = self._reader.feed(data)
         except ValueError:
-            self.give_up("not HTTP")
+            self.abort("not HTTP")
             return
-        if answer:
-            self._finish(self.sent, answer)
+        if response:
+            self._finish(self.sent, response)
 
-    def _finish(self, sent: Sent, answer: Answer) -> None:
+    def _finish(self, sent: SentRequest, response: Response) -> None:
         self.sent = None
-        if not answer.keeps:
+        if not response.keeps_alive:
             self._transport.close()
-        self._owner.answered(self, sent, answer)
+        self._listener.on_response(self, sent, response)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Account for what is under way."""
-        if self.sent and not exc and (answer := self._reader.end()):
-            self._finish(self.sent, answer)
+        """Report the request that has no response yet, if any."""
+        if self.sent and not exc and (response := self._reader.end()):
+            self._finish(self.sent, response)
         elif self.sent:
             sent, self.sent = self.sent, None
-            self._owner.unanswered(self, sent, self._loss)
+            self._listener.on_failure(self, sent, self._failure)
         if not self.closed.done():
             self.closed.set_result(None)

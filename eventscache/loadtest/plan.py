@@ -1,4 +1,4 @@
-"""What one load test is to do."""
+"""The options of a load test."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +11,11 @@ _SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The options of the command; `rate` is None for a closed loop. Raises `ConfigError` where they contradict."""
+class LoadPlan:
+    """The options of the command; without a `rate` it is a closed loop.
+
+    Raises `ConfigError` if options exclude each other.
+    """
 
     namespace: Namespace = Namespace.TOKEN
     rate: float | None = None
@@ -34,7 +37,7 @@ class Plan:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        """Check what no single option can tell."""
+        """Check the options together."""
         if self.namespace is Namespace.TOKEN:
             if self.errors:
                 raise ConfigError("--errors needs --namespace destination: Jitsu's ingestion takes no errors")
@@ -53,12 +56,12 @@ class Plan:
 
     @property
     def streams(self) -> list[str]:
-        """The ids that are sent to; in the token namespace these are the tokens, and secret if they were given."""
+        """The ids of the streams; in the token namespace these are the tokens, and secret if they were given."""
         if self.namespace is Namespace.TOKEN and self.tokens:
             return list(self.tokens)
         return [f"{self.id_prefix}{number}" for number in range(self.ids or _MADE_UP_STREAMS)]
 
     @property
     def seconds(self) -> float | None:
-        """How long to send; None if only a count bounds it."""
+        """How long to send; None if only the number of requests is bounded."""
         return _SECONDS if self.duration_seconds is None and self.requests is None else self.duration_seconds

@@ -4,10 +4,11 @@ import math
 
 
 class Schedule:
-    """Hands out the times at which requests are due: at a rate, or without one as soon as somebody asks.
+    """The times at which requests are due: at a rate (open loop), or without one at any time (closed loop).
 
-    It ends after a number of requests or of seconds, whichever comes first; None stands for no bound. With a rate,
-    what is due stays due until it is taken, so that requests which a stall held back are known, and not left out.
+    It ends after a number of requests or of seconds, whichever comes first; None means no bound. With a rate, a request
+    stays due until it is taken, so that those which a stall delays are counted with their whole latency. All times are
+    seconds of one monotonic clock.
     """
 
     def __init__(self, rate: float | None, requests: int | None, seconds: float | None) -> None:
@@ -20,11 +21,11 @@ class Schedule:
         self._taken = 0
 
     def start(self, now: float) -> None:
-        """Begin."""
+        """Start: the first request is due now."""
         self._start = now
 
     def next(self, now: float) -> float | None:
-        """Return when the next request is due; None if there is none any more."""
+        """Return when the next request is due; None if there are no more."""
         if self._taken >= self._most:
             return None
         if self._rate:
@@ -32,7 +33,7 @@ class Schedule:
         return now if now - self._start < self._seconds else None
 
     def take(self, now: float) -> float | None:
-        """Return the time, no later than now, at which a request was due that is taken now; None if none was."""
+        """Take the next request if it is due, and return since when; else None."""
         due = self.next(now)
         if due is None or due > now:
             return None
@@ -41,11 +42,11 @@ class Schedule:
 
     @property
     def end(self) -> float:
-        """When the last request is due, with a rate."""
+        """When the last request is due; infinite without a rate."""
         return self._start + self._most / self._rate if self._rate else math.inf
 
     def stop(self, now: float) -> list[float]:
-        """Let nothing be due any more; return when those were due that waited in vain."""
+        """End the schedule, and return when each request was due that is due and not taken."""
         waiting = []
         while self._rate and (due := self.take(now)) is not None:
             waiting.append(due)

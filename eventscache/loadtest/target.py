@@ -1,4 +1,4 @@
-"""The deployment that is tested."""
+"""The server that is tested."""
 
 import ssl
 from urllib.parse import urlsplit
@@ -7,18 +7,18 @@ import aiohttp
 
 from eventscache.access.loopback import is_loopback
 from eventscache.errors import ConfigError, EventsCacheError
-from eventscache.loadtest.account import Counts
+from eventscache.loadtest.ledger import LedgerCounts
 
 _SCRAPE_TIMEOUT_SECONDS = 10
 _OK = 200
 
 
 class TargetError(EventsCacheError):
-    """The deployment cannot be tested: it cannot be reached, is no eventscache, or refuses; one line says what."""
+    """The server cannot be reached, is no eventscache, or rejects all requests; the message is one line."""
 
 
 class Target:
-    """A deployment's address; unless `remote` is allowed, only one on this machine. Raises `ConfigError`."""
+    """The server's address, on this machine unless `remote` is true. Raises `ConfigError`."""
 
     def __init__(self, url: str, *, remote: bool = False) -> None:
         try:
@@ -37,24 +37,24 @@ class Target:
         self.host = host
         self.ssl = ssl.create_default_context() if parts.scheme == "https" else None
         self.port = port or (443 if self.ssl else 80)
-        self.header = parts.netloc
+        self.host_header = parts.netloc
         self.path = parts.path.rstrip("/")
         self.url = f"{parts.scheme}://{parts.netloc}{self.path}"
 
-    async def counts(self, session: aiohttp.ClientSession) -> Counts:
-        """Return what its metrics say now. Raises `TargetError`."""
+    async def counts(self, session: aiohttp.ClientSession) -> LedgerCounts:
+        """Return the counts in its metrics now. Raises `TargetError`."""
         url = f"{self.url}/metrics"
         try:
             timeout = aiohttp.ClientTimeout(_SCRAPE_TIMEOUT_SECONDS)
-            async with session.get(url, allow_redirects=False, timeout=timeout) as answer:
-                status, text = answer.status, await answer.text(errors="replace")
+            async with session.get(url, allow_redirects=False, timeout=timeout) as response:
+                status, text = response.status, await response.text(errors="replace")
         except aiohttp.ClientConnectorError as fault:
             raise TargetError(
                 f"{self.url} cannot be reached: {getattr(fault, 'strerror', None) or type(fault).__name__}"
             ) from None
         except (aiohttp.ClientError, OSError) as fault:  # a timeout too
             raise TargetError(f"{url} cannot be read: {type(fault).__name__}") from None
-        counts = Counts.parse(text) if status == _OK else None
+        counts = LedgerCounts.parse(text) if status == _OK else None
         if counts is None:
             raise TargetError(f"{self.url} is not an eventscache: no metrics of one at /metrics (status {status})")
         return counts

@@ -1,1 +1,6 @@
-"""What of an event must not be stored, and its removal."""
+"""Masking: personal data is removed from events before anything is stored."""
+
+from typing import Final
+
+DROPPED: Final = "***"
+"""Stands for a value that was dropped, in texts and where a field must remain."""

@@ -1,4 +1,4 @@
-"""Paths of fields, such as `user.email`, `items.*.name` and `**.phone`, and what is to be done with what they hit."""
+"""Field paths, such as `user.email`, `items.*.name` and `**.phone`, and the action for each field they match."""
 
 import enum
 import re
@@ -9,15 +9,15 @@ from typing import NamedTuple
 from eventscache.errors import ConfigError
 
 _PART = re.compile(r"\*\*?|[^.*\[\]/\\\"'\x00-\x1f\x7f]+")
-_REMEMBERED_STEPS = 4096
-_REMEMBERED_LENGTH = 64
+_CACHED_STEPS = 4096
+_LONGEST_CACHED_NAME = 64
 
-Places = frozenset[tuple[int, int]]
-"""Where a field stands in the paths: for each that may still hit, its number, and how many parts are done with."""
+Progress = frozenset[tuple[int, int]]
+"""How far paths match a field: for each path that can still match below it, its number and its matched parts."""
 
 
 class Action(enum.IntEnum):
-    """What is done with a field; of several the greatest counts."""
+    """What is done with a field; of several actions the greatest counts."""
 
     NOTHING = 0
     TRUNCATE = 1
@@ -26,9 +26,9 @@ class Action(enum.IntEnum):
 
 
 class Step(NamedTuple):
-    """Where a field stands, and what is done with it."""
+    """The progress of the paths at a field, and the action for the field itself."""
 
-    places: Places
+    progress: Progress
     action: Action
 
 
@@ -37,83 +37,85 @@ def parse_path(text: str) -> tuple[str, ...]:
     parts = tuple(text.split("."))
     if not all(map(_PART.fullmatch, parts)) or parts == ("$",):
         raise ConfigError(f"{text!r} is no path such as user.email, items.*.name or **.email")
-    # Whatever is below a field goes with it, so that at the end any depth is as good as one level.
+    # An action on a field covers everything below it, so a final ** means the same as one level.
     return (*parts[:-1], "*") if parts[-1] == "**" else parts
 
 
 class FieldPaths:
-    """Follows all paths at once, from a field to the fields in it.
+    """Matches all paths at once, level by level, from a field to the fields in it.
 
     A part is a name, `*` for one level, or `**` for any number of them, none included. An array is no level: its
-    elements stand where it stands; but each can be named as well, by its number from 0 or by `*`. A name with dots in
-    it also counts as that many levels. Raises `ConfigError`.
+    elements match as the array does; each can also be named by its number from 0 or by `*`. A name with dots in it also
+    matches as that many levels. Raises `ConfigError`.
     """
 
     def __init__(self, paths: Mapping[Action, Iterable[str]]) -> None:
         self._paths = [(parse_path(text), action) for action, texts in paths.items() for text in texts]
         self._numbered = any(part.isdigit() for parts, _ in self._paths for part in parts)
-        self._remembered = lru_cache(_REMEMBERED_STEPS)(self._enter)
-        self.root: Places = frozenset(place for number in range(len(self._paths)) for place in self._reach(number, 0))
+        self._cached_enter = lru_cache(_CACHED_STEPS)(self._enter)
+        self.root: Progress = frozenset(
+            start for number in range(len(self._paths)) for start in self._skip_any_depth(number, 0)
+        )
         names = {_last_name(parts) for parts, _ in self._paths}
         self.last_names: frozenset[str] | None = None if "" in names else frozenset(names)
-        """Text that holds none of them has none of the fields; None if there is no telling."""
-        self._columns = [(re.compile(_column(parts), re.IGNORECASE), action) for parts, action in self._paths]
+        """The last name of each path: a text with none of them has none of the fields. None if a path has no name."""
+        self._columns = [(re.compile(_column_pattern(parts), re.IGNORECASE), action) for parts, action in self._paths]
 
     def __bool__(self) -> bool:
         return bool(self._paths)
 
-    def enter(self, places: Places, name: str) -> Step:
-        """Return what a member of an object is to the paths."""
-        return (self._remembered if len(name) <= _REMEMBERED_LENGTH else self._enter)(places, name)
+    def enter(self, progress: Progress, name: str) -> Step:
+        """Return the step to a member of an object."""
+        return (self._cached_enter if len(name) <= _LONGEST_CACHED_NAME else self._enter)(progress, name)
 
-    def enter_element(self, places: Places, number: int) -> Step:
-        """Return what an element of an array is to the paths."""
-        step = self.enter(places, str(number) if self._numbered else "")
-        return Step(places | step.places, step.action)
+    def enter_element(self, progress: Progress, number: int) -> Step:
+        """Return the step to an element of an array."""
+        step = self.enter(progress, str(number) if self._numbered else "")
+        return Step(progress | step.progress, step.action)
 
     def column_action(self, name: str) -> Action:
-        """Return what is done with a field that Jitsu made a column of: levels are joined by underscores there."""
+        """Return the action for the column that Jitsu made of a field: there levels are joined by underscores."""
         return max((action for pattern, action in self._columns if pattern.fullmatch(name)), default=Action.NOTHING)
 
-    def _enter(self, places: Places, name: str) -> Step:
-        reached, action = self._follow(places, name)
+    def _enter(self, progress: Progress, name: str) -> Step:
+        reached, action = self._match(progress, name)
         if "." in name:
-            within = places
+            within = progress
             for part in name.split("."):
-                within, found = self._follow(within, part)
+                within, found = self._match(within, part)
                 action = max(action, found)
             reached |= within
         return Step(reached, action)
 
-    def _follow(self, places: Places, name: str) -> Step:
+    def _match(self, progress: Progress, name: str) -> Step:
         reached: set[tuple[int, int]] = set()
         action = Action.NOTHING
-        for number, done in places:
+        for number, matched in progress:
             parts, own = self._paths[number]
-            if parts[done] == "**":
-                reached.update(self._reach(number, done))
-            elif parts[done] in {"*", name}:
-                if done + 1 < len(parts):
-                    reached.update(self._reach(number, done + 1))
+            if parts[matched] == "**":
+                reached.update(self._skip_any_depth(number, matched))
+            elif parts[matched] in {"*", name}:
+                if matched + 1 < len(parts):
+                    reached.update(self._skip_any_depth(number, matched + 1))
                 else:
                     action = max(action, own)
         return Step(frozenset(reached), action)
 
-    def _reach(self, number: int, done: int) -> Iterator[tuple[int, int]]:
-        """Yield a place, and those behind it that no level is needed for."""
+    def _skip_any_depth(self, number: int, matched: int) -> Iterator[tuple[int, int]]:
+        """Yield this progress, and that after each following `**`, which may match no level."""
         parts, _ = self._paths[number]
-        yield number, done
-        while parts[done] == "**":
-            done += 1
-            yield number, done
+        yield number, matched
+        while parts[matched] == "**":
+            matched += 1
+            yield number, matched
 
 
 def _last_name(parts: tuple[str, ...]) -> str:
     return next((part for part in reversed(parts) if not part.startswith("*") and not part.isdigit()), "")
 
 
-def _column(parts: tuple[str, ...]) -> str:
-    # What is no letter or digit, Jitsu makes an underscore too.
+def _column_pattern(parts: tuple[str, ...]) -> str:
+    # Jitsu also turns every character that is no letter or digit into an underscore.
     levels = (
         ("(?:.+_)?" if part == "**" else (".+" if part == "*" else re.sub(r"\W", ".", part)) + "_") for part in parts
     )

@@ -1,26 +1,26 @@
-"""JSON text changed field by field: what is not changed stays as it is, byte for byte."""
+"""Changes fields in JSON text; everything else stays as it is, byte for byte."""
 
 import json
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from eventscache.masking.field_paths import Action, FieldPaths, Places, Step
+from eventscache.masking.field_paths import Action, FieldPaths, Progress, Step
 
 _STRING_OR_SCALAR = rb'"(?:[^"\\]++|\\.)*+"|[^\s"{}\[\],:]++'
 _TOKEN = re.compile(_STRING_OR_SCALAR + rb"|[{}\[\],:]", re.DOTALL)
 _TOKEN_BUT_COLON = re.compile(_STRING_OR_SCALAR + rb"|[{}\[\],]", re.DOTALL)
 _OPENING, _CLOSING = b"{[", b"}]"
-_NOWHERE = Step(frozenset(), Action.NOTHING)
+_NO_MATCH = Step(frozenset(), Action.NOTHING)
 
 Hide = Callable[[bytes, Action], bytes]
-"""Takes the JSON of a value that is to be dropped or hashed, and returns what a hash is replaced by."""
+"""Gets the JSON of a value that is dropped or hashed, and returns the JSON that replaces it if it must remain."""
 Change = Callable[[bytes, bool], bytes]
-"""Takes a text, number or other scalar and whether its addresses are to be cut, and returns what it becomes."""
+"""Gets a string, number or other scalar and whether its addresses are truncated, and returns the new scalar."""
 
 
 class _Edit(NamedTuple):
-    """A piece that is replaced; of two that begin at the same place, the one of lower rank counts."""
+    """A replacement of the bytes from start to end; of two with the same start, the one of lower rank counts."""
 
     start: int
     rank: int
@@ -29,7 +29,7 @@ class _Edit(NamedTuple):
 
 
 class _Container:
-    """An object or array that is being read."""
+    """An object or array whose members are being read."""
 
     __slots__ = (
         "action",
@@ -38,27 +38,27 @@ class _Container:
         "kept",
         "name",
         "number",
-        "places",
+        "progress",
         "separator",
         "truncate",
         "values",
     )
 
-    def __init__(self, start: int, places: Places, *, is_object: bool, truncate: bool) -> None:
+    def __init__(self, start: int, progress: Progress, *, is_object: bool, truncate: bool) -> None:
         self.is_object = is_object
-        self.places = places
+        self.progress = progress
         self.truncate = truncate
         self.separator = start  # the bracket or comma before the member that is being read
         self.number = 0
         self.kept = 0
         self.name: str | None = None
         self.action = Action.NOTHING
-        # Of Jitsu's {"field", "type", "value"}: the names, and where values begin and end (-1: not yet seen).
+        # Of Jitsu's {"field", "type", "value"}: the names, and where values start and end (-1: not known yet).
         self.columns: list[str] = []
         self.values: list[tuple[int, int]] = []
 
     def end_member(self, position: int, *, last: bool) -> _Edit | None:
-        """Return the removal of the member before the separator at `position`, if it is to be dropped."""
+        """Return the removal of the member before the separator at `position`, if the member is dropped."""
         edit = None
         if self.action is not Action.DROP:
             self.kept += 1
@@ -72,17 +72,17 @@ class _Container:
         return edit
 
     def end_value(self, position: int) -> None:
-        """Note where a value of several tokens ends."""
+        """Set where a value of several tokens ends."""
         if self.values and self.values[-1][1] < 0:
             self.values[-1] = (self.values[-1][0], position)
 
 
 class JsonFields:
-    """Changes the fields that paths hit, and all scalars besides, in the text of valid JSON objects.
+    """Changes the fields that paths match, and other scalars with `change`, in the text of valid JSON objects.
 
-    Every member is looked at, one of several with the same name too, and names by what they mean, however they are
-    escaped. With `columns`, an object of `field` and `value` is Jitsu's description of a column, and is treated as the
-    field would be; a value that is dropped becomes the text that `hide` returns, so that the column remains.
+    All members count, also several of the same name, and names are compared after their escapes are decoded. With
+    `columns`, an object of `field` and `value` is Jitsu's description of a column, and is treated as the field would
+    be; a value that is dropped becomes what `hide` returns, so that the column remains.
     """
 
     def __init__(self, paths: FieldPaths, hide: Hide, change: Change | None = None, *, columns: bool = False) -> None:
@@ -92,7 +92,7 @@ class JsonFields:
         self._columns = columns
 
     def changed(self, data: bytes) -> bytes:
-        """Return the text with its fields changed; the same object if none is."""
+        """Return the text with its fields changed; the same object if nothing changes."""
         edits = sorted(self._edits(data))
         if not edits:
             return data
@@ -100,7 +100,7 @@ class JsonFields:
         position = 0
         for start, _, end, text in edits:
             if start < position:
-                continue  # within something that was replaced as a whole
+                continue  # within a value that is replaced as a whole
             pieces += (data[position:start], text)
             position = end
         return b"".join((*pieces, data[position:]))
@@ -127,9 +127,9 @@ class JsonFields:
             elif inner.is_object and inner.name is None:
                 inner.name = text_of(token)
             else:
-                places, inner.action = self._step(inner)
+                progress, inner.action = self._step(inner)
                 if self._columns:
-                    _note_column(inner, token, start)
+                    _read_column(inner, token, start)
                 truncate = inner.truncate or inner.action is Action.TRUNCATE
                 if inner.action >= Action.HASH:
                     end = _end_of_value(match, tokens)
@@ -139,19 +139,19 @@ class JsonFields:
                         yield _Edit(start, 1, end, text)
                 elif token in _OPENING:
                     outer.append(inner)
-                    inner = _Container(start, places, is_object=token == b"{", truncate=truncate)
+                    inner = _Container(start, progress, is_object=token == b"{", truncate=truncate)
                 elif self._change and (text := self._change(token, truncate)) != token:
                     yield _Edit(start, 1, match.end(), text)
 
     def _step(self, container: _Container) -> Step:
-        if not container.places:
-            return _NOWHERE
+        if not container.progress:
+            return _NO_MATCH
         if container.name is None:
-            return self._paths.enter_element(container.places, container.number)
-        return self._paths.enter(container.places, container.name)
+            return self._paths.enter_element(container.progress, container.number)
+        return self._paths.enter(container.progress, container.name)
 
     def _column_edits(self, data: bytes, container: _Container) -> Iterator[_Edit]:
-        """Yield the replacement of a column's value, if the column is a field that paths hit."""
+        """Yield the replacement of a column's value, if paths match the column."""
         action = max(map(self._paths.column_action, container.columns), default=Action.NOTHING)
         for start, end in container.values:
             if action >= Action.HASH:
@@ -160,8 +160,8 @@ class JsonFields:
                 yield _Edit(start, 2, end, self._change(data[start:end], True))
 
 
-def _note_column(container: _Container, token: bytes, start: int) -> None:
-    """Note the members that a column has; where its value ends is yet to be seen, unless it is a scalar."""
+def _read_column(container: _Container, token: bytes, start: int) -> None:
+    """Take the name and the value from the members of a column; where a value that is no scalar ends follows later."""
     if container.name == "field" and token.startswith(b'"'):
         container.columns.append(text_of(token))
     elif container.name == "value":
@@ -169,7 +169,7 @@ def _note_column(container: _Container, token: bytes, start: int) -> None:
 
 
 def _end_of_value(first: re.Match[bytes], tokens: Iterator[re.Match[bytes]]) -> int:
-    """Take the tokens of a value, whose first has been taken, and return where it ends."""
+    """Take the remaining tokens of a value, and return where it ends."""
     depth, match = 0, first
     while True:
         depth += (match[0] in _OPENING) - (match[0] in _CLOSING)
@@ -179,23 +179,23 @@ def _end_of_value(first: re.Match[bytes], tokens: Iterator[re.Match[bytes]]) -> 
 
 
 def text_of(token: bytes) -> str:
-    """Return what a text of JSON means."""
+    """Return the string that a JSON string means."""
     text = token.decode(errors="backslashreplace")
     return str(json.loads(text, strict=False)) if "\\" in text else text[1:-1]
 
 
 def json_of(text: str) -> bytes:
-    """Return a text as JSON."""
+    """Return a string as JSON."""
     return json.dumps(text, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def canonical(data: bytes) -> bytes:
-    """Return JSON without white space, and with each text escaped as little as it can be."""
+    """Return JSON without white space, and with as few escapes as possible in strings."""
     return b"".join(json_of(text_of(token)) if token.startswith(b'"') else token for token in _TOKEN.findall(data))
 
 
 def scalars(data: bytes) -> Iterator[bytes]:
-    """Yield the texts and numbers of a value, as they are written; names are none of them."""
+    """Yield the strings and numbers of a value as they are written, without the names of members."""
     tokens = _TOKEN.findall(data)
     for token, following in zip(tokens, [*tokens[1:], b""], strict=False):
         if following != b":" and token[:1] in b'"-0123456789':

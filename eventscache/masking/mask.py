@@ -1,4 +1,4 @@
-"""What of an event must not be stored: fields are dropped or hashed, IP addresses are cut, before anything else."""
+"""The mask of an event: fields are dropped or hashed and IP addresses truncated, before the event is queued."""
 
 import hashlib
 import hmac
@@ -12,13 +12,13 @@ import msgspec
 
 from eventscache.errors import ConfigError
 from eventscache.event import Event
+from eventscache.masking import DROPPED
 from eventscache.masking.field_paths import Action, FieldPaths
 from eventscache.masking.ip_addresses import truncated, truncated_if_alone
 from eventscache.masking.json_fields import Change, JsonFields, canonical, json_of, scalars, text_of
 
-_DROPPED = "***"
 _HASH_LENGTH = 32
-_SHORT = 3  # characters: what is no longer is looked for as a word of its own
+_SHORT = 3  # characters: a value of at most that many is replaced only as a word of its own
 _MOST_QUOTED = 200
 _MOST_COMPARED = 1_000_000  # values times characters
 _ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|[bfnrt])")
@@ -31,9 +31,9 @@ Replace = Callable[[str], str]
 class Mask:
     """Takes personal data out of events, by the paths of fields; see `docs/privacy.md` for what it can and cannot see.
 
-    `drop` and `hash` are paths, `hash` needs a `key`. `ip` is a list of paths in whose texts addresses are cut, or
-    true for every text that is an address. All of it is done to `original` and `success`; what was masked there is
-    replaced in the other texts of the event too. Raises `ConfigError`.
+    `drop` and `hash` are paths, `hash` needs a `key`. `ip` is a list of paths in whose strings addresses are truncated,
+    or true for every string that is an address. This is done to `original` and `success`; values that were masked there
+    are replaced in the other texts of the event too. Raises `ConfigError`.
     """
 
     def __init__(
@@ -51,24 +51,24 @@ class Mask:
         self._key = key.encode(errors="surrogatepass")
         names = self._paths.last_names
         self._names = None if names is None else [name.encode() for name in names]
-        self._may_tell = _finder(self._hidden.last_names)
+        self._may_name_field = _name_test(self._hidden.last_names)
 
     def __bool__(self) -> bool:
-        """Whether there is anything to be masked."""
+        """Whether the mask does anything."""
         return bool(self._paths) or self._everywhere
 
     def masked(self, event: Event) -> Event:
-        """Return the event as it may be stored, and says so; the same object if there is nothing to mask."""
-        seen = _Seen(self._key)
+        """Return the masked event, with `masked` set; the same object if nothing in it is masked."""
+        values = _MaskedValues(self._key)
         fields = {
-            "original": self._json(event.original, seen),
-            "success": self._json(event.success, seen, columns=True),
+            "original": self._json(event.original, values),
+            "success": self._json(event.success, values, columns=True),
         }
         shown = [event.malformed, event.error, event.skip]
-        shown += [_plain(token) for token in scalars(fields["success"])] if seen else []
-        replace = seen.replacer(shown)
-        if seen and event.success:
-            fields["success"] = JsonFields(_NO_PATHS, seen.hide, _scalars_changed_by(replace)).changed(
+        shown += [_plain(token) for token in scalars(fields["success"])] if values else []
+        replace = values.replacer(shown)
+        if values and event.success:
+            fields["success"] = JsonFields(_NO_PATHS, values.hide, _scalars_changed_by(replace)).changed(
                 fields["success"]
             )
         texts = {
@@ -79,14 +79,14 @@ class Mask:
         changes = {name: value for name, value in {**fields, **texts}.items() if value != getattr(event, name)}
         return msgspec.structs.replace(event, masked=True, **changes) if changes else event
 
-    def _json(self, data: bytes, seen: "_Seen", *, columns: bool = False) -> bytes:
-        """Return JSON with the fields masked; a text that can hold none of them is not looked at closely."""
-        if not data or not (columns or self._addresses or self._may_hit(data)):
+    def _json(self, data: bytes, values: "_MaskedValues", *, columns: bool = False) -> bytes:
+        """Return JSON with its fields masked; text that can hold none of them is not parsed."""
+        if not data or not (columns or self._addresses or self._may_match(data)):
             return data
         change = self._change if self._addresses else None
-        return JsonFields(self._paths, seen.hide, change, columns=columns).changed(data)
+        return JsonFields(self._paths, values.hide, change, columns=columns).changed(data)
 
-    def _may_hit(self, data: bytes) -> bool:
+    def _may_match(self, data: bytes) -> bool:
         return self._names is None or b"\\u" in data or any(name in data for name in self._names)
 
     def _change(self, token: bytes, truncate: bool) -> bytes:
@@ -98,26 +98,26 @@ class Mask:
         return token if shorter == text else json_of(shorter)
 
     def _text(self, text: str, replace: Replace) -> str:
-        """Return what is told about the event, without what was masked in it."""
+        """Return a text about the event without the values that were masked."""
         text = replace(text)
         return truncated(text) if self._addresses else text
 
     def _unparsed(self, text: str, replace: Replace) -> str:
-        """Return a text that may hold fields and is no JSON; if there is a chance that it does, a note instead."""
+        """Return text that is no JSON; if it may hold a masked field or an escaped address, a placeholder instead."""
         if not text:
             return text
-        if self._may_tell(text) or self._may_tell(_unescaped(text)) or _NOT_TEXT.search(text):
-            return _note(text)
+        if self._may_name_field(text) or self._may_name_field(_unescaped(text)) or _NOT_TEXT.search(text):
+            return _placeholder(text)
         shown = self._text(text, replace)
         if self._addresses:
             plain = _unescaped(shown)
             if truncated(plain) != plain:
-                return _note(text)
+                return _placeholder(text)
         return shown
 
 
-class _Seen:
-    """The values that were masked in one event, and what stands for each."""
+class _MaskedValues:
+    """The values that were masked in one event, and the replacement of each."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -127,31 +127,31 @@ class _Seen:
         return bool(self._replacements)
 
     def hide(self, data: bytes, action: Action) -> bytes:
-        """Remember the values in the JSON of a field, and return what stands for it."""
+        """Remember the values in the JSON of a field, and return the JSON that replaces it."""
         for token in scalars(data):
-            replacement = self._hash(token) if action is Action.HASH else _DROPPED
+            replacement = self._hash(token) if action is Action.HASH else DROPPED
             for text in _spellings(token):
-                if text and self._replacements.get(text) != _DROPPED:
+                if text and self._replacements.get(text) != DROPPED:
                     self._replacements[text] = replacement
-        return json_of(self._hash(data) if action is Action.HASH else _DROPPED)
+        return json_of(self._hash(data) if action is Action.HASH else DROPPED)
 
     def _hash(self, data: bytes) -> str:
         return hmac.new(self._key, canonical(data), hashlib.sha256).hexdigest()[:_HASH_LENGTH]
 
-    def _replace_or_note(self, text: str) -> str:
-        """Replace a text that is a value itself, and any other by a note."""
-        return self._replacements.get(text) or (_note(text) if text else text)
+    def _replace_whole(self, text: str) -> str:
+        """Replace a text that is a masked value as a whole, and any other text by a placeholder."""
+        return self._replacements.get(text) or (_placeholder(text) if text else text)
 
     def replacer(self, texts: Iterable[str]) -> Replace:
-        """Return what replaces these values in any of the texts."""
+        """Return a function that replaces these values in any of `texts`."""
         everything = "\0".join(texts)
         if len(self._replacements) * len(everything) > _MOST_COMPARED:
-            return self._replace_or_note
+            return self._replace_whole
         quoted = sorted((value for value in self._replacements if value in everything), key=len, reverse=True)
         if not quoted:
             return str
-        if len(quoted) > _MOST_QUOTED:  # it would take long to find them all
-            return self._replace_or_note
+        if len(quoted) > _MOST_QUOTED:  # finding them all would take long
+            return self._replace_whole
         pattern = re.compile(
             "|".join(
                 re.escape(value) if len(value) > _SHORT else rf"(?<!\w){re.escape(value)}(?!\w)" for value in quoted
@@ -167,7 +167,7 @@ def _plain(token: bytes) -> str:
 
 
 def _scalars_changed_by(replace: Replace) -> Change:
-    """Return the change of texts as a change of JSON; a number is changed as a whole, and becomes a text then."""
+    """Return a change of scalars that replaces in strings, and turns a number that is replaced into a string."""
 
     def change(token: bytes, _: bool) -> bytes:
         text = _plain(token)
@@ -177,8 +177,8 @@ def _scalars_changed_by(replace: Replace) -> Change:
     return change
 
 
-def _finder(names: frozenset[str] | None) -> Callable[[str], object]:
-    """Return a test whether a text may name one of the fields; letters before or behind make it another name."""
+def _name_test(names: frozenset[str] | None) -> Callable[[str], object]:
+    """Return a test whether a text may name one of the fields; with a letter before or after, it is another name."""
     if names is None:
         return lambda _: True
     pattern = "|".join(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])" for name in sorted(names))
@@ -186,7 +186,7 @@ def _finder(names: frozenset[str] | None) -> Callable[[str], object]:
 
 
 def _spellings(token: bytes) -> set[str]:
-    """Return a value as texts may quote it: what it means, and as JSON writes it here, in Python and in Go."""
+    """Return a value as texts may quote it: decoded, and as this JSON, Python and Go write it."""
     if not token.startswith(b'"'):
         return {token.decode()}
     text = text_of(token)
@@ -196,7 +196,7 @@ def _spellings(token: bytes) -> set[str]:
 
 
 def _unescaped(text: str) -> str:
-    """Return a text with the escapes undone that could hide a name, and without the zeros of UTF-16."""
+    """Return a text without the escapes that could hide a name, and without the zero bytes of UTF-16."""
 
     def character(match: re.Match[str]) -> str:
         code = int(match[1] or match[2] or match[3] or "20", 16)
@@ -206,5 +206,5 @@ def _unescaped(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # two escapes can be one character
 
 
-def _note(text: str) -> str:
+def _placeholder(text: str) -> str:
     return f"[masked: {len(text.encode(errors='surrogatepass'))} bytes]"

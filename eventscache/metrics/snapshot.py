@@ -1,55 +1,38 @@
-"""The counters and gauges of a cache at one moment."""
+"""The values of all metrics at one moment."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from eventscache.cache import EventsCache
+from eventscache.metrics.definitions import METRICS
 
-DROP_REASONS = (
-    "queue_full",
-    "storage_unavailable",
-    "unconfirmed",
-    "storage_error",
-    "max_streams",
-    "shutdown",
-    "disabled",
-    "worker_died",
-)
+_VALUES: Final = tuple(value for metric in METRICS for value in metric.values)
+_GAUGES: Final = tuple(value.name for metric in METRICS if metric.gauge for value in metric.values)
 
-
-_COUNTS = ("received", "stored", "limited", "rejected", "unreadable", "admitted_all", "admitted_error")
-_STATES = ("queued", "queue_bytes", "storages_down", "watchers")
-METRIC_NAMES = (*_COUNTS, *(f"dropped_{reason}" for reason in DROP_REASONS), *_STATES)
+VALUE_NAMES: Final = tuple(value.name for value in _VALUES)
+"""The names of the values in a snapshot, in their order."""
 
 
 @dataclass(frozen=True)
 class MetricsSnapshot:
-    """What `/metrics` tells: the ledger, the state of the queue, how many processes miss their storage, how many watch.
+    """The values of one process, by name; those of several processes can be added."""
 
-    MetricsSnapshot of several processes add up.
-    """
-
-    values: tuple[int, ...] = (0,) * len(METRIC_NAMES)
+    values: tuple[int, ...] = (0,) * len(VALUE_NAMES)
 
     @classmethod
-    def of(cls, cache: EventsCache, watchers: int = 0) -> Self:
-        """Return a cache's counters at this moment, and how many watch it."""
-        ledger, queue = cache.ledger, cache.queue
-        counts = (ledger.received, ledger.stored, ledger.limited, ledger.rejected, cache.unreadable)
-        admissions = (ledger.admitted_all, ledger.admitted_error)
-        dropped = (ledger.dropped[reason] for reason in DROP_REASONS)
-        states = (ledger.queued, queue.bytes, int(not queue.sender.storage_available), watchers)
-        return cls((*counts, *admissions, *dropped, *states))
+    def of(cls, cache: EventsCache, subscribers: int = 0) -> Self:
+        """Return the values of a cache now; `subscribers` is the number of clients that subscribe to it."""
+        return cls(tuple(value.read(cache, subscribers) for value in _VALUES))
 
     def __getitem__(self, name: str) -> int:
-        return self.values[METRIC_NAMES.index(name)]
+        return self.values[VALUE_NAMES.index(name)]
 
     def __add__(self, other: "MetricsSnapshot") -> "MetricsSnapshot":
         return MetricsSnapshot(tuple(map(sum, zip(self.values, other.values, strict=True))))
 
-    def at_death(self) -> "MetricsSnapshot":
-        """Return what is left to count of a process that is gone: what was queued in it is lost."""
-        left = dict(zip(METRIC_NAMES, self.values, strict=True))
-        left["dropped_worker_died"] += left["queued"]
-        left.update(dict.fromkeys(_STATES, 0))
-        return MetricsSnapshot(tuple(left.values()))
+    def after_death(self) -> "MetricsSnapshot":
+        """Return what remains of the values of a process that died: its queued events are dropped, its gauges 0."""
+        remaining = dict(zip(VALUE_NAMES, self.values, strict=True))
+        remaining["dropped_worker_died"] += remaining["queued"]
+        remaining.update(dict.fromkeys(_GAUGES, 0))
+        return MetricsSnapshot(tuple(remaining.values()))

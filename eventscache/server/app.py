@@ -113,13 +113,13 @@ class Sidecar:
     def metrics_of_all_workers(self) -> MetricsSnapshot:
         """Publish this worker's metrics, and return the sum with what the other workers published last."""
         own = self.publish_metrics()
-        return own + self._worker.metrics.others(self._worker.number) if self._worker else own
+        return own + self._worker.metrics.sum_of_others(self._worker.number) if self._worker else own
 
     def publish_metrics(self) -> MetricsSnapshot:
         """Publish this worker's metrics to the others, and return them; they go on from those of its predecessor."""
         own = self._inherited + MetricsSnapshot.of(self.cache, self.live.subscribers)
         if self._worker:
-            self._worker.metrics.show(self._worker.number, own)
+            self._worker.metrics.publish(self._worker.number, own)
         return own
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from eventscache.config.loading import Effective
+from eventscache.config.loading import LoadedSettings
 from eventscache.config.settings import Settings
 from eventscache.ingest.json import scan
 from eventscache.logs import hide_secrets
@@ -20,9 +20,9 @@ _log = structlog.get_logger()
 _PUBLISH_EVERY_SECONDS = 0.5
 
 
-async def serve(effective: Effective, worker: Worker | None = None) -> None:
+async def serve(loaded: LoadedSettings, worker: Worker | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Raises `ConfigError`."""
-    settings = effective.settings
+    settings = loaded.settings
     url = settings.storage if settings.enabled else "memory://"  # a disabled cache contacts no storage
     sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
     if not scan.COMPILED:
@@ -30,7 +30,7 @@ async def serve(effective: Effective, worker: Worker | None = None) -> None:
             "JSON is parsed without the module in C, several times as slowly: install a C compiler and Python's "
             "headers, then reinstall eventscache"
         )
-    _log.info("storage", url=hide_secrets(url), source=effective.origins["storage"])
+    _log.info("storage", url=hide_secrets(url), source=loaded.sources["storage"])
     async with running(sidecar, settings) as (_, stopped):
         await _wait_for_stop(stopped, sidecar, worker)
 

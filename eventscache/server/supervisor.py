@@ -63,7 +63,7 @@ class Supervisor:
                 self._stop()
                 continue
             _log.error("worker exited, restarting", worker=worker, exit_code=exit_code)
-            self._metrics.show(worker, self._metrics.read(worker).at_death())
+            self._metrics.publish(worker, self._metrics.read(worker).after_death())
             if time.monotonic() - started < _SHORT_LIFE_SECONDS:
                 time.sleep(_SHORT_LIFE_SECONDS)  # no tight loop of restarts
             self._start(worker)

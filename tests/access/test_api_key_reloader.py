@@ -1,4 +1,4 @@
-"""API keys that are kept elsewhere."""
+"""API keys in a file or at a URL, reloaded when they change."""
 
 import asyncio
 import json
@@ -26,12 +26,12 @@ async def until_known(sidecar: Sidecar, token: str) -> None:
 
 
 def write(path: Path, content: object) -> None:
-    """Replace a file as a whole, as whoever changes it under a reader must."""
+    """Replace a file atomically, so that no reader gets half of it."""
     path.with_suffix(".new").write_text(json.dumps(content))
     os.replace(path.with_suffix(".new"), path)  # noqa: PTH105
 
 
-async def test_a_file_of_keys_is_followed(start: Start, tmp_path: Path) -> None:
+async def test_a_file_of_keys_is_reloaded(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     write(path, [{"id": "one", "client_secret": "first"}])
     sidecar = await start(api_keys=KeyList(url=f"file://{path}"), api_keys_reload_seconds=0.01)
@@ -51,14 +51,14 @@ async def test_a_file_of_keys_is_followed(start: Start, tmp_path: Path) -> None:
     await until_known(sidecar, "third")
 
 
-async def test_keys_that_cannot_be_read_make_no_open_door(start: Start, tmp_path: Path) -> None:
+async def test_without_keys_that_can_be_read_every_token_is_rejected(start: Start, tmp_path: Path) -> None:
     missing = await start(api_keys=KeyList(url=f"file://{tmp_path}/none"))
     unreachable = await start(api_keys=KeyList(url="http://127.0.0.1:1/keys"))
     for sidecar in (missing, unreachable):
         assert await status(sidecar, "any") == 401
 
 
-async def test_a_configurator_is_asked_for_changes_only(start: Start) -> None:
+async def test_a_configurator_is_asked_with_if_modified_since(start: Start) -> None:
     tokens, asked = ["first"], []
 
     async def answer(request: web.BaseRequest) -> web.Response:
@@ -76,8 +76,8 @@ async def test_a_configurator_is_asked_for_changes_only(start: Start) -> None:
     sidecar = await start(api_keys=KeyList(url=url), api_keys_reload_seconds=0.01)
     assert await status(sidecar, "first") == 200
     tokens[:] = []
-    seen = len(asked)
-    while len(asked) < seen + 2:
+    before = len(asked)
+    while len(asked) < before + 2:
         await asyncio.sleep(0)
     assert await status(sidecar, "first") == 200
     tokens[:] = ["second"]
@@ -87,19 +87,19 @@ async def test_a_configurator_is_asked_for_changes_only(start: Start) -> None:
     await runner.cleanup()
 
 
-async def test_what_is_wrong_with_keys_is_said_once_and_the_last_ones_hold(tmp_path: Path) -> None:
+async def test_an_error_in_the_keys_is_logged_once_and_the_last_ones_stay_in_use(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     keys = ApiKeys(KeyList(url=f"file://{path}"))
-    reader = ApiKeyReloader(f"file://{path}", keys, 1)
+    reloader = ApiKeyReloader(f"file://{path}", keys, 1)
     write(path, ["first"])
-    await reader.look()
+    await reloader.check()
     for broken in ("{", '{"tokens": 5}', "[5]", "x", "[" * 100_000, "\x00"):
         path.with_suffix(".new").write_text(broken)
         path.with_suffix(".new").replace(path)
         with structlog.testing.capture_logs() as log:
             for _ in range(3):
-                await reader.look()
+                await reloader.check()
             write(path, ["first"])
-            await reader.look()
+            await reloader.check()
         assert [line["log_level"] for line in log] == ["error", "info"], broken
         assert keys.client("first")

@@ -1,16 +1,16 @@
-"""Back-off after wrong credentials."""
+"""The throttle of failed logins."""
 
 import pytest
 
 from eventscache.access.api_keys import ApiKey, KeyList
-from eventscache.access.auth_throttle import AuthThrottle, network_of
+from eventscache.access.auth_throttle import AuthThrottle, client_of
 from tests.support.sidecar import CACHE, Answer, Sidecar, Start
 
-PEER = "192.0.2.1"
+CLIENT = "192.0.2.1"
 
 
 class Clock:
-    """Seconds, as the test says."""
+    """A clock that the test sets, in seconds."""
 
     seconds = 1000.0
 
@@ -23,8 +23,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def failed(throttle: AuthThrottle, count: int, peer: str | None = PEER) -> list[int]:
-    return [throttle.fail(peer) for _ in range(count)]
+def failed(throttle: AuthThrottle, count: int, client: str | None = CLIENT) -> list[int]:
+    return [throttle.count_failure(client) for _ in range(count)]
 
 
 def test_ten_failures_are_free_and_then_waits_double_up_to_a_minute(clock: Clock) -> None:
@@ -42,7 +42,7 @@ def test_ten_failures_that_take_longer_than_a_minute_are_free(clock: Clock) -> N
     assert failed(throttle, 2) == [0, 1]
 
 
-def test_who_waits_a_minute_begins_anew(clock: Clock) -> None:
+def test_after_a_minute_without_failures_a_client_starts_from_zero(clock: Clock) -> None:
     throttle = AuthThrottle(clock)
     failed(throttle, 12)
     clock.seconds += 59.9
@@ -51,7 +51,7 @@ def test_who_waits_a_minute_begins_anew(clock: Clock) -> None:
     assert failed(throttle, 11) == [0] * 10 + [1]
 
 
-def test_peers_do_not_suffer_for_each_other(clock: Clock) -> None:
+def test_each_client_has_its_own_count(clock: Clock) -> None:
     throttle = AuthThrottle(clock)
     failed(throttle, 20)
     assert failed(throttle, 10, "192.0.2.2") == [0] * 10
@@ -59,7 +59,7 @@ def test_peers_do_not_suffer_for_each_other(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "network"),
+    ("address", "client"),
     [
         ("192.0.2.1", "192.0.2.1"),
         ("::ffff:192.0.2.1", "192.0.2.1"),
@@ -72,20 +72,20 @@ def test_peers_do_not_suffer_for_each_other(clock: Clock) -> None:
         ("", ""),
     ],
 )
-def test_a_peer_is_an_ipv4_address_or_an_ipv6_network(address: str, network: str) -> None:
-    assert network_of(address) == network
+def test_a_client_is_an_ipv4_address_or_an_ipv6_network(address: str, client: str) -> None:
+    assert client_of(address) == client
 
 
-def test_no_more_peers_are_remembered_than_allowed(clock: Clock) -> None:
-    throttle = AuthThrottle(clock, most_peers=3)
+def test_at_most_max_clients_are_remembered(clock: Clock) -> None:
+    throttle = AuthThrottle(clock, max_clients=3)
     failed(throttle, 11, "a")
     for number in range(100):
-        failed(throttle, 1, "a")  # who fails again is remembered
+        failed(throttle, 1, "a")  # a client that fails again is not replaced
         failed(throttle, 1, f"other {number}")
         assert len(throttle) <= 3
     assert failed(throttle, 1, "a") == [60]
-    for peer in "bcd":
-        failed(throttle, 1, peer)
+    for client in "bcd":
+        failed(throttle, 1, client)
     assert failed(throttle, 1, "a") == [0]
 
 
@@ -93,7 +93,7 @@ async def wrong(sidecar: Sidecar, count: int) -> list[Answer]:
     return [await sidecar.get(CACHE, X_Admin_Token=f"wrong {n}") for n in range(count)]
 
 
-async def test_wrong_tokens_get_401_and_then_429_and_the_right_one_gets_in(start: Start) -> None:
+async def test_wrong_tokens_get_401_then_429_and_the_right_one_is_accepted(start: Start) -> None:
     sidecar = await start(admin_tokens=("admin",), ingest_tokens=("ingest",))
     assert {answer.status for answer in await wrong(sidecar, 10)} == {401}
     for seconds in ("1", "2", "4"):
@@ -121,8 +121,8 @@ async def test_wrong_tokens_of_ingestion_count_as_well(start: Start) -> None:
     assert sidecar.cache.ledger.rejected == 12
 
 
-async def test_who_does_not_fail_is_not_looked_at(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(AuthThrottle, "fail")
+async def test_a_client_that_does_not_fail_is_not_counted(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(AuthThrottle, "count_failure")
     sidecar = await start(api_keys=KeyList((ApiKey("site", "js"),)), admin_tokens=("admin",))
     assert (await sidecar.post("/api/v1/event?token=js", b"{}")).status == 200
     assert (await sidecar.get(CACHE, X_Admin_Token="admin")).status == 200

@@ -1,4 +1,4 @@
-"""Tokens that are kept in files, and change without a restart."""
+"""Tokens in files, reloaded when they change, without a restart."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ def write(path: Path, text: str) -> None:
     path.with_suffix(".new").replace(path)
 
 
-def reader(path: Path, *listed: str) -> tuple[TokenFileReloader, Tokens]:
+def make_reloader(path: Path, *listed: str) -> tuple[TokenFileReloader, Tokens]:
     tokens = Tokens(listed, str(path))
     return TokenFileReloader("admin tokens", str(path), tokens, 1), tokens
 
@@ -89,17 +89,19 @@ def made_a_folder(path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("harm", [emptied, commented_out, removed, made_a_folder])
-async def test_what_was_known_holds_and_the_fault_is_said_once(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("break_file", [emptied, commented_out, removed, made_a_folder])
+async def test_an_error_is_logged_once_and_the_last_tokens_stay_in_use(
+    tmp_path: Path, break_file: Callable[[Path], None]
+) -> None:
     path = tmp_path / "tokens"
     write(path, "secret-one")
-    reloader, tokens = reader(path)
-    await reloader.look()
-    harm(path)
+    reloader, tokens = make_reloader(path)
+    await reloader.check()
+    break_file(path)
     with structlog.testing.capture_logs() as log:
         for _ in range(3):
-            await reloader.look()
-    assert [line["event"] for line in log] == ["admin tokens not read; the last ones hold"]
+            await reloader.check()
+    assert [line["event"] for line in log] == ["admin tokens not reloaded, the last ones stay in use"]
     assert log[0]["source"] == str(path)
     assert tokens.match(["secret-one"])
 
@@ -107,55 +109,55 @@ async def test_what_was_known_holds_and_the_fault_is_said_once(tmp_path: Path, h
         path.rmdir()
     write(path, "secret-two\nsecret-three")
     with structlog.testing.capture_logs() as log:
-        await reloader.look()
-        await reloader.look()
-    assert [(line["event"], line["count"]) for line in log] == [("admin tokens read", 2)]
+        await reloader.check()
+        await reloader.check()
+    assert [(line["event"], line["count"]) for line in log] == [("admin tokens reloaded", 2)]
     assert not tokens.match(["secret-one"])
     assert "secret" not in str(log)
 
 
-async def test_a_file_that_comes_back_as_it_was_is_said_to_be_readable(tmp_path: Path) -> None:
+async def test_a_file_that_can_be_read_again_unchanged_is_logged(tmp_path: Path) -> None:
     path, aside = tmp_path / "tokens", tmp_path / "aside"
     write(path, "one")
-    reloader, tokens = reader(path)
-    await reloader.look()
+    reloader, tokens = make_reloader(path)
+    await reloader.check()
     kept, reloader._file._path = reloader._file._path, aside  # where there is none
     with structlog.testing.capture_logs() as log:
-        await reloader.look()
+        await reloader.check()
         reloader._file._path = kept
-        await reloader.look()
-        await reloader.look()
+        await reloader.check()
+        await reloader.check()
     assert [line["log_level"] for line in log] == ["error", "info"]
     assert tokens.match(["one"])
 
 
-async def test_a_change_is_seen_though_length_and_time_are_the_same(tmp_path: Path) -> None:
+async def test_a_change_is_noticed_though_size_and_time_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     write(path, "one")
     os.utime(path, ns=(1, 1))
-    reloader, tokens = reader(path)
-    await reloader.look()
+    reloader, tokens = make_reloader(path)
+    await reloader.check()
     write(path, "two")
     os.utime(path, ns=(1, 1))
-    await reloader.look()
+    await reloader.check()
     assert tokens.match(["two"])
 
 
 async def test_a_file_that_did_not_change_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "tokens"
     write(path, "one")
-    reloader, tokens = reader(path)
-    await reloader.look()
+    reloader, tokens = make_reloader(path)
+    await reloader.check()
     monkeypatch.delattr(Path, "read_bytes")
     with structlog.testing.capture_logs() as log:
-        await reloader.look()
+        await reloader.check()
     assert log == []
     assert tokens.match(["one"])
 
 
 @pytest.mark.parametrize("content", [None, "", "\n# nobody\n"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-async def test_a_file_without_tokens_opens_no_door(
+async def test_with_a_file_without_tokens_every_token_is_rejected(
     start: Start, tmp_path: Path, content: str | None, host: str
 ) -> None:
     path = tmp_path / "tokens"
@@ -169,6 +171,6 @@ async def test_a_file_without_tokens_opens_no_door(
     await until_read(sidecar, "late")
 
 
-async def test_a_file_of_ingest_tokens_is_no_admin_token() -> None:
+async def test_a_file_of_ingest_tokens_does_not_replace_an_admin_token() -> None:
     with pytest.raises(ConfigError, match="admin_tokens"):
         app.Sidecar(Settings(host="0.0.0.0", ingest_tokens_file="/a/file"), MemoryStorage())

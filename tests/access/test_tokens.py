@@ -1,4 +1,4 @@
-"""Tokens: which are known, and what a file of them may look like."""
+"""Tokens: which ones match, and the format of their file."""
 
 import pytest
 from hypothesis import given
@@ -24,12 +24,12 @@ def test_a_file_holds_one_token_a_line(content: bytes, tokens: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b" \t\r\n", b"# none yet\n", b"\xef\xbb\xbf"])
-def test_a_file_without_tokens_is_a_fault(content: bytes) -> None:
+def test_a_file_without_tokens_is_an_error(content: bytes) -> None:
     with pytest.raises(ConfigError, match="no token"):
         parse_tokens(content)
 
 
-def test_tokens_of_a_file_stand_beside_those_listed_and_replace_each_other() -> None:
+def test_tokens_of_a_file_are_valid_besides_those_listed_and_replace_each_other() -> None:
     tokens = Tokens(("listed", ""), "a-file")
     tokens.replace(("first",))
     assert tokens.match(["listed"])
@@ -40,7 +40,7 @@ def test_tokens_of_a_file_stand_beside_those_listed_and_replace_each_other() -> 
     assert tokens.match(["listed"])
 
 
-def test_nothing_matches_where_nothing_is_known() -> None:
+def test_without_tokens_nothing_matches() -> None:
     for tokens in (Tokens(()), Tokens(("",)), Tokens((), "a-file")):
         for given_tokens in ([], [""], ["any"]):
             assert not tokens.match(given_tokens)

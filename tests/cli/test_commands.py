@@ -93,7 +93,7 @@ async def get(process: Process, path: str) -> dict[str, Any]:
         return dict(await answer.json())
 
 
-async def test_the_server_starts_without_configuration_and_stops_when_told(serve: Serve) -> None:
+async def test_the_server_starts_without_configuration_and_stops_on_sigterm(serve: Serve) -> None:
     process = serve()
     await post(process, "/api/v1/event?token=key", {"n": 1})
     assert (await get(process, f"{CACHE}?namespace=token&ids=key"))["total_events"] == 1
@@ -143,7 +143,7 @@ async def test_stopping_drains_the_queue(serve: Serve, redis_server: RedisServer
     assert (account["received"], account["stored"], account["dropped"]) == (200, 200, 0)
 
 
-async def test_it_starts_without_redis_and_says_so_when_asked(serve: Serve, tmp_path: Path) -> None:
+async def test_it_starts_without_redis_and_is_not_ready(serve: Serve, tmp_path: Path) -> None:
     process = serve("--storage", f"unix://{tmp_path}/nobody.sock", EVENTSCACHE_ACK_TIMEOUT_MS="50")
     async with aiohttp.ClientSession() as session:
         for path, status in (("/livez", 200), ("/readyz", 503), (f"{CACHE}?ids=a", 503), (CACHE, 503)):
@@ -178,7 +178,7 @@ async def test_a_redis_that_comes_back_is_used_again(serve: Serve, redis_server:
     own.stop()
 
 
-def test_a_disabled_cache_says_so_once(serve: Serve) -> None:
+def test_a_disabled_cache_is_logged_once(serve: Serve) -> None:
     process = serve(EVENTSCACHE_ENABLED="false", REDIS_URL="redis://127.0.0.1:1")
     assert process.stop() == 0
     assert sum("disabled" in line["event"] for line in process.log) == 1
@@ -204,7 +204,7 @@ def test_bad_settings_stop_the_start_with_one_line(tmp_path: Path) -> None:
         assert "hidden" not in finished.stderr
 
 
-def test_a_port_that_is_taken_is_told(serve: Serve) -> None:
+def test_a_port_in_use_is_an_error(serve: Serve) -> None:
     process = serve()
     finished = run("serve", "--port", process.address.rpartition(":")[2])
     assert finished.returncode == 2
@@ -237,7 +237,7 @@ def test_no_secret_is_logged(serve: Serve, tmp_path: Path) -> None:
     assert "the-secret" not in json.dumps(process.log)
 
 
-async def test_a_file_of_tokens_is_followed_and_requests_are_logged(serve: Serve, tmp_path: Path) -> None:
+async def test_a_file_of_tokens_is_reloaded_and_requests_are_logged(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_text("the-secret-first\n")
     process = serve(
@@ -257,7 +257,7 @@ async def test_a_file_of_tokens_is_followed_and_requests_are_logged(serve: Serve
                     break
             await asyncio.sleep(0.05)  # nobody reads the log meanwhile
     assert process.stop() == 0
-    assert [line["count"] for line in process.log if line["event"] == "admin tokens read"] == [1, 1]
+    assert [line["count"] for line in process.log if line["event"] == "admin tokens reloaded"] == [1, 1]
     requests = [line for line in process.log if line["event"] == "request"]
     assert requests[-1]["path"] == CACHE
     assert requests[-1]["status"] == 200

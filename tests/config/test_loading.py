@@ -54,28 +54,30 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def load(folder: Path, text: str = "", environ: dict[str, str] | None = None, **options: object) -> loading.Effective:
+def load(
+    folder: Path, text: str = "", environ: dict[str, str] | None = None, **options: object
+) -> loading.LoadedSettings:
     return loading.load(write(folder, text), environ or {}, options)
 
 
-def test_without_anything_the_defaults_hold() -> None:
-    effective = loading.load(None, {}, {})
-    settings = effective.settings
+def test_without_configuration_the_defaults_are_used() -> None:
+    loaded = loading.load(None, {}, {})
+    settings = loaded.settings
     assert (settings.host, settings.port, settings.storage) == ("127.0.0.1", 8095, "memory://")
     assert (settings.size, settings.window_seconds, settings.pool_size) == (100, 60, 10)
-    assert set(effective.origins.values()) == {"default"}
+    assert set(loaded.sources.values()) == {"default"}
 
 
-def test_jitsus_own_file_is_taken_as_it_is(tmp_path: Path) -> None:
-    effective = load(tmp_path, JITSUS_FILE)
-    settings = effective.settings
+def test_jitsus_own_file_is_read_unchanged(tmp_path: Path) -> None:
+    loaded = load(tmp_path, JITSUS_FILE)
+    settings = loaded.settings
     assert (settings.size, settings.window_seconds, settings.trim_interval_ms) == (200, 30, 600)
     assert (settings.max_malformed_bytes, settings.pool_size, settings.max_event_bytes) == (5000, 5, 60_000)
     assert settings.port == 8095
     assert settings.all_admin_tokens == ("from-default",)
     assert settings.ttl_minutes == 60
     assert settings.storage == "redis://:secret%23password@redis_host:6379/0"
-    assert effective.origins["storage"] == "file meta.storage.redis"
+    assert loaded.sources["storage"] == "file meta.storage.redis"
     assert settings.api_keys.keys[0] == ApiKey("site", "js.secret", "s2s.secret", ("*abc.com",))
     assert settings.api_keys.keys[1] == ApiKey(hashlib.md5(b"just-a-secret").hexdigest(), "just-a-secret")
 
@@ -114,8 +116,8 @@ def test_the_environment_overrides_the_file_and_the_command_line_both(tmp_path: 
         "EVENTSCACHE_ACCESS_LOG": "true",
         "EVENTSCACHE_QUEUE_BYTES": "",
     }
-    effective = load(tmp_path, JITSUS_FILE, environ, port=7001, host=None)
-    settings = effective.settings
+    loaded = load(tmp_path, JITSUS_FILE, environ, port=7001, host=None)
+    settings = loaded.settings
     assert (settings.size, settings.pool_size, settings.port, settings.host) == (300, 4, 7001, "::1")
     assert settings.all_admin_tokens == ("a", "b", "from-environment")
     assert [key.client_secret for key in settings.api_keys.keys] == ["k1", "k2"]
@@ -125,19 +127,19 @@ def test_the_environment_overrides_the_file_and_the_command_line_both(tmp_path: 
         "/run/secrets/admins",
         "/run/secrets/ingesters",
     )
-    assert effective.origins["size"] == "environment SERVER_CACHE_EVENTS_SIZE"
-    assert effective.origins["port"] == "command line"
-    assert effective.origins["queue_bytes"] == "default"
+    assert loaded.sources["size"] == "environment SERVER_CACHE_EVENTS_SIZE"
+    assert loaded.sources["port"] == "command line"
+    assert loaded.sources["queue_bytes"] == "default"
 
 
-def test_keys_may_be_kept_elsewhere(tmp_path: Path) -> None:
+def test_api_keys_may_be_a_url(tmp_path: Path) -> None:
     url = "http://configurator:7000/api/v1/apikeys?token=hidden"
-    effective = load(tmp_path, f"api_keys: '{url}'")
-    assert effective.settings.api_keys == KeyList(url=url)
-    assert "hidden" not in str(effective.shown())
+    loaded = load(tmp_path, f"api_keys: '{url}'")
+    assert loaded.settings.api_keys == KeyList(url=url)
+    assert "hidden" not in str(loaded.rows())
 
 
-def test_the_storage_is_found_in_the_order_promised(tmp_path: Path) -> None:
+def test_the_storage_comes_from_the_first_source_that_names_one(tmp_path: Path) -> None:
     ours = "eventscache: {storage: 'redis://file'}\n"
     both = {"REDIS_URL": "redis://jitsus", "EVENTSCACHE_STORAGE": "redis://ours"}
     assert load(tmp_path, ours + JITSUS_FILE, both, storage="redis://option").settings.storage == "redis://option"
@@ -163,21 +165,21 @@ def test_the_storage_is_found_in_the_order_promised(tmp_path: Path) -> None:
         ("{host: 'a:1,b', sentinel_master_name: m, password: pw}", "sentinel://m:pw@a:1,b/0"),
     ],
 )
-def test_jitsus_words_for_redis(tmp_path: Path, section: str, url: str) -> None:
+def test_jitsus_redis_section_becomes_a_url(tmp_path: Path, section: str, url: str) -> None:
     assert load(tmp_path, f"meta: {{storage: {{redis: {section}}}}}").settings.storage == url
 
 
-FAULTS = {
+ERRORS = {
     "eventscache: {prot: 1}": "eventscache.prot: unknown setting; did you mean eventscache.port?",
     "eventscache: {mask: [a]}": "eventscache.mask: must be a section",
     "eventscache: {mask: {drops: [a]}}": "eventscache.mask.drops: unknown setting; did you mean eventscache.mask.drop?",
-    "eventscache: {mask: {drop: 5}}": "eventscache.mask.drop: must be a list of texts",
+    "eventscache: {mask: {drop: 5}}": "eventscache.mask.drop: must be a list of strings",
     "eventscache: {mask: {drop: [a..b]}}": "eventscache.mask.drop: 'a..b' is no path such as user.email",
     "eventscache: {mask: {ip: 5}}": "eventscache.mask.ip: must be true, false or a list of paths, not 5",
     "eventscache: {mask: {ip: ['a[0]']}}": "eventscache.mask.ip: 'a[0]' is no path",
     "eventscache: {mask: {hash: [a]}}": "eventscache.mask.key: needed to hash fields",
-    "eventscache: {mask: {hash: [a], key: 12345}}": "eventscache.mask.key: must be a text",
-    "eventscache: {storage: 12345}": "eventscache.storage: must be a text",
+    "eventscache: {mask: {hash: [a], key: 12345}}": "eventscache.mask.key: must be a string",
+    "eventscache: {storage: 12345}": "eventscache.storage: must be a string",
     "server: {cache: {event: {size: 1}}}": "server.cache.event: unknown setting",
     "server: {cache: {events: {sise: 1}}}": "server.cache.events.sise: unknown setting; did you mean",
     "server: {cache: {events: 5}}": "server.cache.events: must be a section",
@@ -191,12 +193,12 @@ FAULTS = {
     "server: {cache: {enabled: maybe}}": "server.cache.enabled: must be true or false",
     "server: {cache: {events: {size: 10000000, time_window_sec: 31536000}}}": "server.cache.events.size: size times",
     "eventscache: {port: 70000}": "eventscache.port: must be a whole number from 0 to 65535, not 70000",
-    "eventscache: {host: 5}": "eventscache.host: must be a text",
-    "eventscache: {admin_tokens: 5}": "eventscache.admin_tokens: must be a list of texts",
-    "eventscache: {admin_tokens_file: [a]}": "eventscache.admin_tokens_file: must be a text",
+    "eventscache: {host: 5}": "eventscache.host: must be a string",
+    "eventscache: {admin_tokens: 5}": "eventscache.admin_tokens: must be a list of strings",
+    "eventscache: {admin_tokens_file: [a]}": "eventscache.admin_tokens_file: must be a string",
     "eventscache: {admin_token_file: a}": "eventscache.admin_token_file: unknown setting; did you mean",
     "eventscache: {access_log: loud}": "eventscache.access_log: must be true or false",
-    "eventscache: {admin_tokens: [12345]}": "eventscache.admin_tokens: must be a text",
+    "eventscache: {admin_tokens: [12345]}": "eventscache.admin_tokens: must be a string",
     "eventscache: {prefix: 'a{b}'}": "eventscache.prefix: must be 1 to 64",
     "server: {admin_token: '${env.NOT_THERE}'}": "server.admin_token: ${env.NOT_THERE} is not set and has no default",
     "api_keys: [5]": "api_keys: entry 0 is neither",
@@ -211,8 +213,8 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "message"), FAULTS.items())
-def test_a_fault_is_one_line_that_names_the_setting(tmp_path: Path, text: str, message: str) -> None:
+@pytest.mark.parametrize(("text", "message"), ERRORS.items())
+def test_an_error_is_one_line_that_names_the_setting(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError) as fault:
         load(tmp_path, text)
     assert message in str(fault.value)
@@ -222,11 +224,11 @@ def test_a_fault_is_one_line_that_names_the_setting(tmp_path: Path, text: str, m
 
 def test_a_mask_is_read_from_the_file_or_the_environment(tmp_path: Path) -> None:
     ours = "eventscache: {mask: {drop: [user.email, '**.phone'], hash: id, ip: true, key: the-hidden-key}}"
-    effective = load(tmp_path, ours, {"EVENTSCACHE_MASK_DROP": "a, b.*"})
-    settings = effective.settings
+    loaded = load(tmp_path, ours, {"EVENTSCACHE_MASK_DROP": "a, b.*"})
+    settings = loaded.settings
     assert (settings.mask_drop, settings.mask_hash, settings.mask_ip) == (("a", "b.*"), ("id",), True)
     assert settings.mask
-    rows = {key: value for key, value, _ in effective.shown()}
+    rows = {key: value for key, value, _ in loaded.rows()}
     assert rows["eventscache.mask.drop"] == "a, b.*"
     assert (rows["eventscache.mask.ip"], rows["eventscache.mask.key"]) == ("true", "***")
 
@@ -234,12 +236,12 @@ def test_a_mask_is_read_from_the_file_or_the_environment(tmp_path: Path) -> None
     assert load(tmp_path, "eventscache: {mask: {drop: [], ip: false, key: unused}}").settings.mask is None
 
 
-def test_a_fault_in_the_environment_names_the_variable() -> None:
+def test_an_error_in_the_environment_names_the_variable() -> None:
     with pytest.raises(ConfigError, match=r"^EVENTSCACHE_PORT: .*'http' \(from environment EVENTSCACHE_PORT\)"):
         loading.load(None, {"EVENTSCACHE_PORT": "http"}, {})
 
 
-def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         loading.load(tmp_path / "none.yaml", {}, {})
     (tmp_path / "latin.yaml").write_bytes(b"a: \xff")
@@ -247,13 +249,13 @@ def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
         loading.load(tmp_path / "latin.yaml", {}, {})
 
 
-def test_what_is_shown_hides_every_secret(tmp_path: Path) -> None:
+def test_the_rows_hide_every_secret(tmp_path: Path) -> None:
     environ = {"EVENTSCACHE_ADMIN_TOKENS": "hidden-1", "EVENTSCACHE_INGEST_TOKENS": "hidden-2"}
-    shown = load(tmp_path, JITSUS_FILE.replace("from-default", "hidden-3"), environ).shown()
+    shown = load(tmp_path, JITSUS_FILE.replace("from-default", "hidden-3"), environ).rows()
     text = "\n".join(map(str, shown))
     for secret in ("hidden", "secret#", "secret%23", "js.secret", "s2s.secret", "just-a-secret"):
         assert secret not in text
-    rows = {key: (value, origin) for key, value, origin in shown}
+    rows = {key: (value, source) for key, value, source in shown}
     assert rows["eventscache.admin_tokens"] == ("***", "environment EVENTSCACHE_ADMIN_TOKENS")
     assert rows["eventscache.storage"] == ("redis://***@redis_host:6379/0", "file meta.storage.redis")
     assert rows["server.cache.events.size"] == ("200", "file server.cache.events.size")

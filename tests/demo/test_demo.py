@@ -1,4 +1,4 @@
-"""The demo: lifelike traffic, the same for the same seed, with a history from the first moment."""
+"""The demo: lifelike traffic, the same for the same seed, with a history at the start."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import pytest
 
 from eventscache.config.settings import Settings
 from eventscache.demo.run import Demo
-from eventscache.demo.traffic import CYCLE_SECONDS, Record, Traffic
+from eventscache.demo.traffic import CYCLE_SECONDS, Record, ShopTraffic
 from eventscache.storage.messages import Query
 from eventscache.stream import Namespace, Status, Stream
 from tests.cli.test_commands import GENEROUS_SECONDS, clean_environment
@@ -25,7 +25,11 @@ CYCLE_US = CYCLE_SECONDS * 1_000_000
 
 
 def records(seed: int, cycles: int = 3) -> list[Record]:
-    return [record for _, several in Traffic(seed, START_US).until(START_US + cycles * CYCLE_US) for record in several]
+    return [
+        record
+        for _, several in ShopTraffic(seed, START_US).records_until(START_US + cycles * CYCLE_US)
+        for record in several
+    ]
 
 
 def test_the_same_seed_makes_the_same_traffic() -> None:
@@ -33,12 +37,12 @@ def test_the_same_seed_makes_the_same_traffic() -> None:
     assert records(1) != records(2)
 
 
-def test_asking_in_small_steps_changes_nothing() -> None:
-    traffic = Traffic(1, START_US)
+def test_small_steps_give_the_same_records() -> None:
+    traffic = ShopTraffic(1, START_US)
     in_steps = [
         record
         for step in range(1, 601)
-        for _, several in traffic.until(START_US + step * 3 * CYCLE_US // 600)
+        for _, several in traffic.records_until(START_US + step * 3 * CYCLE_US // 600)
         for record in several
     ]
     assert in_steps == records(1)
@@ -69,19 +73,19 @@ def test_results_have_the_shape_of_jitsus() -> None:
                 assert all(field.keys() == {"field", "type", "value"} for field in success["record"])
 
 
-def test_what_becomes_of_an_event_can_be_followed_by_its_id() -> None:
+def test_an_event_and_its_results_have_the_same_id() -> None:
     ids = Counter(json.loads(event.original)["eventn_ctx_event_id"] for _, event in records(1) if event.original)
     assert set(ids.values()) == {4}
 
 
 def test_there_are_quiet_times_and_bursts() -> None:
-    arrivals = [time_us for time_us, _ in Traffic(1, START_US).until(START_US + CYCLE_US)]
+    arrivals = [time_us for time_us, _ in ShopTraffic(1, START_US).records_until(START_US + CYCLE_US)]
     by_second = Counter((time_us - START_US) // 1_000_000 for time_us in arrivals)
     assert sum(by_second[second] for second in range(70, 90)) < 10
     assert sum(by_second[second] for second in range(98, 102)) > 200
 
 
-async def test_the_history_is_there_at_once_as_the_limiter_would_have_it() -> None:
+async def test_the_history_is_there_at_the_start_and_limited() -> None:
     demo = Demo(Settings(), 1, FakeClock())
     await demo.write_history()
     pages = {
@@ -96,12 +100,12 @@ async def test_the_history_is_there_at_once_as_the_limiter_would_have_it() -> No
     assert errors.total > 0
 
 
-async def test_traffic_goes_on_at_its_pace() -> None:
+async def test_traffic_is_sent_when_it_is_due() -> None:
     clock = FakeClock()
     demo = Demo(Settings(), 1, clock)
     await demo.write_history()
     offered: list[Record] = []
-    going = asyncio.create_task(demo.go_on(offered.extend))
+    going = asyncio.create_task(demo.send_traffic(offered.extend))
     await clock.advance(5 * 60)
     going.cancel()
     assert 50 < len(offered) < 400
@@ -111,7 +115,7 @@ async def test_traffic_goes_on_at_its_pace() -> None:
 
 @pytest.fixture
 def process() -> Iterator["subprocess.Popen[str]"]:
-    """A demo that somebody started whose other sidecars have a storage."""
+    """A demo, started where another storage is configured."""
     environment = clean_environment(EVENTSCACHE_STORAGE="redis://127.0.0.1:1/0", PYTHONUNBUFFERED="1")
     command = [sys.executable, "-m", "eventscache", "demo", "--port", "0"]
     process = subprocess.Popen(
@@ -122,7 +126,7 @@ def process() -> Iterator["subprocess.Popen[str]"]:
     process.communicate()
 
 
-async def test_the_command_serves_a_filled_cache_until_it_is_told_to_stop(process: "subprocess.Popen[str]") -> None:
+async def test_the_command_serves_a_filled_cache_until_sigterm(process: "subprocess.Popen[str]") -> None:
     assert process.stdout
     address = process.stdout.readline().split()[1]
     async with aiohttp.ClientSession() as session, session.get(f"{address}api/v1/events/cache") as answer:
@@ -131,7 +135,7 @@ async def test_the_command_serves_a_filled_cache_until_it_is_told_to_stop(proces
     assert process.wait(GENEROUS_SECONDS) == 0
 
 
-def test_the_demo_is_not_for_everybody() -> None:
+def test_the_demo_does_not_listen_on_all_addresses_without_a_token() -> None:
     command = [sys.executable, "-m", "eventscache", "demo", "--port", "0", "--host", "0.0.0.0"]
     finished = subprocess.run(
         command,

@@ -88,13 +88,13 @@ def test_tokens_are_used_and_never_shown(serve: Serve, tmp_path: Path) -> None:
     assert bench(process, "--requests", "20", *destination, "--token", "admin-secret")["ledger"]["stored"] == 20
 
 
-def test_a_wrong_token_is_told(serve: Serve) -> None:
+def test_a_wrong_token_is_an_error(serve: Serve) -> None:
     process = serve(API_KEYS=KEYS, EVENTSCACHE_INGEST_TOKENS="a", EVENTSCACHE_ADMIN_TOKENS="b")
     for options in ((), ("--token", "unknown"), ("--token", "unknown", "--namespace", "destination")):
         finished = run("bench", process.address, "--requests", "5", *options)
         assert finished.returncode == 2
-        # The third one is told to wait.
-        assert re.search("refuses with status (401: |429: too many failed logins)", finished.stderr)
+        # The third one gets a 429.
+        assert re.search("rejects requests with status (401: |429: too many failed logins)", finished.stderr)
         assert finished.stderr.count("\n") == 1
         assert "unknown" not in finished.stderr
 
@@ -168,7 +168,7 @@ def test_the_json_report_has_the_fields_that_scripts_read(serve: Serve, tmp_path
     assert "10 received = 10 stored + 0 limited + 0 dropped + 0 rejected" in finished.stdout
 
 
-async def test_what_cannot_be_tested_is_told_in_one_line(tmp_path: Path) -> None:
+async def test_a_target_that_cannot_be_tested_is_one_line(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     cases = {
         ("http://127.0.0.1:1",): "http://127.0.0.1:1 cannot be reached: ",

@@ -9,7 +9,7 @@ def taken(schedule: Schedule, now: float) -> list[float]:
     return list(iter(lambda: schedule.take(now), None))
 
 
-def test_at_a_rate_requests_are_due_at_even_times_whatever_happens() -> None:
+def test_at_a_rate_requests_are_due_at_even_times_also_after_a_stall() -> None:
     schedule = Schedule(10, None, 1)
     schedule.start(100)
     assert taken(schedule, 99) == []
@@ -22,7 +22,7 @@ def test_at_a_rate_requests_are_due_at_even_times_whatever_happens() -> None:
     assert schedule.end == 101
 
 
-def test_a_count_ends_it_before_the_time_does() -> None:
+def test_a_number_of_requests_can_end_it_before_the_time_does() -> None:
     for rate in (10, None):
         schedule = Schedule(rate, 3, 100)
         schedule.start(0)
@@ -37,7 +37,7 @@ def test_without_a_rate_a_request_is_due_whenever_asked_until_time_is_over() -> 
     assert schedule.next(11) == 11
 
 
-def test_stopping_tells_what_waited_in_vain() -> None:
+def test_stopping_returns_what_was_due_and_not_taken() -> None:
     schedule = Schedule(10, None, None)
     schedule.start(0)
     assert schedule.take(0.35) == 0

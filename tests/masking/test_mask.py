@@ -1,4 +1,4 @@
-"""Masking: no value that is masked remains, and everything else stays as it was, byte for byte."""
+"""Masking: no masked value remains, and everything else stays as it was, byte for byte."""
 
 import hashlib
 import hmac
@@ -58,7 +58,9 @@ DROPPED = [
 
 
 @pytest.mark.parametrize(("path", "before", "after"), DROPPED)
-def test_what_a_path_hits_is_dropped_and_nothing_else_changes(path: str, before: str, after: str | None) -> None:
+def test_fields_that_a_path_matches_are_dropped_and_nothing_else_changes(
+    path: str, before: str, after: str | None
+) -> None:
     event = masked(Event(original=before.encode()), drop=[path])
     assert event.original.decode() == (before if after is None else after)
 
@@ -117,7 +119,7 @@ def test_separators_around_an_address_do_not_hide_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), ADDRESSES.items())
-def test_addresses_are_cut(before: str, after: str) -> None:
+def test_addresses_are_truncated(before: str, after: str) -> None:
     assert truncated(before) == truncated_if_alone(before) == after
     assert truncated(after) == after
 
@@ -133,12 +135,12 @@ def test_addresses_are_cut(before: str, after: str) -> None:
         "2001:db8::1::2": "***",
     }.items(),
 )
-def test_addresses_in_a_sentence_are_cut(before: str, after: str) -> None:
+def test_addresses_in_a_sentence_are_truncated(before: str, after: str) -> None:
     assert truncated(before) == after
     assert truncated_if_alone("the " + before) == "the " + before
 
 
-def test_every_text_that_is_an_address_is_cut_anywhere_or_where_a_path_says() -> None:
+def test_strings_that_are_addresses_are_truncated_everywhere_or_by_paths() -> None:
     before = b'{"ip":"1.2.3.4","v":"is 1.2.3.4","l":[["1\\u002e2.3.4"]],"n":1.2,"o":{"p":{"q":"at 1.2.3.4"}}}'
     event = Event(original=before)
     everywhere = b'{"ip":"1.2.3.0","v":"is 1.2.3.4","l":[["1.2.3.0"]],"n":1.2,"o":{"p":{"q":"at 1.2.3.4"}}}'
@@ -147,7 +149,7 @@ def test_every_text_that_is_an_address_is_cut_anywhere_or_where_a_path_says() ->
     assert masked(event, ip=["o", "l"]).original == somewhere
 
 
-def test_what_was_masked_is_replaced_in_what_is_told_of_the_event() -> None:
+def test_masked_values_are_replaced_in_the_error_and_the_skip_reason() -> None:
     event = Event(
         original=b'{"user":{"email":"a\\"nn<@x","age":42,"phone":"0123456"},"id":7}',
         error='bad a"nn<@x, a\\"nn<@x and a\\"nn\\u003c@x at 42, not 4242, from 1.2.3.4',
@@ -158,16 +160,16 @@ def test_what_was_masked_is_replaced_in_what_is_told_of_the_event() -> None:
     assert after.skip == hashed('"0123456"') + " skipped"
 
 
-def test_an_error_that_quotes_very_many_values_is_replaced_by_a_note() -> None:
+def test_an_error_that_quotes_very_many_values_becomes_a_placeholder() -> None:
     numbers = [str(number) for number in range(1000, 1300)]
     event = Event(original=json.dumps({"a": numbers}).encode(), error=" ".join(numbers))
     assert masked(event, drop=["a"]).error == "[masked: 1499 bytes]"
     event.success = json.dumps({"copy": "1001", "all": " ".join(numbers), "n": 1.5}).encode()
-    told = json.loads(masked(event, drop=["a"]).success)
-    assert (told["copy"], told["all"]) == ("***", "[masked: 1499 bytes]")
+    success = json.loads(masked(event, drop=["a"]).success)
+    assert (success["copy"], success["all"]) == ("***", "[masked: 1499 bytes]")
 
 
-def test_what_a_destination_tells_of_success_is_masked_by_columns_and_by_values() -> None:
+def test_the_success_of_a_destination_is_masked_by_columns_and_by_values() -> None:
     original = b'{"user":{"email":"ann@x","ip":"1.2.3.4"},"n":1.10}'
     success = (
         b'{"table":"t","record":[{"field":"user_email","type":"text","value":"ANN@x"},{"value":1.10,"field":"n"},'
@@ -202,20 +204,20 @@ def test_what_a_destination_tells_of_success_is_masked_by_columns_and_by_values(
         "user_email=ann@x",
     ],
 )
-def test_malformed_text_that_may_hold_a_masked_field_is_replaced_by_its_length(text: str) -> None:
+def test_malformed_text_that_may_hold_a_masked_field_becomes_a_placeholder(text: str) -> None:
     event = masked(Event(malformed=text, error="line 1: ann@x"), drop=["user.email"])
     assert event.malformed == f"[masked: {len(text.encode())} bytes]"
     assert event.status == "error"
 
 
-def test_an_error_of_malformed_text_is_treated_as_the_text_is() -> None:
+def test_the_error_of_malformed_text_is_masked_like_the_text() -> None:
     event = Event(malformed="{", error='near "email": "ann@x"')
     assert masked(event, drop=["user.email"]) == Event(malformed="{", error="[masked: 21 bytes]", masked=True)
     event = Event(malformed='{"a":', original=b'{"email":"ann@x"}', error="of ann@x")
     assert masked(event, drop=["email"]).error == "of ***"
 
 
-def test_an_event_says_that_it_was_masked_and_only_then() -> None:
+def test_only_a_masked_event_has_the_flag_masked() -> None:
     event = Event(original=b'{"email":"ann@x"}', skip="late")
     hidden = masked(event, drop=["email"])
     assert (event.masked, hidden.masked, masked(event, drop=["phone"]).masked) == (False, True, False)
@@ -283,7 +285,7 @@ def read(text: bytes) -> Any:
 
 
 def matches(parts: list[str], names: list[str]) -> bool:
-    """Tell whether a path means a field that stands under these names: the rule of the papers, said plainly."""
+    """Tell whether a path means a field that stands under these names: the documented rule, in its simplest form."""
     if not parts or not names:
         return not parts and not names
     if parts[0] == "**":
@@ -291,8 +293,8 @@ def matches(parts: list[str], names: list[str]) -> bool:
     return parts[0] in {"*", names[0]} and matches(parts[1:], names[1:])
 
 
-def is_hit(parts: list[str], place: list[list[list[str]]]) -> bool:
-    """Tell whether the last step of a place is hit; each step can be read as one of some lists of names."""
+def is_matched(parts: list[str], place: list[list[list[str]]]) -> bool:
+    """Tell whether a path matches the last step of a place; each step can be read as one of some lists of names."""
     readings: list[list[str]] = [[]]
     for step in place[:-1]:
         readings = [reading + names for reading in readings for names in step]
@@ -301,13 +303,13 @@ def is_hit(parts: list[str], place: list[list[list[str]]]) -> bool:
 
 
 def without(value: Any, parts: list[str], place: list[list[list[str]]]) -> Any:
-    """Return the value as it should be when all that a path hits is dropped."""
+    """Return the value as it should be when all that a path matches is dropped."""
     if isinstance(value, tuple):
         steps = [(name, inner, [*place, [[name], name.split(".")]]) for name, inner in value]
-        return tuple((name, without(inner, parts, step)) for name, inner, step in steps if not is_hit(parts, step))
+        return tuple((name, without(inner, parts, step)) for name, inner, step in steps if not is_matched(parts, step))
     if isinstance(value, list):
         elements = [(inner, [*place, [[], [str(number)]]]) for number, inner in enumerate(value)]
-        return [without(inner, parts, step) for inner, step in elements if not is_hit(parts, step)]
+        return [without(inner, parts, step) for inner, step in elements if not is_matched(parts, step)]
     return value
 
 
@@ -316,7 +318,9 @@ PATHS = st.lists(st.sampled_from(["*", "**", "a", "b", "email", "0", "ü"]), min
 
 @settings(max_examples=300)
 @given(OBJECTS, PATHS, st.data())
-def test_whatever_the_json_what_is_masked_goes_and_all_else_is_equal(value: Any, parts: list[str], data: Any) -> None:
+def test_in_any_json_the_matched_fields_are_dropped_and_the_rest_is_equal(
+    value: Any, parts: list[str], data: Any
+) -> None:
     text = spelled(value, data.draw).strip().encode()
     before = read(text)
     expected = without(before, [*parts[:-1], "*"] if parts[-1] == "**" else parts, [])
@@ -347,7 +351,7 @@ def test_no_masked_value_remains_anywhere_in_the_event(value: Any, rule: str, da
 
 
 @pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b", "a*", "***", "a[0]", "a[].b", "/user/email", "$", '"a"'])
-def test_a_bad_path_is_a_fault(path: str) -> None:
+def test_an_invalid_path_is_an_error(path: str) -> None:
     with pytest.raises(ConfigError, match="is no path such as"):
         parse_path(path)
 
@@ -357,13 +361,13 @@ def test_hashing_needs_a_key() -> None:
         Mask(hash=["a"])
 
 
-def test_a_mask_without_rules_is_none() -> None:
+def test_a_mask_without_rules_is_false() -> None:
     assert not Mask(key=KEY)
     assert Mask(ip=True)
     assert KEY not in repr(Mask(hash=["a"], key=KEY))
 
 
-async def test_an_event_that_is_refused_is_not_masked() -> None:
+async def test_a_limited_event_is_not_masked() -> None:
     class Counting(Mask):
         calls = 0
 
@@ -387,7 +391,7 @@ async def test_an_event_that_is_refused_is_not_masked() -> None:
     assert event.original == b'{"email":1}'
 
 
-def test_values_that_would_take_long_to_find_make_a_note_of_the_text() -> None:
+def test_a_text_in_which_values_take_too_long_to_find_becomes_a_placeholder() -> None:
     values = ["a" * 100 + str(number) for number in range(190)]
     error = "a" * 24_000
     masked = Mask(drop=["**.email"]).masked(Event(original=json.dumps({"email": values}).encode(), error=error))

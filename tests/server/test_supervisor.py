@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 import subprocess
 from pathlib import Path
@@ -10,10 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from eventscache.cache import EventsCache
-from eventscache.metrics.shared_memory import SharedMetrics
-from eventscache.metrics.snapshot import DROP_REASONS, MetricsSnapshot
-from eventscache.storage.memory import MemoryStorage
+from eventscache.metrics.parsing import parse_metrics
 from tests.cli.test_commands import CACHE, Process, Serve, run, serve
 from tests.support.redis_server import RedisServer, wait_until
 
@@ -30,18 +26,14 @@ def workers_of(process: Process) -> list[int]:
 
 
 async def metrics(process: Process) -> dict[str, int]:
-    """Return the metrics from the worker that gets a new connection."""
-    async with aiohttp.ClientSession() as session, session.get(f"{process.address}/metrics") as answer:
-        text = await answer.text()
-    return {name: int(float(value)) for name, value in re.findall(r"^(eventscache_\S+) (\S+)$", text, re.MULTILINE)}
+    """Return the sum of each metric, from the worker that gets the connection."""
+    async with aiohttp.ClientSession() as session, session.get(f"{process.address}/metrics") as response:
+        text = await response.text()
+    return {name: int(sum(values.values())) for name, values in parse_metrics(text).items()}
 
 
-def ended(metrics_now: dict[str, int]) -> int:
-    return sum(
-        value
-        for name, value in metrics_now.items()
-        if re.match("eventscache_events_(stored|limited|dropped|rejected)", name)
-    )
+def settled(values: dict[str, int]) -> int:
+    return sum(values[f"eventscache_events_{name}_total"] for name in ("stored", "limited", "dropped", "rejected"))
 
 
 async def offer(process: Process, count: int) -> None:
@@ -58,9 +50,9 @@ async def offer(process: Process, count: int) -> None:
 
 async def until_received(process: Process, count: int) -> dict[str, int]:
     while True:
-        metrics_now = await metrics(process)
-        if metrics_now["eventscache_events_received_total"] >= count:
-            return metrics_now
+        values = await metrics(process)
+        if values["eventscache_events_received_total"] >= count:
+            return values
         await asyncio.sleep(0.01)
 
 
@@ -68,10 +60,10 @@ async def test_workers_share_port_quota_and_metrics(serve: Serve, redis_server: 
     process = serve("--workers", "3", "--storage", redis_server.storage_url, SERVER_CACHE_EVENTS_SIZE="20", **PREFIX)
     wait_until(lambda: len(workers_of(process)) == 3, "three workers run")
     await offer(process, 60)
-    metrics_now = await until_received(process, 60)
-    assert metrics_now["eventscache_events_stored_total"] == 20
-    assert metrics_now["eventscache_events_limited_total"] == 40
-    assert metrics_now["eventscache_events_received_total"] == ended(metrics_now) == 60
+    values = await until_received(process, 60)
+    assert values["eventscache_events_stored_total"] == 20
+    assert values["eventscache_events_limited_total"] == 40
+    assert values["eventscache_events_received_total"] == settled(values) == 60
     assert process.stop() == 0
     assert {line["worker"] for line in process.log if line["event"] == "stopped"} == {0, 1, 2}
     by_worker = [line["received"] for line in process.log if line["event"] == "stopped"]
@@ -119,7 +111,7 @@ def test_memory_cannot_be_shared_by_workers() -> None:
     )
 
 
-async def test_workers_take_no_port_that_is_taken(serve: Serve, redis_server: RedisServer) -> None:
+async def test_workers_do_not_start_on_a_port_in_use(serve: Serve, redis_server: RedisServer) -> None:
     process = serve("--workers", "2", "--storage", redis_server.storage_url, **PREFIX)
     port = process.address.rpartition(":")[2]
     second = run("serve", "--workers", "2", "--storage", redis_server.storage_url, "--port", port)
@@ -133,25 +125,6 @@ def test_workers_that_cannot_start_end_the_server() -> None:
     assert "not a usable Redis URL" in result.stderr
 
 
-def test_metrics_of_a_dead_worker_count_queued_events_as_dropped() -> None:
-    cache = EventsCache(MemoryStorage())
-    cache.ledger.received, cache.ledger.stored, cache.ledger.queued = 10, 7, 3
-    left = MetricsSnapshot.of(cache).at_death()
-    assert (left["received"], left["stored"], left["dropped_worker_died"], left["queued"]) == (10, 7, 3, 0)
-    assert (left + left)["received"] == 20
-
-
-def test_shared_metrics_have_what_other_workers_published() -> None:
-    shared = SharedMetrics(3)
-    cache = EventsCache(MemoryStorage())
-    for worker in range(3):
-        cache.ledger.received = 10**worker
-        cache.ledger.dropped[DROP_REASONS[worker]] += 2**62 if worker == 0 else 1
-        shared.show(worker, MetricsSnapshot.of(cache))
-    assert shared.others(1)["received"] == 101
-    assert shared.read(0)[f"dropped_{DROP_REASONS[0]}"] == 2**62
-
-
 @pytest.mark.parametrize("count", ["0", "-1", "many", "300"])
-def test_an_invalid_count_of_workers_is_rejected(count: str) -> None:
+def test_an_invalid_count_of_workers_is_an_error(count: str) -> None:
     assert run("serve", "--workers", count).returncode == 2

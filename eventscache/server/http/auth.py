@@ -56,7 +56,7 @@ class Access:
         self, request: web.BaseRequest, code: ErrorCode, message: str, headers: dict[str, str] | None = None
     ) -> HttpError:
         """Count a failed login and return its error: a 401, or a 429 if too many came from the client's address."""
-        wait_seconds = self._throttle.fail(request.remote)
+        wait_seconds = self._throttle.count_failure(request.remote)
         if wait_seconds:
             return HttpError(
                 429,

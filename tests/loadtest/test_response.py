@@ -1,8 +1,8 @@
-"""Answers are read from whatever pieces they come in."""
+"""HTTP responses are parsed from the pieces in which they arrive."""
 
 import pytest
 
-from eventscache.loadtest.answer import Answer, AnswerReader
+from eventscache.loadtest.response import Response, ResponseReader
 
 PLAIN = b"HTTP/1.1 202 Accepted\r\ncontent-LENGTH: 2\r\nX: y\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"
@@ -10,43 +10,43 @@ TRAILERS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\
 EMPTY = b"HTTP/1.1 204 No Content\r\n\r\n"
 CLOSING = b"HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 OLD = b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na"
-OLD_KEEPING = b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\na"
+OLD_KEEP_ALIVE = b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\na"
 EXPECTED = {
-    PLAIN: Answer(202, b"ok", True),
-    CHUNKED: Answer(200, b"abc0123456789", True),
-    TRAILERS: Answer(200, b"a", True),
-    EMPTY: Answer(204, b"", True),
-    CLOSING: Answer(503, b"", False),
-    OLD: Answer(200, b"a", False),
-    OLD_KEEPING: Answer(200, b"a", True),
-    b"HTTP/1.1 100 Continue\r\n\r\n" + PLAIN: Answer(202, b"ok", True),
-    PLAIN + b"more": Answer(202, b"ok", False),
+    PLAIN: Response(202, b"ok", True),
+    CHUNKED: Response(200, b"abc0123456789", True),
+    TRAILERS: Response(200, b"a", True),
+    EMPTY: Response(204, b"", True),
+    CLOSING: Response(503, b"", False),
+    OLD: Response(200, b"a", False),
+    OLD_KEEP_ALIVE: Response(200, b"a", True),
+    b"HTTP/1.1 100 Continue\r\n\r\n" + PLAIN: Response(202, b"ok", True),
+    PLAIN + b"more": Response(202, b"ok", False),
 }
 
 
 @pytest.mark.parametrize("data", EXPECTED)
-def test_an_answer_is_read_whole(data: bytes) -> None:
-    assert AnswerReader().feed(data) == EXPECTED[data]
+def test_a_response_is_read_from_one_piece(data: bytes) -> None:
+    assert ResponseReader().feed(data) == EXPECTED[data]
 
 
 @pytest.mark.parametrize("data", [data for data in EXPECTED if not data.endswith(b"more")])
-def test_an_answer_is_read_byte_by_byte_and_so_is_the_next(data: bytes) -> None:
-    reader = AnswerReader()
+def test_a_response_is_read_byte_by_byte_and_so_is_the_next(data: bytes) -> None:
+    reader = ResponseReader()
     for _ in range(2):
-        answers = [reader.feed(data[n : n + 1]) for n in range(len(data))]
-        assert answers == [None] * (len(data) - 1) + [EXPECTED[data]]
+        responses = [reader.feed(data[n : n + 1]) for n in range(len(data))]
+        assert responses == [None] * (len(data) - 1) + [EXPECTED[data]]
 
 
 def test_a_body_without_a_length_ends_with_the_connection() -> None:
-    reader = AnswerReader()
+    reader = ResponseReader()
     assert reader.feed(b"HTTP/1.1 200 OK\r\n\r\nhalf ") is None
     assert reader.feed(b"whole") is None
-    assert reader.end() == Answer(200, b"half whole", False)
+    assert reader.end() == Response(200, b"half whole", False)
 
 
 @pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200 OK\r\n", PLAIN[:-1], CHUNKED[:-3]])
-def test_an_answer_that_breaks_off_is_none(data: bytes) -> None:
-    reader = AnswerReader()
+def test_an_incomplete_response_is_none(data: bytes) -> None:
+    reader = ResponseReader()
     assert reader.feed(data) is None
     assert reader.end() is None
 
@@ -62,6 +62,6 @@ def test_an_answer_that_breaks_off_is_none(data: bytes) -> None:
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000,
     ],
 )
-def test_what_is_no_answer_is_told(data: bytes) -> None:
+def test_other_bytes_are_an_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"HTTP|head|invalid literal"):
-        AnswerReader().feed(data)
+        ResponseReader().feed(data)

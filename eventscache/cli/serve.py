@@ -1,0 +1,59 @@
+"""`eventscache serve`: the server, in one process or several."""
+
+import dataclasses
+import gc
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+
+from eventscache.cli.options import load_settings, settings_options
+from eventscache.cli.process import exit_with_error, run_on_loop
+from eventscache.config.loading import LoadedSettings
+from eventscache.errors import ConfigError
+from eventscache.logs import start_logging
+from eventscache.server.run import serve as run_server
+from eventscache.server.startup_checks import check_workers
+from eventscache.server.supervisor import Supervisor, Worker, free_port
+
+_GC_THRESHOLD = 15_000
+
+
+@click.command()
+@click.option(
+    "--workers",
+    type=int,
+    metavar="N",
+    help="Processes that share the port; more need a storage such as Redis.",
+)
+@settings_options
+def serve(path: Path | None, **options: Any) -> None:
+    """Run the server until it is told to stop."""
+    loaded = load_settings(path, options)
+    start_logging()
+    settings = loaded.settings
+    if settings.workers == 1:
+        _run(loaded)
+        return
+    try:
+        check_workers(settings)
+        port = free_port(settings.host, settings.port)
+    except ConfigError as fault:
+        exit_with_error(fault)
+    loaded = loaded._replace(settings=dataclasses.replace(settings, port=port))
+    sys.exit(Supervisor(settings.workers, lambda worker: _run(loaded, worker)).run())
+
+
+def _run(loaded: LoadedSettings, worker: Worker | None = None) -> None:
+    """Run the server in this process until SIGTERM or SIGINT."""
+    if worker:
+        structlog.contextvars.bind_contextvars(worker=worker.number)
+    # Few objects of a request live longer than the request: a garbage collection after every 700 new ones is too often.
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    try:
+        run_on_loop(run_server(loaded, worker))
+    except ConfigError as fault:
+        exit_with_error(fault)
