@@ -33,8 +33,8 @@ class Registry:
         self._keys = keys
         self._options = options
         self._register = Script("register")
-        self._displace = Script("displace")
-        self._forget = Script("forget")
+        self._displace = Script("evict")
+        self._forget = Script("unregister")
         # The streams that this process registered, and when in seconds; longest ago first.
         self._registered: OrderedDict[Stream, float] = OrderedDict()
 
