@@ -153,6 +153,7 @@ def test_insert_works_with_garbage_in_its_state(client) -> None:
     client.hset(KEYS[0], mapping={"clock": "x", "all": "y", "r1": "z", "renewed": "q", "w:w": "v"})
     client.lset(KEYS[2], 0, "garbage")
     assert insert(client, "s", b"2", number=2)[:3] == [0, NOW, 1]
+    assert insert(client, "s", b"2", number=2)[:3] == [1, NOW, 1]
     assert fetch(client)[0::2][:2] == [2, 1]
 
 
