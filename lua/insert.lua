@@ -17,11 +17,11 @@
 -- One rule ties the two: if an event is limited, the bucket keeps at most one token. The stream offers too much, and
 -- loses the right to a burst until its bucket has filled again.
 --
--- Events that are only counted. The surplus of a batch are events without a payload: `size` payloads are before them,
+-- Events that are only counted. The surplus of a batch are events without a payload: `size` payloads come before them,
 -- so none of them can be admitted, and only their number is sent. They are offered after the payloads. Events limited
--- earlier were limited by the sender itself, which knew that this script would; their counts piggyback on its next
--- batch, as age and number. They count as limited at that age, and before the decision: the youngest of them leaves
--- the bucket at most one token and what it gained since then.
+-- earlier were limited by the caller itself, which knew that this script would do so; their counts piggyback on its
+-- next batch, each with its age. They are booked at their age, before the decision: each counts as limited in its
+-- second, and the youngest leaves the bucket at most one token and what it gained since then.
 --
 -- Idempotence. The state keeps the last answer to each writer. The same batch number again gets the same answer, with
 -- less time left to wait; an older number is stale. Neither changes anything.
