@@ -1,7 +1,7 @@
--- clear: remove the events of one stream; the limiter stays as it is, unless it is to be reset.
+-- clear: delete the events of one stream; its limiters stay as they are, unless they are reset.
 --
--- Steps: delete keys of another type, which something else wrote; count the events, each once; delete them. The
--- stamps stay, or clearing would be a way round the limiter.
+-- Steps: delete keys of another type, which something else wrote; count the events, one in both collections once;
+-- delete them; reset the limiters if asked to. Else the admission logs stay: clearing is no way around a limit.
 --
 -- KEYS[1]  hash    state, as in insert
 -- KEYS[2]  list    all
@@ -9,40 +9,53 @@
 -- KEYS[4]  list    error
 -- KEYS[5]  list    error:at
 --
--- ARGV[1]  reset: 1 to forget stamps, buckets and refusals too; sequence and writers stay either way
+-- ARGV[1]  reset: 1 to delete admission logs, buckets and counts of limited events too; sequence and answers to
+--          writers stay in any case
 --
 -- Returns how many events there were.
 
-local state, all, all_at, error_, error_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local state, all, all_log, error_, error_log = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local reset = ARGV[1] == '1'
 
-for i, key in ipairs(KEYS) do
-  local kind = redis.call('TYPE', key).ok
-  if kind ~= 'none' and kind ~= (i == 1 and 'hash' or 'list') then
-    redis.call('DEL', key)
-  end
-end
+local LIMITED_SECONDS = 60
 
-local cleared, seen = 0, {}
-for _, pair in ipairs({{all, all_at}, {error_, error_at}}) do
-  local length = redis.call('LLEN', pair[1])
-  for i, stamp in ipairs(length > 0 and redis.call('LRANGE', pair[2], 0, length - 1) or {}) do
-    local sequence = string.match(stamp, ':(%d+)$') or pair[2] .. i
-    if not seen[sequence] then
-      seen[sequence] = true
-      cleared = cleared + 1
+local function delete_foreign_keys()
+  for i, key in ipairs(KEYS) do
+    local kind = redis.call('TYPE', key).ok
+    if kind ~= 'none' and kind ~= (i == 1 and 'hash' or 'list') then
+      redis.call('DEL', key)
     end
   end
 end
 
-redis.call('DEL', all, error_)
-redis.call('HDEL', state, 'renewed') -- the next insert renews all keys: none is to outlive what belongs to it
-if reset then
-  redis.call('DEL', all_at, error_at)
+-- Adds the sequence numbers of a collection's events to `sequences`; returns how many of them were not there.
+local function count_new(events, log, sequences)
+  local length, new = redis.call('LLEN', events), 0
+  for i, admission in ipairs(length > 0 and redis.call('LRANGE', log, 0, length - 1) or {}) do
+    local sequence = string.match(admission, ':(%d+)$') or log .. i -- something else wrote it: an event of its own
+    if not sequences[sequence] then
+      sequences[sequence] = true
+      new = new + 1
+    end
+  end
+  return new
+end
+
+local function reset_limiters()
+  redis.call('DEL', all_log, error_log)
   local fields = {'all', 'error'}
-  for slot = 0, 59 do
-    fields[#fields + 1] = 'r' .. slot
+  for second = 0, LIMITED_SECONDS - 1 do
+    fields[#fields + 1] = 'r' .. second
   end
   redis.call('HDEL', state, unpack(fields))
+end
+
+delete_foreign_keys()
+local sequences = {}
+local cleared = count_new(all, all_log, sequences) + count_new(error_, error_log, sequences)
+redis.call('DEL', all, error_)
+redis.call('HDEL', state, 'renewed') -- so that the next insert renews all expiries, and no key outlives the others
+if reset then
+  reset_limiters()
 end
 return cleared

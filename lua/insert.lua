@@ -1,19 +1,50 @@
--- insert: judge a batch and keep what is admitted, in one step, idempotently; for each of some streams by itself.
+-- insert: decide which events of a batch are admitted and store these, in one atomic step; for one stream or several.
 --
--- Steps: tell the stream's time; answer a batch that was seen before; judge both collections (log and bucket);
--- then write: state first, events and stamps, trim, expiry. Nothing is written before everything is decided.
+-- Steps, for each stream: read its state; tell its time; answer a batch that was applied before; for each collection,
+-- count the events limited earlier and decide; number the admitted events and sort them into the lists; write.
+-- Nothing is written before everything is decided.
+--
+-- The rate limiter. A collection, `all` or `error`, keeps its last `size` events and admits at most `size` in any
+-- window. It has two limiters, and an event must pass both:
+--
+--   Sliding-window log: the admission log holds the times of the last `size` admissions. It allows an event while fewer
+--   than `size` of them are younger than the window. This makes the quota exact.
+--
+--   Token bucket: it holds at most `size` tokens, gains `size` per window, and an admission takes one. This spreads the
+--   admissions: the log alone would admit `size` events at once, and then none until a window later. Tokens are scaled
+--   by the window: one token counts `window`, and each µs adds `size`. So nothing is ever rounded.
+--
+-- One rule ties the two: if an event is limited, the bucket keeps at most one token. The stream offers too much, and
+-- loses the right to a burst until its bucket has filled again.
+--
+-- Events that are only counted. The surplus of a batch are events without a payload: `size` payloads come before them,
+-- so none of them can be admitted, and only their number is sent. They are offered after the payloads. Events limited
+-- earlier were limited by the caller itself, which knew that this script would do so; their counts piggyback on its
+-- next batch, each with its age. They are booked at their age, before the decision: each counts as limited in its
+-- second, and the youngest leaves the bucket at most one token and what it gained since then.
+--
+-- Idempotence. The state keeps the last answer to each writer. The same batch number again gets the same answer, with
+-- less time left to wait; an older number is stale. Neither changes anything.
+--
+-- Time. A stream's clock is monotonic: it is the server's clock plus an offset. When the server's clock steps back,
+-- the stream's time is held at its last value, and the offset grows by the step. A stream whose state was lost
+-- continues from the newest time and number in its admission logs.
+--
+-- Memory. Redis fails a script for lack of memory at its first write only, and only if that command is flagged
+-- deny-oom, as LPUSH and HSET are. So one of these comes first, and a batch is stored wholly or not at all.
 --
 -- KEYS, five for each stream:
 --
 -- KEYS[1]  hash    state: clock "<last µs> <offset µs>", seq, quota "<size> <window µs>",
---                  all and error "<tokens x window> <changed µs> <last refusal s>",
+--                  all and error: their buckets "<tokens x window> <changed µs> <last second with limited events>",
 --                  renewed "<µs> <expiry ms>",
---                  w:<writer> "<number> <µs> <admitted> <retry µs> <admitted> <retry µs>" (all, error),
---                  r<s % 60> "<s> <refused by all> <refused by error>"
+--                  w:<writer> "<batch number> <µs> <admitted> <retry µs> <admitted> <retry µs>" (all, error),
+--                  r<s % 60> "<s> <limited by all> <limited by error>"
 -- KEYS[2]  list    all: opaque events, newest first
--- KEYS[3]  list    all:at: "<s|k|e><admitted µs>:<seq>" beside each event, and as many stamps as the size
--- KEYS[4]  list    error
--- KEYS[5]  list    error:at
+-- KEYS[3]  list    all:at: the admission log, "<s|k|e><admitted µs>:<seq>", newest first, one beside each event; it is
+--                  longer than `all` after a clear, but never longer than the size
+-- KEYS[4]  list    error: as all
+-- KEYS[5]  list    error:at: as all:at
 --
 -- ARGV[1]  now, Unix µs; empty for the server's own clock
 -- ARGV[2]  size, events
@@ -23,209 +54,214 @@
 --
 -- Then for each stream:
 --
--- ARGV[6]  number of the writer's batch
--- ARGV[7]  surplus of all: events offered after the payloads, as a count
--- ARGV[8]  surplus of error
--- ARGV[9]  carried refusals of all: "<age µs>:<count> ..."
--- ARGV[10] carried refusals of error
--- ARGV[11] a letter per payload: s success, k skip, e error; of errors, a is for all alone, x for error alone
+-- ARGV[6]  batch number
+-- ARGV[7]  surplus of all, events
+-- ARGV[8]  surplus of error, events
+-- ARGV[9]  limited earlier by all: "<age µs>:<events> ..."
+-- ARGV[10] limited earlier by error: the same
+-- ARGV[11] a letter for each payload: s success, k skip, e error; of the errors, a is offered to all only, x to error
+--          only
 -- ARGV[12...] payloads, oldest first
 --
 -- Returns for each stream {kind, its time µs, all admitted, all retry µs, error admitted, error retry µs, other quota,
--- created}; kind is 0 for a new batch, 1 for one seen before, 2 for one older than the last; admitted is -1 where a
--- collection was not judged; created is 1 if there was no state. A stream whose batch could not be judged is 0 instead
--- and left as it was; where it is the only one, the error is the script's.
+-- created}. kind is 0 for a new batch, 1 for a repeated one, 2 for a stale one; admitted is -1 for a collection that
+-- had nothing to decide; other quota is that of the batch before, if it differs; created is 1 if there was no state. A
+-- stream whose batch met an error gets 0 instead and stays as it was; if it is the only one, the script fails.
 
-local given_now, size, window, expiry_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local writer, KINDS, FIRST_BATCH, BATCH_ARGUMENTS = 'w:' .. ARGV[5], 5, 6, 6
+local now, size, window_us, expiry_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local quota, writer_field = ARGV[2] .. ' ' .. ARGV[3], 'w:' .. ARGV[5]
 
-local MINUTE, WRITER_HORIZON, MAX_WRITERS, CHUNK, MAX_DIGITS = 60, 300000000, 100, 1000, 16
-local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
-local format, sub = string.format, string.sub
+-- Each call of the script creates the functions below again, and pays for each file-level local that one of them uses.
+-- So a constant of one function stands in it, and most library functions are called by their global names.
+local KINDS, FIRST_BATCH, BATCH_ARGUMENTS = 5, 6, 6
+local LIMITED_SECONDS, SECOND_US = 60, 1000000
+local min, max, floor = math.min, math.max, math.floor
 
--- Lua writes a large number with 14 digits; microseconds have 16. This costs, so it is done for what is new only.
-local function text(n)
-  return n == 0 and '0' or format('%.0f', n)
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * SECOND_US + time[2]
 end
 
--- The number in a text; nil if it is none that was ever written here.
+-- Lua writes a large number with 14 digits; microseconds have 16. Formatting costs, so only new numbers are formatted.
+local function text(n)
+  return n == 0 and '0' or string.format('%.0f', n)
+end
+
+-- Returns the number in a text; nil if there is none, or none that this script can have written.
 local function whole(digits)
+  local MAX_DIGITS = 16
   return digits and #digits <= MAX_DIGITS and tonumber(digits) or nil
 end
 
-local function stamp_time(stamp)
-  return whole(string.match(stamp, '^%l(%d+):')) or 0
+local function admission_time(admission)
+  return whole(string.match(admission, '^%l(%d+):')) or 0
 end
 
--- How old an admission is, a window at most. What something else wrote counts as old: it locks nobody out.
-local function age_of(stamp, t)
-  local stamped_at = stamp_time(stamp)
-  return stamped_at <= t and min(t - stamped_at, window) or window
+-- Returns the age of an admission, at most the window. One that something else wrote counts as old: it limits no event.
+local function age_of(admission, t)
+  local admitted_at = admission_time(admission)
+  return admitted_at <= t and min(t - admitted_at, window_us) or window_us
 end
 
--- Judges `offered` events of one collection at the stream's time t. Returns how many are admitted, the bucket after it,
--- when it opens, and the refusals to count by second, if any; nil if nothing was offered and nothing carried.
-local function judge(t, t_text, at_key, bucket, offered, carried)
-  if offered == 0 and carried == '' then
+-- Returns the stream's time, its offset from the server's clock, and the last sequence number.
+local function stream_time(clock, stored_sequence, all_log, error_log)
+  local last, offset = string.match(clock or '', '^(%d+) (%d+)$')
+  last, offset = whole(last), whole(offset)
+  local sequence = whole(string.match(stored_sequence or '', '^%d+$'))
+  if not last or not sequence then
+    local newest, highest = 0, 0
+    for _, log in ipairs({all_log, error_log}) do
+      local admission = redis.call('LINDEX', log, 0) or ''
+      newest = max(newest, admission_time(admission))
+      highest = max(highest, whole(string.match(admission, ':(%d+)$')) or 0)
+    end
+    last, sequence = last or newest, sequence or highest
+  end
+  local t = max(now + (offset or 0), last)
+  return t, t - now, sequence
+end
+
+-- Returns the reply to a repeated or stale batch, from the last answer to its writer; nil for a new batch.
+local function replay(answer, number, t)
+  local REPEATED, STALE = 1, 2
+  local last_number = tonumber(string.match(answer or '', '^(%d+) '))
+  if not last_number or last_number < number then
     return nil
   end
-  local refused, youngest = nil, nil
-  local oldest_second = floor(t / 1000000) - MINUTE
-  for age, count in string.gmatch(carried, '(%d+):(%d+)') do
-    age, count = tonumber(age), tonumber(count)
+  local answered_at, all_admitted, all_retry, error_admitted, error_retry =
+    string.match(answer, '^%d+ (%d+) (%-?%d+) (%d+) (%-?%d+) (%d+)$')
+  if not answered_at then
+    return nil -- something else wrote over it
+  elseif last_number > number then
+    return {STALE, 0, -1, 0, -1, 0, '', 0}
+  end
+  local gone = t - answered_at
+  return {
+    REPEATED, tonumber(answered_at),
+    tonumber(all_admitted), max(0, all_retry - gone),
+    tonumber(error_admitted), max(0, error_retry - gone),
+    '', 0,
+  }
+end
+
+-- Returns how many of the payloads are offered to `all`, and how many to `error`.
+local function count_offered(letters)
+  if not string.find(letters, '[ex]') then
+    return #letters, 0
+  end
+  local _, error_only = string.gsub(letters, 'x', '')
+  local _, both = string.gsub(letters, 'e', '')
+  return #letters - error_only, both + error_only
+end
+
+-- Returns the tokens of a bucket at t, and the last second with limited events, as text.
+local function refill(bucket, t)
+  local tokens, changed, last_limited = string.match(bucket or '', '^(%d+) (%d+) (%d+)$')
+  tokens, changed = whole(tokens), whole(changed)
+  if not (tokens and changed) then
+    return size * window_us, last_limited
+  end
+  return min(size * window_us, tokens + min(max(0, t - changed), window_us) * size), last_limited
+end
+
+-- Adds up the counts "<age µs>:<events> ..." by second. Returns the sums and the latest second, both nil if all are too
+-- old to count, and the age of the youngest.
+local function by_second(limited_earlier, t)
+  local sums, latest, youngest = nil, nil, nil
+  local oldest = floor(t / SECOND_US) - LIMITED_SECONDS
+  for age, events in string.gmatch(limited_earlier, '(%d+):(%d+)') do
+    age, events = tonumber(age), tonumber(events)
     youngest = min(youngest or age, age)
-    local second = floor((t - age) / 1000000)
-    if second > oldest_second then
-      refused = refused or {}
-      refused[second] = (refused[second] or 0) + count
+    local second = floor((t - age) / SECOND_US)
+    if second > oldest then
+      sums, latest = sums or {}, max(latest or second, second)
+      sums[second] = (sums[second] or 0) + events
     end
   end
+  return sums, latest, youngest
+end
 
-  local tokens, changed, last_refusal = string.match(bucket or '', '^(%d+) (%d+) (%d+)$')
-  tokens, changed = whole(tokens), whole(changed)
-  if tokens and changed then
-    tokens = min(size * window, tokens + min(max(0, t - changed), window) * size)
-  else
-    tokens = size * window
-  end
-  if youngest then
-    tokens = min(tokens, window + youngest * size)
-  end
-
-  -- Of the places that the batch would push out, those with a young stamp are taken. Stamps are newest first, so
-  -- the young ones come first: a binary search finds how many. It looks at the very first before it halves, as
-  -- mostly none is young; to read them all would cost more than the search.
-  local places = min(offered, size)
-  local low, high, middle = size - places, size, size - places
+-- Returns how many of `wanted` events the admission log allows: each pushes out one admission, which must be old. The
+-- log is newest first, so of the admissions to push out the young ones come first: a binary search finds how many. It
+-- looks at the very first before it halves, as that is old in most calls. Reading all of them would cost more.
+local function count_allowed(log, wanted, t)
+  local low, high, middle = size - wanted, size, size - wanted
   while low < high do
-    local stamp = redis.call('LINDEX', at_key, middle)
-    if stamp and age_of(stamp, t) < window then
+    local admission = redis.call('LINDEX', log, middle)
+    if admission and age_of(admission, t) < window_us then
       low = middle + 1
     else
       high = middle
     end
     middle = floor((low + high) / 2)
   end
-  local admitted = min(size - low, floor(tokens / window))
-  tokens = tokens - admitted * window
-  if admitted < offered then
-    tokens = min(tokens, window)
-    local second = floor(t / 1000000)
-    refused = refused or {}
-    refused[second] = (refused[second] or 0) + offered - admitted
-  end
+  return size - low
+end
 
-  local opens = t
+-- Returns in how many µs the collection admits again: when the log allows an event and the bucket has a token.
+local function retry_after(log, admitted, tokens, t)
+  local log_retry = 0
   if admitted == size then
-    opens = t + window
+    log_retry = window_us
   else
-    local oldest = redis.call('LINDEX', at_key, size - admitted - 1)
+    local oldest = redis.call('LINDEX', log, size - admitted - 1)
     if oldest then
-      opens = t + window - age_of(oldest, t)
+      log_retry = window_us - age_of(oldest, t)
     end
   end
-  opens = max(opens, t + ceil((window - tokens) / size))
-  if refused then
-    local last = whole(last_refusal) or 0
-    for second in pairs(refused) do
-      last = max(last, second)
-    end
-    last_refusal = text(last)
-  end
-  return admitted, text(tokens) .. ' ' .. t_text .. ' ' .. (whole(last_refusal) and last_refusal or '0'), opens, refused
+  return max(log_retry, math.ceil((window_us - tokens) / size))
 end
 
--- Lua's stack bounds what unpack can carry, hence the chunks; each list is trimmed by its own length.
-local function push(key, values, first, kept, expires)
-  local length, before, final = 0, nil, first + kept - 1
-  for from = first, final, CHUNK do
-    local to = min(from + CHUNK - 1, final)
-    length = redis.call('LPUSH', key, unpack(values, from, to))
-    before = before or length - (to - from + 1)
+-- Decides on the events offered to one collection at the stream's time t. Returns how many are admitted, in how many
+-- µs to retry, the bucket afterwards, and the limited events by second if there are any; nil if there is nothing to
+-- decide.
+local function decide(log, bucket, offered, limited_earlier, t, t_text)
+  if offered == 0 and limited_earlier == '' then
+    return nil
   end
-  if length > size then
-    redis.call('LTRIM', key, 0, size - 1)
+  local tokens, last_limited = refill(bucket, t)
+  local limited, latest = nil, nil
+  if limited_earlier ~= '' then
+    local youngest
+    limited, latest, youngest = by_second(limited_earlier, t)
+    tokens = youngest and min(tokens, window_us + youngest * size) or tokens
   end
-  if before == 0 and expires then
-    redis.call('PEXPIRE', key, expiry_ms)
+  local admitted = min(count_allowed(log, min(offered, size), t), floor(tokens / window_us))
+  tokens = tokens - admitted * window_us
+  if admitted < offered then
+    tokens = min(tokens, window_us)
+    latest, limited = floor(t / SECOND_US), limited or {}
+    limited[latest] = (limited[latest] or 0) + offered - admitted
   end
+  if latest then
+    last_limited = text(max(latest, whole(last_limited) or 0))
+  end
+  bucket = text(tokens) .. ' ' .. t_text .. ' ' .. (whole(last_limited) and last_limited or '0')
+  return admitted, retry_after(log, admitted, tokens, t), bucket, limited
 end
 
-local now = tonumber(given_now)
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000000 + time[2]
-end
-
--- Inserts the batch that follows so many keys and arguments; returns its reply.
-local function insert(keys_before, arguments_before)
-  local state, all, all_at = KEYS[keys_before + 1], KEYS[keys_before + 2], KEYS[keys_before + 3]
-  local error_, error_at = KEYS[keys_before + 4], KEYS[keys_before + 5]
-  local number_text, number = ARGV[arguments_before + 1], tonumber(ARGV[arguments_before + 1])
-  local all_surplus, error_surplus = tonumber(ARGV[arguments_before + 2]), tonumber(ARGV[arguments_before + 3])
-  local all_carried, error_carried = ARGV[arguments_before + 4], ARGV[arguments_before + 5]
-  local letters, first_payload = ARGV[arguments_before + 6], arguments_before + 7
-
-  -- The stream's time: the server's, held back from ever running backwards. A lost state goes on at its stamps.
-  local stored = redis.call('HMGET', state, 'clock', writer, 'all', 'error', 'seq', 'quota', 'renewed')
-  local stamped, stamped_sequence = 0, 0
-  local last, offset = string.match(stored[1] or '', '^(%d+) (%d+)$')
-  last, offset = whole(last), whole(offset)
-  local sequence = whole(string.match(stored[5] or '', '^%d+$'))
-  if not last or not sequence then
-    for _, key in ipairs({all_at, error_at}) do
-      local newest = redis.call('LINDEX', key, 0) or ''
-      stamped = max(stamped, stamp_time(newest))
-      stamped_sequence = max(stamped_sequence, whole(string.match(newest, ':(%d+)$')) or 0)
-    end
+-- Numbers the admitted events and sorts them into the lists. Returns the last number; for `all` its payloads, the index
+-- of the first of them, and its admissions; for `error` its payloads and admissions. If all payloads are offered to
+-- `all`, they stay where they are, in ARGV. The loop runs once for each event: hence the counters, and one format for
+-- a whole admission.
+local function number_admitted(letters, first_payload, sequence, t_text, all_left, error_left, some_not_to_all)
+  local none = {}
+  if all_left == 0 and error_left == 0 then
+    return sequence, none, 1, none, none, none
   end
-  sequence = sequence or stamped_sequence
-  local t = max(now + (offset or 0), last or stamped)
-  offset = t - now
-  local t_text = text(t)
-
-  -- A batch that was seen before gets its first answer, with less time left to wait.
-  local seen, seen_at, seen_all, seen_all_retry, seen_error, seen_error_retry =
-    string.match(stored[2] or '', '^(%d+) (%d+) (%-?%d+) (%d+) (%-?%d+) (%d+)$')
-  if seen then
-    seen = tonumber(seen)
-    if seen == number then
-      local gone = t - seen_at
-      return {
-        1, tonumber(seen_at),
-        tonumber(seen_all), max(0, seen_all_retry - gone),
-        tonumber(seen_error), max(0, seen_error_retry - gone),
-        '', 0,
-      }
-    elseif seen > number then
-      return {2, 0, -1, 0, -1, 0, '', 0}
-    end
+  local format, sub = string.format, string.sub
+  local all_payloads, all_first = ARGV, first_payload
+  if some_not_to_all then
+    all_payloads, all_first = {}, 1
   end
-
-  local _, for_error_alone, for_both = nil, 0, 0
-  if string.find(letters, '[ex]') then
-    _, for_error_alone = string.gsub(letters, 'x', '')
-    _, for_both = string.gsub(letters, 'e', '')
+  local all_admissions, error_payloads, error_admissions = {}, none, none
+  if error_left > 0 then
+    error_payloads, error_admissions = {}, {}
   end
-  local all_admitted, all_bucket, all_opens, all_refused =
-    judge(t, t_text, all_at, stored[3], all_surplus + #letters - for_error_alone, all_carried)
-  local error_admitted, error_bucket, error_opens, error_refused =
-    judge(t, t_text, error_at, stored[4], error_surplus + for_both + for_error_alone, error_carried)
-
-  local all_retry, error_retry = (all_opens or t) - t, (error_opens or t) - t
-
-  -- Number what is admitted, and sort it into the lists. What comes to `all` is the first payloads, as they stand,
-  -- unless some are for error alone. This runs once an event, hence the counters and one format for the whole stamp.
-  local all_values, all_first = ARGV, first_payload
-  if for_error_alone > 0 then
-    all_values, all_first = {}, 1
-  end
-  local all_stamps, error_values, error_stamps = {}, {}, {}
-  local all_left, error_left = all_admitted or 0, error_admitted or 0
-  local all_kept, error_kept = 0, 0
+  local all_count, error_count = 0, 0
   -- %d is much cheaper than %.0f, but on some machines it has 32 bits.
-  local digits = sequence + #letters < 2147483648 and '%d' or '%.0f'
-  local time_text, formats = t_text .. ':' .. digits, {}
+  local digits = sequence + #letters < 2 ^ 31 and '%d' or '%.0f'
+  local after_letter, formats = t_text .. ':' .. digits, {}
   for i = 1, #letters do
     if all_left == 0 and error_left == 0 then
       break
@@ -236,125 +272,186 @@ local function insert(keys_before, arguments_before)
     if to_all or to_error then
       sequence = sequence + 1
       if not formats[letter] then
-        formats[letter] = ((letter == 's' or letter == 'k') and letter or 'e') .. time_text
+        formats[letter] = ((letter == 's' or letter == 'k') and letter or 'e') .. after_letter
       end
-      local stamp = format(formats[letter], sequence)
+      local admission = format(formats[letter], sequence)
       if to_all then
-        all_left, all_kept = all_left - 1, all_kept + 1
-        all_stamps[all_kept] = stamp
-        if all_first == 1 then
-          all_values[all_kept] = ARGV[first_payload + i - 1]
+        all_left, all_count = all_left - 1, all_count + 1
+        all_admissions[all_count] = admission
+        if some_not_to_all then
+          all_payloads[all_count] = ARGV[first_payload + i - 1]
         end
       end
       if to_error then
-        error_left, error_kept = error_left - 1, error_kept + 1
-        error_values[error_kept], error_stamps[error_kept] = ARGV[first_payload + i - 1], stamp
+        error_left, error_count = error_left - 1, error_count + 1
+        error_payloads[error_count], error_admissions[error_count] = ARGV[first_payload + i - 1], admission
       end
     end
   end
+  return sequence, all_payloads, all_first, all_admissions, error_payloads, error_admissions
+end
 
-  local fields = {'clock', t_text .. ' ' .. text(offset), 'seq', text(sequence)}
-  local function set(field, value)
-    fields[#fields + 1], fields[#fields + 2] = field, value
+local function set(fields, field, value)
+  local length = #fields
+  fields[length + 1], fields[length + 2] = field, value
+end
+
+-- Adds limited events to the fields of their seconds. A field that counts a later second stays as it is.
+local function count_limited(fields, state, all_limited, error_limited)
+  for second in pairs(error_limited) do
+    all_limited[second] = all_limited[second] or 0
   end
-  local function count(second, by_all, by_error)
-    local field = 'r' .. (second % MINUTE)
-    local at, all_before, error_before = string.match(redis.call('HGET', state, field) or '', '^(%d+) (%d+) (%d+)$')
+  for second, by_all in pairs(all_limited) do
+    local field, by_error = 'r' .. (second % LIMITED_SECONDS), error_limited[second] or 0
+    local at, all_before, error_before =
+      string.match(redis.call('HGET', state, field) or '', '^(%d+) (%d+) (%d+)$')
     at = tonumber(at or 0)
     if at == second then
       by_all, by_error = by_all + all_before, by_error + error_before
     end
     if at <= second then
-      set(field, text(second) .. ' ' .. text(by_all) .. ' ' .. text(by_error))
+      set(fields, field, text(second) .. ' ' .. text(by_all) .. ' ' .. text(by_error))
     end
   end
-  local quota = ARGV[2] .. ' ' .. ARGV[3]
-  if stored[6] ~= quota then
-    set('quota', quota)
-  end
-  if all_admitted then
-    set('all', all_bucket)
-  end
-  if error_admitted then
-    set('error', error_bucket)
-  end
-  if all_refused or error_refused then
-    all_refused, error_refused = all_refused or {}, error_refused or {}
-    for second, n in pairs(all_refused) do
-      count(second, n, error_refused[second] or 0)
-    end
-    for second, n in pairs(error_refused) do
-      if not all_refused[second] then
-        count(second, 0, n)
-      end
-    end
-  end
-  set(writer, table.concat({
-    number_text, t_text, all_admitted or -1, text(all_retry), error_admitted or -1, text(error_retry),
-  }, ' '))
-  -- Each PEXPIRE costs, so an expiry is renewed when an eighth of it has gone.
-  local renewed, renewed_expiry = string.match(stored[7] or '', '^(%d+) (%d+)$')
-  local renew = renewed_expiry ~= ARGV[4] or t - renewed >= expiry_ms * 125
-  if renew then
-    set('renewed', t_text .. ' ' .. ARGV[4])
-  end
+end
 
-  -- A new writer is the moment to forget those that fell silent.
-  local forgotten = {}
-  if not seen then
-    local writers, content = {}, redis.call('HGETALL', state)
-    for i = 1, #content, 2 do
-      if string.sub(content[i], 1, 2) == 'w:' then
-        local answered = tonumber(string.match(content[i + 1], '^%d+ (%d+)') or 0)
-        writers[#writers + 1] = {content[i], answered}
-      end
-    end
-    table.sort(writers, function(a, b) return a[2] > b[2] end)
-    for rank, known in ipairs(writers) do
-      if known[2] <= t - WRITER_HORIZON or rank >= MAX_WRITERS then
-        forgotten[#forgotten + 1] = known[1]
-      end
+-- Returns the fields of the writers to forget when a new one comes: those whose answer is older than the horizon, and
+-- those with the oldest answers if there would be more than MAX_WRITERS.
+local function old_writers(state, t)
+  local WRITER_HORIZON_US, MAX_WRITERS = 300000000, 100
+  local writers, content, old = {}, redis.call('HGETALL', state), {}
+  for i = 1, #content, 2 do
+    if string.sub(content[i], 1, 2) == 'w:' then
+      local answered_at = tonumber(string.match(content[i + 1], '^%d+ (%d+)') or 0)
+      writers[#writers + 1] = {content[i], answered_at}
     end
   end
+  table.sort(writers, function(a, b) return a[2] > b[2] end)
+  for rank, writer in ipairs(writers) do
+    if writer[2] <= t - WRITER_HORIZON_US or rank >= MAX_WRITERS then
+      old[#old + 1] = writer[1]
+    end
+  end
+  return old
+end
 
-  -- The first write is one that a Redis that is full refuses, and that a key of another type fails; what the others
-  -- write has been read above, but for one list.
-  if error_kept > 0 then
+-- Pushes `count` values, beginning with values[first], and trims the list by its own length. Lua's stack limits how
+-- many values unpack can return, hence the chunks. A new list gets an expiry, unless all keys get one.
+local function push(key, values, first, count, renew)
+  local CHUNK = 1000
+  local length, before, final = 0, nil, first + count - 1
+  for from = first, final, CHUNK do
+    local to = min(from + CHUNK - 1, final)
+    length = redis.call('LPUSH', key, unpack(values, from, to))
+    before = before or length - (to - from + 1)
+  end
+  if length > size then
+    redis.call('LTRIM', key, 0, size - 1)
+  end
+  if before == 0 and not renew then
+    redis.call('PEXPIRE', key, expiry_ms)
+  end
+end
+
+-- Writes the admitted events, the changed fields of the state, and the expiry. A key of another type must fail the
+-- script before anything is written: so `error`, which was not read yet and is not always written first, is read here.
+local function write(first_key, changed, forgotten, renew,
+                     all_payloads, all_first, all_admissions, error_payloads, error_admissions)
+  local state, all, all_log, error_, error_log = unpack(KEYS, first_key, first_key + KINDS - 1)
+  local all_count, error_count = #all_admissions, #error_admissions
+  if error_count > 0 then
     redis.call('LLEN', error_)
   end
-  push(all, all_values, all_first, all_kept, not renew)
-  redis.call('HSET', state, unpack(fields))
-  if #forgotten > 0 then
+  if all_count > 0 then
+    push(all, all_payloads, all_first, all_count, renew)
+    push(all_log, all_admissions, 1, all_count, renew)
+  end
+  if error_count > 0 then
+    push(error_, error_payloads, 1, error_count, renew)
+    push(error_log, error_admissions, 1, error_count, renew)
+  end
+  redis.call('HSET', state, unpack(changed))
+  if forgotten and #forgotten > 0 then
     redis.call('HDEL', state, unpack(forgotten))
   end
-  push(all_at, all_stamps, 1, all_kept, not renew)
-  push(error_, error_values, 1, error_kept, not renew)
-  push(error_at, error_stamps, 1, error_kept, not renew)
   if renew then
-    for place = keys_before + 1, keys_before + KINDS do
-      redis.call('PEXPIRE', KEYS[place], expiry_ms)
+    for i = first_key, first_key + KINDS - 1 do
+      redis.call('PEXPIRE', KEYS[i], expiry_ms)
     end
   end
+end
 
-  local other_quota = (stored[6] and stored[6] ~= quota) and stored[6] or ''
+-- Inserts the batch whose keys and arguments begin at these indexes. Returns its reply.
+local function insert(first_key, first_argument)
+  local NEW = 0
+  local state, all_log, error_log = KEYS[first_key], KEYS[first_key + 2], KEYS[first_key + 4]
+  local first_payload = first_argument + BATCH_ARGUMENTS
+  local number, all_surplus, error_surplus, all_earlier, error_earlier, letters =
+    unpack(ARGV, first_argument, first_payload - 1)
+
+  local stored = redis.call('HMGET', state, 'clock', writer_field, 'all', 'error', 'seq', 'quota', 'renewed')
+  local clock, last_answer, last_quota = stored[1], stored[2], stored[6]
+  local t, offset, sequence = stream_time(clock, stored[5], all_log, error_log)
+  local replayed = replay(last_answer, tonumber(number), t)
+  if replayed then
+    return replayed
+  end
+
+  local t_text = text(t)
+  local all_offered, error_offered = count_offered(letters)
+  local all_admitted, all_retry, all_bucket, all_limited =
+    decide(all_log, stored[3], all_offered + all_surplus, all_earlier, t, t_text)
+  local error_admitted, error_retry, error_bucket, error_limited =
+    decide(error_log, stored[4], error_offered + error_surplus, error_earlier, t, t_text)
+
+  local all_payloads, all_first, all_admissions, error_payloads, error_admissions
+  sequence, all_payloads, all_first, all_admissions, error_payloads, error_admissions = number_admitted(
+    letters, first_payload, sequence, t_text, all_admitted or 0, error_admitted or 0, all_offered < #letters)
+  all_admitted, all_retry, error_admitted, error_retry =
+    all_admitted or -1, all_retry or 0, error_admitted or -1, error_retry or 0
+
+  local changed = {'clock', t_text .. ' ' .. text(offset), 'seq', text(sequence)}
+  if last_quota ~= quota then
+    set(changed, 'quota', quota)
+  end
+  if all_bucket then
+    set(changed, 'all', all_bucket)
+  end
+  if error_bucket then
+    set(changed, 'error', error_bucket)
+  end
+  if all_limited or error_limited then
+    count_limited(changed, state, all_limited or {}, error_limited or {})
+  end
+  set(changed, writer_field, number .. ' ' .. t_text .. ' ' .. all_admitted .. ' ' .. text(all_retry)
+    .. ' ' .. error_admitted .. ' ' .. text(error_retry))
+  -- Each PEXPIRE costs, so an expiry is renewed only when an eighth of it has gone.
+  local renewed, renewed_expiry = string.match(stored[7] or '', '^(%d+) (%d+)$')
+  local renew = renewed_expiry ~= ARGV[4] or t - renewed >= expiry_ms * 1000 / 8
+  if renew then
+    set(changed, 'renewed', t_text .. ' ' .. ARGV[4])
+  end
+  local forgotten = not last_answer and old_writers(state, t)
+
+  write(first_key, changed, forgotten, renew,
+    all_payloads, all_first, all_admissions, error_payloads, error_admissions)
   return {
-    0, t,
-    all_admitted or -1, all_retry,
-    error_admitted or -1, error_retry,
-    other_quota,
-    stored[1] and 0 or 1,
+    NEW, t, all_admitted, all_retry, error_admitted, error_retry,
+    last_quota and last_quota ~= quota and last_quota or '',
+    clock and 0 or 1,
   }
 end
 
-local streams, replies, arguments_before = #KEYS / KINDS, {}, FIRST_BATCH - 1
+local streams, replies, first_argument = #KEYS / KINDS, {}, FIRST_BATCH
 for stream = 1, streams do
-  local keys_before = (stream - 1) * KINDS
+  local first_key = (stream - 1) * KINDS + 1
   if streams == 1 then
-    replies[1] = insert(0, arguments_before)
+    replies[1] = insert(first_key, first_argument)
   else
-    local inserted, reply = pcall(insert, keys_before, arguments_before)
+    local inserted, reply = pcall(insert, first_key, first_argument)
     replies[stream] = inserted and reply or 0
   end
-  arguments_before = arguments_before + BATCH_ARGUMENTS + #ARGV[arguments_before + BATCH_ARGUMENTS]
+  local letters = ARGV[first_argument + BATCH_ARGUMENTS - 1]
+  first_argument = first_argument + BATCH_ARGUMENTS + #letters
 end
 return replies

@@ -22,8 +22,8 @@ class Eviction:
         self._topology = topology
         self._keys = keys
         self._on_evicted = on_evicted
-        self._evict_script = Script("displace")
-        self._unregister_script = Script("forget")
+        self._evict_script = Script("evict")
+        self._unregister_script = Script("unregister")
 
     async def evict(self, namespace: Namespace, surplus: int, candidates: dict[bytes, bytes]) -> None:
         """Evict `surplus` of the candidates (members of the registry with their scores), the least recently active.

@@ -1,4 +1,4 @@
-"""Each Lua script, driven raw: what it is given, what it returns, what it leaves."""
+"""Each Lua script, called directly: its arguments, its reply, and what it leaves in the keys."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def client(request: pytest.FixtureRequest):
 def insert(client, letters: str, *payloads: bytes, now: object = NOW, number: int = 1, **changes: object) -> Any:
     arguments = {
         "size": 3, "window": WINDOW, "expiry": 600_000, "writer": "w", "number": number,
-        "all_surplus": 0, "error_surplus": 0, "all_carried": "", "error_carried": "",
+        "all_surplus": 0, "error_surplus": 0, "all_limited_earlier": "", "error_limited_earlier": "",
     } | changes  # fmt: skip
     [reply] = client.eval(read_script("insert"), 5, *KEYS, now, *arguments.values(), letters, *payloads)
     return reply
@@ -39,7 +39,7 @@ def fetch(client, collection: str = "a", status: str = "", before="", after="", 
     return client.eval(read_script("fetch"), 3, *keys, now, collection, status, before, after, limit)
 
 
-def test_insert_sorts_events_into_lists_with_stamps_beside_them(client) -> None:
+def test_insert_puts_each_event_into_its_lists_and_its_admission_beside_it(client) -> None:
     assert insert(client, "skeax", b"1", b"2", b"3", b"4", b"5", size=9) == [0, NOW, 4, 0, 2, 0, b"", 1]
     assert client.lrange(KEYS[1], 0, -1) == [b"4", b"3", b"2", b"1"]
     assert client.lrange(KEYS[2], 0, -1) == [
@@ -57,21 +57,21 @@ def test_insert_sorts_events_into_lists_with_stamps_beside_them(client) -> None:
     assert state[b"w:w"] == b"1 %d 4 0 2 0" % NOW
 
 
-def test_insert_counts_refusals_by_second_in_a_ring(client) -> None:
-    insert(client, "ssss", b"1", b"2", b"3", b"4", all_surplus=5, all_carried="2000000:7 61000000:9")
+def test_insert_counts_limited_events_by_second_for_a_minute(client) -> None:
+    insert(client, "ssss", b"1", b"2", b"3", b"4", all_surplus=5, all_limited_earlier="2000000:7 61000000:9")
     state = client.hgetall(KEYS[0])
     second = NOW // 1_000_000
     assert state[b"r%d" % (second % 60)] == b"%d 8 0" % second
     assert state[b"r%d" % ((second - 2) % 60)] == b"%d 7 0" % (second - 2)
     assert sum(field.startswith(b"r") and field != b"renewed" for field in state) == 2
-    insert(client, "s", b"5", number=2, now=NOW + 60_000_000 - 1, all_carried="0:100")
-    # The refusals that are carried left one token: the event itself is admitted.
+    insert(client, "s", b"5", number=2, now=NOW + 60_000_000 - 1, all_limited_earlier="0:100")
+    # The events limited earlier left one token: the event itself is admitted.
     assert client.hget(KEYS[0], f"r{(second + 59) % 60}") == b"%d 100 0" % (second + 59)
-    insert(client, "", number=3, now=NOW + 60_000_000, all_carried="0:1")
+    insert(client, "", number=3, now=NOW + 60_000_000, all_limited_earlier="0:1")
     assert client.hget(KEYS[0], f"r{second % 60}") == b"%d 1 0" % (second + 60)
 
 
-def test_insert_judges_several_streams_each_by_itself(client) -> None:
+def test_insert_decides_on_each_of_several_streams_alone(client) -> None:
     def insert_all(number: int, now: int = NOW) -> Any:
         keys = [key.replace("t.x", f"t.{name}") for name in "abc" for key in KEYS]
         batches = [
@@ -93,7 +93,7 @@ def test_insert_judges_several_streams_each_by_itself(client) -> None:
     assert [reply[0] for reply in insert_all(1)] == [1, 1, 1]
     assert client.llen("{t.a}:all") == 2
 
-    # One that something else wrote over is told, left alone, and holds up none.
+    # A stream that something else wrote over is reported and left as it is; the others are not affected.
     client.delete("{t.b}:state")
     client.set("{t.b}:state", "not ours")
     before = client.get("{t.b}:state")
@@ -103,14 +103,14 @@ def test_insert_judges_several_streams_each_by_itself(client) -> None:
     assert client.get("{t.b}:state") == before
 
 
-def test_insert_takes_the_servers_time_if_it_is_given_none(client) -> None:
+def test_insert_uses_the_servers_clock_if_it_gets_no_time(client) -> None:
     insert(client, "s", b"x", now="")
-    stamp = client.lindex(KEYS[2], 0)
+    admission = client.lindex(KEYS[2], 0)
     seconds, microseconds = client.time()
-    assert 0 <= seconds * 1_000_000 + microseconds - int(stamp[1:].split(b":")[0]) < 60_000_000
+    assert 0 <= seconds * 1_000_000 + microseconds - int(admission[1:].split(b":")[0]) < 60_000_000
 
 
-def test_insert_answers_a_seen_batch_and_refuses_an_older_one(client) -> None:
+def test_insert_repeats_the_answer_to_a_batch_and_calls_an_older_one_stale(client) -> None:
     first = insert(client, "ssss", b"1", b"2", b"3", b"4", number=5)
     assert first == [0, NOW, 3, WINDOW, -1, 0, b"", 1]
     before = {key: client.dump(key) for key in KEYS} if not isinstance(client, fakeredis.FakeRedis) else None
@@ -129,7 +129,7 @@ def test_insert_answers_a_seen_batch_and_refuses_an_older_one(client) -> None:
         assert {key: client.dump(key) for key in KEYS} == before
 
 
-def test_insert_carries_more_values_than_luas_stack_holds(client) -> None:
+def test_insert_stores_more_events_than_luas_stack_holds(client) -> None:
     values = [b"%d" % n for n in range(9000)]
     reply = insert(client, "e" * 9000, *values, size=8500)
     assert reply[2] == reply[4] == 8500
@@ -137,26 +137,27 @@ def test_insert_carries_more_values_than_luas_stack_holds(client) -> None:
     assert client.llen(KEYS[4]) == 8500
 
 
-def test_insert_of_nothing_touches_no_bucket(client) -> None:
+def test_insert_of_no_events_changes_no_bucket(client) -> None:
     assert insert(client, "") == [0, NOW, -1, 0, -1, 0, b"", 1]
     assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"renewed", b"w:w"}
 
 
-def test_insert_tells_of_another_quota(client) -> None:
+def test_insert_returns_the_last_quota_if_it_was_another(client) -> None:
     insert(client, "s", b"1")
     assert insert(client, "s", b"2", size=5, number=2)[6] == b"3 60000000"
     assert insert(client, "s", b"3", size=5, number=3)[6] == b""
 
 
-def test_insert_survives_garbage_in_its_state(client) -> None:
+def test_insert_works_with_garbage_in_its_state(client) -> None:
     insert(client, "s", b"1")
     client.hset(KEYS[0], mapping={"clock": "x", "all": "y", "r1": "z", "renewed": "q", "w:w": "v"})
     client.lset(KEYS[2], 0, "garbage")
     assert insert(client, "s", b"2", number=2)[:3] == [0, NOW, 1]
+    assert insert(client, "s", b"2", number=2)[:3] == [1, NOW, 1]
     assert fetch(client)[0::2][:2] == [2, 1]
 
 
-def test_fetch_reads_runs_of_matches(client) -> None:
+def test_fetch_reads_the_events_that_match(client) -> None:
     insert(client, "sskksks", *(b"%d" % n for n in range(1, 8)), size=9)
     assert fetch(client) == [
         7,
@@ -172,7 +173,7 @@ def test_fetch_reads_runs_of_matches(client) -> None:
     assert fetch(client, collection="e") == [0, 0, 0]
 
 
-def test_clear_counts_each_event_once_and_leaves_the_stamps(client) -> None:
+def test_clear_counts_each_event_once_and_leaves_the_admission_logs(client) -> None:
     insert(client, "sex", b"1", b"2", b"3")
     assert client.eval(read_script("clear"), 5, *KEYS, 0) == 3
     assert [client.llen(key) for key in KEYS[1:]] == [0, 2, 0, 2]
@@ -181,38 +182,38 @@ def test_clear_counts_each_event_once_and_leaves_the_stamps(client) -> None:
     assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"w:w"}
 
 
-def test_register_names_those_that_are_to_make_room(client) -> None:
-    def register(name: str, now: int, displace: int = 1) -> Any:
-        [reply] = client.eval(read_script("register"), 1, "streams", now, 2, 10_000, displace, 5, name)
+def test_register_names_the_streams_that_can_be_evicted(client) -> None:
+    def register(name: str, now: int, may_evict: int = 1) -> Any:
+        [reply] = client.eval(read_script("register"), 1, "streams", now, 2, 10_000, may_evict, 5, name)
         return reply
 
-    def forget(name: str, score: int, active: int = 0) -> Any:
-        return client.eval(read_script("forget"), 1, "streams", name, score, active)
+    def unregister(name: str, score: int, last_active: int = 0) -> Any:
+        return client.eval(read_script("unregister"), 1, "streams", name, score, last_active)
 
     assert register("a", NOW) == [0]
     assert register("b", NOW + 1) == [0]
     assert register("a", NOW + 2) == [0]
-    assert register("c", NOW + 3, displace=0) == [-1]
-    surplus, *idlest = register("c", NOW + 3)
-    assert surplus == 1
+    assert register("c", NOW + 3, may_evict=0) == [-1]
+    excess, *idlest = register("c", NOW + 3)
+    assert excess == 1
     assert [(member, int(float(score))) for member, score in zip(idlest[::2], idlest[1::2], strict=True)] == [
         (b"b", NOW + 1),
         (b"a", NOW + 2),
     ]
-    # Until it is forgotten, it is known; and it stays if it came back meanwhile, or was active after all.
+    # It is known until it is unregistered, and stays if it was registered again, or was active after all.
     assert client.zcard("streams") == 3
-    assert forget("b", NOW) == 0
-    assert forget("b", NOW + 1, NOW + 9) == 0
+    assert unregister("b", NOW) == 0
+    assert unregister("b", NOW + 1, NOW + 9) == 0
     assert client.zrange("streams", 0, -1) == [b"a", b"c", b"b"]
-    assert forget("a", NOW + 2) == 1
+    assert unregister("a", NOW + 2) == 1
     assert client.zrange("streams", 0, -1) == [b"c", b"b"]
     assert 0 < client.pttl("streams") <= 10_000
-    # What has expired makes room by itself.
-    assert register("d", NOW + 10_000_010, displace=0) == [0]
+    # Expired streams do not count.
+    assert register("d", NOW + 10_000_010, may_evict=0) == [0]
     assert client.zrange("streams", 0, -1) == [b"d"]
 
 
-def test_register_takes_several_streams_at_once(client) -> None:
+def test_register_registers_several_streams_at_once(client) -> None:
     def register(*names: str, now: int = NOW) -> Any:
         return client.eval(read_script("register"), 1, "streams", now, 2, 10_000, 0, 5, *names)
 
@@ -222,12 +223,12 @@ def test_register_takes_several_streams_at_once(client) -> None:
     assert client.zscore("streams", "b") == NOW + 1
 
 
-def test_displace_deletes_a_stream_unless_it_was_active_since(client) -> None:
+def test_evict_deletes_a_stream_unless_it_was_active_since(client) -> None:
     insert(client, "e", b"1")
-    assert client.eval(read_script("displace"), 5, *KEYS, NOW - 1) == NOW
+    assert client.eval(read_script("evict"), 5, *KEYS, NOW - 1) == NOW
     assert client.exists(*KEYS) == 5
-    assert client.eval(read_script("displace"), 5, *KEYS, NOW) == 0
+    assert client.eval(read_script("evict"), 5, *KEYS, NOW) == 0
     assert client.exists(*KEYS) == 0
     client.set(KEYS[0], "not ours")
-    assert client.eval(read_script("displace"), 5, *KEYS, NOW) == 0
+    assert client.eval(read_script("evict"), 5, *KEYS, NOW) == 0
     assert client.exists(*KEYS) == 0
