@@ -1,8 +1,13 @@
 """The registry of formats: every parser has one signature and one result."""
 
+import importlib
+import inspect
+import pkgutil
+
 import msgpack
 import pytest
 
+from eventscache import ingest
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
 from eventscache.ingest import formats
@@ -30,3 +35,15 @@ def test_jitsus_bodies_are_originals_of_the_default_stream() -> None:
 def test_an_empty_body_is_invalid_in_every_format(parser: Parser) -> None:
     with pytest.raises(InvalidEvent):
         parser(b"", STREAM, Limits())
+
+
+def test_every_parser_is_registered() -> None:
+    registered = {*formats.NATIVE.values(), formats.JITSU}
+    names = [module.name for module in pkgutil.iter_modules(ingest.__path__, "eventscache.ingest.") if not module.ispkg]
+    parsers = {
+        value
+        for module in map(importlib.import_module, names)
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and not name.startswith("_") and value.__annotations__.get("return") is Parsed
+    }
+    assert parsers == registered

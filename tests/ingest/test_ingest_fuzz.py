@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
-from eventscache.ingest import malformed
+from eventscache.ingest import formats, malformed
 from eventscache.ingest.jitsu import parse_events
 from eventscache.ingest.json import strict
 from eventscache.ingest.limits import Limits
@@ -126,6 +126,19 @@ def test_events_are_rejected_or_valid_and_byte_for_byte(body: bytes) -> None:
         place = 0
         for event in events:
             place = body.index(event, place) + len(event)
+
+
+@pytest.mark.parametrize("parse", sorted({*formats.NATIVE.values(), formats.JITSU}, key=str))
+@fuzz
+@given(body=BODIES)
+def test_every_format_rejects_a_body_or_returns_valid_objects(parse: Parser, body: bytes) -> None:
+    try:
+        parsed = parse(body, STREAM, LIMITS)
+    except InvalidEvent as fault:
+        check_reason(fault)
+        return
+    for original in [*parsed.originals, *(event.original for _, event in parsed.records if event.original)]:
+        check_object(bytes(original))
 
 
 @fuzz

@@ -1,0 +1,19 @@
+"""The list of routes: each module in `routes/` brings its own."""
+
+import importlib
+import pkgutil
+
+from eventscache.server import routes
+from eventscache.server.routing import ROUTES
+
+
+def test_every_route_module_is_served() -> None:
+    names = [module.name for module in pkgutil.iter_modules(routes.__path__)]
+    modules = [importlib.import_module(f"eventscache.server.routes.{name}") for name in names]
+    declared = {route for module in modules for route in getattr(module, "ROUTES", ())}
+    assert len(declared) > len(names)
+    assert declared == set(ROUTES)
+
+
+def test_no_path_and_method_is_declared_twice() -> None:
+    assert len({(method, path) for method, path, _ in ROUTES}) == len(ROUTES)
