@@ -228,3 +228,31 @@ async def test_the_log_repeats_the_same_storage_error_only_every_ten_seconds() -
                 await bench.settled()
     assert [line["reason"] for line in log] == ["wrong type", "wrong type", "read-only"]
     assert {line["event"] for line in log} == {"storage error, batch dropped"}
+
+
+async def test_one_try_without_an_answer_leaves_the_outcome_unconfirmed() -> None:
+    async with opened() as bench:
+        sure = StorageUnavailable("no connection", ambiguous=False)
+        bench.storage.faults = [sure, StorageUnavailable("no answer")]
+        bench.storage.unavailable = TOKEN
+        bench.offer()
+        await until(lambda: len(bench.storage.batches) == 4)  # the tries after the second were surely not carried out
+        bench.clock.advance(2 * MICROSECONDS)
+        await bench.settled()
+        assert bench.ledger.dropped == {"unconfirmed": 1}
+
+
+@pytest.mark.parametrize("ambiguous", [True, False])
+async def test_limited_counts_are_sent_again_only_if_the_storage_surely_has_not_got_them(ambiguous: bool) -> None:
+    async with opened() as bench:
+        bench.offer(10)
+        await bench.settled()
+        bench.offer(3)  # limited locally: their count waits
+        assert bench.buffer().has_limited_counts
+        bench.storage.faults = [StorageUnavailable("gone", ambiguous=ambiguous)]
+        bench.storage.unavailable = TOKEN
+        bench.offer(error="failed")  # the collection of errors still admits, so this batch takes the count along
+        await until(lambda: len(bench.storage.batches) == 3)
+        bench.clock.advance(2 * MICROSECONDS)
+        await bench.settled()
+        assert bench.buffer().has_limited_counts is not ambiguous

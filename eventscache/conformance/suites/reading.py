@@ -47,6 +47,10 @@ class ReadingSuite(SuiteBase):
                 page = await writer.fetch(status=status)
                 assert payloads(page) == numbered(15)[:4:-1]
                 assert page.total == 10
+            self.clock.advance(MINUTE_US)
+            await writer.insert(error(*numbered(1, 15)))  # one event more than the size
+            assert payloads(await writer.fetch()) == numbered(16)[:5:-1]
+            assert (await writer.fetch(status=Status.ERROR)).total == 10
 
     async def test_a_flood_of_successes_pushes_no_error_out(self) -> None:
         async with self.storage(self.options()) as storage:
