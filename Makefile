@@ -47,7 +47,7 @@ bench: .venv/installed-dev ## compare with a bare aiohttp server and a naive sid
 bench-quick: .venv/installed-dev ## do the same in under two minutes
 	$(BIN)/python -m benchmarks.compare --quick $(ARGS)
 
-bench-micro: .venv/installed-dev ## time single steps: parser, lease, queue, storages
+bench-micro: .venv/installed-dev ## time single steps: parser, cooldown, queue, storages
 	$(BIN)/python -m pytest benchmarks/micro $(ARGS)
 
 bench-storage: .venv/installed-dev ## measure batches into Redis against what they cannot do without

@@ -20,7 +20,7 @@
 -- Events that are only counted. The surplus of a batch are events without a payload: `size` payloads come before them,
 -- so none of them can be admitted, and only their number is sent. They are offered after the payloads. Events limited
 -- earlier were limited by the caller itself, which knew that this script would do so; their counts piggyback on its
--- next batch, each with its age. They are booked at their age, before the decision: each counts as limited in its
+-- next batch, each with its age. They count at the time when they were limited, before the decision: each in its
 -- second, and the youngest leaves the bucket at most one token and what it gained since then.
 --
 -- Idempotence. The state keeps the last answer to each writer. The same batch number again gets the same answer, with
@@ -39,7 +39,7 @@
 --                  all and error: their buckets "<tokens x window> <changed µs> <last second with limited events>",
 --                  renewed "<µs> <expiry ms>",
 --                  w:<writer> "<batch number> <µs> <admitted> <retry µs> <admitted> <retry µs>" (all, error),
---                  r<s % 60> "<s> <limited by all> <limited by error>"
+--                  r<s % 60> "<s> <limited by all> <limited by error>", for each of the last 60 s
 -- KEYS[2]  list    all: opaque events, newest first
 -- KEYS[3]  list    all:at: the admission log, "<s|k|e><admitted µs>:<seq>", newest first, one beside each event; it is
 --                  longer than `all` after a clear, but never longer than the size
@@ -181,9 +181,9 @@ local function by_second(limited_earlier, t)
   return sums, latest, youngest
 end
 
--- Returns how many of `wanted` events the admission log allows: each pushes out one admission, which must be old. The
--- log is newest first, so of the admissions to push out the young ones come first: a binary search finds how many. It
--- looks at the very first before it halves, as that is old in most calls. Reading all of them would cost more.
+-- Returns how many of `wanted` events the admission log allows. Each wanted event pushes one of the oldest admissions out
+-- of the log, and that one must be old. The log is sorted by age, so a binary search finds how many are old. In most
+-- calls the first look answers it; reading all of them would cost more.
 local function count_allowed(log, wanted, t)
   local low, high, middle = size - wanted, size, size - wanted
   while low < high do

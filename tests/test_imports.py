@@ -10,8 +10,8 @@ from tests.support.paths import ROOT
 
 PACKAGE = ROOT / "eventscache"
 
-# Each package, or module beside the packages, and what it may import. To read from the top: a line names only lines
-# above it. docs/architecture.md draws the same.
+# Each package, or module beside the packages, and what it may import. A line names only
+# lines above it. docs/architecture.md draws most of it.
 ALLOWED = {
     "characters": "",
     "clock": "",
@@ -98,7 +98,7 @@ def test_few_modules_stand_beside_the_packages() -> None:
     assert len([*PACKAGE.glob("*.py")]) <= MAX_MODULES
 
 
-def test_the_storage_contract_fits_on_a_screen() -> None:
+def test_the_contract_stands_alone_in_its_module() -> None:
     text = (PACKAGE / "storage" / "base.py").read_text(encoding="utf-8")
     classes = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
     assert classes == ["Storage"]

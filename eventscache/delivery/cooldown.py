@@ -33,18 +33,18 @@ class Cooldown:
         else:
             limited.append((now_us, count))
 
-    def take_counts(self) -> "LimitedCounts":
+    def take_counts(self) -> "UnreportedCounts":
         """Return the counts for the next batch, and begin new ones."""
         limited, self.limited = self.limited, None
-        return LimitedCounts(limited) if limited else NO_LIMITED_COUNTS
+        return UnreportedCounts(limited) if limited else NO_UNREPORTED_COUNTS
 
-    def restore_counts(self, counts: "LimitedCounts") -> None:
+    def restore_counts(self, counts: "UnreportedCounts") -> None:
         """Take back the counts of a batch that failed; they are older than those taken since."""
         if counts.by_second:
             self.limited = [*counts.by_second, *(self.limited or ())]
 
 
-class LimitedCounts:
+class UnreportedCounts:
     """How many events were limited locally, and when. Their ages grow while their batch is retried."""
 
     __slots__ = ("by_second",)
@@ -57,4 +57,4 @@ class LimitedCounts:
         return tuple(LimitedCount(now_us - limited_us, count) for limited_us, count in self.by_second)
 
 
-NO_LIMITED_COUNTS = LimitedCounts(())
+NO_UNREPORTED_COUNTS = UnreportedCounts(())

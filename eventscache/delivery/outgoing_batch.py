@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from eventscache.delivery.cooldown import NO_LIMITED_COUNTS, Cooldown, LimitedCounts
+from eventscache.delivery.cooldown import NO_UNREPORTED_COUNTS, Cooldown, UnreportedCounts
 from eventscache.delivery.pending import MAX_PENDING_BYTES, MAX_PENDING_EVENTS, PendingEvents
 from eventscache.storage.messages import Admission, Batch, Offer, Quota, Unsent
 from eventscache.stream import Stream
@@ -11,7 +11,7 @@ from eventscache.stream import Stream
 MAX_BATCH_EVENTS, MAX_BATCH_BYTES = 2 * MAX_PENDING_EVENTS, 2 * MAX_PENDING_BYTES
 
 
-class _Share:
+class _CollectionPart:
     """What a batch brings to one collection."""
 
     __slots__ = ("limited_earlier", "sent", "surplus")
@@ -19,7 +19,7 @@ class _Share:
     def __init__(self) -> None:
         self.sent = 0
         self.surplus = 0
-        self.limited_earlier: LimitedCounts = NO_LIMITED_COUNTS
+        self.limited_earlier: UnreportedCounts = NO_UNREPORTED_COUNTS
 
     def add(self, cooldown: Cooldown, count: int, size: int, now_us: int) -> int:
         """Return how many of some more events are sent as payloads; the others are surplus, or limited locally."""
@@ -37,7 +37,7 @@ class _Share:
         return _NOTHING_UNSENT
 
 
-_NOTHING_UNSENT, _EMPTY = Unsent(), _Share()
+_NOTHING_UNSENT, _EMPTY = Unsent(), _CollectionPart()
 
 
 class OutgoingBatch:
@@ -60,7 +60,7 @@ class OutgoingBatch:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._all = _Share()
+        self._all = _CollectionPart()
         self._error = _EMPTY  # shared: most batches hold no errors
         self._offers: list[Offer] = []
         self._sent_counts: list[tuple[int, int]] = []  # per pending events: how many go to `all`, how many to `error`
@@ -86,7 +86,7 @@ class OutgoingBatch:
         to_error = 0
         if pending.failed:
             if self._error is _EMPTY:
-                self._error = _Share()
+                self._error = _CollectionPart()
             to_error = self._error.add(error, count, self._size, now_us)
         self.pending.append(pending)
         self.size_bytes += pending.size_bytes
@@ -107,7 +107,7 @@ class OutgoingBatch:
             self._all.limited_earlier = all.take_counts()
         if error.limited:
             if self._error is _EMPTY:
-                self._error = _Share()
+                self._error = _CollectionPart()
             self._error.limited_earlier = error.take_counts()
 
     def restore_counts(self, all: Cooldown, error: Cooldown) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 
 class Receipt:
-    """Counts what became of a caller's events, and lets it wait for that: each is stored, limited or dropped."""
+    """Lets a caller wait until each of its events is stored, limited or dropped, and counts these."""
 
     __slots__ = ("_complete", "_outstanding", "dropped", "limited", "stored")
 

@@ -81,7 +81,7 @@ class Sender:
         self._running = False
         self._dispatch_scheduled = False
         self._calls: set[asyncio.Task[None]] = set()
-        self._first_tries = 0  # calls that the storage has not answered yet, without those that retry
+        self._unanswered_first_tries = 0  # calls that the storage has not answered yet, without those that retry
         self._log = StorageLog(quota, now_us)
 
     @property
@@ -109,8 +109,8 @@ class Sender:
             asyncio.get_running_loop().call_soon(self._dispatch)
 
     def dispatch_now(self) -> None:
-        """Send what is ready in this turn, unless a first try is in flight: a caller waits for it."""
-        if self._running and not self._first_tries:
+        """Send what is ready in this turn, as a caller waits; if a first try is in flight, its answer does so."""
+        if self._running and not self._unanswered_first_tries:
             self._dispatch()
 
     def _dispatch(self) -> None:
@@ -125,10 +125,14 @@ class Sender:
             return
         source = self._source
         while source.ready and self._running and len(self._calls) < self._pool_size:
-            if self._first_tries and len(source.ready) < MAX_CALL_STREAMS and source.waiting_bytes < MAX_BATCH_BYTES:
+            if (
+                self._unanswered_first_tries
+                and len(source.ready) < MAX_CALL_STREAMS
+                and source.waiting_bytes < MAX_BATCH_BYTES
+            ):
                 return
             if in_flight := self._take_batches():
-                self._first_tries += 1
+                self._unanswered_first_tries += 1
                 call = asyncio.create_task(self._send(in_flight))
                 self._calls.add(call)
                 call.add_done_callback(self._on_call_done)
@@ -168,7 +172,7 @@ class Sender:
         except Exception as fault:  # a bug of a backend must neither stop the sender nor leave events uncounted
             answered = [(sent, fault) for sent in in_flight]
         finally:
-            self._first_tries -= 1
+            self._unanswered_first_tries -= 1
         unanswered = {}
         for sent, answer in answered:
             if isinstance(answer, StorageUnavailable):

@@ -18,3 +18,6 @@ NATIVE: Final[Mapping[str, Parser]] = {
 
 JITSU: Final[Parser] = jitsu.parse
 """Jitsu's plain bodies, whatever their content type: browsers' beacons send JSON as `text/plain`."""
+
+PARSERS: Final = (*dict.fromkeys(NATIVE.values()), JITSU)
+"""All of them, each once."""

@@ -1,1 +1,1 @@
-"""The live view: what is new in streams, polled once for all subscribers."""
+"""The push: polls streams once for all subscribers, and sends each what is new for it."""

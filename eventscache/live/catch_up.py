@@ -56,7 +56,7 @@ class CatchUp:
                 raise fault
         resumes = self._cursor is not None and not self._outbox.ready
         for stream in new:
-            async for message in self._read(stream, fresh=resumes):
+            async for message in self._read(stream, poll_again=resumes):
                 yield message
         for stream in new:
             async for message in self._listen(stream):
@@ -88,10 +88,10 @@ class CatchUp:
         page = await self._cache.fetch(stream, query, self._filter.event_filter)
         return Position(page.events[-1][0] - 1) if page.events else newest
 
-    async def _read(self, stream: Stream, *, fresh: bool) -> AsyncIterator[Message]:
-        """Yield what is new since the position. Unless `fresh`, what the last poll found is recent enough."""
+    async def _read(self, stream: Stream, *, poll_again: bool) -> AsyncIterator[Message]:
+        """Yield what is new since the position; `poll_again` even if the poller is at the same position."""
         position = self._positions.get(stream)
-        if position == self._streams[stream].selected.tail.position and not fresh:
+        if position == self._streams[stream].selected.tail.position and not poll_again:
             return
         tail = Tail(self._cache, stream, errors=self._filter.errors, position=position)
         async with self._pollers.slots:
@@ -108,7 +108,7 @@ class CatchUp:
         """Listen to the poller of a stream, and yield what is new since it was read."""
         self._streams.listen(stream)
         try:
-            async for message in self._read(stream, fresh=False):
+            async for message in self._read(stream, poll_again=False):
                 yield message
         except StorageError:
             self._streams.stop_listening(stream)  # until that was read

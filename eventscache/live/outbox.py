@@ -13,71 +13,71 @@ from eventscache.stream import Stream
 _SMALL_ENTRY_BYTES = 100
 
 
-class Skipped(NamedTuple):
+class FilteredOut(NamedTuple):
     """An event that the filter leaves out: it is not sent, but the position moves on."""
 
     stream: Stream
     position: Position
 
 
-class Oldest(NamedTuple):
-    """The number of the oldest event that is left in a stream: some before it may have been missed."""
+class PossibleGap(NamedTuple):
+    """The oldest event that is left in a stream: earlier ones may be missing."""
 
     stream: Stream
     sequence: int
 
 
 class Restarted(NamedTuple):
-    """The numbers of a stream began anew."""
+    """The sequence numbers of a stream started again."""
 
     stream: Stream
 
 
-Entry = LiveEvent | Signal | Cleared | Counters | Skipped | Oldest | Restarted
+Queued = LiveEvent | Signal | Cleared | Counters | FilteredOut | PossibleGap | Restarted
 
 
 class Outbox:
     """The queue of one subscriber, and its position in each stream.
 
     An entry becomes a message only when it is sent, since the position decides then: no event is sent twice, and a gap
-    is as large as what was not sent. `size` is about how many bytes wait. `ready`: all events from before were sent.
+    is as large as what was not sent. `size_bytes` is about how many bytes wait. `ready`: the history was sent.
     `closed`: nothing more is sent.
     """
 
     def __init__(self, stream_filter: StreamFilter) -> None:
         self.positions = SentPositions()
-        self.size = 0
+        self.size_bytes = 0
         self.ready = False
         self.closed = False
         self._filter = stream_filter
-        self._queue: deque[Entry] = deque()
+        self._queue: deque[Queued] = deque()
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: Queued) -> None:
         """Add an entry to the queue."""
         self._queue.append(entry)
-        self.size += _size(entry)
+        self.size_bytes += _size_bytes(entry)
 
     def pop(self) -> Message | None:
         """Remove the first entry from the queue, and return its message if there is anything to send."""
         entry = self._queue.popleft()
-        self.size -= _size(entry)
+        self.size_bytes -= _size_bytes(entry)
         return self.message(entry)
 
-    def entries(self, stream: Stream, changes: Changes) -> Iterator[Entry]:
+    def entries(self, stream: Stream, changes: Changes) -> Iterator[Queued]:
         """Yield the entries for the changes of a stream."""
         if changes.cleared:
             yield Cleared(stream)
         if changes.restarted or self._restart_emptied(stream, changes):
             yield Restarted(stream)
         elif changes.gap:
-            yield Oldest(stream, changes.events[0].sequence)
+            yield PossibleGap(stream, changes.events[0].sequence)
         for live_event in changes.events:
-            yield live_event if self._filter.matches(live_event) else Skipped(stream, live_event.position)
+            yield live_event if self._filter.matches(live_event) else FilteredOut(stream, live_event.position)
 
-    def message(self, entry: Entry) -> Message | None:
+    def message(self, entry: Queued) -> Message | None:
         """Move the position to an entry, and return its message; None if it was sent before or is not to be sent."""
         if isinstance(entry, Signal | Cleared | Counters):
             return entry
@@ -88,7 +88,7 @@ class Outbox:
             case Restarted(stream):
                 self.positions.move(stream, START)
                 return Gap(stream, None)
-            case Oldest(stream, oldest):
+            case PossibleGap(stream, oldest):
                 return self._gap(stream, position.number, oldest)
         if entry.position.number <= position.number:
             return None
@@ -110,5 +110,5 @@ class Outbox:
         return True
 
 
-def _size(entry: Entry) -> int:
-    return entry.size if isinstance(entry, LiveEvent) else _SMALL_ENTRY_BYTES
+def _size_bytes(entry: Queued) -> int:
+    return entry.size_bytes if isinstance(entry, LiveEvent) else _SMALL_ENTRY_BYTES

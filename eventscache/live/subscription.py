@@ -10,7 +10,7 @@ from eventscache.live.catch_up import CatchUp
 from eventscache.live.cursor import Cursor
 from eventscache.live.followed_streams import FollowedStreams
 from eventscache.live.messages import Message, Signal
-from eventscache.live.outbox import Entry, Outbox
+from eventscache.live.outbox import Outbox, Queued
 from eventscache.live.poller import Pollers
 from eventscache.live.stream_filter import StreamFilter
 from eventscache.live.tail import Changes
@@ -176,7 +176,7 @@ class Subscription:
         """
         if self._client.gone or (self._until is not None and now >= self._until):
             self.end()
-        elif self._outbox.size + self._client.unread > _MAX_UNREAD_BYTES:
+        elif self._outbox.size_bytes + self._client.unread > _MAX_UNREAD_BYTES:
             self._client.cut()
             self.end()
 
@@ -199,7 +199,7 @@ class Subscription:
         if not self._outbox and self._is_silent(now):
             self._put(Signal.KEEPALIVE)
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: Queued) -> None:
         self._outbox.put(entry)
         self._wakeup.set()
 

@@ -46,7 +46,7 @@ class LiveEvent:
         return self._searchable_text
 
     @property
-    def size(self) -> int:
+    def size_bytes(self) -> int:
         """About how many bytes it takes."""
         event = self.event
         return len(event.original) + len(event.success) + len(event.malformed) + len(event.error) + _OBJECT_BYTES

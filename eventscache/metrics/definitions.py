@@ -104,7 +104,7 @@ METRICS: Final = (
     ),
     Metric(
         "eventscache_storage_up",
-        "1 if the storage answered the last call of every process, else 0",
+        "1 if the storage answered the last insert of every process, else 0",
         (Value("storages_down", lambda cache, _: int(not cache.queue.sender.storage_available)),),
         gauge=True,
         show=lambda storages_down: int(not storages_down),

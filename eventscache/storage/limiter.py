@@ -4,6 +4,9 @@ An event offered at time t is admitted if fewer than `size` admissions are young
 bucket, which refills `size` tokens per window, holds at least one token. Otherwise it is limited, and the bucket keeps
 at most one token: the stream offers too much, and loses the right to a burst until its bucket has filled again. All
 times are whole microseconds; tokens are scaled by the window, so nothing is ever rounded.
+
+`lua/insert.lua` has the same rules, and explains them in full: change both. `tests/storage/test_model.py` compares
+them.
 """
 
 from array import array
@@ -82,6 +85,7 @@ class Limiter:
         tokens = self._refilled(time_us, quota)
         ages = [limited.age_us for limited in limited_earlier if limited.events]
         if ages:
+            # The youngest one left at most one token, and since then the bucket has been refilled.
             tokens = min(tokens, window + min(ages) * size)
         admitted = min(self._free(min(offered, size), time_us, quota), tokens // window)
         tokens -= admitted * window

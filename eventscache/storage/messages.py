@@ -39,7 +39,7 @@ class LimitedCount(NamedTuple):
 
 
 class Unsent(msgspec.Struct, frozen=True):
-    """Events of a batch that travel to one collection as counts only, without their payloads.
+    """Events that reach one collection as counts, without payloads.
 
     `surplus` events are offered at the same instant, after the payloads: with `size` payloads before them none can
     be admitted. `limited_earlier` counts events that a cooldown limited before the batch was sent.
@@ -62,8 +62,8 @@ class Batch(msgspec.Struct, frozen=True):
     """Events of one stream, offered at one instant, oldest first.
 
     `writer` names one run of one process, and `number` grows with each of its batches: the two make a batch
-    idempotent, like Kafka's producer id and sequence. If there are `max_streams` already, a new stream evicts the
-    least recently active one, or raises `TooManyStreams` unless `may_evict`.
+    idempotent, like Kafka's producer id and sequence. If there are `max_streams` already and it `may_evict`,
+    a new stream evicts the least recently active one; else `TooManyStreams` is raised.
     """
 
     stream: Stream
@@ -86,8 +86,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Admission(msgspec.Struct, frozen=True):
     """The answer to a batch; a decision is None if its collection was offered nothing and had nothing limited earlier.
 
-    `at_us` is the stream's time of the decisions. No two admissions of a stream overlap, and admissions with
-    different times took place in the order of these times. `stale` means that a later batch of the same writer was
+    `at_us` is the stream's time of the decisions. The batches of a stream are decided one after another;
+    a later decision never has an earlier time. `stale` means that a later batch of the same writer was
     applied already: nothing was changed, and nothing is known about this one (`at_us` is 0). `other_quota` is the
     quota of the previous batch if it differs: two sidecars have different settings.
     """

@@ -128,7 +128,7 @@ def test_events_are_rejected_or_valid_and_byte_for_byte(body: bytes) -> None:
             place = body.index(event, place) + len(event)
 
 
-@pytest.mark.parametrize("parse", sorted({*formats.NATIVE.values(), formats.JITSU}, key=str))
+@pytest.mark.parametrize("parse", formats.PARSERS)
 @fuzz
 @given(body=BODIES)
 def test_every_format_rejects_a_body_or_returns_valid_objects(parse: Parser, body: bytes) -> None:

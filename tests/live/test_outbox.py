@@ -87,8 +87,8 @@ def test_the_size_is_that_of_what_waits() -> None:
     large = LiveEvent(A, 1, Event(malformed="x" * 10_000))
     box.put(large)
     box.put(Signal.KEEPALIVE)
-    assert box.size > 10_000
+    assert box.size_bytes > 10_000
     box.pop()
-    assert 0 < box.size < 1000
+    assert 0 < box.size_bytes < 1000
     box.pop()
-    assert (box.size, len(box)) == (0, 0)
+    assert (box.size_bytes, len(box)) == (0, 0)

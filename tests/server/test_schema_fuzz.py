@@ -17,6 +17,7 @@ from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from eventscache.access.api_keys import ApiKey, KeyList
+from eventscache.server.routes import ingestion
 from eventscache.server.routes.openapi import document
 from tests.support.fuzz import fuzzed, in_rounds, settings
 from tests.support.sidecar import CACHE
@@ -89,9 +90,8 @@ OPERATIONS = {
 def secrets(path: str) -> dict[str, str]:
     if path.startswith("/api/v1/s2s"):
         return {"X-Auth-Token": "server"}
-    return (
-        {"X-Auth-Token": "client"} if path.startswith("/api/v1/event") and path != CACHE else {"X-Admin-Token": "admin"}
-    )
+    is_ingestion = path in {ingested for _, ingested, _ in ingestion.ROUTES}
+    return {"X-Auth-Token": "client"} if is_ingestion else {"X-Admin-Token": "admin"}
 
 
 def shorten_wait(case: Any) -> None:

@@ -6,12 +6,13 @@ from eventscache.access.api_keys import ApiKey, KeyList
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.server import app
+from eventscache.server.routes import ingestion
 from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
 from tests.support.sidecar import CACHE, Sidecar, Start
 
 OPEN = {"/openapi.json", "/livez", "/readyz", "/ping", "/metrics"}
-INGESTION = {"/api/v1/event", "/api/v1/events", "/api/v1/s2s/event", "/api/v1/s2s/event/", "/api/v1/s2s/events"}
+INGESTION = {path for _, path, _ in ingestion.ROUTES}
 
 RECORD = b'{"destination_id":"d","original":{}}'
 READS = (("GET", CACHE), ("GET", "/api/v1/streams"), ("DELETE", f"{CACHE}?ids=d"))
