@@ -6,8 +6,8 @@ from collections.abc import Callable
 from eventscache.clock import MICROSECONDS
 from eventscache.delivery.stream_buffer import StreamBuffer
 
-# The longest cooldown, and the longest wait of limited counts: a second. With more than 3,333 streams, 0.3 ms for each of
-# them, or calls about limited counts would take all the time; at most 30 seconds.
+# The longest cooldown, and the longest wait of limited counts: a second. With more than 3,333 streams, 0.3 ms for each
+# of them, or calls about limited counts would take all the time; at most 30 seconds.
 _DELAY_US, _DELAY_US_PER_STREAM, _LONGEST_DELAY_US = MICROSECONDS, 300, 30 * MICROSECONDS
 
 
