@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 
@@ -16,7 +15,7 @@ from eventscache.demo.run import Demo
 from eventscache.demo.traffic import CYCLE_SECONDS, Record, Traffic
 from eventscache.storage.messages import Query
 from eventscache.stream import Namespace, Status, Stream
-from tests.cli.test_commands import GENEROUS_SECONDS, clean_environment
+from tests.support.command import EVENTSCACHE, GENEROUS_SECONDS, clean_environment, run
 from tests.support.fake_clock import FakeClock
 from tests.support.paths import ROOT
 
@@ -113,7 +112,7 @@ async def test_traffic_goes_on_at_its_pace() -> None:
 def process() -> Iterator["subprocess.Popen[str]"]:
     """A demo that somebody started whose other sidecars have a storage."""
     environment = clean_environment(EVENTSCACHE_STORAGE="redis://127.0.0.1:1/0", PYTHONUNBUFFERED="1")
-    command = [sys.executable, "-m", "eventscache", "demo", "--port", "0"]
+    command = [*EVENTSCACHE, "demo", "--port", "0"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT, env=environment
     )
@@ -132,16 +131,7 @@ async def test_the_command_serves_a_filled_cache_until_it_is_told_to_stop(proces
 
 
 def test_the_demo_is_not_for_everybody() -> None:
-    command = [sys.executable, "-m", "eventscache", "demo", "--port", "0", "--host", "0.0.0.0"]
-    finished = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=clean_environment(),
-        timeout=GENEROUS_SECONDS,
-    )
+    finished = run("demo", "--port", "0", "--host", "0.0.0.0")
     assert finished.returncode == 2
     assert "admin_tokens" in finished.stderr
 

@@ -8,7 +8,7 @@ from eventscache.errors import ConfigError
 from eventscache.server import app
 from eventscache.server.startup_checks import require_c_parser
 from eventscache.storage.memory import MemoryStorage
-from tests.cli.test_commands import run
+from tests.support.command import run
 
 
 def test_the_parser_in_c_is_what_the_server_uses() -> None:

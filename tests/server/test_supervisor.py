@@ -14,10 +14,9 @@ from eventscache.cache import EventsCache
 from eventscache.metrics.shared_memory import SharedMetrics
 from eventscache.metrics.snapshot import DROP_REASONS, MetricsSnapshot
 from eventscache.storage.memory import MemoryStorage
-from tests.cli.test_commands import CACHE, Process, Serve, run, serve
+from tests.support.command import Process, Serve, run
 from tests.support.redis_server import RedisServer, wait_until
-
-__all__ = ["serve"]
+from tests.support.sidecar import CACHE
 
 PREFIX = {"EVENTSCACHE_PREFIX": "eventscache:workers"}
 

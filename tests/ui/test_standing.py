@@ -8,7 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from eventscache.access.api_keys import ApiKey, KeyList
-from tests.ui.conftest import TOKEN, Look, Server, StartServer, View, done, failed
+from tests.support.live_view import TOKEN, Look, Server, StartServer, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
