@@ -2,12 +2,14 @@ import contextlib
 import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 import structlog
 
 import eventscache.testing  # noqa: F401 - first, so that its asserts explain themselves
+from tests.support import distribution
 from tests.support.certificates import Certificates
 from tests.support.fault_proxy import FaultProxy
 from tests.support.missing import missing
@@ -28,6 +30,27 @@ pytest_plugins = ["tests.support.command", "tests.support.sidecar"]
 
 hypothesis.settings.register_profile("thorough", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("thorough")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    distribution.mark(items)
+    if hasattr(config, "workerinput"):
+        distribution.sort(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        """Gives each group of tests to one process."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return distribution.group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -52,9 +75,15 @@ def redis_servers() -> Iterator[dict[str, RedisServer]]:
         }
 
 
+@pytest.fixture
+def redis_server(redis_servers: dict[str, RedisServer]) -> RedisServer:
+    """The newest of them: what a test asks of Redis by way of the storage, an older one answers alike."""
+    return redis_servers[NEWEST]
+
+
 @pytest.fixture(params=sorted(SERVERS) or [NONE_INSTALLED])
-def redis_server(request: pytest.FixtureRequest, redis_servers: dict[str, RedisServer]) -> RedisServer:
-    """Each of them in turn."""
+def each_redis_server(request: pytest.FixtureRequest, redis_servers: dict[str, RedisServer]) -> RedisServer:
+    """Each of them in turn, where versions may differ: in what scripts may do, and in what the driver meets."""
     return redis_servers[request.param]
 
 

@@ -23,7 +23,7 @@ from tests.support.sidecar import CACHE
 from tests.support.threaded_sidecar import served
 
 # A request is long, and to find the shortest one that fails takes longer than anybody waits.
-WITHOUT_SHRINKING = hypothesis.settings(settings(20), phases=[hypothesis.Phase.generate], stateful_step_count=8)
+WITHOUT_SHRINKING = hypothesis.settings(settings(10), phases=[hypothesis.Phase.generate], stateful_step_count=8)
 FIELDS = st.fixed_dictionaries(
     {"destination_id": st.sampled_from(["a", "b"]), "original": st.dictionaries(st.text(), st.none() | st.integers())},
 )

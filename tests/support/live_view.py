@@ -1,12 +1,13 @@
 """The live view in a real browser, over a sidecar of its own."""
 
+import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Browser, Error, Locator, Page, expect
 
 from eventscache.config.settings import Settings
 from eventscache.errors import StorageUnavailable
@@ -18,6 +19,7 @@ from eventscache.stream import Stream
 
 TOKEN = "sesame-opens"
 HERE = "127.0.0.1"
+LEAVE_SECONDS = 10
 
 
 def _compact(value: Any) -> str:
@@ -91,8 +93,12 @@ class Server:
 
 
 def browser_arguments() -> list[str]:
-    """A container's root has no sandbox to put the browser in; the pages are our own."""
-    return ["--no-sandbox"] if os.geteuid() == 0 else []
+    """A container's root has no sandbox to put the browser in; the pages are our own.
+
+    Each server is an origin of its own, for which the browser would start another process.
+    """
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return [*sandbox, "--disable-site-isolation-trials", "--renderer-process-limit=1"]
 
 
 class View:
@@ -104,14 +110,18 @@ class View:
         self.faults: list[str] = []
         self.requests: list[Any] = []
         self.away = False  # the server is expected not to answer, or to refuse
-        page.on("console", lambda message: self._note(f"console: {message.text}") if message.type == "error" else None)
-        page.on("pageerror", lambda fault: self.faults.append(f"exception: {fault}"))
-        page.on("dialog", lambda dialog: self.faults.append(f"dialog: {dialog.message}"))
-        page.on("request", self._note_request)
+        self._listeners: dict[Any, Callable[[Any], None]] = {
+            "console": self._note_message,
+            "pageerror": lambda fault: self.faults.append(f"exception: {fault}"),
+            "dialog": lambda dialog: self.faults.append(f"dialog: {dialog.message}"),
+            "request": self._note_request,
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
 
-    def _note(self, text: str) -> None:
-        if not (self.away and "Failed to load resource" in text):
-            self.faults.append(text)
+    def _note_message(self, message: Any) -> None:
+        if message.type == "error" and not (self.away and "Failed to load resource" in message.text):
+            self.faults.append(f"console: {message.text}")
 
     def _note_request(self, request: Any) -> None:
         self.requests.append(request)
@@ -122,6 +132,16 @@ class View:
         await self.page.goto(f"{self.server.address}/ui/{fragment}")
         if not self.away:
             await expect(self["#state"]).to_have_attribute("data-state", "live")
+
+    async def leave(self) -> None:
+        """Leave the window as it was before it was opened."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        await self.page.unroute_all()
+        if self.page.url.startswith(self.server.address):
+            await self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        await self.page.mouse.move(0, 0)
+        await self.page.goto("about:blank")
 
     def __getitem__(self, selector: str) -> Locator:
         return self.page.locator(selector)
@@ -175,3 +195,37 @@ def failed(event_id: str, stream: str = "my_destination", error: str = "type cha
 
 StartServer = Callable[..., Awaitable[Server]]
 Look = Callable[..., Awaitable[View]]
+
+
+class Windows:
+    """The windows of a browser. One of them serves test after test: to open one takes longer than most tests."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._free: Page | None = None
+
+    async def new(self, width: int, height: int, **settings: Any) -> Page:
+        context = await self._browser.new_context(
+            viewport={"width": width, "height": height}, permissions=["clipboard-read", "clipboard-write"], **settings
+        )
+        return await context.new_page()
+
+    async def take(self, width: int, height: int) -> Page:
+        """Return the window that is used again, or a new one if it is in use."""
+        page, self._free = self._free, None
+        if page is None:
+            return await self.new(width, height)
+        await page.set_viewport_size({"width": width, "height": height})
+        return page
+
+    async def give_back(self, view: View) -> None:
+        """Keep a window for the next test, unless it hangs or there is one."""
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await view.leave()
+        except (TimeoutError, Error):
+            await view.page.context.close()
+        else:
+            if self._free:
+                await self._free.context.close()
+            self._free = view.page

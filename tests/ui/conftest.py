@@ -6,10 +6,11 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from tests.support.live_view import Look, Server, StartServer, View, browser_arguments
+from tests.support.live_view import Look, Server, StartServer, View, Windows, browser_arguments
 from tests.support.missing import missing
 
 
@@ -43,20 +44,30 @@ async def server(start: StartServer) -> Server:
     return await start()
 
 
+@pytest.fixture(scope="session")
+def windows(browser: Browser) -> Windows:
+    return Windows(browser)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def look(browser: Browser) -> AsyncIterator[Look]:
-    """Open windows, and see to it that they did nothing which they must not do."""
+async def look(windows: Windows) -> AsyncIterator[Look]:
+    """Open windows, and see to it that they did nothing which they must not do.
+
+    A window with settings is closed after the test, and so is one that is asked for with `own`: for what cannot be
+    undone. All others are used again.
+    """
     async with AsyncExitStack() as stack:
         views: list[View] = []
 
-        async def window(server: Server, width: int = 1440, height: int = 800, **settings: Any) -> View:
-            context = await browser.new_context(
-                viewport={"width": width, "height": height},
-                permissions=["clipboard-read", "clipboard-write"],
-                **settings,
-            )
-            stack.push_async_callback(context.close)
-            view = View(await context.new_page(), server)
+        async def window(
+            server: Server, width: int = 1440, height: int = 800, *, own: bool = False, **settings: Any
+        ) -> View:
+            if own or settings:
+                view = View(await windows.new(width, height, **settings), server)
+                stack.push_async_callback(view.page.context.close)
+            else:
+                view = View(await windows.take(width, height), server)
+                stack.push_async_callback(windows.give_back, view)
             views.append(view)
             return view
 
