@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := setup.py eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run demo test fuzz lint format bench bench-quick bench-micro bench-storage freshness screenshots package lock audit clean
+.PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage freshness screenshots package lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -17,9 +17,15 @@ run: .venv/installed ## start the server on http://127.0.0.1:8095, over the memo
 demo: .venv/installed ## start a server on http://127.0.0.1:8095 with made-up traffic, to look around
 	$(BIN)/eventscache demo $(ARGS)
 
+# A process for each core, up to a few: each has servers of its own.
+SHARED_OUT := -n logical --maxprocesses=4
+
 test: .venv/installed-dev ## run all tests, against a real Redis too
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SHARED_OUT) $(ARGS)
 	cd $(EXAMPLE) && ../../$(BIN)/python -m pytest
+
+test-fast: .venv/installed-dev ## run the tests that need no browser, no cluster and no simulation, in under a minute
+	$(BIN)/python -m pytest $(SHARED_OUT) -m 'not (servers or browser or simulation or slow)' $(ARGS)
 
 fuzz: SECONDS := 600
 fuzz: .venv/installed-dev ## run all fuzzers, with new examples every time, for SECONDS=600 altogether

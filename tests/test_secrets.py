@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,11 @@ from eventscache.masking.mask import Mask
 from eventscache.server.http.auth import Access
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.plugins import storage_class, storage_from_url
+from tests.support import command
+from tests.support.command import GENEROUS_SECONDS
 from tests.support.paths import ROOT
 from tests.support.redis_server import RedisServer, free_port
-
-GENEROUS_SECONDS = 30
-CACHE = "/api/v1/events/cache"
+from tests.support.sidecar import CACHE
 
 MARK = "s3cr3t"
 ADMIN, JITSUS, INGEST, CLIENT, SERVER, REDIS, KEY = (
@@ -41,15 +39,8 @@ eventscache:
 ENVIRON = {"EVENTSCACHE_ADMIN_TOKENS": ADMIN, "EVENTSCACHE_INGEST_TOKENS": INGEST}
 
 
-def environment(**environ: str) -> dict[str, str]:
-    return {**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **ENVIRON, **environ}
-
-
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "eventscache", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment(**environ), timeout=60
-    )
+    return command.run(*arguments, **{**ENVIRON, **environ})
 
 
 @pytest.fixture
@@ -131,11 +122,11 @@ async def test_a_running_server_shows_no_secret(file: Path, tmp_path: Path, redi
     redis.start()
     url = f"redis://:{REDIS}@127.0.0.1:{redis.port}/0"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "eventscache", "serve", "--port", "0", "--config", str(file)),
+        *(*command.EVENTSCACHE, "serve", "--port", "0", "--config", str(file)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-        env=environment(EVENTSCACHE_STORAGE=url),
+        env=command.clean_environment(**ENVIRON, EVENTSCACHE_STORAGE=url),
     )
     assert process.stdout
     assert process.stderr
@@ -189,7 +180,7 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
     for name, text in bad.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     finished = [run("config", "--config", str(tmp_path / name), EVENTSCACHE_ADMIN_TOKENS="") for name in bad]
-    assert {command.returncode for command in finished} == {2}
+    assert {ended.returncode for ended in finished} == {2}
 
     good = f"redis://user:{REDIS}@h:1/0"
     finished += [
@@ -208,7 +199,7 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
         run("storage", "verify", f"redis://:{REDIS}@127.0.0.1:{free_port()}"),
     ]
 
-    shown = "".join(command.stdout + command.stderr for command in finished)
+    shown = "".join(ended.stdout + ended.stderr for ended in finished)
     assert "eventscache.mask.key: ***" in shown
     assert "redis://***@h:1/0" in shown
     assert "Traceback" not in shown

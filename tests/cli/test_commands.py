@@ -2,101 +2,19 @@
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
-import pytest
 
-from tests.support.paths import ROOT
+from tests.support.command import GENEROUS_SECONDS, Serve, run
 from tests.support.redis_server import RedisServer
-
-CACHE = "/api/v1/events/cache"
-GENEROUS_SECONDS = 30
-
-
-class Process:
-    """A running `eventscache serve`."""
-
-    def __init__(self, *options: str, **environ: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "eventscache", "serve", "--port", "0", *options],
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=clean_environment(**environ),
-        )
-        assert self.process.stderr
-        self.log: list[dict[str, Any]] = []
-        for line in self.process.stderr:
-            self.log.append(json.loads(line))
-            if self.log[-1]["event"] == "listening":
-                self.address = self.log[-1]["url"]
-                return
-        raise AssertionError(self.log)
-
-    def stop(self) -> int:
-        """Send SIGTERM and return the exit code; the rest of the log is read."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        _, rest = self.process.communicate(timeout=GENEROUS_SECONDS)
-        self.log += [json.loads(line) for line in rest.splitlines()]
-        return self.process.returncode
-
-
-def clean_environment(**environ: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "VIRTUAL_ENV"}}
-    return {**kept, **environ}
-
-
-Serve = Callable[..., Process]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    started: list[Process] = []
-
-    def start(*options: str, **environ: str) -> Process:
-        started.append(Process(*options, **environ))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.process.kill()
-        process.process.communicate()
-
-
-def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "eventscache", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, env=clean_environment(**environ)
-    )
-
-
-async def post(process: Process, path: str, body: Any, **headers: str) -> dict[str, Any]:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(process.address + path, json=body, headers=headers) as answer,
-    ):
-        assert answer.status < 300, await answer.text()
-        return dict(await answer.json())
-
-
-async def get(process: Process, path: str) -> dict[str, Any]:
-    async with aiohttp.ClientSession() as session, session.get(process.address + path) as answer:
-        assert answer.status == 200
-        return dict(await answer.json())
+from tests.support.sidecar import CACHE
 
 
 async def test_the_server_starts_without_configuration_and_stops_on_sigterm(serve: Serve) -> None:
     process = serve()
-    await post(process, "/api/v1/event?token=key", {"n": 1})
-    assert (await get(process, f"{CACHE}?namespace=token&ids=key"))["total_events"] == 1
+    await process.post("/api/v1/event?token=key", {"n": 1})
+    assert (await process.get(f"{CACHE}?namespace=token&ids=key"))["total_events"] == 1
     assert process.stop() == 0
     assert [line["event"] for line in process.log] == ["storage", "listening", "stopping", "stopped"]
     assert process.log[0]["url"] == "memory://"
@@ -107,28 +25,28 @@ async def test_everything_in_redis_survives_a_restart(serve: Serve, redis_server
     options = ("--storage", redis_server.storage_url)
     first = serve(*options, EVENTSCACHE_PREFIX="eventscache:restart")
     body = [{"destination_id": "d", "original": {"n": n}, "error": "no" if n % 2 else ""} for n in range(150)]
-    await post(first, f"{CACHE}?ack=stored", body)
+    await first.post(f"{CACHE}?ack=stored", body)
     queries = (f"{CACHE}?ids=d", f"{CACHE}?ids=d&status=error&limit=5", CACHE)
-    before = [await get(first, query) for query in queries]
+    before = [await first.get(query) for query in queries]
     assert first.stop() == 0
 
     second = serve(*options, EVENTSCACHE_PREFIX="eventscache:restart")
-    assert [await get(second, query) for query in queries] == before
+    assert [await second.get(query) for query in queries] == before
     assert before[0]["total_events"] == 100
     # The limiter survives as well.
-    assert (await post(second, f"{CACHE}?ack=stored", body[:3]))["stored"] == 1
+    assert (await second.post(f"{CACHE}?ack=stored", body[:3]))["stored"] == 1
     assert second.stop() == 0
 
 
 async def test_two_processes_admit_no_more_than_one(serve: Serve, redis_server: RedisServer) -> None:
     both = [serve("--storage", redis_server.storage_url, EVENTSCACHE_PREFIX="eventscache:shared") for _ in range(2)]
     await asyncio.gather(
-        *(post(process, "/api/v1/events?token=key", [{"n": n} for n in range(100)]) for process in both * 5)
+        *(process.post("/api/v1/events?token=key", [{"n": n} for n in range(100)]) for process in both * 5)
     )
     for process in both:
-        await get(process, f"{CACHE}?namespace=token&ids=key")
+        await process.get(f"{CACHE}?namespace=token&ids=key")
     for process in both:
-        answer = await get(process, f"{CACHE}?namespace=token&ids=key&limit=1000")
+        answer = await process.get(f"{CACHE}?namespace=token&ids=key&limit=1000")
         assert (answer["total_events"], answer["last_minute_limited"]) == (100, 900)
     assert [process.stop() for process in both] == [0, 0]
     assert sum(process.log[-1]["stored"] for process in both) == 100
@@ -137,7 +55,7 @@ async def test_two_processes_admit_no_more_than_one(serve: Serve, redis_server: 
 async def test_stopping_drains_the_queue(serve: Serve, redis_server: RedisServer) -> None:
     options = ("--storage", redis_server.storage_url)
     process = serve(*options, EVENTSCACHE_PREFIX="eventscache:drained")
-    await asyncio.gather(*(post(process, f"/api/v1/event?token=key{n}", {"n": n}) for n in range(200)))
+    await asyncio.gather(*(process.post(f"/api/v1/event?token=key{n}", {"n": n}) for n in range(200)))
     assert process.stop() == 0
     account = process.log[-1]
     assert (account["received"], account["stored"], account["dropped"]) == (200, 200, 0)
@@ -162,7 +80,7 @@ async def test_a_redis_that_comes_back_is_used_again(serve: Serve, redis_server:
     own = RedisServer(redis_server.binary, tmp_path)
     own.start()
     process = serve("--storage", own.storage_url)
-    assert (await post(process, f"{CACHE}?ack=stored&id=a", {"original": {}}))["stored"] == 1
+    assert (await process.post(f"{CACHE}?ack=stored&id=a", {"original": {}}))["stored"] == 1
     own.stop()
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{process.address}{CACHE}?ids=a") as answer:
@@ -173,7 +91,7 @@ async def test_a_redis_that_comes_back_is_used_again(serve: Serve, redis_server:
                 async with session.get(f"{process.address}/readyz") as answer:
                     if answer.status == 200:
                         break
-    assert (await post(process, f"{CACHE}?ack=stored&id=a", {"original": {}}))["stored"] == 1
+    assert (await process.post(f"{CACHE}?ack=stored&id=a", {"original": {}}))["stored"] == 1
     assert process.stop() == 0
     own.stop()
 

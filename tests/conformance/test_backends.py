@@ -27,8 +27,8 @@ class TestFakeRedis(StorageConformance):
 
 class TestRedis(StorageConformance):
     @pytest.fixture(autouse=True)
-    def _server(self, redis_server: RedisServer) -> None:
-        self.server = redis_server
+    def _server(self, each_redis_server: RedisServer) -> None:
+        self.server = each_redis_server
 
     def storage(self, options: StorageOptions) -> Storage:
         return storage_from_url(self.server.storage_url, options)

@@ -3,7 +3,6 @@
 import contextlib
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import msgspec
@@ -19,6 +18,7 @@ from eventscache.storage.messages import Admission, Batch, Page, Query
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Stream
 from eventscache.testing import StorageConformance
+from tests.support.command import EVENTSCACHE
 from tests.support.redis_server import RedisServer, wait_until
 
 PROMISES = [name for name in dir(StorageConformance) if name.startswith("test_")]
@@ -85,7 +85,7 @@ def test_a_backend_that_is_away_or_unknown_is_reported_in_one_line() -> None:
 def verifying(redis_server: RedisServer, admin: redis.Redis) -> Iterator[subprocess.Popen[bytes]]:
     """A process that verifies an otherwise empty server, frozen while its scratch data is there."""
     admin.flushall()
-    command = [sys.executable, "-m", "eventscache", "storage", "verify", "--rounds", "1000000"]
+    command = [*EVENTSCACHE, "storage", "verify", "--rounds", "1000000"]
     with subprocess.Popen([*command, redis_server.storage_url], stdout=subprocess.DEVNULL) as process:
         try:
             while not admin.keys("eventscache:scratch*"):

@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 
@@ -16,7 +15,7 @@ from eventscache.demo.run import Demo
 from eventscache.demo.traffic import CYCLE_SECONDS, Record, ShopTraffic
 from eventscache.storage.messages import Query
 from eventscache.stream import Namespace, Status, Stream
-from tests.cli.test_commands import GENEROUS_SECONDS, clean_environment
+from tests.support.command import EVENTSCACHE, GENEROUS_SECONDS, clean_environment, run
 from tests.support.fake_clock import FakeClock
 from tests.support.paths import ROOT
 
@@ -117,7 +116,7 @@ async def test_traffic_is_sent_when_it_is_due() -> None:
 def process() -> Iterator["subprocess.Popen[str]"]:
     """A demo, started where another storage is configured."""
     environment = clean_environment(EVENTSCACHE_STORAGE="redis://127.0.0.1:1/0", PYTHONUNBUFFERED="1")
-    command = [sys.executable, "-m", "eventscache", "demo", "--port", "0"]
+    command = [*EVENTSCACHE, "demo", "--port", "0"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT, env=environment
     )
@@ -136,16 +135,7 @@ async def test_the_command_serves_a_filled_cache_until_sigterm(process: "subproc
 
 
 def test_the_demo_does_not_listen_on_all_addresses_without_a_token() -> None:
-    command = [sys.executable, "-m", "eventscache", "demo", "--port", "0", "--host", "0.0.0.0"]
-    finished = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=clean_environment(),
-        timeout=GENEROUS_SECONDS,
-    )
+    finished = run("demo", "--port", "0", "--host", "0.0.0.0")
     assert finished.returncode == 2
     assert "admin_tokens" in finished.stderr
 

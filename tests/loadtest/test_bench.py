@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_commands import CACHE, Process, Serve, clean_environment, get, run, serve
+from tests.support.command import EVENTSCACHE, Process, Serve, clean_environment, run
 from tests.support.paths import ROOT
 from tests.support.redis_server import RedisServer
+from tests.support.sidecar import CACHE
 from tests.support.stub_server import OK, Stub
-
-__all__ = ["serve"]
 
 KEYS = "the-secret,another-secret"
 
@@ -36,7 +35,7 @@ async def test_a_closed_loop_accounts_for_every_event(serve: Serve) -> None:
     ledger = report["ledger"]
     assert (ledger["received"], ledger["stored"], ledger["limited"]) == (300, 30, 270)
     assert ledger["offered"] == {"least": 300, "most": 300}
-    streams = await get(process, "/api/v1/streams?namespace=token")
+    streams = await process.get("/api/v1/streams?namespace=token")
     assert {stream["id"] for stream in streams["streams"]} == {"bench0", "bench1", "bench2"}
 
 
@@ -66,7 +65,7 @@ async def test_records_with_errors_and_malformed_bodies(serve: Serve, redis_serv
     ledger = report["ledger"]
     assert ledger["received"] == report["events"]["sent"] == 200 - malformed
     assert ledger["stored"] + ledger["limited"] == ledger["received"]
-    found = await get(process, f"{CACHE}?ids=d0&status=error&limit=1000")
+    found = await process.get(f"{CACHE}?ids=d0&status=error&limit=1000")
     assert found["total_events"] == min(100, report["events"]["errors"] + malformed)
 
 
@@ -120,7 +119,7 @@ async def test_being_interrupted_still_reports() -> None:
 
         stub.answers = answers
         process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once
-            [sys.executable, "-m", "eventscache", "bench", stub.url, "--requests", "100000000", "--json", "-"],
+            [*EVENTSCACHE, "bench", stub.url, "--requests", "100000000", "--json", "-"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

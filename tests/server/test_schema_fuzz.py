@@ -24,7 +24,7 @@ from tests.support.sidecar import CACHE
 from tests.support.threaded_sidecar import served
 
 # Requests are long, and shrinking a failing one takes too much time.
-WITHOUT_SHRINKING = hypothesis.settings(settings(20), phases=[hypothesis.Phase.generate], stateful_step_count=8)
+WITHOUT_SHRINKING = hypothesis.settings(settings(10), phases=[hypothesis.Phase.generate], stateful_step_count=8)
 FIELDS = st.fixed_dictionaries(
     {"destination_id": st.sampled_from(["a", "b"]), "original": st.dictionaries(st.text(), st.none() | st.integers())},
 )

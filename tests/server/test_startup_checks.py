@@ -12,7 +12,7 @@ from eventscache.server import app
 from eventscache.server.http import aiohttp_internals
 from eventscache.server.startup_checks import connections_that_fit, require_aiohttp_internals, require_c_parser
 from eventscache.storage.memory import MemoryStorage
-from tests.cli.test_commands import run
+from tests.support.command import run
 from tests.support.sidecar import Log, Start
 
 

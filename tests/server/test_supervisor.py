@@ -10,10 +10,9 @@ import aiohttp
 import pytest
 
 from eventscache.metrics.parsing import parse_metrics
-from tests.cli.test_commands import CACHE, Process, Serve, run, serve
+from tests.support.command import Process, Serve, run
 from tests.support.redis_server import RedisServer, wait_until
-
-__all__ = ["serve"]
+from tests.support.sidecar import CACHE
 
 PREFIX = {"EVENTSCACHE_PREFIX": "eventscache:workers"}
 

@@ -1,6 +1,7 @@
 """Bad input, one table per theme; bad bytes on the wire are in `wire.py`.
 
-The rows are those of this project's list of bad inputs, 1 to 86; `each` and `covers` record which have a test.
+The rows are those of this project's list of bad inputs, 1 to 86; `each` and `covers` name the rows of a test, and
+`tests/test_tests.py` reads there that every row has one.
 """
 
 import gzip
@@ -18,8 +19,6 @@ ALL_ROWS = frozenset(range(1, 87))
 MEGABYTE = 2**20
 BACKSLASH = b"\\"
 
-tested: set[int] = set()
-
 
 class Case(NamedTuple):
     """One variant of a row: what is sent, and what is expected; each table has its own meaning of `expected`."""
@@ -33,14 +32,12 @@ class Case(NamedTuple):
 def each(*tables: Iterable[Case]) -> pytest.MarkDecorator:
     """Run a test with each case of some tables."""
     cases = [case for table in tables for case in table]
-    tested.update(case.row for case in cases)
     parameters = [pytest.param(case, id=f"{case.row} {case.name}") for case in cases]
     return pytest.mark.parametrize("case", parameters)
 
 
-def covers(*rows: int) -> Callable[[Test], Test]:
-    """Record which rows a test without a table is about."""
-    tested.update(rows)
+def covers(*_rows: int) -> Callable[[Test], Test]:
+    """Name the rows that a test is about which needs no table."""
     return lambda test: test
 
 

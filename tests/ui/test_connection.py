@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from eventscache.access.api_keys import ApiKey, KeyList
-from tests.ui.conftest import TOKEN, Look, Server, StartServer, View, done, failed
+from tests.support.live_view import TOKEN, Look, Server, StartServer, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -62,7 +62,7 @@ async def test_no_secret_of_the_configuration_is_sent_to_the_page(start: StartSe
     }
     keys = KeyList((ApiKey("web", client_secret="js.web.secret", server_secret="s2s.web.secret"),))
     server = await start(**secrets, api_keys=keys, mask_hash=("**.email",), mask_key="a-mask-key")
-    view = await look(server)
+    view = await look(server, own=True)
     await view.page.add_init_script(RECORD_ANSWERS)
     view.away = True
     await view.open()

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.ui.conftest import Look, Server, StartServer, View, done, failed
+from tests.support.live_view import Look, Server, StartServer, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from eventscache.access.api_keys import ApiKey, KeyList
-from tests.ui.conftest import Look, Server, StartServer, View
+from tests.support.live_view import Look, Server, StartServer, View
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

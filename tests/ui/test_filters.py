@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.ui.conftest import Look, Server, View, done, failed
+from tests.support.live_view import Look, Server, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from eventscache.server.routes.static_files import HEADERS
+from tests.support.live_view import Server
 from tests.support.paths import ROOT
-from tests.ui.conftest import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from tests.ui.conftest import View
+from tests.support.live_view import View
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.async_api import expect
 
-from tests.ui.conftest import Look, Server, View, done, failed
+from tests.support.live_view import Look, Server, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

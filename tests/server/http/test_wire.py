@@ -6,15 +6,13 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from yarl import URL
 
-from tests.server import test_corpus
-from tests.support import corpus, wire
+from tests.support import wire
 from tests.support.corpus import Case, covers, each
+from tests.support.raw_client import Client
 from tests.support.sidecar import CACHE, Log, Sidecar, Start
 from tests.support.wire import CLOSE, EVENT, post, replies
 
-GENEROUS_SECONDS = 20
 FIXED_MESSAGES = {"the request is not valid HTTP/1.1", "the body is not valid HTTP/1.1"}
 PIPELINED = 5000
 OK = b'{"status":"ok"}'
@@ -30,37 +28,6 @@ async def assert_calm(sidecar: Sidecar, log: Log) -> None:
     """Other clients are served, and nothing was logged with a traceback."""
     await sidecar.still_serves()
     assert log.faults == []
-
-
-class Client:
-    """One connection, bytes in and bytes out."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def of(cls, sidecar: Sidecar) -> "Client":
-        url = URL(sidecar.address)
-        return cls(*await asyncio.open_connection(url.host, url.port))
-
-    def send(self, data: bytes) -> None:
-        self._writer.write(data)
-
-    def end(self) -> None:
-        """Send no more, and still read."""
-        with contextlib.suppress(OSError):
-            self._writer.write_eof()
-
-    async def read(self, until: bytes = b"") -> bytes:
-        """Return all until some bytes, or until the connection is closed."""
-        async with asyncio.timeout(GENEROUS_SECONDS):
-            return await (self._reader.readuntil(until) if until else self._reader.read())
-
-    async def close(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(ConnectionError):
-            await self._writer.wait_closed()
 
 
 Connect = Callable[[Sidecar], Awaitable[Client]]
@@ -313,8 +280,3 @@ async def test_an_invalid_content_type_is_rejected_for_records(sidecar: Sidecar,
         answer = await sidecar.raw(head + b"Content-Type: " + kind + b"\r\n\r\n" + EVENT)
         assert [reply.status for reply in replies(answer)] == [415]
     await assert_calm(sidecar, log)
-
-
-def test_every_row_of_the_list_has_a_test() -> None:
-    assert test_corpus.INGEST  # importing it notes its rows as well
-    assert corpus.tested == corpus.ALL_ROWS

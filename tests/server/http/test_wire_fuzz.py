@@ -10,7 +10,7 @@ import os
 import time
 from random import Random
 
-from tests.server.http.test_wire import Client
+from tests.support.raw_client import Client
 from tests.support.sidecar import CACHE, HONEST, Log, Sidecar, Start
 from tests.support.wire import CHUNKED, CLOSE, HOST, LENGTH, chunked, chunks, get, post, replies
 

@@ -22,11 +22,10 @@ from eventscache.storage.redis.connect import client_from_url
 from eventscache.storage.redis.keys import Keys
 from eventscache.stream import Namespace, Stream
 from eventscache.testing import StorageConformance, Writer, payloads, success
-from tests.conftest import NEWEST, SERVERS, binary_of, short_folder
 from tests.support.certificates import Certificates
 from tests.support.redis_cluster import Cluster
 from tests.support.redis_sentinel import SentinelTrio
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import NEWEST, SERVERS, RedisServer, binary_of, short_folder
 
 TOKEN = Stream(Namespace.TOKEN, "key")
 WIDE = Quota(100_000, MICROSECONDS)

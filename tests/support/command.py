@@ -1,0 +1,98 @@
+"""The `eventscache` command as a user starts it: a process of its own, with an environment of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.paths import ROOT
+
+GENEROUS_SECONDS = 30
+EVENTSCACHE = (sys.executable, "-m", "eventscache")
+
+
+def clean_environment(**environ: str) -> dict[str, str]:
+    """Return an environment without any settings but the given ones."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "VIRTUAL_ENV"}}
+    return {**kept, **environ}
+
+
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*EVENTSCACHE, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=clean_environment(**environ),
+        timeout=2 * GENEROUS_SECONDS,
+    )
+
+
+class Process:
+    """A running `eventscache serve`, on a free port."""
+
+    def __init__(self, *options: str, **environ: str) -> None:
+        self.process = subprocess.Popen(
+            [*EVENTSCACHE, "serve", "--port", "0", *options],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=clean_environment(**environ),
+        )
+        assert self.process.stderr
+        self.log: list[dict[str, Any]] = []
+        for line in self.process.stderr:
+            self.log.append(json.loads(line))
+            if self.log[-1]["event"] == "listening":
+                self.address = self.log[-1]["url"]
+                return
+        raise AssertionError(self.log)
+
+    def stop(self) -> int:
+        """Send SIGTERM and return the exit code; the rest of the log is read."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        _, rest = self.process.communicate(timeout=GENEROUS_SECONDS)
+        self.log += [json.loads(line) for line in rest.splitlines()]
+        return self.process.returncode
+
+    async def post(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
+        """Post JSON, and return the body of the answer."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(self.address + path, json=body, headers=headers) as answer,
+        ):
+            assert answer.status < 300, await answer.text()
+            return dict(await answer.json())
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """Return the body of an answer that is JSON."""
+        async with aiohttp.ClientSession() as session, session.get(self.address + path) as answer:
+            assert answer.status == 200
+            return dict(await answer.json())
+
+
+Serve = Callable[..., Process]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start servers with options and environment variables; they end with the test."""
+    started: list[Process] = []
+
+    def start(*options: str, **environ: str) -> Process:
+        started.append(Process(*options, **environ))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.process.kill()
+        process.process.communicate()
