@@ -8,7 +8,7 @@ from eventscache.errors import ConfigError
 from eventscache.server import app
 from eventscache.server.startup_checks import require_c_parser
 from eventscache.storage.memory import MemoryStorage
-from tests.support.command import run
+from tests.support.command import run_afresh
 
 
 def test_the_parser_in_c_is_what_the_server_uses() -> None:
@@ -26,7 +26,7 @@ async def test_no_sidecar_is_made_over_the_python_parser(monkeypatch: pytest.Mon
 
 
 def test_the_start_is_refused_with_what_to_do() -> None:
-    finished = run("serve", "--port", "0", AIOHTTP_NO_EXTENSIONS="1")
+    finished = run_afresh("serve", "--port", "0", AIOHTTP_NO_EXTENSIONS="1")
     assert finished.returncode == 2
     assert "unset AIOHTTP_NO_EXTENSIONS" in finished.stderr
     assert finished.stderr.startswith("eventscache: aiohttp works without its HTTP parser in C")

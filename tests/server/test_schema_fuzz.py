@@ -22,6 +22,8 @@ from tests.support.fuzz import fuzzed, in_rounds, settings
 from tests.support.sidecar import CACHE
 from tests.support.threaded_sidecar import served
 
+pytestmark = pytest.mark.slow
+
 # A request is long, and to find the shortest one that fails takes longer than anybody waits.
 WITHOUT_SHRINKING = hypothesis.settings(settings(10), phases=[hypothesis.Phase.generate], stateful_step_count=8)
 FIELDS = st.fixed_dictionaries(

@@ -23,6 +23,8 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.redis_cluster import Cluster
 from tests.support.redis_server import RedisServer, wait_until
 
+pytestmark = pytest.mark.slow
+
 # Nothing is limited here, so that all that was acknowledged must be there.
 QUOTA = Quota(100_000, MICROSECONDS)
 STREAMS = [Stream(namespace, f"stream {nth}") for nth, namespace in enumerate([*Namespace, *Namespace])]
