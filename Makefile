@@ -54,7 +54,7 @@ bench-quick: .venv/installed-dev ## do the same in under two minutes
 	$(BIN)/python -m benchmarks.compare --quick $(ARGS)
 
 bench-micro: .venv/installed-dev ## time single steps: parser, cooldown, queue, storages
-	$(BIN)/python -m pytest benchmarks/micro $(ARGS)
+	$(BIN)/python -m pytest -p benchmark benchmarks/micro $(ARGS)
 
 bench-storage: .venv/installed-dev ## measure batches into Redis against what they cannot do without
 	$(BIN)/python benchmarks/insert.py $(ARGS)

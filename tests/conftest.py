@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 import eventscache.testing  # noqa: F401 - first, so that its asserts explain themselves
+from eventscache.server.routes.static_files import StaticFile
 from tests.support import distribution
 from tests.support.certificates import Certificates
 from tests.support.fault_proxy import FaultProxy
@@ -58,6 +59,14 @@ def _logging_as_before() -> Iterator[None]:
     root.handlers[:] = before
     if structlog.is_configured():
         structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pages_compressed_once() -> Iterator[None]:
+    """Keep what a server makes of the live view's files at its start: more than a thousand are started here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StaticFile, "of", staticmethod(functools.cache(StaticFile.of)))
+        yield
 
 
 @pytest.fixture(scope="session")

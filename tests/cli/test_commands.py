@@ -108,7 +108,7 @@ def test_bad_settings_stop_the_start_with_one_line(tmp_path: Path) -> None:
         ("--config", str(tmp_path / "bad.yaml")): "eventscache: eventscache.prot: unknown setting",
         ("--config", str(tmp_path / "none.yaml")): "cannot be read",
         ("--host", "0.0.0.0"): "eventscache.admin_tokens: needed to listen on 0.0.0.0",
-        ("--storage", "mysql://x"): "no storage for mysql: URLs; there are memory, redis",
+        ("--storage", "mysql://x"): "no storage for mysql: URLs; there are ",
         ("--storage", "memory://x"): "the memory storage takes no more",
         ("--storage", "redis://:p/hidden@h:x"): "not a usable Redis URL; it is redis://",
         ("--port", "99999"): "--port: must be a whole number",

@@ -23,6 +23,8 @@ from tests.support.fuzz import fuzzed, in_rounds, settings
 from tests.support.sidecar import CACHE
 from tests.support.threaded_sidecar import served
 
+pytestmark = pytest.mark.slow
+
 # Requests are long, and shrinking a failing one takes too much time.
 WITHOUT_SHRINKING = hypothesis.settings(settings(10), phases=[hypothesis.Phase.generate], stateful_step_count=8)
 FIELDS = st.fixed_dictionaries(

@@ -12,7 +12,7 @@ from eventscache.server import app
 from eventscache.server.http import aiohttp_internals
 from eventscache.server.startup_checks import connections_that_fit, require_aiohttp_internals, require_c_parser
 from eventscache.storage.memory import MemoryStorage
-from tests.support.command import run
+from tests.support.command import run_afresh
 from tests.support.sidecar import Log, Start
 
 
@@ -31,7 +31,7 @@ async def test_no_sidecar_is_made_with_the_python_parser(monkeypatch: pytest.Mon
 
 
 def test_the_server_does_not_start_with_the_python_parser_and_says_what_to_do() -> None:
-    finished = run("serve", "--port", "0", AIOHTTP_NO_EXTENSIONS="1")
+    finished = run_afresh("serve", "--port", "0", AIOHTTP_NO_EXTENSIONS="1")
     assert finished.returncode == 2
     assert "unset AIOHTTP_NO_EXTENSIONS" in finished.stderr
     assert finished.stderr.startswith("eventscache: aiohttp works without its HTTP parser in C")

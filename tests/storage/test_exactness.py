@@ -32,6 +32,8 @@ from tests.support.redis_cluster import Cluster
 from tests.support.redis_server import RedisServer
 from tests.support.storage_model import SECOND, Model
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = 4
 WINDOWS = 8
 HOT = [Stream(Namespace.TOKEN, "hot")]

@@ -24,6 +24,8 @@ from eventscache.testing import ManualClock
 from tests.support.redis_server import NEWEST, SERVERS, RedisServer
 from tests.support.storage_model import Model
 
+pytestmark = pytest.mark.slow
+
 STEPS = 10_000
 # Of the same scripts in another interpreter, which is slow, and in an older Redis, whose Lua and commands are the same.
 FEW_STEPS = 2_000

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.support.forked import run_forked
 from tests.support.paths import ROOT
 
 GENEROUS_SECONDS = 30
@@ -25,6 +26,11 @@ def clean_environment(**environ: str) -> dict[str, str]:
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
+    return run_forked(arguments, clean_environment(**environ), 2 * GENEROUS_SECONDS)
+
+
+def run_afresh(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process that has imported nothing yet."""
     return subprocess.run(
         [*EVENTSCACHE, *arguments],
         capture_output=True,

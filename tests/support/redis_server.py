@@ -29,6 +29,9 @@ WAIT_SECONDS = 30
 # and a stranger could take the port while its server is down. The bus of a cluster's node is 10,000 higher.
 PORTS = range(10_000, 22_000)
 BUS_OFFSET = 10_000
+# Test processes that run side by side pick from ports of their own. The offset is a multiple of it: so are the buses.
+MOST_PROCESSES = 16
+_given_ports: set[int] = set()
 
 
 def installed_servers() -> dict[str, str]:
@@ -77,16 +80,21 @@ def has_tls(binary: str) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of loopback on which nothing listens, and nothing where its cluster bus would be."""
-    for port in random.sample(PORTS, 100):
+    """Return a port of loopback on which nothing listens, and nothing where its cluster bus would be.
+
+    It is never returned again: its server may be down for a while.
+    """
+    own = PORTS[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % MOST_PROCESSES :: MOST_PROCESSES]
+    for port in random.sample([port for port in own if port not in _given_ports], 100):
         with socket.socket() as server, socket.socket() as bus:
             try:
                 server.bind((HOST, port))
                 bus.bind((HOST, port + BUS_OFFSET))
             except OSError:
                 continue
+            _given_ports.update((port, port + BUS_OFFSET))
             return port
-    raise RuntimeError(f"no free port in {PORTS}")
+    raise RuntimeError(f"no free port in {own}")
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:

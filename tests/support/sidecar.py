@@ -1,4 +1,5 @@
 import asyncio
+import functools
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
@@ -14,7 +15,7 @@ from eventscache.clock import Clock
 from eventscache.config.settings import Settings
 from eventscache.server import app
 from eventscache.storage.base import Storage
-from eventscache.storage.plugins import storage_from_url
+from eventscache.storage.plugins import storage_class
 from tests.support.redis_server import RedisServer
 
 _LARGE = 2**20
@@ -127,6 +128,12 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
 Start = Callable[..., Awaitable[Sidecar]]
 
 
+@functools.cache
+def _storage_class(scheme: str) -> type[Storage]:
+    """Return the class for a URL; to look it up among all that is installed takes longer than many tests."""
+    return storage_class(f"{scheme}:")
+
+
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
     """Start sidecars; they listen on loopback, whatever the settings are."""
@@ -138,7 +145,7 @@ async def start() -> AsyncIterator[Start]:
             # Long enough for a slow machine, unless the test is about timeouts.
             settings = Settings(**{"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, **changes})
             if isinstance(storage, str):
-                storage = storage_from_url(storage, settings.storage_options)
+                storage = _storage_class(storage.partition(":")[0]).from_url(storage, settings.storage_options)
             sidecar = app.Sidecar(settings, storage, clock=clock)
             address = await sidecar.start("127.0.0.1", 0)
             stack.push_async_callback(sidecar.stop)

@@ -17,7 +17,7 @@ from tests.sidecar import QUOTA, STREAMS
 
 ROOT = Path(__file__).parents[1]
 PROCESSES = 4
-BATCHES = 400
+BATCHES = 200
 
 
 class Outcome(NamedTuple):
