@@ -11,13 +11,23 @@ from eventscache.timestamp import format_time
 
 _encode = msgspec.json.encode
 _pack = msgspec.msgpack.Encoder().encode
-_FIRST_BYTE = b"\x9a"  # an array of ten fields
+# The first byte of a packed event is that of an array, of ten fields where the last two are None. An older version
+# reads only these, which most entries are. A newer version may add fields at the end, which are ignored here.
+_TEN_FIELDS = b"\x9a"
+_ARRAYS = frozenset(range(0x9A, 0xA0))
 # Between tokens JSON may hold line breaks; inside them it cannot.
 _LINE_BREAKS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 
+class Response(msgspec.Struct, omit_defaults=True, frozen=True):
+    """What a destination answered: its HTTP status, and the beginning of its body."""
+
+    status: int | None = None
+    body: str = ""
+
+
 class _Tail(msgspec.Struct, omit_defaults=True):
-    """The small fields of the JSON form; those that are None by default are written even if they are empty."""
+    """The small fields of the JSON form, left out where they have their default; ids are given, even if empty."""
 
     error: str = ""
     skip: str = ""
@@ -26,11 +36,13 @@ class _Tail(msgspec.Struct, omit_defaults=True):
     destination_id: str | None = None
     token_id: str | None = None
     masked: bool = False
+    attempt: int | None = None
+    response: Response | None = None
     seq: int | None = None
 
 
 class Event(msgspec.Struct, array_like=True):
-    """An event with Jitsu's own fields; a text is empty where Jitsu leaves it out.
+    """An event with Jitsu's own fields, and ours at the end; a text is empty where Jitsu leaves it out.
 
     `original` and `success` are the bytes of valid JSON objects, exactly as they were received, unless the event was
     `masked`.
@@ -46,6 +58,8 @@ class Event(msgspec.Struct, array_like=True):
     destination_id: str = ""
     token_id: str = ""
     masked: bool = False
+    attempt: int | None = None
+    response: Response | None = None
 
     @classmethod
     def of(cls, stream: Stream, **fields: Any) -> Self:
@@ -65,12 +79,14 @@ class Event(msgspec.Struct, array_like=True):
         return Status.SKIP if self.skip else Status.SUCCESS
 
     def pack(self) -> bytes:
-        """Return the MessagePack array of all fields in the order of the class.
+        """Return the MessagePack array of all fields in the order of the class; without the last two if both are None.
 
         Raises `InvalidEvent` if a text is not valid Unicode: such an event could never be sent as JSON.
         """
         try:
-            return _pack(self)
+            packed = _pack(self)
+            # Each None at the end is one byte.
+            return packed if self.attempt is not None or self.response is not None else _TEN_FIELDS + packed[1:-2]
         except UnicodeEncodeError as fault:
             raise InvalidEvent(f"a text is not valid Unicode: {fault.reason}") from None
 
@@ -93,7 +109,7 @@ class Event(msgspec.Struct, array_like=True):
     def unpack(packed: bytes) -> "Event":
         """Return the event that `pack` packed; raise `InvalidEvent` for other bytes."""
         try:
-            if packed[:1] == _FIRST_BYTE:
+            if packed and packed[0] in _ARRAYS:
                 return _unpack(packed)
         except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
             raise InvalidEvent(f"not a packed event: {fault}") from None
@@ -112,7 +128,16 @@ class Event(msgspec.Struct, array_like=True):
         if self.success:
             parts += (b'"success":', self.success, b",")
         tail = _Tail(
-            self.error, self.skip, self.timestamp, self.uid, self.destination_id, self.token_id, self.masked, sequence
+            self.error,
+            self.skip,
+            self.timestamp,
+            self.uid,
+            self.destination_id,
+            self.token_id,
+            self.masked,
+            self.attempt,
+            self.response,
+            sequence,
         )
         parts.append(_encode(tail)[1:])
         return b"".join(parts)

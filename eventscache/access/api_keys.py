@@ -1,6 +1,5 @@
 """Jitsu's API keys: which token may send events, to which stream, from which origins."""
 
-import fnmatch
 import hashlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -20,11 +19,24 @@ class ApiKey(NamedTuple):
         return f"ApiKey(id={self.id!r}, origins={self.origins!r})"
 
     def allows(self, origin: str) -> bool:
-        """Whether a page of that origin may send events. Jitsu's patterns are `*abc.com`, `abc*` and `*`."""
+        """Whether a page of that origin may send events, by Jitsu's rules.
+
+        Scheme and port are cut from the origin, not from a pattern: `https://shop.example` allows nothing. `*x` is the
+        end of a host, else `x*` is its beginning, else it is the host. A `*` elsewhere is a plain character.
+        """
+        if not self.origins:
+            return True
         host = origin.partition("://")[2] or origin
-        return not self.origins or any(
-            fnmatch.fnmatchcase(text, pattern) for pattern in self.origins for text in (origin, host)
-        )
+        name, colon, port = host.rpartition(":")
+        if colon and (not port or (port.isascii() and port.isdigit())):
+            host = name
+        return any(_matches(host, pattern) for pattern in self.origins)
+
+
+def _matches(host: str, pattern: str) -> bool:
+    if pattern.startswith("*"):
+        return host.endswith(pattern[1:])
+    return host.startswith(pattern[:-1]) if pattern.endswith("*") else host == pattern
 
 
 class KeyList(NamedTuple):

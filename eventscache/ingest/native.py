@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from difflib import get_close_matches
+from typing import Annotated, Any
 
 import msgpack
 import msgspec
 
 from eventscache.errors import InvalidEvent
-from eventscache.event import Event
+from eventscache.event import Event, Response
 from eventscache.ingest import malformed
 from eventscache.ingest.json import scan, strict
 from eventscache.ingest.limits import Limits
@@ -19,9 +20,16 @@ from eventscache.timestamp import parse_time
 _MSGPACK_BYTES_PER_BYTE = 9  # a number of nine bytes can be a digit in JSON
 _ARRAYS = {bytes([first]) for first in (*range(0x90, 0xA0), 0xDC, 0xDD)}
 _NULL = msgspec.Raw(b"null")
+_STATUS = msgspec.Meta(ge=0, le=999)
+_ATTEMPT = msgspec.Meta(ge=0, le=2**31 - 1)
 
 
-class _Record(msgspec.Struct):
+class _Response(msgspec.Struct, forbid_unknown_fields=True):
+    status: Annotated[int, _STATUS] | Annotated[float, _STATUS] | None = None
+    body: str | None = None
+
+
+class _Record(msgspec.Struct, forbid_unknown_fields=True):
     original: msgspec.Raw = _NULL
     success: msgspec.Raw = _NULL
     malformed: str | None = None
@@ -32,16 +40,23 @@ class _Record(msgspec.Struct):
     destination_id: str | None = None
     token_id: str | None = None
     masked: bool | None = None
+    attempt: Annotated[int, _ATTEMPT] | Annotated[float, _ATTEMPT] | None = None
+    response: _Response | None = None
+    seq: int | float | None = None  # as GET gives it; the stream gives the event another one
 
 
 _read = msgspec.json.Decoder(_Record).decode
 _TEXT_NAMES = ("malformed", "error", "skip", "timestamp", "uid", "destination_id", "token_id")
-# The names that the fast scan reads from an array: objects, and texts. `masked` is among the texts although it is none:
-# so a record that has it is left to the slower parser.
+# The names that the fast scan reads from an array: objects, and texts. A record with any other name is left to the
+# slower parser.
 _OBJECTS = (b"original", b"success")
-_TEXTS = (*map(str.encode, _TEXT_NAMES), b"masked")
+_TEXTS = tuple(map(str.encode, _TEXT_NAMES))
 _Row = tuple[Any, ...]
-"""original and success, each None, empty or the bytes of an object; the texts, each None or a str; masked."""
+"""original and success, each None, empty or the bytes of an object; the texts, each None or a str."""
+_UNKNOWN = "Object contains unknown field `"  # as msgspec begins its message
+_IN_RESPONSE = "` - at `$.response`"
+_SHOWN_CHARACTERS = 100  # of a name
+_MOST_HINTS = 20  # in a body: to find similar names takes long
 
 
 def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
@@ -157,32 +172,62 @@ def _parse(
             if isinstance(record, tuple):
                 good.append(_event(record, default, limits))
             elif isinstance(record, bytes):
-                good.append(_event(_fields(record, limits), default, limits))
+                good.append(_parse_record(record, default, limits))
             else:
                 raise record
+        except msgspec.ValidationError as fault:
+            errors.append((index, _told(str(fault), hints=len(errors) < _MOST_HINTS)))
         except InvalidEvent as fault:
             errors.append((index, str(fault)))
     return Parsed((), good, errors)
 
 
-def _fields(data: bytes, limits: Limits) -> _Row:
-    """Return the fields of a record from its JSON; raise `InvalidEvent`."""
+def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
+    """Return the stream and the event of a record's JSON; raise `InvalidEvent` or `ValidationError`."""
     if len(data) > limits.max_event_bytes:
         raise InvalidEvent(f"too_large: the record has {len(data)} bytes; at most {limits.max_event_bytes} are allowed")
     validated = scan.object_end(data, _levels(limits)) >= 0
     if not (validated or isinstance(strict.decode(data), dict)):
         raise InvalidEvent("the record is not an object")
-    try:
-        record = _read(data)
-    except msgspec.ValidationError as fault:
-        raise InvalidEvent(str(fault)) from None
+    record = _read(data)
     objects = (_object(name, getattr(record, name), limits, validated=validated) for name in ("original", "success"))
-    return (*objects, *[getattr(record, name) for name in _TEXT_NAMES], record.masked)
+    stream, event = _event((*objects, *[getattr(record, name) for name in _TEXT_NAMES]), default, limits)
+    event.masked = record.masked or False
+    event.attempt = _whole("attempt", record.attempt)
+    event.response = _response(record.response, limits)
+    return stream, event
+
+
+def _response(given: _Response | None, limits: Limits) -> Response | None:
+    """Return a response with its body cut; None if it is empty."""
+    if given is None or (given.status is None and not given.body):
+        return None
+    status = _whole("response.status", given.status)
+    return Response(status, malformed.cut((given.body or "").encode(), limits.max_malformed_bytes))
+
+
+def _whole(name: str, number: float | None) -> int | None:
+    """Return a number as an integer, also if it is written as 1.0."""
+    if number is not None and number != int(number):
+        raise InvalidEvent(f"{name} is not a whole number")
+    return None if number is None else int(number)
+
+
+def _told(fault: str, *, hints: bool) -> str:
+    """Return the fault of a record in words; for an unknown field with its name, and with what may be meant."""
+    if not fault.startswith(_UNKNOWN):
+        return fault
+    nested = fault.endswith(_IN_RESPONSE)
+    name = fault[len(_UNKNOWN) : -len(_IN_RESPONSE) if nested else -1][:_SHOWN_CHARACTERS]
+    known = (_Response if nested else _Record).__struct_fields__
+    similar = get_close_matches(name.lower(), known, 1) if hints else []
+    hint = f"did you mean {similar[0]}?" if similar else f"known are {', '.join(known)}"
+    return f"unknown field {'response.' if nested else ''}{name}; {hint}"
 
 
 def _event(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
     """Return the stream and the event of a record's fields, each None if it is absent."""
-    original, success, text, error, skip, timestamp, uid, destination_id, token_id, masked = row
+    original, success, text, error, skip, timestamp, uid, destination_id, token_id = row
     if not (original or success or text or error or skip):
         raise InvalidEvent("the record has none of original, success, malformed, error and skip")
     event = Event(
@@ -195,7 +240,6 @@ def _event(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, E
         uid or "",
         destination_id or "",
         token_id or "",
-        masked or False,
     )
     return _stream(event, default, limits), event
 

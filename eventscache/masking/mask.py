@@ -6,12 +6,13 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
 from eventscache.errors import ConfigError
-from eventscache.event import Event
+from eventscache.event import Event, Response
 from eventscache.masking import DROPPED
 from eventscache.masking.field_paths import Action, FieldPaths
 from eventscache.masking.ip_addresses import truncated, truncated_if_alone
@@ -64,7 +65,8 @@ class Mask:
             "original": self._json(event.original, values),
             "success": self._json(event.success, values, columns=True),
         }
-        shown = [event.malformed, event.error, event.skip]
+        answered = event.response.body if event.response else ""
+        shown = [event.malformed, event.error, event.skip, answered]
         shown += [_plain(token) for token in scalars(fields["success"])] if values else []
         replace = values.replacer(shown)
         if values and event.success:
@@ -76,7 +78,11 @@ class Mask:
             "error": (self._unparsed if event.malformed else self._text)(event.error, replace),
             "skip": self._text(event.skip, replace),
         }
-        changes = {name: value for name, value in {**fields, **texts}.items() if value != getattr(event, name)}
+        changes: dict[str, Any] = {
+            name: value for name, value in {**fields, **texts}.items() if value != getattr(event, name)
+        }
+        if event.response and (hidden := self._unparsed(answered, replace)) != answered:
+            changes["response"] = Response(event.response.status, hidden)
         return msgspec.structs.replace(event, masked=True, **changes) if changes else event
 
     def _json(self, data: bytes, values: "_MaskedValues", *, columns: bool = False) -> bytes:

@@ -67,6 +67,7 @@ class Sidecar:
             connection_limits,
             LogThrottle(),
             request_factory=self._request,
+            on_refused=self.cache.ledger.reject,
             access_log=logging.getLogger(__name__) if settings.access_log else None,
             access_log_class=AccessLog,
         )

@@ -1,12 +1,13 @@
 """Routing: every route of the API, and the dispatch of a request to its handler."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import structlog
 from aiohttp import web
 
 from eventscache.errors import StorageError
 from eventscache.server.context import Context, Handler, Route
+from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
 from eventscache.server.routes import event_stream, events, health, ingestion, openapi, streams
 
@@ -22,6 +23,11 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
+_NONE: Mapping[str, Handler] = {}
+# A request that no handler sees counts as one rejected event if it could have brought events.
+_METHODS_WITH_EVENTS = {"POST", "PUT", "PATCH"}
+
+
 class Router:
     """Answers each request by the handler of its path and method.
 
@@ -31,31 +37,45 @@ class Router:
 
     def __init__(self, context: Context, routes: Iterable[Route]) -> None:
         self._context = context
-        self._handlers: dict[str, dict[str, Handler]] = {"*": {}}  # of `OPTIONS *`, which is a 405 and not a 404
+        self._handlers: dict[str, dict[str, Handler]] = {}
         for method, path, handler in routes:
             self._handlers.setdefault(path, {})[method] = handler
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the handler's response, or an error response for what it raises."""
         try:
-            methods = self._handlers.get(request.raw_path.partition("?")[0])
-            if methods is None:
-                return error_response(404, "not_found", "there is nothing at this path")
-            handler = methods.get(request.method)
-            if handler is None:
-                return error_response(
-                    405, "method_not_allowed", "this path does not take that method", {"Allow": ", ".join(methods)}
-                )
+            methods = self._handlers.get(request.raw_path.partition("?")[0], _NONE)
+            handler = methods.get(request.method) or self._find(request)
             if request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket":
                 raise HttpError(400, "websocket_unsupported", "there is no WebSocket here")  # noqa: TRY301 - as a handler would
             return await handler(self._context, request)
         except HttpError as error:
-            return error.response()
+            response = error.response()
         except StorageError as fault:
             _log.warning("request failed: storage unavailable", path=request.path, reason=str(fault))
-            return error_response(503, "storage_unavailable", "the storage does not answer", {"Retry-After": "1"})
+            response = error_response(503, "storage_unavailable", "the storage does not answer", {"Retry-After": "1"})
         except ConnectionError:
             raise  # the client has left, and aiohttp handles that
         except Exception:
             _log.exception("request failed: internal error", path=request.path)
-            return error_response(500, "internal_error", "internal error")
+            response = error_response(500, "internal_error", "internal error")
+        response.headers.update(ingestion.headers_of_error(self._context, request))
+        return response
+
+    def _find(self, request: web.BaseRequest) -> Handler:
+        """Return the handler of a request that has no entry of its own; raise `HttpError` if there is none.
+
+        Where there is GET there is HEAD: aiohttp leaves the body out. A target may be a whole URL.
+        """
+        path = path_of(request.raw_path)
+        methods = self._handlers.get(path, _NONE)
+        handler = methods.get(request.method) or (methods.get("GET") if request.method == "HEAD" else None)
+        if handler is not None:
+            return handler
+        if request.method in _METHODS_WITH_EVENTS:
+            self._context.cache.ledger.reject()
+        if methods or request.raw_path == "*":  # of `OPTIONS *`
+            allowed = dict.fromkeys([*methods, *(["HEAD"] if "GET" in methods else [])])
+            message = f"this path does not take {request.method}; it takes {', '.join(allowed) or 'nothing'}"
+            raise HttpError(405, "method_not_allowed", message, {"Allow": ", ".join(allowed)})
+        raise HttpError(404, "not_found", "there is nothing at this path")

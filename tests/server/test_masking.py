@@ -40,6 +40,7 @@ async def test_nothing_that_is_masked_reaches_redis(start: Start, redis_server: 
         "error": f"cannot store {MARKER} of ann@{MARKER} from 203.0.113.77: {json.dumps(original)}",
         "skip": f"skipped {MARKER}",
         "malformed": json.dumps(original)[:-1],
+        "response": {"status": 400, "body": json.dumps({"refused": original})},
     }
     data = json.dumps(record).encode()
     escaped = data.replace(b"secret", b"\\u0073ecret").replace(b"email", b"em\\u0061il")

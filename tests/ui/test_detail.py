@@ -88,6 +88,21 @@ async def test_the_reason_of_an_error_and_of_a_skip_is_shown(server: Server, vie
     await expect(view.detail.locator(".reason.skip")).to_contain_text("no table for it")
 
 
+async def test_the_attempt_and_the_response_of_a_destination_are_shown(server: Server, view: View):
+    body = "<b>busy</b>\ntry later"
+    await server.record(failed("bad", attempt=3, response={"status": 503, "body": body}), done("good"))
+    await view.open()
+
+    await view.row("bad").click()
+    await expect(view.detail.locator(".facts")).to_contain_text("Attempt3")
+    await expect(view.detail.locator(".facts")).to_contain_text("Response503")
+    await expect(view.detail.locator(".reason.response")).to_contain_text(body, use_inner_text=True)
+
+    await view.row("good").click()
+    await expect(view.detail.locator(".facts")).not_to_contain_text("Attempt")
+    await expect(view.detail.locator(".reason.response")).to_have_count(0)
+
+
 async def test_a_malformed_body_is_shown_as_received(server: Server, view: View):
     await server.record({"destination_id": "d", "malformed": '{abc: "123"}', "error": "no JSON"})
     await view.open()

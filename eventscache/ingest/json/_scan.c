@@ -464,7 +464,7 @@ static PyObject *value_of(const unsigned char *start, const unsigned char *end, 
 typedef enum { FAILED, NOT_VALIDATED, UNUSUAL, USUAL } Outcome;
 
 /* Reads an object's members into a row; of a repeated name the last value counts. The object is unusual if a value has
- * another type than expected, or if a name has escapes. The cursor is at the bracket. */
+ * another type than expected, if a name has escapes, or if it is not among those to read. The cursor is at the bracket. */
 static Outcome read_members(Cursor *cursor, int deepest, const Asked *asked, PyObject *row)
 {
     Outcome outcome = USUAL;
@@ -491,7 +491,9 @@ static Outcome read_members(Cursor *cursor, int deepest, const Asked *asked, PyO
             outcome = UNUSUAL;
         }
         Py_ssize_t place = place_of(asked, name, quote - name);
-        if (place >= 0) {
+        if (place < 0) {
+            outcome = UNUSUAL;
+        } else {
             PyObject *value = value_of(start, cursor->at, place < asked->objects);
             if (value == NULL && PyErr_Occurred()) {
                 return FAILED;
@@ -590,7 +592,8 @@ static PyMethodDef methods[] = {
      PyDoc_STR("object_members(data, levels, largest, objects, texts)\n--\n\n"
                "Return some members of each object in a JSON array: a tuple of the bytes of its objects and of its\n"
                "texts, None for what is null or absent. An element's own bytes instead if it is larger than that,\n"
-               "if a value has another type, or if a text or a name has escapes. None as object_spans.")},
+               "if a value has another type, if a text or a name has escapes, or if a name is not among those to read.\n"
+               "None as object_spans.")},
     {NULL, NULL, 0, NULL},
 };
 

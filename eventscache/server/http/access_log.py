@@ -4,6 +4,8 @@ import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
+from eventscache.server.http.parameters import path_of
+
 _log = structlog.get_logger()
 
 _MAX_PATH_CHARACTERS = 200
@@ -29,6 +31,5 @@ class AccessLog(AbstractAccessLogger):
 
 
 def _path(target: str) -> str:
-    """Return the path of a request's target, in ASCII and cut; `*` for a target that is a whole URL."""
-    path = target.partition("?")[0].partition("#")[0]
-    return ascii(path)[1:-1][:_MAX_PATH_CHARACTERS] if path.startswith("/") else "*"
+    """Return the path of a request's target, in ASCII and cut; `*` for a target without one."""
+    return ascii(path_of(target).partition("#")[0])[1:-1][:_MAX_PATH_CHARACTERS] or "*"

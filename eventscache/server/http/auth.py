@@ -11,15 +11,22 @@ from eventscache.access.tokens import Tokens
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.server.http.error_codes import ErrorCode
-from eventscache.server.http.parameters import parameters
+from eventscache.server.http.parameters import authority_of, parameters
 from eventscache.server.http.responses import HttpError
 
 _BEARER = "bearer "
 _HOST = re.compile(r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[0-9A-Za-z.-]+)(?::[0-9]{0,5})?")
 # Names of headers that proxies add, or that their clients may have sent; searched in the names joined by line breaks.
 _FORWARDING = re.compile(
-    "^(?:forwarded|x[-_]forwarded|x[-_]real[-_]ip|x[-_]original[-_]|x[-_]host|via)", re.IGNORECASE | re.MULTILINE
+    r"""forwarded | forwarding[-_] | (?:[-_]|client)(?:ip|ipv6|addr|address)$
+    | ^x[-_](?:original|originating|real|rewrite|remote|proxy|host|http[-_]host|script[-_]name|scheme|url[-_]scheme)
+    | ^x[-_](?:envoy|vercel|azure|arr|appengine|amzn|amz[-_]cf|nf|goog|ms[-_]client|akamai|varnish|edge|sucuri|cdn)[-_]
+    | ^(?:cf|cdn|cloudfront|fastly|fly|akamai|incap|tailscale|front[-_]end)[-_]
+    | via$ | ^via | ^remote[-_]user
+    """,
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
+_LONGEST_FORWARDING = 64  # no proxy's header has a longer name
 _OWN_SITES: Final = frozenset({"same-origin", "none"})  # none: the operator typed the address
 _WWW_AUTHENTICATE: Final = {"WWW-Authenticate": "Bearer"}
 
@@ -55,7 +62,10 @@ class Access:
     def failed_login(
         self, request: web.BaseRequest, code: ErrorCode, message: str, headers: dict[str, str] | None = None
     ) -> HttpError:
-        """Count a failed login and return its error: a 401, or a 429 if too many came from the client's address."""
+        """Count a failed login and return its error: a 401, or a 429 if too many came from the client's address.
+
+        Not for the ingestion routes: behind a proxy all their clients share one address.
+        """
         wait_seconds = self._throttle.count_failure(request.remote)
         if wait_seconds:
             return HttpError(
@@ -81,12 +91,18 @@ def _require_operator(request: web.BaseRequest) -> None:
     """Raise `HttpError` for a request through a proxy or of a web page on this machine: it is not the operator's."""
     headers = request.headers
     hosts = headers.getall("Host", [])
-    host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-    if not host or not is_loopback(host[1]):
+    target = authority_of(request.raw_path)
+    if len(hosts) != 1 or not all(map(_is_loopback_host, hosts if target is None else (*hosts, target))):
         raise HttpError(403, "forbidden", "without an admin token, the Host must be a loopback name")
-    if _FORWARDING.search("\n".join(headers)):
+    if _FORWARDING.search("\n".join(name for name in headers if len(name) <= _LONGEST_FORWARDING)):
         raise HttpError(403, "forbidden", "without an admin token, no forwarded request is served")
     own_origin = f"http://{hosts[0]}".lower()
     sites = headers.getall("Sec-Fetch-Site", [])  # a page's plain GET has this header, and no Origin
     if any(origin.lower() != own_origin for origin in headers.getall("Origin", [])) or not _OWN_SITES.issuperset(sites):
         raise HttpError(403, "forbidden", "without an admin token, no page of another origin is served")
+
+
+def _is_loopback_host(text: str) -> bool:
+    """Whether a host, with a port or not, means this machine."""
+    host = _HOST.fullmatch(text)
+    return host is not None and is_loopback(host[1])

@@ -6,16 +6,19 @@ keeps: a timer for each connection would cost more than everything else here.
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from eventscache.server.http.aiohttp_internals import ErrInfo
 from eventscache.server.http.log_throttle import LogThrottle
 from eventscache.server.http.responses import error_response
 
+_MAX_LINE_BYTES = 8190  # of a request's head
+_MAX_HEADERS = 128
 _QUOTED = re.compile(r"b?['\"]|\n")
 _CHECKS_PER_LIMIT = 5  # in the shortest time limit
 _MAX_PAUSE_SECONDS = 1.0
@@ -166,7 +169,9 @@ class Connection(RequestHandler):
         )
         if request.writer.output_size > 0:
             raise ConnectionError("a response has already begun")
-        response = error_response(status, "invalid_http", "the request is not valid HTTP/1.1")
+        if isinstance(exc, HttpProcessingError):
+            cast(Connections, self._manager).on_refused()  # no handler has seen the request, so none counts it
+        response = _refusal(status, exc, message or "")
         response.force_close()
         return response
 
@@ -191,17 +196,25 @@ class Connections(web.Server):
         log_throttle: LogThrottle,
         *,
         request_factory: Any,
+        on_refused: Callable[[], object] = lambda: None,
         **settings: Any,
     ) -> None:
-        """Answer requests, made by `request_factory`, by `handler`; `settings` are passed to each `RequestHandler`."""
+        """Answer requests, made by `request_factory`, by `handler`; `settings` are passed to each `RequestHandler`.
+
+        `on_refused` is called for each request that is refused without the handler, because it is not valid HTTP.
+        """
         super().__init__(handler, request_factory=request_factory)
         self.log_throttle = log_throttle
+        self.on_refused = on_refused
         self._limits = limits
         self._settings = {
             **settings,
             "auto_decompress": False,
             "keepalive_timeout": limits.keepalive_seconds,
             "lingering_time": _LINGERING_SECONDS,
+            "max_line_size": _MAX_LINE_BYTES,
+            "max_field_size": _MAX_LINE_BYTES,
+            "max_headers": _MAX_HEADERS,
         }
         self._without_request: dict[Connection, None] = {}  # oldest first
         self._checking: asyncio.Task[None] | None = None
@@ -261,6 +274,25 @@ class Connections(web.Server):
         self.log_throttle.warning("connection limit reached", limit=self._limits.most)
         if chosen.transport:
             chosen.transport.abort()
+
+
+def _refusal(status: int, fault: BaseException | None, message: str) -> web.Response:
+    """Return the response to a request that is not valid HTTP; it quotes nothing of it."""
+    if isinstance(fault, LineTooLong) or message.startswith("Too many headers"):
+        return error_response(
+            431,
+            "head_too_long",
+            f"the head of the request is too long: at most {_MAX_LINE_BYTES} bytes are allowed for its first line and "
+            f"for each header, and at most {_MAX_HEADERS} headers; send shorter or fewer, such as cookies",
+        )
+    if message.startswith("Invalid char in url"):
+        return error_response(
+            status,
+            "invalid_http",
+            "the request is not valid HTTP/1.1: its path or query holds a byte that must be escaped; write it as % and "
+            "two hexadecimal digits, such as %C3%A9",
+        )
+    return error_response(status, "invalid_http", "the request is not valid HTTP/1.1")
 
 
 def _reason(fault: BaseException | None, message: str | None) -> str:

@@ -6,6 +6,7 @@ ErrorCode = Literal[
     "body_timeout",
     "body_too_large",
     "forbidden",
+    "head_too_long",
     "ingestion_closed",
     "internal_error",
     "invalid_gzip",

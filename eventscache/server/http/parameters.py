@@ -1,6 +1,8 @@
-"""Query parameters: decoded strictly, and read by name and type."""
+"""Query parameters: read by name and type, and decoded when they are read, so that no other one matters."""
 
 import re
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -11,7 +13,14 @@ from eventscache.server.http.responses import HttpError
 from eventscache.stream import Namespace, Status, Stream, check_id
 from eventscache.timestamp import parse_time
 
+_NO_LETTER = re.compile(r"[^a-z]+")
+# Names by which the ids of streams may be meant: Jitsu's older ones, and misspelt ones. Only their letters count.
+_MEANS_IDS = re.compile(
+    r"(?:destination|token|stream|source|key|apikey)?ids?|idss|idds|iids|idz|isd|destinations?|streams?|tokens"
+)
+_WHOLE_URL = re.compile(r"https?://([^/?#@]*)(?=[/?#]|$)", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SHOWN_CHARACTERS = 100  # of a name that is not known
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 _DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
@@ -20,15 +29,25 @@ class Parameters:
     """The parameters of one query string. Each method that reads one raises `HttpError` for a wrong value."""
 
     def __init__(self, raw: str) -> None:
-        self.pairs: list[tuple[str, str]] = []
-        for part in raw.split("&"):
-            if part:
-                name, _, value = part.partition("=")
-                self.pairs.append((_decode(name), _decode(value)))
+        self._pairs = [(_name(name), value) for name, value in _raw_pairs(raw)]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all parameters in their order, as they were sent where they cannot be decoded."""
+        return [name for name, _ in self._pairs]
 
     def all(self, name: str) -> list[str]:
         """Return all values of a parameter that may be repeated."""
-        return [value for key, value in self.pairs if key == name]
+        return [_decode(value, name) for key, value in self._pairs if key == name]
+
+    def require_known(self, known: Collection[str]) -> None:
+        """Raise `HttpError` for a parameter that is not among the known ones."""
+        for name in self.names:
+            if name not in known:
+                shown = name[:_SHOWN_CHARACTERS]
+                similar = "ids" if _may_mean_ids(shown) else next(iter(get_close_matches(shown, known, 1)), "")
+                hint = f"did you mean {similar}?" if similar in known else f"known are {', '.join(known)}"
+                raise _invalid(f"the parameter {shown!a} is not known, and nothing was done; {hint}")
 
     def one(self, name: str) -> str | None:
         """Return the value of a parameter that may occur once."""
@@ -96,7 +115,14 @@ class Parameters:
         return value
 
     def ids(self, max_ids: int, max_id_bytes: int) -> list[str] | None:
-        """Return the ids of `ids`, each once; None if the parameter is absent."""
+        """Return the ids of `ids`, each once; None if the parameter is absent.
+
+        Another name by which it may be meant is a fault: without `ids`, all streams would be read.
+        """
+        for name in self.names:
+            if name != "ids" and _may_mean_ids(name):
+                shown = ascii(name[:_SHOWN_CHARACTERS])
+                raise _invalid(f"the parameter {shown} is not known; name streams by ids, separated by commas")
         values = self.all("ids")
         if not values:
             return None
@@ -126,16 +152,65 @@ def _invalid(message: str) -> HttpError:
     return HttpError(400, "invalid_parameter", message)
 
 
-def _decode(text: str) -> str:
+def _may_mean_ids(name: str) -> bool:
+    return len(name) <= _SHOWN_CHARACTERS and bool(_MEANS_IDS.fullmatch(_NO_LETTER.sub("", name.lower())))
+
+
+def _raw_pairs(raw: str) -> Iterator[tuple[str, str]]:
+    for part in raw.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            yield name, value
+
+
+def pairs_as_in_go(raw: str) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of a query as Jitsu reads it: one with a bad escape or a semicolon is left out.
+
+    Bytes that are not UTF-8 are surrogates.
+    """
+    for name, value in _raw_pairs(raw):
+        if not (";" in name or ";" in value or _BAD_ESCAPE.search(name) or _BAD_ESCAPE.search(value)):
+            yield _unquoted(name).decode(errors="surrogateescape"), _unquoted(value).decode(errors="surrogateescape")
+
+
+def _name(text: str) -> str:
+    """Return a decoded name; one that cannot be decoded is the name of no parameter, and stays as it is."""
+    if "%" not in text and "+" not in text:
+        return text
+    try:
+        return text if _BAD_ESCAPE.search(text) else _unquoted(text).decode()
+    except UnicodeError:
+        return text
+
+
+def _decode(text: str, name: str) -> str:
+    """Return the decoded value of a parameter."""
     if "%" not in text and "+" not in text and text.isascii():
         return text
     if _BAD_ESCAPE.search(text):
-        raise _invalid("the query holds a % that starts no escape")
+        raise _invalid(f"{name} holds a % that starts no escape; write %25 for a % itself")
     try:
-        # The HTTP parser gives bytes that are not UTF-8 as surrogates.
-        return unquote_to_bytes(text.replace("+", " ").encode(errors="surrogateescape")).decode()
+        return _unquoted(text).decode()
     except UnicodeError:
-        raise _invalid("the query is not valid UTF-8") from None
+        raise _invalid(f"{name} is not valid UTF-8") from None
+
+
+def _unquoted(text: str) -> bytes:
+    # The HTTP parser gives bytes that are not UTF-8 as surrogates.
+    return unquote_to_bytes(text.replace("+", " ").encode(errors="surrogateescape"))
+
+
+def path_of(target: str) -> str:
+    """Return the path of a request's target, which may be a whole URL without a user; empty for another target."""
+    found = _WHOLE_URL.match(target)
+    path = (target[found.end() :] if found else target).partition("?")[0]
+    return path or "/" if found else (path if path.startswith("/") else "")
+
+
+def authority_of(target: str) -> str | None:
+    """Return host and port of a target that is a whole URL, and None for a target that is a path."""
+    found = _WHOLE_URL.match(target)
+    return found[1] if found else None
 
 
 def raw_query(request: web.BaseRequest) -> str:

@@ -16,12 +16,19 @@ from eventscache.server.http.error_codes import ErrorCode
 _log = structlog.get_logger()
 _encode = msgspec.json.encode
 
-COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+COMMON_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+FOR_ALL_PAGES = {**COMMON_HEADERS, "Cross-Origin-Resource-Policy": "cross-origin"}
+"""Of the routes to which pages of other sites send: with another policy a browser tells them that sending failed."""
 _OK = b'{"status":"ok"}'
 _PREBUILT_RESPONSES = 1024  # at most; there is one for each origin
 _MAX_UNREAD_BYTES = 65_536
 _JSON_HEADERS = {**COMMON_HEADERS, "Content-Type": "application/json; charset=utf-8"}
 _PREBUILT_HEADERS = tuple(_JSON_HEADERS.items())
+_OK_HEADERS = tuple({**_JSON_HEADERS, **FOR_ALL_PAGES}.items())
 
 
 class HttpError(Exception):
@@ -127,7 +134,7 @@ def prebuilt_response(
 
 def ok_response(request: web.BaseRequest, headers: tuple[tuple[str, str], ...] = ()) -> web.StreamResponse:
     """Return Jitsu's `{"status":"ok"}`, with more headers."""
-    return prebuilt_response(request, _OK, (*_PREBUILT_HEADERS, *headers) if headers else _PREBUILT_HEADERS)
+    return prebuilt_response(request, _OK, (*_OK_HEADERS, *headers) if headers else _OK_HEADERS)
 
 
 async def streamed_response(
@@ -144,6 +151,8 @@ async def streamed_response(
     if second is None:
         return web.Response(body=first, headers=headers)
     response = web.StreamResponse(headers=headers)
+    if request.method == "HEAD":
+        return response
     await response.prepare(request)
     await response.write(first)
     await response.write(second)

@@ -29,6 +29,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
@@ -39,6 +40,8 @@ async def get_stream(context: Context, request: web.BaseRequest) -> web.StreamRe
     stream_filter = _stream_filter(context, asked)
     history = asked.whole_number("history", most=_MAX_HISTORY) or 0
     cursor = _cursor(request, asked)
+    if request.method == "HEAD":
+        return web.StreamResponse(headers=_HEADERS)
     subscription = subscribe(context, request, stream_filter, cursor=cursor, history=history)
     response = web.StreamResponse(headers=_HEADERS)
     try:

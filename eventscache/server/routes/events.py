@@ -23,6 +23,7 @@ from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Stream
 
 _DEFAULT_LIMIT = 100
+_CLEARING = ("namespace", "ids", "all", "reset", "token")  # the parameters of DELETE; `token` is for authentication
 
 
 async def get_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -155,6 +156,7 @@ async def delete_events(context: Context, request: web.BaseRequest) -> web.Respo
     """Remove the events of some streams, or of a whole namespace."""
     context.access.require_admin(request)
     params = parameters(request)
+    params.require_known(_CLEARING)
     namespace = params.namespace()
     ids = params.ids(context.settings.max_ids, context.settings.max_id_bytes)
     reset = params.choice("reset", "", "limiter") == "limiter"

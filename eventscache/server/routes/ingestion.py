@@ -14,8 +14,8 @@ from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
-from eventscache.server.http.parameters import Parameters, raw_query
-from eventscache.server.http.responses import HttpError, ok_response
+from eventscache.server.http.parameters import pairs_as_in_go, path_of, raw_query
+from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError, ok_response
 from eventscache.server.malformed import keep_malformed
 from eventscache.stream import Namespace, Stream, check_id
 
@@ -29,6 +29,10 @@ _CORS = {
 }
 # A token first, and nothing that would have to be decoded: the query of nearly every client.
 _PLAIN_QUERY = re.compile(r"token=([\w.~-]+)(?:&[\w.~=&-]*)?", re.ASCII)
+_NONE_SENT = (
+    "The token is not found: the request has none that can be read; send it as ?token=, in X-Auth-Token or api_key, "
+    "as ?p_...=, or as the user name of Basic authentication"
+)
 _CACHED_QUERIES = 4096
 _MAX_CACHED_QUERY_LENGTH = 256
 _CACHED_ORIGINS = 1024
@@ -42,12 +46,7 @@ class _Sender(NamedTuple):
 async def post_client_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Take events from browsers and apps, by a client secret."""
     origin = request.headers.get("Origin")
-    try:
-        sender = await _ingest(context, request, from_server=False)
-    except HttpError as error:
-        response = error.response()
-        response.headers.update(_cors(context, request))
-        return response
+    sender = await _ingest(context, request, from_server=False)
     return ok_response(request, _cors_headers(origin, sender.key) if origin is not None else ())
 
 
@@ -59,7 +58,21 @@ async def post_server_events(context: Context, request: web.BaseRequest) -> web.
 
 async def preflight(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Answer a browser's CORS preflight: whether its page may send events."""
-    return web.Response(headers=dict(_cors(context, request)))
+    return web.Response(headers={**FOR_ALL_PAGES, **dict(_cors(context, request))})
+
+
+async def options(_: Context, __: web.BaseRequest) -> web.StreamResponse:
+    """Answer 200 without the headers of CORS, as Jitsu does where only servers send."""
+    return web.Response(headers=FOR_ALL_PAGES)
+
+
+def headers_of_error(context: Context, request: web.BaseRequest) -> dict[str, str]:
+    """Return the headers that every error of an ingestion route has, so that a page can read it; none for others."""
+    path = path_of(request.raw_path)
+    if path not in _PATHS:
+        return {}
+    cors = _cors(context, request) if path in _PAGE_PATHS else ()
+    return {"Cross-Origin-Resource-Policy": FOR_ALL_PAGES["Cross-Origin-Resource-Policy"], **dict(cors)}
 
 
 def _cors(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
@@ -67,11 +80,7 @@ def _cors(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str], 
     origin = request.headers.get("Origin")
     if origin is None:
         return ()
-    try:
-        token = find_token(request)
-    except HttpError:
-        token = ""
-    return _cors_headers(origin, context.api_keys.client(token))
+    return _cors_headers(origin, context.api_keys.client(find_token(request)))
 
 
 @lru_cache(_CACHED_ORIGINS)
@@ -122,10 +131,10 @@ def find_token(request: web.BaseRequest) -> str:
 
 def _tokens_in_query(raw: str) -> tuple[str, str]:
     """Return the values of `token` and of the first key that begins with `p_`."""
-    params = Parameters(raw)
-    tokens = params.all("token")
-    p_tokens = [value for name, value in params.pairs if name.startswith("p_")]
-    return tokens[0] if tokens else "", p_tokens[0] if p_tokens else ""
+    pairs = [*pairs_as_in_go(raw)]
+    tokens = (value for name, value in pairs if name == "token")
+    p_tokens = (value for name, value in pairs if name.startswith("p_"))
+    return next(tokens, ""), next(p_tokens, "")
 
 
 # Clients repeat their queries.
@@ -143,7 +152,10 @@ def _basic_user(authorization: str) -> str:
 
 
 def _find_sender(context: Context, request: web.BaseRequest, *, from_server: bool) -> _Sender:
-    """Return who sends; raise `HttpError` for a token that may not send here."""
+    """Return who sends; raise `HttpError` for a token that may not send here.
+
+    That is always a 401, however often it happens: behind a proxy all clients share one address.
+    """
     token = find_token(request)
     keys = context.api_keys
     if keys.configured:
@@ -153,26 +165,29 @@ def _find_sender(context: Context, request: web.BaseRequest, *, from_server: boo
         if key:
             return _Sender(Stream(Namespace.TOKEN, key.id), key)
         if not other:
-            raise context.access.failed_login(request, "unknown_token", "The token is not found")
+            raise HttpError(401, "unknown_token", "The token is not found" if token else _NONE_SENT)
         message = "The token isn't a client secret token. Please use a js integration token"
         if from_server:
             message = "The token isn't a server secret token. Please use an s2s integration token"
-        raise context.access.failed_login(request, "wrong_token_type", message)
+        raise HttpError(401, "wrong_token_type", message)
     if not context.access.on_loopback and not context.settings.open_ingestion:
         message = "no api_keys are configured, and eventscache.open_ingestion is off"
-        raise context.access.failed_login(request, "ingestion_closed", message)
+        raise HttpError(401, "ingestion_closed", message)
+    if not token:
+        raise HttpError(401, "unknown_token", _NONE_SENT)
     try:
         return _Sender(Stream(Namespace.TOKEN, check_id(token, context.limits.max_id_bytes)), None)
     except InvalidEvent as fault:
-        raise context.access.failed_login(request, "unknown_token", f"The token is not usable: {fault}") from None
+        raise HttpError(401, "unknown_token", f"The token is not usable: {fault}") from None
 
+
+_PAGE_PATHS = ("/api/v1/event", "/api/v1/events")
+_SERVER_PATHS = ("/api/v1/s2s/event", "/api/v1/s2s/event/", "/api/v1/s2s/events")
+_PATHS = frozenset((*_PAGE_PATHS, *_SERVER_PATHS))
 
 ROUTES: tuple[Route, ...] = (
-    ("POST", "/api/v1/event", post_client_events),
-    ("OPTIONS", "/api/v1/event", preflight),
-    ("POST", "/api/v1/events", post_client_events),
-    ("OPTIONS", "/api/v1/events", preflight),
-    ("POST", "/api/v1/s2s/event", post_server_events),
-    ("POST", "/api/v1/s2s/event/", post_server_events),
-    ("POST", "/api/v1/s2s/events", post_server_events),
+    *(("POST", path, post_client_events) for path in _PAGE_PATHS),
+    *(("OPTIONS", path, preflight) for path in _PAGE_PATHS),
+    *(("POST", path, post_server_events) for path in _SERVER_PATHS),
+    *(("OPTIONS", path, options) for path in _SERVER_PATHS),
 )

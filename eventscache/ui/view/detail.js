@@ -138,6 +138,8 @@ export class Detail {
       ["Event id", row.id],
       [member(this.#root, "destination_id")?.value ? "Destination" : "API key", visible(row.stream)],
       ["Table", visible(member(member(this.#root, "success"), "table")?.value ?? "")],
+      ["Attempt", this.#raw("attempt")],
+      ["Response", this.#raw("response", "status")],
       ["Size", bytes(new Blob([row.source]).size)],
       ["Masked", row.masked ? MASKED : ""],
     ];
@@ -149,12 +151,20 @@ export class Detail {
     return shown;
   }
 
-  /** Why the event failed or was skipped. */
+  /** The text of a number exactly as received; empty if there is none. */
+  #raw(...names) {
+    const node = names.reduce((parent, name) => parent && member(parent, name), this.#root);
+    return node ? visible(slice(this.#row.source, node)) : "";
+  }
+
+  /** Why the event failed or was skipped, and what its destination answered. */
   #reasons() {
     const [error, skip] = [this.#text("error"), this.#text("skip")];
+    const body = member(member(this.#root, "response"), "body")?.value;
     return [
       error && el("div.reason.error", {}, el("b", {}, "Error"), el("p", {}, visible(error))),
       skip && el("div.reason.skip", {}, el("b", {}, "Skipped"), el("p", {}, visible(skip))),
+      body && el("div.reason.response", {}, el("b", {}, "Response"), el("p", {}, visible(body))),
     ].filter(Boolean);
   }
 

@@ -113,6 +113,44 @@ OTHER_HOSTS = [
 ]  # fmt: skip
 
 
+FORWARDING = [
+    "CF-Connecting-IP", "CF-Connecting-IPv6", "CF-RAY", "CF-Visitor", "CF-IPCountry", "CDN-Loop", "True-Client-IP",
+    "X-Client-IP", "X_Client_IP", "X-ClientIP", "Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP", "Fastly-FF",
+    "X-Envoy-External-Address", "X-Envoy-Internal", "X-Envoy-Original-Path", "X-Vercel-Forwarded-For", "X-Vercel-Id",
+    "X-Rewrite-URL", "X-Original-URL", "X-Originating-IP", "X-Remote-IP", "X-Remote-Addr", "Remote-Addr",
+    "X-Azure-ClientIP", "X-Azure-SocketIP", "X-Azure-FDID", "X-ARR-LOG-ID", "X-ARR-SSL", "X-AppEngine-User-IP",
+    "X-Amzn-Trace-Id", "X-Amz-Cf-Id", "CloudFront-Viewer-Address", "X-NF-Client-Connection-IP", "Fly-Client-IP",
+    "X-ProxyUser-Ip", "X-Proxy-User", "WL-Proxy-Client-IP", "Proxy-Client-IP", "X-HTTP-Host-Override", "X-Script-Name",
+    "X-Scheme", "X-URL-Scheme", "Front-End-Https", "X-Bluecoat-Via", "X-Varnish-Id", "Akamai-Origin-Hop",
+    "Tailscale-User-Login", "X-Goog-Authenticated-User-Email", "X-MS-Client-Principal", "Remote-User",
+    "DO-Connecting-IP", "X-Real-Host", "X-Forward-Proto-Forwarded",
+]  # fmt: skip
+
+
+async def test_without_admin_token_headers_that_no_proxy_adds_are_served(start: Start) -> None:
+    sidecar = await start()
+    names = [
+        "Accept",
+        "User-Agent",
+        "X-Admin-Token",
+        "X-Requested-With",
+        "Proxy-Connection",
+        "Referer",
+        "DNT",
+        "X-Ship",
+    ]
+    for name in (
+        *names,
+        "X-HTTP-Method-Override",
+        "Origin-Trial",
+        "X-IP-Policy",
+        "Clip",
+        "X-Request-Id",
+        "Traceparent",
+    ):
+        assert await head_status(sidecar, "Host: localhost", f"{name}: a") == 200, name
+
+
 @pytest.mark.parametrize("host", LOOPBACK_HOSTS)
 async def test_without_admin_token_every_loopback_host_is_served(start: Start, host: str) -> None:
     sidecar = await start()
@@ -145,6 +183,7 @@ async def test_without_admin_token_no_other_host_is_served(start: Start) -> None
         ["X-Original-URL: /livez"],
         ["X-Host: localhost"],
         ["Via: 1.1 proxy"],
+        *([f"{name}: 127.0.0.1"] for name in FORWARDING),
         ["Origin: null"],
         ["Origin: "],
         ["Origin: http://evil.example"],
@@ -171,11 +210,13 @@ async def test_without_admin_token_neither_proxies_nor_foreign_pages_are_served(
         assert await head_status(sidecar, "Host: evil.example", *lines, target=path) == 200
 
 
-async def test_a_target_that_is_a_whole_url_is_never_served(start: Start) -> None:
+async def test_without_admin_token_a_target_that_is_a_whole_url_needs_a_loopback_host_too(start: Start) -> None:
     sidecar = await start()
-    for target_host in ("localhost", "evil.example", "user@localhost"):
+    for target_host in ("localhost", "LOCALHOST:8095", "[::1]:1", "evil.example", "127.0.0.1.evil.example"):
         for host in ("localhost", "evil.example"):
-            assert await head_status(sidecar, f"Host: {host}", target=f"http://{target_host}{CACHE}") in {400, 404}
+            status = await head_status(sidecar, f"Host: {host}", target=f"http://{target_host}{CACHE}")
+            assert status == (403 if "evil" in target_host + host else 200), (target_host, host)
+    assert await head_status(sidecar, "Host: localhost", target=f"http://user@localhost{CACHE}") == 404
     for target in (f"//localhost{CACHE}", f"/./{CACHE}", "localhost:80", "*"):
         assert await head_status(sidecar, "Host: localhost", target=target) in {400, 404}
 
@@ -224,6 +265,7 @@ async def test_every_route_needs_a_token_unless_it_is_listed_as_open(start: Star
         assert ("WWW-Authenticate" in answer.headers) == (path not in INGESTION)
     # Pages of other origins may do nothing but send events.
     allowed = any(name.lower().startswith("access-control") for name in answer.headers)
+    assert answer.headers["Cross-Origin-Resource-Policy"] == ("cross-origin" if path in INGESTION else "same-origin")
     assert allowed == (path in INGESTION and not path.startswith("/api/v1/s2s"))
 
 
@@ -256,7 +298,7 @@ async def test_probes_and_metrics_are_open_and_show_no_ids(start: Start) -> None
 
 KEYS = KeyList(
     (
-        ApiKey("site", "js-secret", "s2s-secret", ("*abc.com", "https://exact.example")),
+        ApiKey("site", "js-secret", "s2s-secret", ("*abc.com", "exact.example")),
         ApiKey("app", "app-secret"),
     )
 )
@@ -335,4 +377,8 @@ async def test_browsers_may_send_from_where_the_key_allows(start: Start) -> None
             assert answer.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
     unknown = await sidecar.ask("POST", "/api/v1/event?token=unknown", b"{}", Origin="https://any.example")
     assert (unknown.status, unknown.headers["Access-Control-Allow-Origin"]) == (401, "https://any.example")
+    for path in ("/api/v1/event", "/api/v1/events"):
+        preflight = await sidecar.ask("OPTIONS", path, Origin="https://any.example")
+        assert (preflight.status, preflight.body) == (200, b"")
+        assert preflight.headers["Access-Control-Allow-Origin"] == "https://any.example"
     assert "Access-Control-Allow-Origin" not in (await sidecar.get(CACHE, Origin=sidecar.address)).headers

@@ -14,6 +14,8 @@ from tests.support.sidecar import CACHE, Log, Sidecar, Start
 from tests.support.wire import CLOSE, EVENT, post, replies
 
 FIXED_MESSAGES = {"the request is not valid HTTP/1.1", "the body is not valid HTTP/1.1"}
+MUST_BE_ESCAPED = "the request is not valid HTTP/1.1: its path or query holds a byte that must be escaped; "
+TOO_LONG = (*wire.LONG, *(case for case in wire.CHUNKS if case.name == "1,000 trailers"))
 PIPELINED = 5000
 OK = b'{"status":"ok"}'
 
@@ -46,23 +48,28 @@ async def connect() -> AsyncIterator[Connect]:
         yield connected
 
 
-def assert_invalid_http(answer: bytes) -> None:
-    """There is one response: 400 with a fixed message."""
+def assert_invalid_http(answer: bytes, *, too_long: bool = False) -> None:
+    """There is one response: 400 with a fixed message, or 431 for a head that is too long."""
     (reply,) = replies(answer)
-    assert reply.status == 400
+    assert reply.status == (431 if too_long else 400)
     assert reply.headers["Content-Type"].startswith("application/json")
+    assert reply.headers["Cross-Origin-Resource-Policy"] in {"same-origin", "cross-origin"}
     value = json.loads(reply.body)
-    assert value == {"message": value["message"], "error": "", "code": "invalid_http"}
-    assert value["message"] in FIXED_MESSAGES
+    assert value == {"message": value["message"], "error": "", "code": "head_too_long" if too_long else "invalid_http"}
+    if too_long:
+        assert "8190 bytes" in value["message"]
+        assert "128 headers" in value["message"]
+    else:
+        assert value["message"] in FIXED_MESSAGES or value["message"].startswith(MUST_BE_ESCAPED)
 
 
 @each(wire.INVALID_HTTP)
-async def test_invalid_http_is_answered_400_and_closed(sidecar: Sidecar, log: Log, case: Case) -> None:
+async def test_invalid_http_is_answered_counted_and_closed(sidecar: Sidecar, log: Log, case: Case) -> None:
     answer = await sidecar.raw(case.sent)
 
-    assert_invalid_http(answer)
+    assert_invalid_http(answer, too_long=case in TOO_LONG)
     assert len(log.lines) <= 1
-    assert sidecar.cache.ledger.stored == 0
+    assert (sidecar.cache.ledger.received, sidecar.cache.ledger.rejected) == (1, 1)
     await assert_calm(sidecar, log)
 
 
@@ -70,8 +77,8 @@ async def test_invalid_http_is_answered_400_and_closed(sidecar: Sidecar, log: Lo
 async def test_nothing_after_invalid_http_is_served(sidecar: Sidecar, case: Case) -> None:
     answer = await sidecar.raw(case.sent + post(CLOSE + wire.LENGTH))
     (reply,) = replies(answer)
-    assert reply.status == 400
-    assert sidecar.cache.ledger.received == 0
+    assert reply.status == (431 if case in TOO_LONG else 400)
+    assert (sidecar.cache.ledger.received, sidecar.cache.ledger.rejected) == (1, 1)
     await sidecar.still_serves()
 
 
@@ -145,7 +152,8 @@ async def test_an_upgrade_is_answered_in_http_1_and_nothing_after_it_is(
 
     if together:  # else what comes late can reset the connection before its answer has been read
         assert [(reply.status, reply.headers["Connection"]) for reply in replies(answer)] == [(case.expected, "close")]
-    assert sidecar.cache.ledger.received == (case.expected == 200 and case.sent.startswith(b"POST"))
+    ledger, brings_events = sidecar.cache.ledger, case.sent.startswith(b"POST")
+    assert (ledger.received, ledger.rejected) == (brings_events, brings_events and case.expected == 404)
     await assert_calm(sidecar, log)
 
 
