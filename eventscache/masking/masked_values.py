@@ -26,12 +26,13 @@ class MaskedValues:
 
     def hide(self, data: bytes, action: Action) -> bytes:
         """Remember the values in the JSON of a field, and return the JSON that replaces it."""
+        whole = self._hash(data) if action is Action.HASH else DROPPED
         for token in scalars(data):
-            replacement = self._hash(token) if action is Action.HASH else DROPPED
+            replacement = whole if action is Action.DROP or token == data else self._hash(token)
             for text in _spellings(token):
                 if text and self._replacements.get(text) != DROPPED:
                     self._replacements[text] = replacement
-        return json_of(self._hash(data) if action is Action.HASH else DROPPED)
+        return json_of(whole)
 
     def _hash(self, data: bytes) -> str:
         return hmac.digest(self._key, canonical(data), "sha256").hex()[:_HASH_LENGTH]
