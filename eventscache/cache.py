@@ -186,6 +186,8 @@ class EventsCache:
         self, masking: MaskingThread, runs: Sequence["_Run"], *, trusted: bool, receipt: Receipt | None = None
     ) -> bool:
         """Put all events into the queue once they are masked, or drop all of them; return whether there was room."""
+        if not runs:
+            return True
         events = [event for _, _, run in runs for event in run]
         self._stamp(events)
         masked = await masking.masked(events)
