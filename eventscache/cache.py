@@ -16,6 +16,7 @@ from eventscache.delivery.receipt import Receipt
 from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable
 from eventscache.event import Event
 from eventscache.masking.mask import Mask
+from eventscache.masking.masking_thread import MaskingThread, are_short, originals_are_short
 from eventscache.query.filter import EventFilter
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import UNLIMITED, Offer, Page, Query, Quota, StreamInfo
@@ -71,7 +72,10 @@ class EventsCache:
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
+        self.masks = mask is not None
         self._mask = mask
+        self._masking: MaskingThread | None = None
+        self._queue_bytes = queue_bytes
         self._uids = uids()
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
@@ -82,6 +86,8 @@ class EventsCache:
             _log.info("cache disabled: nothing is stored, and reads are empty")
             return
         await self._storage.open()
+        if self._mask:
+            self._masking = MaskingThread(self._mask, self._queue_bytes)
         self.queue.start()
         self._open = True
         self._trimming = asyncio.create_task(self._trim())
@@ -89,6 +95,8 @@ class EventsCache:
     async def close(self, timeout_seconds: float = 5.0) -> None:
         """Send what waits, within the timeout, then close the storage. Events offered from now on are dropped."""
         self._open = False
+        if self._masking:
+            self._masking.close()
         if self._trimming:
             self._trimming.cancel()
             await asyncio.gather(self._trimming, return_exceptions=True)
@@ -114,8 +122,21 @@ class EventsCache:
                 [(now_us, original) for original in originals], originals, pack=self._pack_originals
             )
         else:
-            parts = self._pending([Event.of(stream, original=original) for original in originals], failed=False)
+            events = [Event.of(stream, original=original) for original in originals]
+            parts = self._pending(events, failed=False, mask=self._mask)
         return self._put([(stream, pending) for pending in parts], trusted=trusted)
+
+    async def mask_and_offer_originals(
+        self, stream: Stream, originals: Sequence[bytes], *, trusted: bool = True
+    ) -> bool:
+        """Take events as `offer_originals` does; many or large ones are masked in a thread, before they are taken."""
+        if not self._masking or not self._open or originals_are_short(originals):
+            return self.offer_originals(stream, originals, trusted=trusted)
+        if self.queue.limit_locally(stream, len(originals), failed=False):
+            self.ledger.received += len(originals)
+            return True
+        events = [Event.of(stream, original=original) for original in originals]
+        return await self._mask_and_put(self._masking, [(stream, False, events)], trusted=trusted)
 
     def _pack_originals(self, stream: Stream, arrived: Sequence[tuple[int, bytes]]) -> list[Offer]:
         """Return offers of originals; each comes with its arrival in Unix microseconds."""
@@ -134,12 +155,51 @@ class EventsCache:
             return not self._enabled
         parts: list[tuple[Stream, PendingEvents]] = []
         for stream, failed, events in _runs(records):
-            if self.queue.limit_locally(stream, len(events), failed=failed):
-                self.ledger.received += len(events)
-                if receipt:
-                    receipt.resolve(limited=len(events))
-            else:
-                parts += [(stream, pending) for pending in self._pending(events, receipt, failed=failed)]
+            if not self._limit_locally(stream, len(events), receipt, failed=failed):
+                pending_events = self._pending(events, receipt, failed=failed, mask=self._mask)
+                parts += [(stream, pending) for pending in pending_events]
+        return self._put(parts, trusted=trusted, receipt=receipt)
+
+    async def mask_and_offer(
+        self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
+    ) -> bool:
+        """Take events as `offer` does; many or large ones are masked in a thread, before they are taken."""
+        if not self._masking or not self._open or are_short([event for _, event in records]):
+            return self.offer(records, trusted=trusted, receipt=receipt)
+        runs = [
+            (stream, failed, events)
+            for stream, failed, events in _runs(records)
+            if not self._limit_locally(stream, len(events), receipt, failed=failed)
+        ]
+        return await self._mask_and_put(self._masking, runs, trusted=trusted, receipt=receipt)
+
+    def _limit_locally(self, stream: Stream, count: int, receipt: Receipt | None, *, failed: bool) -> bool:
+        """Count events of one stream as limited if it has a cooldown; return whether it has."""
+        if not self.queue.limit_locally(stream, count, failed=failed):
+            return False
+        self.ledger.received += count
+        if receipt:
+            receipt.resolve(limited=count)
+        return True
+
+    async def _mask_and_put(
+        self, masking: MaskingThread, runs: Sequence["_Run"], *, trusted: bool, receipt: Receipt | None = None
+    ) -> bool:
+        """Put all events into the queue once they are masked, or drop all of them; return whether there was room."""
+        if not runs:
+            return True
+        events = [event for _, _, run in runs for event in run]
+        self._stamp(events)
+        masked = await masking.masked(events)
+        if masked is None or not self._open:
+            self._drop(len(events), "queue_full" if self._open else "shutdown", receipt)
+            return False
+        parts: list[tuple[Stream, PendingEvents]] = []
+        first = 0
+        for stream, failed, run in runs:
+            kept = masked[first : first + len(run)]
+            first += len(run)
+            parts += [(stream, pending) for pending in self._pending(kept, receipt, failed=failed, mask=None)]
         return self._put(parts, trusted=trusted, receipt=receipt)
 
     def _put(
@@ -158,7 +218,16 @@ class EventsCache:
             self.queue.put(stream, pending, trusted=trusted)
         return True
 
-    def _pending(self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool) -> list[PendingEvents]:
+    def _stamp(self, events: Sequence[Event]) -> None:
+        """Give a time and an id to events that have none."""
+        now = format_time(time.time_ns() // 1000)
+        for event in events:
+            event.timestamp = event.timestamp or now
+            event.uid = event.uid or next(self._uids)
+
+    def _pending(
+        self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool, mask: Mask | None
+    ) -> list[PendingEvents]:
         """Return events of one stream, masked and packed, each with a time and an id; `failed` if they are errors."""
         now = ""
         offers = []
@@ -168,7 +237,7 @@ class EventsCache:
             if not event.uid:
                 event.uid = next(self._uids)
             status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
-            kept = event if self._mask is None else self._mask.masked(event)
+            kept = event if mask is None else mask.masked(event)
             offers.append(Offer(kept.pack(), status, True, failed))
         return PendingEvents.split(offers, [offer.event for offer in offers], receipt, failed=failed)
 
@@ -184,7 +253,12 @@ class EventsCache:
         Raises `StorageUnavailable` after the ack timeout, or if some events were dropped.
         """
         receipt = Receipt(len(records))
-        if not self.offer(records, trusted=trusted, receipt=receipt):
+        offered = (
+            await self.mask_and_offer(records, trusted=trusted, receipt=receipt)
+            if self.masks
+            else self.offer(records, trusted=trusted, receipt=receipt)
+        )
+        if not offered:
             return None
         self.queue.sender.dispatch_now()
         try:
@@ -260,9 +334,13 @@ class EventsCache:
             pause_seconds = max(self._trim_interval_seconds, idle_seconds)
 
 
-def _runs(records: Sequence[tuple[Stream, Event]]) -> list[tuple[Stream, bool, list[Event]]]:
-    """Return consecutive events of one stream that belong to the same collections, and whether they are errors."""
-    runs: list[tuple[Stream, bool, list[Event]]] = []
+_Run = tuple[Stream, bool, list[Event]]
+"""Consecutive events of one stream that belong to the same collections, and whether they are errors."""
+
+
+def _runs(records: Sequence[tuple[Stream, Event]]) -> list[_Run]:
+    """Return the runs of events that may be of several streams."""
+    runs: list[_Run] = []
     run: list[Event] = []
     run_stream, run_failed = None, False
     for stream, event in records:

@@ -7,10 +7,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from eventscache.errors import ConfigError
+from eventscache.masking.column_pattern import ColumnPattern
 
 _PART = re.compile(r"\*\*?|[^.*\[\]/\\\"'\x00-\x1f\x7f]+")
 _CACHED_STEPS = 4096
-_LONGEST_CACHED_NAME = 64
+_MOST_LEVELS_IN_NAME = 500  # as many as `eventscache.max_depth` can allow
+_UNNAMED = ""
+"""Stands for every name that no path holds: all of them match alike."""
 
 Progress = frozenset[tuple[int, int]]
 """How far paths match a field: for each path that can still match below it, its number and its matched parts."""
@@ -46,27 +49,30 @@ class FieldPaths:
 
     A part is a name, `*` for one level, or `**` for any number of them, none included. An array is no level: its
     elements match as the array does; each can also be named by its number from 0 or by `*`. A name with dots in it also
-    matches as that many levels. Raises `ConfigError`.
+    matches as that many levels; if it has more than any event may have, every path that leads there matches it. Raises
+    `ConfigError`.
     """
 
     def __init__(self, paths: Mapping[Action, Iterable[str]]) -> None:
         self._paths = [(parse_path(text), action) for action, texts in paths.items() for text in texts]
-        self._numbered = any(part.isdigit() for parts, _ in self._paths for part in parts)
-        self._cached_enter = lru_cache(_CACHED_STEPS)(self._enter)
+        self._names = {part for parts, _ in self._paths for part in parts if not part.startswith("*")}
+        self._numbered = any(map(str.isdigit, self._names))
+        self._match = lru_cache(_CACHED_STEPS)(self._uncached_match)
         self.root: Progress = frozenset(
             start for number in range(len(self._paths)) for start in self._skip_any_depth(number, 0)
         )
         names = {_last_name(parts) for parts, _ in self._paths}
         self.last_names: frozenset[str] | None = None if "" in names else frozenset(names)
         """The last name of each path: a text with none of them has none of the fields. None if a path has no name."""
-        self._columns = [(re.compile(_column_pattern(parts), re.IGNORECASE), action) for parts, action in self._paths]
+        self._columns = [(ColumnPattern(parts), action) for parts, action in self._paths]
 
     def __bool__(self) -> bool:
         return bool(self._paths)
 
     def enter(self, progress: Progress, name: str) -> Step:
         """Return the step to a member of an object."""
-        return (self._cached_enter if len(name) <= _LONGEST_CACHED_NAME else self._enter)(progress, name)
+        step = self._match(progress, name if name in self._names else _UNNAMED)
+        return self._enter_levels(progress, name, step) if "." in name else step
 
     def enter_element(self, progress: Progress, number: int) -> Step:
         """Return the step to an element of an array."""
@@ -75,19 +81,20 @@ class FieldPaths:
 
     def column_action(self, name: str) -> Action:
         """Return the action for the column that Jitsu made of a field: there levels are joined by underscores."""
-        return max((action for pattern, action in self._columns if pattern.fullmatch(name)), default=Action.NOTHING)
+        return max((action for pattern, action in self._columns if pattern.matches(name)), default=Action.NOTHING)
 
-    def _enter(self, progress: Progress, name: str) -> Step:
-        reached, action = self._match(progress, name)
-        if "." in name:
-            within = progress
-            for part in name.split("."):
-                within, found = self._match(within, part)
-                action = max(action, found)
-            reached |= within
-        return Step(reached, action)
+    def _enter_levels(self, progress: Progress, name: str, step: Step) -> Step:
+        """Return the step to a member whose name has dots: as one name, which is `step`, and as several levels."""
+        if name.count(".") >= _MOST_LEVELS_IN_NAME:
+            return Step(progress, max((self._paths[number][1] for number, _ in progress), default=Action.NOTHING))
+        within, action = progress, step.action
+        for part in name.split("."):
+            within, found = self._match(within, part if part in self._names else _UNNAMED)
+            action = max(action, found)
+        return Step(step.progress | within, action)
 
-    def _match(self, progress: Progress, name: str) -> Step:
+    def _uncached_match(self, progress: Progress, name: str) -> Step:
+        """Return the step to a field by one name, which is cached: there are as few as there are names in the paths."""
         reached: set[tuple[int, int]] = set()
         action = Action.NOTHING
         for number, matched in progress:
@@ -112,11 +119,3 @@ class FieldPaths:
 
 def _last_name(parts: tuple[str, ...]) -> str:
     return next((part for part in reversed(parts) if not part.startswith("*") and not part.isdigit()), "")
-
-
-def _column_pattern(parts: tuple[str, ...]) -> str:
-    # Jitsu also turns every character that is no letter or digit into an underscore.
-    levels = (
-        ("(?:.+_)?" if part == "**" else (".+" if part == "*" else re.sub(r"\W", ".", part)) + "_") for part in parts
-    )
-    return f"{''.join(levels).removesuffix('_')}(?:_.*)?"

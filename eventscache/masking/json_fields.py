@@ -11,12 +11,22 @@ _STRING_OR_SCALAR = rb'"(?:[^"\\]++|\\.)*+"|[^\s"{}\[\],:]++'
 _TOKEN = re.compile(_STRING_OR_SCALAR + rb"|[{}\[\],:]", re.DOTALL)
 _TOKEN_BUT_COLON = re.compile(_STRING_OR_SCALAR + rb"|[{}\[\],]", re.DOTALL)
 _OPENING, _CLOSING = b"{[", b"}]"
+_decode = json.JSONDecoder(strict=False).decode
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _NO_MATCH = Step(frozenset(), Action.NOTHING)
 
 Hide = Callable[[bytes, Action], bytes]
 """Gets the JSON of a value that is dropped or hashed, and returns the JSON that replaces it if it must remain."""
 Change = Callable[[bytes, bool], bytes]
 """Gets a string, number or other scalar and whether its addresses are truncated, and returns the new scalar."""
+
+
+class _Hidden(NamedTuple):
+    """The value of a column that is dropped or hashed; others can be in it."""
+
+    start: int
+    end: int
+    action: Action
 
 
 class _Edit(NamedTuple):
@@ -82,18 +92,31 @@ class JsonFields:
 
     All members count, also several of the same name, and names are compared after their escapes are decoded. With
     `columns`, an object of `field` and `value` is Jitsu's description of a column, and is treated as the field would
-    be; a value that is dropped becomes what `hide` returns, so that the column remains.
+    be; a value that is dropped becomes what `hide` returns, so that the column remains. With `names`, `change` also
+    changes the names of members.
     """
 
-    def __init__(self, paths: FieldPaths, hide: Hide, change: Change | None = None, *, columns: bool = False) -> None:
+    def __init__(
+        self,
+        paths: FieldPaths,
+        hide: Hide,
+        change: Change | None = None,
+        *,
+        columns: bool = False,
+        names: bool = False,
+    ) -> None:
         self._paths = paths
         self._hide = hide
         self._change = change
         self._columns = columns
+        self._change_name = change if names else None
 
     def changed(self, data: bytes) -> bytes:
         """Return the text with its fields changed; the same object if nothing changes."""
-        edits = sorted(self._edits(data))
+        hidden: list[_Hidden] = []
+        edits = [*self._edits(data, hidden)]
+        edits += self._hiding_edits(data, hidden)
+        edits.sort()
         if not edits:
             return data
         pieces: list[bytes] = []
@@ -105,7 +128,10 @@ class JsonFields:
             position = end
         return b"".join((*pieces, data[position:]))
 
-    def _edits(self, data: bytes) -> Iterator[_Edit]:  # noqa: C901, PLR0912 - a branch for each kind of token
+    def _edits(  # noqa: C901, PLR0912 - a branch for each kind of token
+        self, data: bytes, hidden: list[_Hidden]
+    ) -> Iterator[_Edit]:
+        """Yield all edits but those of columns that are dropped or hashed: these are added to `hidden`."""
         outer: list[_Container] = []
         inner: _Container | None = None
         tokens = _TOKEN_BUT_COLON.finditer(data)
@@ -120,12 +146,14 @@ class JsonFields:
                 if edit := inner.end_member(start, last=True):
                     yield edit
                 if inner.columns:
-                    yield from self._column_edits(data, inner)
+                    yield from self._column_edits(data, inner, hidden)
                 inner = outer.pop() if outer else None
                 if inner:
                     inner.end_value(start + 1)
             elif inner.is_object and inner.name is None:
                 inner.name = text_of(token)
+                if self._change_name and (text := self._change_name(token, inner.truncate)) != token:
+                    yield _Edit(start, 2, match.end(), text)
             else:
                 progress, inner.action = self._step(inner)
                 if self._columns:
@@ -150,14 +178,25 @@ class JsonFields:
             return self._paths.enter_element(container.progress, container.number)
         return self._paths.enter(container.progress, container.name)
 
-    def _column_edits(self, data: bytes, container: _Container) -> Iterator[_Edit]:
-        """Yield the replacement of a column's value, if paths match the column."""
+    def _column_edits(self, data: bytes, container: _Container, hidden: list[_Hidden]) -> Iterator[_Edit]:
+        """Yield the truncation of a column's value, or add it to `hidden`, if paths match the column."""
+        if not container.values:
+            return
         action = max(map(self._paths.column_action, container.columns), default=Action.NOTHING)
         for start, end in container.values:
             if action >= Action.HASH:
-                yield _Edit(start, 0, end, self._hide(data[start:end], action))
+                hidden.append(_Hidden(start, end, action))
             elif action is Action.TRUNCATE and self._change and data[start] not in _OPENING:
                 yield _Edit(start, 2, end, self._change(data[start:end], True))
+
+    def _hiding_edits(self, data: bytes, hidden: list[_Hidden]) -> Iterator[_Edit]:
+        """Yield the replacements of columns; for each action only the outermost, as those within it go with it."""
+        for action in (Action.HASH, Action.DROP):
+            position = 0
+            for start, end, _ in sorted(value for value in hidden if value.action is action):
+                if start >= position:
+                    position = end
+                    yield _Edit(start, 0, end, self._hide(data[start:end], action))
 
 
 def _read_column(container: _Container, token: bytes, start: int) -> None:
@@ -181,12 +220,12 @@ def _end_of_value(first: re.Match[bytes], tokens: Iterator[re.Match[bytes]]) -> 
 def text_of(token: bytes) -> str:
     """Return the string that a JSON string means."""
     text = token.decode(errors="backslashreplace")
-    return str(json.loads(text, strict=False)) if "\\" in text else text[1:-1]
+    return str(_decode(text)) if "\\" in text else text[1:-1]
 
 
 def json_of(text: str) -> bytes:
     """Return a string as JSON."""
-    return json.dumps(text, ensure_ascii=False).encode(errors="backslashreplace")
+    return _encode(text).encode(errors="backslashreplace")
 
 
 def canonical(data: bytes) -> bytes:

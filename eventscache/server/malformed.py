@@ -6,7 +6,7 @@ from eventscache.ingest import malformed
 from eventscache.stream import Stream
 
 
-def keep_malformed(
+async def keep_malformed(
     cache: EventsCache, stream: Stream | None, body: bytes, reason: str, *, max_bytes: int, trusted: bool = True
 ) -> None:
     """Offer a body as a `malformed` event, cut to `max_bytes`; count it as rejected if it is blank or has no stream.
@@ -17,4 +17,4 @@ def keep_malformed(
         cache.ledger.reject()
         return
     event = Event.of(stream, malformed=malformed.cut(body, max_bytes), error=reason)
-    cache.offer([(stream, event)], trusted=trusted)
+    await cache.mask_and_offer([(stream, event)], trusted=trusted)

@@ -397,3 +397,50 @@ def test_a_text_in_which_values_take_too_long_to_find_becomes_a_placeholder() ->
     masked = Mask(drop=["**.email"]).masked(Event(original=json.dumps({"email": values}).encode(), error=error))
     assert masked.error == "[masked: 24000 bytes]"
     assert masked.original == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('{"1.2.3.4":{"::1":1},"at 1.2.3.4":2}', '{"1.2.3.0":{"::":1},"at 1.2.3.4":2}'),
+        ('{"1\\u002e2.3.4":1,"a":{"b":{"1.2.3.4":[{"c":1}]}}}', '{"1.2.3.0":1,"a":{"b":{"1.2.3.0":[{"c":1}]}}}'),
+        ('{"1.2.3.4":1,"n":2}', '{"1.2.3.0":1,"n":2}'),
+    ],
+)
+def test_names_that_are_addresses_are_truncated(before: str, after: str) -> None:
+    assert masked(Event(original=before.encode()), ip=True).original.decode() == after
+    assert masked(Event(original=before.encode(), success=b"{}"), ip=["a"]).original.decode() == (
+        before.replace('"b":{"1.2.3.4"', '"b":{"1.2.3.0"')
+    )
+
+
+def test_a_dropped_field_whose_name_is_an_address_is_gone() -> None:
+    event = Event(original=b'{"1.2.3.4":1,"::1":2,"b":3}')
+    assert masked(event, drop=["1.2.3.4", "::1"], ip=True).original == b'{"b":3}'
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize("ip", [True, ["nowhere"]])
+def test_addresses_are_truncated_in_json_in_texts_in_texts(depth: int, ip: Any) -> None:
+    def nested(value: Any) -> bytes:
+        for number in range(depth):
+            value = json.dumps(value if number % 2 else {"a": value})
+        return json.dumps({"text": value}).encode()
+
+    address = "at 1.2.3.4, 2001:db8:1:2::3"
+    shown = masked(Event(original=nested(address)), ip=ip).original
+    assert shown == nested("at 1.2.3.0, 2001:db8:1::")
+
+
+@pytest.mark.parametrize("inner", ["1\\u002e2.3.4", "\\n::1", "\\u003c::1", "fe80\\u003a:1", "1\\\\\\u002e2.3.4"])
+def test_a_text_with_json_that_hides_an_address_by_escapes_becomes_a_placeholder(inner: str) -> None:
+    text = '{"a":"' + inner + '"}'
+    event = Event(original=json.dumps({"text": text, "b": 1}).encode())
+    assert json.loads(masked(event, ip=True).original) == {"text": f"[masked: {len(text)} bytes]", "b": 1}
+
+
+def test_escapes_that_hide_no_address_leave_a_text_with_json_readable() -> None:
+    text = '{"a":"1.2.3.4\\n 2001:db8:1:2::3: no \\u003croute\\u003e","b":"\\"12:30:00\\""}'
+    event = Event(original=json.dumps({"text": text}).encode())
+    shown = json.loads(masked(event, ip=True).original)
+    assert shown == {"text": text.replace("1.2.3.4", "1.2.3.0").replace("db8:1:2::3:", "db8:1:::")}

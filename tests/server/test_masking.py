@@ -1,16 +1,20 @@
 """Masking, from the HTTP request to every byte that a real Redis holds afterwards."""
 
+import asyncio
+import gzip
 import hashlib
 import hmac
 import json
 
 import msgpack
+import pytest
 
 from tests.support.redis_server import RedisServer
 from tests.support.sidecar import Start
 
 KEY = "the key of the mask"
 MARKER = "m4rk3r"
+EVENT = "/api/v1/event?token="
 
 
 def hashed(json_text: str) -> str:
@@ -85,3 +89,51 @@ async def test_nothing_that_is_masked_reaches_redis(start: Start, redis_server: 
     assert b"203.0.113.0" in everything
     assert hashed(f'"ann@{MARKER}"').encode() in everything
     assert b"[masked: " in everything
+
+
+def batch(event: object) -> bytes:
+    """Return a zipped batch of an event that is costly to mask: a few KB that unzip to megabytes."""
+    return gzip.compress(b"[" + b",".join([json.dumps(event).encode()] * 100) + b"]")
+
+
+COSTLY = {
+    "dots": {str(number): "{" + "." * 12_000 + "g:" * (number == 3) for number in range(4)},
+    "levels in a name": {"." * 48_000 + "email": 1},
+    "addresses": {"a": "{" + ",".join(["::1"] * 4_000), "b": ["1.2.3.4"] * 900},
+    "hashed values": [{"phone": f"value {number}"} for number in range(900)],
+}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+async def test_others_are_served_while_costly_events_are_masked(start: Start, kind: str) -> None:
+    sidecar = await start(
+        mask_drop=("**.email", "*.*.*.name", "**.user.**.name"), mask_hash=("**.phone",), mask_ip=True, mask_key=KEY
+    )
+    body = batch({"events": COSTLY[kind]})
+    under_way = [
+        asyncio.create_task(sidecar.post(f"{EVENT}{number}", body, Content_Encoding="gzip")) for number in "12"
+    ]
+    malformed = sidecar.post(EVENT + "3", b"::1," * 2_500)
+    under_way += [asyncio.create_task(malformed)]
+    answers = 0
+    while not all(task.done() for task in under_way):
+        async with asyncio.timeout(2):
+            assert (await sidecar.get("/livez")).status == 200
+        answers += 1
+    assert answers
+    assert [(await task).status for task in under_way] == [200, 200, 400]
+    events = await sidecar.events("namespace=token&ids=1,2,3&limit=300")
+    assert len(events) == 201
+
+
+async def test_many_columns_with_underscores_hold_nobody(start: Start) -> None:
+    sidecar = await start(mask_drop=("*.*.*.email", "**.user.**.email", "**.a.**.b.**.c"))
+    columns = [{"field": "_" * 1_400, "value": 1}, {"field": "a_" * 700, "value": 2}, {"field": "_a_email", "value": 3}]
+    body = json.dumps([{"destination_id": "d", "success": {"record": columns * 10}}] * 50).encode()
+    under_way = asyncio.create_task(sidecar.record(body))
+    while not under_way.done():
+        async with asyncio.timeout(2):
+            assert (await sidecar.get("/livez")).status == 200
+    assert (await under_way).json["stored"] == 50
+    [event] = await sidecar.events("ids=d&limit=1")
+    assert event["success"]["record"][:2] == columns[:2]

@@ -106,7 +106,7 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         context.cache.ledger.reject()
         raise fault if isinstance(fault, HttpError) else HttpError(413, "too_many_events", str(fault)) from None
     except MalformedBody as fault:
-        keep_malformed(
+        await keep_malformed(
             context.cache, default, fault.body.strip(), str(fault), max_bytes=context.limits.max_malformed_bytes
         )
         raise HttpError(400, "malformed_body", f"the body cannot be read: {fault}") from None
@@ -117,7 +117,11 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
     counts = {"received": len(parsed.records)}
     if wait:
         counts |= await _store(context, parsed)
-    elif not context.cache.offer(parsed.records):
+    elif not (
+        await context.cache.mask_and_offer(parsed.records)
+        if context.cache.masks
+        else context.cache.offer(parsed.records)
+    ):
         raise _queue_full()
     status = 200 if wait else 202
     if parsed.errors:

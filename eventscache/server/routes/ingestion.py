@@ -104,10 +104,13 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
         reason = f"Error parsing events body: {fault}"
         max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
         trusted = sender.key is not None
-        keep_malformed(cache, sender.stream, fault.body, reason, max_bytes=max_bytes, trusted=trusted)
+        await keep_malformed(cache, sender.stream, fault.body, reason, max_bytes=max_bytes, trusted=trusted)
         raise HttpError(400, "malformed_body", reason) from None
     # A full queue is counted, and changes no response: the cache must not slow down Jitsu.
-    cache.offer_originals(sender.stream, parsed.originals, trusted=sender.key is not None)
+    if cache.masks:
+        await cache.mask_and_offer_originals(sender.stream, parsed.originals, trusted=sender.key is not None)
+    else:
+        cache.offer_originals(sender.stream, parsed.originals, trusted=sender.key is not None)
     return sender
 
 
