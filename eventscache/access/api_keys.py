@@ -19,7 +19,7 @@ _BETWEEN_SECRETS = re.compile(r"[\s,]+")
 _NO_SECRET = re.compile(
     r".*://.*|(?:https?|file):.*|[/~{\[].*|\.{1,2}/.*|.*\$\{.*|.*\.(?:json|ya?ml)", re.DOTALL | re.IGNORECASE
 )
-_FORMS = "secrets (comma-separated), a list of secrets or of keys, an http(s):// or file:// address, an absolute path, or JSON"
+_FORMS = "secrets with commas between them, a list of secrets or keys, an http(s):// or file:// address, a path or JSON"
 
 
 class ApiKey(NamedTuple):
@@ -67,7 +67,7 @@ class ApiKeys:
         self.replace(listed.keys)
 
     def replace(self, keys: Iterable[ApiKey]) -> None:
-        """Use these keys from now on instead of all earlier ones; of two with one secret the later one counts (Jitsu)."""
+        """Use these keys from now on instead of all earlier ones; of two with one secret the later counts (Jitsu's)."""
         keys = tuple(keys)
         self._clients = {key.client_secret: key for key in keys if key.client_secret}
         self._servers = {key.server_secret: key for key in keys if key.server_secret}

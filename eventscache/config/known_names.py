@@ -35,7 +35,9 @@ def check_names(content: Mapping[Any, Any], environ: Mapping[str, str]) -> None:
     for name in sorted({*names, *inner}):
         letters = re.sub("[^a-z0-9]", "", name.removeprefix("server."))
         if _ABOUT_ACCESS.fullmatch(letters) and name not in _JITSUS:
-            raise ConfigError(f"{name}: unknown setting{_similar(name, _JITSUS | _KNOWN)}")
+            places = {key.rpartition(".")[2]: key for key in sorted(_JITSUS | _KNOWN, key=len, reverse=True)}
+            meant = difflib.get_close_matches(name.rpartition(".")[2], places, 1)
+            raise ConfigError(f"{name}: unknown setting{_suggestion([places[word] for word in meant])}")
     for variable in sorted(environ):
         ours = variable.startswith("EVENTSCACHE_") and environ[variable]
         if ours and _ACCESS_WORDS.search(variable) and variable not in _VARIABLES | _OTHER_VARIABLES:
@@ -55,5 +57,8 @@ def _check(section: Any, path: str) -> None:
 
 
 def _similar(name: str, known: set[str]) -> str:
-    similar = difflib.get_close_matches(name, sorted(known), 1)
-    return f"; did you mean {similar[0]}?" if similar else ""
+    return _suggestion(difflib.get_close_matches(name, sorted(known), 1))
+
+
+def _suggestion(names: list[str]) -> str:
+    return f"; did you mean {names[0]}?" if names else ""

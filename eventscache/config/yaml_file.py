@@ -19,8 +19,9 @@ _NUMBERS = {
 }
 _NOT_GO = {*_NUMBERS, "tag:yaml.org,2002:timestamp"}  # a time of day is no number there, and a date is a text
 _MOST_DIGITS = 20
-# What a YAML error quotes may be a secret, except for the words and signs of YAML itself.
-_QUOTED = re.compile(r"(['\"])(?!(?:<[a-z ]+>|<unicode string>|\\?.)\1).*?\1", re.DOTALL)
+# What a YAML error quotes may be a secret, except for words and signs of YAML's own.
+_QUOTED = re.compile(r"""(['"])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
+_OF_YAML = re.compile(r"<[a-z ]+>|\\?.", re.DOTALL)
 _QUOTE_IT = "; a value that begins with * & ! % @ ` or a tab must be in quotes"
 
 
@@ -67,8 +68,10 @@ def read_file(path: Path) -> dict[Any, Any]:
     except yaml.reader.ReaderError as fault:
         character = f"U+{fault.character:04X}" if isinstance(fault.character, int) else "a character"
         raise ConfigError(f"{name}: not valid YAML: {character} is not allowed there") from None
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as fault:
-        raise ConfigError(f"{name}: not valid YAML: {type(fault).__name__}") from None
+    except RecursionError:
+        raise ConfigError(f"{name}: nested too deeply") from None
+    except (yaml.YAMLError, ValueError, OverflowError):
+        raise ConfigError(f"{name}: not valid YAML: a value is not what its tag says, such as !!int") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -97,4 +100,7 @@ def _reason(fault: yaml.MarkedYAMLError) -> str:
 
 
 def _without_values(problem: str) -> str:
-    return visible(_QUOTED.sub(HIDDEN, " ".join(problem.split())))
+    def hide(match: re.Match[str]) -> str:
+        return match[0] if _OF_YAML.fullmatch(match[2]) else HIDDEN
+
+    return visible(_QUOTED.sub(hide, " ".join(problem.split())))
