@@ -13,7 +13,7 @@ from eventscache.config.settings import DEFINITIONS, Definition, Settings
 from eventscache.config.sources import Found, Sources
 from eventscache.config.yaml_file import read_file
 from eventscache.errors import ConfigError
-from eventscache.logs import HIDDEN, hide_secrets
+from eventscache.logs import HIDDEN, hide_secrets, visible
 
 
 class LoadedSettings(NamedTuple):
@@ -54,10 +54,16 @@ def load(
     Without `environ` that of the process counts. Raises `ConfigError` with one line that names the setting at fault and
     holds no secret.
     """
-    environ = os.environ if environ is None else environ
+    try:
+        return _load(path, os.environ if environ is None else environ, options or {})
+    except ConfigError as fault:
+        raise ConfigError(visible(str(fault))) from None  # names of keys may be anything
+
+
+def _load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> LoadedSettings:
     content = read_file(path) if path else {}
     check_names(content, environ)
-    sources = Sources(options or {}, environ, nest(content))
+    sources = Sources(options, environ, nest(content))
     check_sections(sources.sections)
     found = {name: _find(sources, name, definition) for name, definition in DEFINITIONS.items()}
     values = {name: _parse(DEFINITIONS[name], given) for name, given in found.items() if given}

@@ -17,8 +17,10 @@ from eventscache.access.tokens import PUBLISHED_TOKENS
 from eventscache.config.loading import LoadedSettings, load
 from eventscache.config.settings import DEFINITIONS
 from eventscache.errors import ConfigError
+from eventscache.logs import visible
 from eventscache.server.http.auth import Access
 from eventscache.server.startup_checks import check_access, check_storage
+from tests.support.fuzz import fuzz
 
 OLDER = ("server.auth", "server.s2s_auth", "server.api_keys", "configurator.base_url", "configurator.admin_token")
 REDIS = tuple(
@@ -26,24 +28,16 @@ REDIS = tuple(
     for name in ("host", "port", "password", "database", "tls_skip_verify", "sentinel_master_name")
 )
 KEYS = (*(key for definition in DEFINITIONS.values() for key in definition.keys), *OLDER, *REDIS)
-NAMES_A_KEY = re.compile(r"[\w.-]+: |.*eventnative\.yaml: |eventscache\.\w+, ")
-
-words = st.sampled_from(
-    ["", " ", "tok", "demo_admin", "${env.A}", "${env.A|}", "${env.A|env.B|x}", "${env.", "${x}", "a,b", "true", "0"]
-    + ["127.0.0.1", "0.0.0.0", "h:1", "redis://:p/w@h", "rediss://h", "sentinel://m:p@a,b:1", "unix:///s", "memory://"]
-    + [
-        "http://h/keys",
-        "https://",
-        "ftp://h",
-        "file:///k",
-        "/k",
-        "{",
-        '{"tokens": ["a"]}',
-        "[]",
-        "::1",
-        "redis://h:99999",
-    ]
+NAMES_A_KEY = re.compile(
+    r"(?:eventscache|server|meta|configurator|api|redis_url|.*eventnative\.yaml).*: ", re.IGNORECASE
 )
+
+_WORDS = """
+tok demo_admin ${env.A} ${env.A|} ${env.A|env.B|x} ${env. ${x} a,b true 0 127.0.0.1 0.0.0.0 ::1 h:1 memory:// redis://h
+redis://:p/w@h rediss://h sentinel://m:p@a,b:1 unix:///s redis://h:99999 redis+cluster://h/1 http://h/keys https://
+ftp://h file:///k /k { {"tokens":["a"]} []
+"""
+words = st.sampled_from(["", " ", *_WORDS.split()])
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), words, words, st.text(max_size=12))
 inner_names = st.one_of(
     st.sampled_from(["id", "client_secret", "tokens", "host", "size", "a.b", "Cache"]), st.text(max_size=4)
@@ -100,12 +94,13 @@ def try_to_start(text: str, environ: dict[str, str]) -> LoadedSettings | None:
             check_storage(loaded)
         except ConfigError as fault:
             message = str(fault)
-            assert "\n" not in message
+            assert message == visible(message)
             assert NAMES_A_KEY.match(message), message
             return None
     return loaded
 
 
+@fuzz
 @given(texts, environments)
 @example("eventscache.host: 0.0.0.0\nserver.admin_token: ' demo_admin '", {})
 @example("eventscache: {host: 0.0.0.0, admin_tokens: ['${env.A|}']}", {"A": ""})

@@ -1,7 +1,7 @@
 """Files as Jitsu publishes them, or as its users have them: what each means here."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +205,8 @@ async def test_keys_with_dots_and_capitals_count(start: Start, tmp_path: Path) -
 
 
 def test_a_key_with_dots_counts_before_one_in_a_section(tmp_path: Path) -> None:
-    text = "server: {admin_token: nested, cache: {events: {size: 3}}}\nserver.admin_token: dotted\nserver.cache: {events.size: 4}"
+    nested = "server: {admin_token: nested, cache: {events: {size: 3}}}"
+    text = f"{nested}\nserver.admin_token: dotted\nserver.cache: {{events.size: 4}}"
     settings = load(tmp_path, text).settings
     assert (settings.all_admin_tokens, settings.size) == (("dotted",), 4)
 
@@ -227,9 +228,6 @@ def test_jitsu_takes_0_for_1(tmp_path: Path, size: Any) -> None:
 
 def test_json_with_tabs_is_a_configuration(tmp_path: Path) -> None:
     assert load(tmp_path, '{\n\t"server": {\n\t\t"admin_token": "tok"\n\t}\n}').settings.all_admin_tokens == ("tok",)
-
-
-Ping = Callable[[str], Awaitable[None]]
 
 
 async def ping(url: str) -> None:
