@@ -13,6 +13,7 @@ from eventscache.access.api_keys import ApiKey, ApiKeys, KeyList, parse_api_keys
 from eventscache.access.scalars import scalar_text
 from eventscache.config.loading import load
 from eventscache.errors import ConfigError
+from tests.support.fuzz import fuzz
 
 
 def derived(secrets: str) -> str:
@@ -190,6 +191,7 @@ values = st.recursive(
 )  # fmt: skip
 
 
+@fuzz
 @given(values)
 def test_fuzz_whatever_the_keys_are_they_are_configured_or_an_error_of_one_line(value: Any) -> None:
     listed = KeyList(faults=("an error",))

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey
 from eventscache.config import loading
+from eventscache.errors import ConfigError
 from eventscache.server.startup_checks import check_start
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.plugins import storage_from_url
@@ -228,6 +229,32 @@ def test_jitsu_takes_0_for_1(tmp_path: Path, size: Any) -> None:
 
 def test_json_with_tabs_is_a_configuration(tmp_path: Path) -> None:
     assert load(tmp_path, '{\n\t"server": {\n\t\t"admin_token": "tok"\n\t}\n}').settings.all_admin_tokens == ("tok",)
+
+
+def test_a_configuration_is_a_file_and_neither_an_address_nor_inline(tmp_path: Path) -> None:
+    for text in ("http://127.0.0.1:1/config.yaml", '{"server": {"admin_token": "x"}}'):
+        with pytest.raises(ConfigError, match="cannot be read: No such file"):
+            loading.load(Path(text), {}, {})
+    file = tmp_path / "a.yaml"
+    file.write_text("server: {admin_token: x}")
+    assert loading.load(None, {"CONFIG_LOCATION": str(file)}, {}).settings.all_admin_tokens == ()
+
+
+async def test_without_keys_the_operators_machine_may_send_whatever_strict_auth_tokens_says(
+    start: Start, tmp_path: Path
+) -> None:
+    loaded = load(tmp_path, "server: {strict_auth_tokens: true}")
+    assert await sends(await serve(start, loaded), "any") == 200
+    others = await start(host="0.0.0.0", admin_tokens=("long",))
+    assert await sends(others, "any") == 401
+
+
+def test_placeholders_are_filled_in_lists_too(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "api_keys: [{id: k, client_secret: '${env.SECRET}'}, '${HOME}']", SECRET="s")
+    assert loaded.settings.api_keys.keys == (ApiKey("k", "s"),)
+    assert loaded.settings.api_keys.faults == (
+        "entry 1 is no secret; an address, a path or JSON must be the only entry",
+    )
 
 
 async def ping(url: str) -> None:
