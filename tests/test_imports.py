@@ -25,7 +25,7 @@ ALLOWED = {
     "masking": "errors event",
     "ingest": "errors event stream timestamp",
     "query": "event timestamp",
-    "access": "errors logs",
+    "access": "errors logs stream",
     "config": "access clock errors logs masking storage",
     "delivery": "clock errors storage stream",
     "cache": "clock delivery errors event masking query storage stream timestamp uid",

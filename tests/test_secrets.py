@@ -175,8 +175,8 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
         "key.yaml": f"eventscache: {{mask: {{hash: [a], key: [{KEY}]}}}}",
         "redis.yaml": f"meta: {{storage: {{redis: {{host: ['redis://:{REDIS}@h'], password: {REDIS}}}}}}}",
         "port.yaml": f"meta: {{storage: {{redis: {{host: h, port: {REDIS}}}}}}}",
-        "keys.yaml": f"api_keys: [{CLIENT}, {CLIENT}]",
-        "deep.yaml": f"api_keys: [{{id: 5, client_secret: {CLIENT}}}]",
+        "keys.yaml": f"api_keys: 'ftp://{CLIENT}'",
+        "deep.yaml": f"api_keys: [{{id: [5], client_secret: {CLIENT}}}]",
     }
     for name, text in bad.items():
         (tmp_path / name).write_text(text, encoding="utf-8")

@@ -1,10 +1,24 @@
 """Jitsu's API keys: which token may send events, to which stream, from which origins."""
 
 import hashlib
+import json
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from eventscache.errors import ConfigError
+from yarl import URL
+
+from eventscache.access.scalars import scalar_text
+from eventscache.errors import ConfigError, InvalidEvent
+from eventscache.stream import MAX_ID_BYTES, check_id
+
+_WEB_ADDRESS = re.compile("https?://", re.IGNORECASE)
+_BETWEEN_SECRETS = re.compile(r"[\s,]+")
+# What is meant as an address, a file or JSON, and must never be taken for a secret.
+_NO_SECRET = re.compile(
+    r".*://.*|(?:https?|file):.*|[/~{\[].*|\.{1,2}/.*|.*\$\{.*|.*\.(?:json|ya?ml)", re.DOTALL | re.IGNORECASE
+)
+_FORMS = "secrets with commas between them, a list of secrets or keys, an http(s):// or file:// address, a path or JSON"
 
 
 class ApiKey(NamedTuple):
@@ -40,10 +54,14 @@ def _matches(host: str, pattern: str) -> bool:
 
 
 class KeyList(NamedTuple):
-    """The setting `api_keys`: the keys themselves, or the URL of a list of them."""
+    """The setting `api_keys`: the keys themselves, or the URL of a list of them.
+
+    `faults` says of each key that was left out, or given twice, why; it holds no secret.
+    """
 
     keys: tuple[ApiKey, ...] = ()
     url: str = ""
+    faults: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"KeyList(keys={self.keys!r}{', url=...' if self.url else ''})"
@@ -52,16 +70,16 @@ class KeyList(NamedTuple):
 class ApiKeys:
     """The current keys, by either secret.
 
-    `configured` is true also while the list at a URL is empty or could not be read yet: then no token is known, and all
-    are rejected. Without `configured` keys, any token may be accepted.
+    `configured` is true also while the list at a URL is empty or could not be read yet, and if no key of a list can be
+    used: then no token is known, and all are rejected. Without `configured` keys, any token may be accepted.
     """
 
     def __init__(self, listed: KeyList) -> None:
-        self.configured = bool(listed.keys or listed.url)
+        self.configured = any(listed)
         self.replace(listed.keys)
 
     def replace(self, keys: Iterable[ApiKey]) -> None:
-        """Use these keys from now on instead of all earlier ones."""
+        """Use these keys from now on instead of all earlier ones; of two with one secret the later counts (Jitsu's)."""
         keys = tuple(keys)
         self._clients = {key.client_secret: key for key in keys if key.client_secret}
         self._servers = {key.server_secret: key for key in keys if key.server_secret}
@@ -75,45 +93,157 @@ class ApiKeys:
         return self._servers.get(token)
 
 
-def parse_api_keys(value: Any) -> KeyList:
-    """Return the setting `api_keys` of Jitsu's file: one secret, a list of secrets or of objects, or a URL of a list.
+def parse_api_keys(value: Any, max_id_bytes: int = MAX_ID_BYTES) -> KeyList:
+    """Return the setting `api_keys` of Jitsu's file, in any of its forms.
 
-    Raises `ConfigError`; the message holds no secret.
+    A text is the address of a list, the path of one, a list in JSON, or secrets. Raises `ConfigError` if the form is
+    not recognised or no key can be used; neither the message nor the faults hold a secret.
     """
-    if isinstance(value, str) and value.startswith(("file://", "http://", "https://")):
-        return KeyList(url=value)
-    if isinstance(value, list):
-        return KeyList(parse_keys(value))
-    return KeyList(parse_keys([part.strip() for part in str(value).split(",") if part.strip()]))
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        value = value[0]  # as in Jitsu, where a list of one text is that text
+    if isinstance(value, list | dict):
+        listed = parse_listed(value, max_id_bytes)
+    else:
+        listed = _parse_text(scalar_text(value).strip(), max_id_bytes)
+    if listed.faults and not listed.keys:
+        raise ConfigError(listed.faults[0])
+    return listed if any(listed) else KeyList(faults=("it holds no key, so every token is rejected",))
 
 
-def parse_keys(entries: list[Any]) -> tuple[ApiKey, ...]:
-    """Return the keys of a list of secrets or objects. Raises `ConfigError`; the message holds no secret."""
-    keys = tuple(_parse_entry(entry, number) for number, entry in enumerate(entries))
-    secrets = [secret for key in keys for secret in (key.client_secret, key.server_secret) if secret]
-    if len(set(secrets)) < len(secrets):
-        raise ConfigError("two keys share a secret")
-    return keys
+def parse_listed(content: Any, max_id_bytes: int = MAX_ID_BYTES) -> KeyList:
+    """Return the keys of a list, of `{"tokens": [...]}` as Jitsu's configurator answers, or of a single key.
+
+    A key that cannot be used is left out, and told in `faults`. Raises `ConfigError` if this is none of these; the
+    message holds no secret.
+    """
+    if isinstance(content, dict):
+        fields = _fields(content)
+        if fields.keys() & {"client_secret", "server_secret"}:
+            content = [content]
+        elif "tokens" in fields or not fields:  # Jitsu's configurator leaves out an empty list
+            content = [] if fields.get("tokens") is None else fields["tokens"]
+    if not isinstance(content, list):
+        raise ConfigError(f"there is no list of tokens; it must be {_FORMS}")
+    keys: list[ApiKey] = []
+    faults: list[str] = []
+    for number, entry in enumerate(content):
+        try:
+            keys.append(_parse_entry(entry, max_id_bytes))
+        except ConfigError as fault:
+            faults.append(f"entry {number}{fault}")
+    return KeyList(tuple(keys), faults=(*faults, *_repeated(keys)))
 
 
-def _parse_entry(entry: Any, number: int) -> ApiKey:
-    if isinstance(entry, str) and entry:
-        return ApiKey(_derive_id(entry, ""), client_secret=entry)
+def parse_json(text: str, max_id_bytes: int = MAX_ID_BYTES) -> KeyList:
+    """Return the keys of a text in JSON. Raises `ConfigError` as `parse_listed` does, or if it is not JSON."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConfigError("not JSON") from None
+    return parse_listed(content, max_id_bytes)
+
+
+def server_keys(value: Any, max_id_bytes: int = MAX_ID_BYTES) -> KeyList:
+    """Return a key for each secret of Jitsu's old `server.s2s_auth`. Raises `ConfigError` as `parse_api_keys` does."""
+    listed = parse_api_keys(value, max_id_bytes)
+    if listed.url:
+        raise ConfigError("must be secrets, not an address")
+    keys = [key if key.server_secret else _make_key("", "", key.client_secret, (), max_id_bytes) for key in listed.keys]
+    return KeyList(tuple(keys), faults=listed.faults)
+
+
+def check_address(address: str) -> str:
+    """Return an http(s):// address if a request can be sent to it, else raise `ConfigError`, which does not hold it."""
+    try:
+        url = URL(address)
+        usable = bool(_WEB_ADDRESS.match(address) and url.host and url.port)
+    except ValueError:
+        usable = False
+    if not usable or not address.isprintable() or " " in address:
+        raise ConfigError("not a usable address; it is http(s)://host[:port]/path")
+    return address
+
+
+def _parse_text(text: str, max_id_bytes: int) -> KeyList:
+    if _WEB_ADDRESS.match(text):
+        return KeyList(url=check_address(text))
+    if text.startswith("/"):
+        return KeyList(url=f"file://{text}")
+    if text.startswith("file://") and text != "file://":
+        return KeyList(url=text)
+    if text.startswith(("{", "[")):
+        return parse_json(text, max_id_bytes)
+    secrets = [secret for secret in _BETWEEN_SECRETS.split(text) if secret]
+    if not secrets or any(map(_NO_SECRET.fullmatch, secrets)):
+        raise ConfigError(f"the form is not recognised; it must be {_FORMS}")
+    return parse_listed(secrets, max_id_bytes)
+
+
+def _parse_entry(entry: Any, max_id_bytes: int) -> ApiKey:
+    """Return one key; the message of a `ConfigError` goes on after the number of the entry."""
     if not isinstance(entry, dict):
-        raise ConfigError(f"entry {number} is neither a secret nor an object")
-    strings = {name: entry.get(name) or "" for name in ("id", "client_secret", "server_secret")}
-    for name, value in strings.items():
-        if not isinstance(value, str):
-            raise ConfigError(f"entry {number}: {name} must be a string")
-    origins = entry.get("origins") or []
-    if not isinstance(origins, list) or not all(isinstance(origin, str) for origin in origins):
-        raise ConfigError(f"entry {number}: origins must be a list of strings")
-    client, server = strings["client_secret"], strings["server_secret"]
-    if not client and not server:
-        raise ConfigError(f"entry {number} has neither client_secret nor server_secret")
-    return ApiKey(strings["id"] or _derive_id(client, server), client, server, tuple(origins))
+        try:
+            secret = scalar_text(entry)
+        except ConfigError:
+            raise ConfigError(" is neither a secret nor an object") from None
+        if _NO_SECRET.fullmatch(secret.strip()):
+            raise ConfigError(" is no secret; an address, a path or JSON must be the only entry")
+        return _make_key("", secret, "", (), max_id_bytes)
+    fields = _fields(entry)
+    key_id, client, server = (_field(fields, name) for name in ("id", "client_secret", "server_secret"))
+    return _make_key(key_id, client, server, _origins(fields.get("origins")), max_id_bytes)
+
+
+def _make_key(key_id: str, client: str, server: str, origins: tuple[str, ...], max_id_bytes: int) -> ApiKey:
+    if not client.strip() and not server.strip():
+        raise ConfigError(" has neither client_secret nor server_secret")
+    try:
+        # Jitsu derives the id before it trims.
+        key_id = check_id(key_id or _derive_id(client, server), max_id_bytes)
+    except InvalidEvent as fault:
+        raise ConfigError(f": {fault}") from None
+    return ApiKey(key_id, client.strip(), server.strip(), origins)
+
+
+def _fields(entry: dict[Any, Any]) -> dict[str, Any]:
+    """Return the fields of an object by their names in small letters, which is how Jitsu reads them."""
+    return {str(name).lower(): value for name, value in entry.items()}
+
+
+def _field(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    try:
+        return "" if value is None else scalar_text(value)
+    except ConfigError as fault:
+        raise ConfigError(f": {name} {fault}") from None
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    if value is None or value == "":
+        return ()
+    listed = value.split(",") if isinstance(value, str) else value
+    try:
+        if isinstance(listed, list):  # an empty one of them stays, and allows nothing: without any, all are allowed
+            return tuple(scalar_text(origin).strip() for origin in listed)
+    except ConfigError:
+        pass
+    raise ConfigError(": origins must be a list of strings")
+
+
+def _repeated(keys: Iterable[ApiKey]) -> list[str]:
+    """Return what to say of keys whose secret another key has too."""
+    faults: list[str] = []
+    for kind in ("client_secret", "server_secret"):
+        owners: dict[str, ApiKey] = {}
+        for key in keys:
+            secret = getattr(key, kind)
+            if secret and secret in owners:
+                faults.append(f"two keys have one {kind}: {key.id} counts for it, not {owners[secret].id}")
+            owners[secret] = key
+    return faults
 
 
 def _derive_id(client_secret: str, server_secret: str) -> str:
     """Return the id that Jitsu gives to a key without one."""
-    return hashlib.md5((client_secret + server_secret).encode(), usedforsecurity=False).hexdigest()
+    secrets = (client_secret + server_secret).encode(errors="surrogatepass")
+    return hashlib.md5(secrets, usedforsecurity=False).hexdigest()

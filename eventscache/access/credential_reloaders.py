@@ -1,79 +1,90 @@
 """Reloaders of API keys, from a file or Jitsu's configurator, and of tokens, from files."""
 
-from http import HTTPStatus
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import aiohttp
-import msgspec
+import structlog
 import yaml
 
-from eventscache.access.api_keys import ApiKey, ApiKeys, parse_keys
+from eventscache.access.api_keys import ApiKeys, KeyList, parse_json, parse_listed
+from eventscache.access.download import Download
 from eventscache.access.reloader import ReloadedFile, Reloader
 from eventscache.access.tokens import Tokens, parse_tokens
 from eventscache.errors import ConfigError
 from eventscache.logs import hide_secrets
+from eventscache.stream import MAX_ID_BYTES
 
-_TIMEOUT_SECONDS = 5
+_log = structlog.get_logger()
+
+_LOGGED_FAULTS = 10
 
 
 class ApiKeyReloader(Reloader):
     """Keeps `keys` as the list at `url` has them: a list of entries, or `{"tokens": [...]}` as Jitsu's configurator.
 
-    `url` is `file://`, read as JSON or YAML, or `http(s)://`, requested with `If-Modified-Since` and read as JSON.
+    `url` is `file://`, read as JSON or YAML, or `http(s)://`, requested with `If-Modified-Since` and read as JSON. A
+    key that cannot be used is left out and logged.
     """
 
-    def __init__(self, url: str, keys: ApiKeys, reload_seconds: float) -> None:
+    def __init__(self, url: str, keys: ApiKeys, reload_seconds: float, max_id_bytes: int = MAX_ID_BYTES) -> None:
         super().__init__("API keys", hide_secrets(url), reload_seconds)
-        self._url = url
         self._keys = keys
-        path = Path(unquote(urlsplit(url).path))
-        self._file = ReloadedFile(path, _parse_yaml) if url.startswith("file://") else None
-        self._last_modified: str | None = None
+        self._max_id_bytes = max_id_bytes
+        self._read: Callable[[], Awaitable[KeyList | None]] = self._fetch
+        if url.startswith("file://"):
+            self._read = ReloadedFile(Path(url.removeprefix("file://")), self._parse_yaml).read
+        self._download = Download(url)
+        self._digest = b""
 
     async def reload(self) -> int | None:
         """Replace the keys if the list changed."""
-        keys = await (self._file.read() if self._file else self._download())
-        if keys is None:
+        listed = await self._read()
+        if listed is None:
             return None
-        self._keys.replace(keys)
-        return len(keys)
+        self._keys.replace(listed.keys)
+        log_faults(listed.faults, self.source)
+        return len(listed.keys)
 
-    async def _download(self) -> tuple[ApiKey, ...] | None:
-        headers = {"If-Modified-Since": self._last_modified} if self._last_modified else {}
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(self._url, headers=headers) as response,
-        ):
-            if response.status == HTTPStatus.NOT_MODIFIED:
-                return None
-            response.raise_for_status()
-            keys = _parse_json(await response.read())
-            self._last_modified = response.headers.get("Last-Modified")
-            return keys
+    async def _fetch(self) -> KeyList | None:
+        """Return the keys at the address, or None if they did not change. A list of thousands is read in a thread."""
+        content = await self._download.fetch()
+        digest = hashlib.sha256(content).digest() if content is not None else self._digest
+        if content is None or digest == self._digest:
+            return None
+        listed = await asyncio.to_thread(self._parse_json, content)
+        self._digest = digest
+        self._download.keep()
+        return listed
 
+    def _parse_json(self, content: bytes) -> KeyList:
+        return _usable(parse_json(content.decode("utf-8-sig", errors="replace"), self._max_id_bytes))
 
-def _parse_json(content: bytes) -> tuple[ApiKey, ...]:
-    try:
-        return _parse_list(msgspec.json.decode(content))
-    except ValueError:
-        raise ConfigError("not JSON") from None
-
-
-def _parse_yaml(content: bytes) -> tuple[ApiKey, ...]:
-    try:
-        return _parse_list(yaml.safe_load(content.decode()))
-    except (ValueError, yaml.YAMLError):
-        raise ConfigError("neither JSON nor YAML") from None
+    def _parse_yaml(self, content: bytes) -> KeyList:
+        try:
+            return self._parse_json(content)
+        except ConfigError:
+            pass
+        try:
+            return _usable(parse_listed(yaml.safe_load(content.decode()), self._max_id_bytes))
+        except (ValueError, yaml.YAMLError):
+            raise ConfigError("neither JSON nor YAML") from None
 
 
-def _parse_list(content: Any) -> tuple[ApiKey, ...]:
-    tokens = content.get("tokens") if isinstance(content, dict) else content
-    if not isinstance(tokens, list):
-        raise ConfigError("there is no list of tokens")
-    return parse_keys(tokens)
+def _usable(listed: KeyList) -> KeyList:
+    """Return a list of keys; raise `ConfigError` if it has some, and none can be used."""
+    if listed.faults and not listed.keys:
+        raise ConfigError(listed.faults[0])
+    return listed
+
+
+def log_faults(faults: Sequence[str], source: str) -> None:
+    """Log what is wrong with keys that are left out or given twice: a line for each of the first ones."""
+    for fault in faults[:_LOGGED_FAULTS]:
+        _log.warning("API key left out or given twice", source=source, reason=fault)
+    if len(faults) > _LOGGED_FAULTS:
+        _log.warning("more API keys left out or given twice", source=source, count=len(faults) - _LOGGED_FAULTS)
 
 
 class TokenFileReloader(Reloader):

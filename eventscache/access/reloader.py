@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Generic, TypeVar
 import aiohttp
 import structlog
 
+from eventscache.access.download import MAX_BYTES
 from eventscache.errors import ConfigError
 
 _log = structlog.get_logger()
@@ -25,7 +27,7 @@ class Reloader(ABC):
 
     def __init__(self, name: str, source: str, interval_seconds: float) -> None:
         self._name = name
-        self._source = source
+        self.source = source
         self._interval_seconds = interval_seconds
         self._error = ""  # of the last check; empty if there was none
         self._task: asyncio.Task[None] | None = None
@@ -58,21 +60,28 @@ class Reloader(ABC):
         except ConfigError as fault:
             error = str(fault)
         except (OSError, aiohttp.ClientError, TimeoutError) as fault:
-            error = f"cannot be read: {type(fault).__name__}"
+            error = f"cannot be read: {_reason(fault)}"
         except Exception as fault:  # of whatever the source holds now; a later version may be valid
             error = f"cannot be used: {type(fault).__name__}"
         if error and error != self._error:
-            _log.error(f"{self._name} not reloaded, the last ones stay in use", source=self._source, reason=error)
+            _log.error(f"{self._name} not reloaded, the last ones stay in use", source=self.source, reason=error)
         elif count is not None:
-            _log.info(f"{self._name} reloaded", source=self._source, count=count)
+            _log.info(f"{self._name} reloaded", source=self.source, count=count)
         elif self._error and not error:
-            _log.info(f"{self._name} can be read again, and did not change", source=self._source)
+            _log.info(f"{self._name} can be read again, and did not change", source=self.source)
         self._error = error
 
     async def _check_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._interval_seconds)
             await self.check()
+
+
+def _reason(fault: Exception) -> str:
+    """Return why a source cannot be read; the text of an error of aiohttp could hold an address with a token."""
+    if isinstance(fault, TimeoutError):
+        return "no answer in time"
+    return (isinstance(fault, OSError) and fault.strerror) or type(fault).__name__
 
 
 class ReloadedFile(Generic[_Parsed]):
@@ -97,6 +106,8 @@ class ReloadedFile(Generic[_Parsed]):
         version = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if version == self._version:
             return None
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+            raise ConfigError(f"it is not a file of at most {MAX_BYTES} bytes")
         parsed = self._parse(self._path.read_bytes())
         self._version = version
         return parsed

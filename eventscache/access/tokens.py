@@ -3,14 +3,21 @@
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from eventscache.errors import ConfigError
+
+PUBLISHED_TOKENS: Final = frozenset(
+    {"demo___please_provide_value_in_production___", "demo_admin", "admin_token", "a123"}
+)
+"""Admin tokens in the files that Jitsu publishes. Everybody knows them, so they count as none."""
 
 
 class Tokens:
     """The current tokens: those listed, and those of a file. Only their digests are kept in memory.
 
     `configured` is true also while the file is empty or cannot be read: then no token matches, but one is needed.
+    Tokens that Jitsu publishes never count.
     """
 
     def __init__(self, listed: Iterable[str], file: str = "") -> None:
@@ -33,18 +40,20 @@ class Tokens:
 def parse_tokens(content: bytes) -> tuple[str, ...]:
     """Return the tokens of a file: one a line, blank lines and lines that begin with `#` left out.
 
-    Raises `ConfigError` if there is none.
+    Raises `ConfigError` if there is none, but perhaps one that Jitsu publishes.
     """
     # Decoded as aiohttp decodes headers, so that a token may be any bytes.
     lines = content.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape").split("\n")
     tokens = tuple(line for line in map(str.strip, lines) if line and not line.startswith("#"))
-    if not tokens:
-        raise ConfigError("there is no token in it")
-    return tokens
+    if not PUBLISHED_TOKENS.issuperset(tokens):
+        return tokens
+    if tokens:
+        raise ConfigError("it holds only a token that Jitsu publishes, which counts as none")
+    raise ConfigError("there is no token in it")
 
 
 def _digests(tokens: Iterable[str]) -> tuple[bytes, ...]:
-    return tuple(_digest(token) for token in tokens if token)
+    return tuple(_digest(token) for token in tokens if token and token not in PUBLISHED_TOKENS)
 
 
 def _digest(token: str) -> bytes:

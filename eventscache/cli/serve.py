@@ -15,30 +15,24 @@ from eventscache.config.loading import LoadedSettings
 from eventscache.errors import ConfigError
 from eventscache.logs import start_logging
 from eventscache.server.run import serve as run_server
-from eventscache.server.startup_checks import check_workers
+from eventscache.server.startup_checks import check_start
 from eventscache.server.supervisor import Supervisor, Worker, free_port
 
 _GC_THRESHOLD = 15_000
 
 
 @click.command()
-@click.option(
-    "--workers",
-    type=int,
-    metavar="N",
-    help="Processes that share the port; more need a storage such as Redis.",
-)
 @settings_options
 def serve(path: Path | None, **options: Any) -> None:
     """Run the server until it is told to stop."""
     loaded = load_settings(path, options)
     start_logging()
     settings = loaded.settings
-    if settings.workers == 1:
-        _run(loaded)
-        return
     try:
-        check_workers(settings)
+        check_start(loaded)
+        if settings.workers == 1:
+            _run(loaded)
+            return
         port = free_port(settings.host, settings.port)
     except ConfigError as fault:
         exit_with_error(fault)

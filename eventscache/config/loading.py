@@ -1,24 +1,30 @@
 """Loads the effective settings: command line over environment over file over default."""
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from eventscache.config.jitsu import find_jitsu_storage
+from eventscache.config.jitsu_keys import find_api_keys
+from eventscache.config.jitsu_storage import find_jitsu_storage
+from eventscache.config.known_names import check_names, check_sections
+from eventscache.config.sections import nest
 from eventscache.config.settings import DEFINITIONS, Definition, Settings
-from eventscache.config.values import redact_value
-from eventscache.config.yaml_file import fill_placeholders, look_up, read_file
+from eventscache.config.sources import Found, Sources
+from eventscache.config.yaml_file import read_file
 from eventscache.errors import ConfigError
-from eventscache.logs import HIDDEN, hide_secrets
+from eventscache.logs import HIDDEN, hide_secrets, visible
 
 
 class LoadedSettings(NamedTuple):
-    """The effective settings, and by the name of each its source, such as `environment EVENTSCACHE_PORT`."""
+    """The effective settings, and by the name of each its source, such as `environment EVENTSCACHE_PORT`.
+
+    `warnings` are what an operator should know of settings that do not count.
+    """
 
     settings: Settings
     sources: dict[str, str]
+    warnings: tuple[str, ...] = ()
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return the key, the value and the source of each setting as text, with secrets hidden."""
@@ -40,14 +46,6 @@ class LoadedSettings(NamedTuple):
         return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-class _Found(NamedTuple):
-    """A value as it was found, its source, and the key, variable or option that errors name."""
-
-    value: Any
-    source: str
-    key: str
-
-
 def load(
     path: Path | None = None, environ: Mapping[str, str] | None = None, options: Mapping[str, Any] | None = None
 ) -> LoadedSettings:
@@ -56,46 +54,40 @@ def load(
     Without `environ` that of the process counts. Raises `ConfigError` with one line that names the setting at fault and
     holds no secret.
     """
-    environ = os.environ if environ is None else environ
+    try:
+        return _load(path, os.environ if environ is None else environ, options or {})
+    except ConfigError as fault:
+        raise ConfigError(visible(str(fault))) from None  # names of keys may be anything
+
+
+def _load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> LoadedSettings:
     content = read_file(path) if path else {}
-    _reject_unknown_keys(content)
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for name, definition in DEFINITIONS.items():
-        found = _find(name, definition, options or {}, environ, content)
-        sources[name] = found.source if found else "default"
-        if found:
-            values[name] = _parse(definition, found)
+    check_names(content, environ)
+    sources = Sources(options, environ, nest(content))
+    check_sections(sources.sections)
+    found = {name: _find(sources, name, definition) for name, definition in DEFINITIONS.items()}
+    values = {name: _parse(DEFINITIONS[name], given) for name, given in found.items() if given}
+    origins = {name: given.source if given else "default" for name, given in found.items()}
     if not values.get("storage"):
-        values["storage"], sources["storage"] = find_jitsu_storage(environ, content)
+        values["storage"], origins["storage"] = find_jitsu_storage(sources)
+    keys = find_api_keys(sources, values.get("max_id_bytes", Settings.max_id_bytes))
+    values["api_keys"], origins["api_keys"] = keys.listed, keys.source
     settings = Settings(**values)
     _check("server.cache.events.size", lambda: settings.quota)
     _check("eventscache.mask.key", lambda: settings.mask)
-    return LoadedSettings(settings, sources)
+    return LoadedSettings(settings, origins, keys.warnings)
 
 
-def _find(
-    name: str, definition: Definition, options: Mapping[str, Any], environ: Mapping[str, str], content: dict[str, Any]
-) -> _Found | None:
-    """Return the value of a setting from the first source that has one."""
-    if options.get(name) is not None:
-        return _Found(options[name], "command line", f"--{name}")
-    for variable in definition.variables:
-        if environ.get(variable):
-            return _Found(environ[variable], f"environment {variable}", variable)
-    for key in definition.keys:
-        value = fill_placeholders(look_up(content, key), key, environ)
-        if value is not None and value != "":
-            return _Found(value, f"file {key}", key)
-    return None
+def _find(sources: Sources, name: str, definition: Definition) -> Found | None:
+    """Return the value of a setting from the first source that has one; `find_api_keys` looks for that one."""
+    return None if name == "api_keys" else sources.option(name) or sources.find(*definition.keys)
 
 
-def _parse(definition: Definition, found: _Found) -> Any:
+def _parse(definition: Definition, found: Found) -> Any:
     try:
         return definition.parse(found.value)
     except ConfigError as fault:
-        reason = redact_value(fault) if definition.secret else str(fault)
-        raise ConfigError(f"{found.key}: {reason} (from {found.source})") from None
+        raise found.error(fault, secret=definition.secret) from None
 
 
 def _check(key: str, derive: Callable[[], object]) -> None:
@@ -104,23 +96,3 @@ def _check(key: str, derive: Callable[[], object]) -> None:
         derive()
     except ConfigError as fault:
         raise ConfigError(f"{key}: {fault}") from None
-
-
-def _reject_unknown_keys(content: dict[str, Any]) -> None:
-    """Raise `ConfigError` for a key that has no meaning in the sections we read; all other sections are Jitsu's."""
-    known = {key for definition in DEFINITIONS.values() for key in definition.keys}
-
-    def check(section: Any, path: str) -> None:
-        if path in known or section is None:
-            return
-        if any(key.startswith(f"{path}.") for key in known):
-            if not isinstance(section, dict):
-                raise ConfigError(f"{path}: must be a section")
-            for name, value in section.items():
-                check(value, f"{path}.{name}")
-            return
-        similar = difflib.get_close_matches(path, known, 1)
-        raise ConfigError(f"{path}: unknown setting" + (f"; did you mean {similar[0]}?" if similar else ""))
-
-    check(content.get("eventscache"), "eventscache")
-    check(look_up(content, "server.cache"), "server.cache")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from eventscache.access.api_keys import KeyList, parse_api_keys
 from eventscache.clock import MICROSECONDS
+from eventscache.config.sources import variable_of
 from eventscache.config.values import (
     DEFAULT_TTL_MINUTES,
     Parser,
@@ -13,7 +14,8 @@ from eventscache.config.values import (
     parse_paths_or_boolean,
     parse_prefix,
     parse_string,
-    parse_strings,
+    parse_token,
+    parse_tokens,
     parse_ttl_minutes,
     whole_number,
 )
@@ -26,7 +28,7 @@ class Definition(NamedTuple):
     """How one setting is found and read.
 
     `keys` are dotted keys of the file: the first one that is there counts. `parse` turns what is found into the value,
-    or raises `ConfigError`. A `secret` is never shown.
+    or raises `ConfigError`. A `secret` is never shown. `api_keys` has older names too: see `jitsu_keys`.
     """
 
     keys: tuple[str, ...]
@@ -41,7 +43,7 @@ class Definition(NamedTuple):
     @property
     def variables(self) -> tuple[str, ...]:
         """The environment variables, in the order of the keys."""
-        return tuple(key.upper().replace(".", "_") for key in self.keys)
+        return tuple(map(variable_of, self.keys))
 
 
 def _setting(*keys: str, parse: Parser, default: Any, secret: bool = False) -> Any:
@@ -67,19 +69,21 @@ class Settings:
         "eventscache.enabled", "eventscache.cache.enabled", "server.cache.enabled", parse=parse_boolean, default=True
     )
     size: int = _jitsu_setting("events.size", whole_number(1, 10_000_000), 100)
-    window_seconds: int = _jitsu_setting("events.time_window_sec", whole_number(1, 31_536_000), 60)
+    window_seconds: int = _jitsu_setting("events.time_window_sec", whole_number(1, 31_536_000, zero=1), 60)
     trim_interval_ms: int = _jitsu_setting("events.trim_interval_ms", whole_number(1), 500)
     max_malformed_bytes: int = _jitsu_setting("events.max_malformed_event_size_bytes", whole_number(1), 10_000)
-    pool_size: int = _jitsu_setting("pool.size", whole_number(1, 1000), 10)
+    pool_size: int = _jitsu_setting("pool.size", whole_number(1, 1000, zero=1), 10)
     max_event_bytes: int = _setting("server.max_event_size", parse=whole_number(1), default=51_200)
-    admin_tokens: tuple[str, ...] = _setting("eventscache.admin_tokens", parse=parse_strings, default=(), secret=True)
+    admin_tokens: tuple[str, ...] = _setting("eventscache.admin_tokens", parse=parse_tokens, default=(), secret=True)
     admin_tokens_file: str = _setting("eventscache.admin_tokens_file", parse=parse_string, default="")
-    jitsu_admin_token: str = _setting("server.admin_token", parse=parse_string, default="", secret=True)
-    ingest_tokens: tuple[str, ...] = _setting("eventscache.ingest_tokens", parse=parse_strings, default=(), secret=True)
+    jitsu_admin_token: str = _setting("server.admin_token", parse=parse_token, default="", secret=True)
+    ingest_tokens: tuple[str, ...] = _setting("eventscache.ingest_tokens", parse=parse_tokens, default=(), secret=True)
     ingest_tokens_file: str = _setting("eventscache.ingest_tokens_file", parse=parse_string, default="")
     admin_token_in_query: bool = _setting("eventscache.admin_token_in_query", parse=parse_boolean, default=False)
     api_keys: KeyList = _setting("api_keys", parse=parse_api_keys, default=KeyList(), secret=True)  # noqa: RUF009
-    api_keys_reload_seconds: int = _setting("server.api_keys_reload_sec", parse=whole_number(1), default=1)
+    api_keys_reload_seconds: int = _setting(
+        "server.api_keys_reload_sec", "server.auth_reload_sec", parse=whole_number(1), default=1
+    )
     open_ingestion: bool = _setting("eventscache.open_ingestion", parse=parse_boolean, default=False)
     mask_drop: tuple[str, ...] = _setting("eventscache.mask.drop", parse=parse_paths, default=())
     mask_hash: tuple[str, ...] = _setting("eventscache.mask.hash", parse=parse_paths, default=())

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from eventscache.access.scalars import scalar_text
 from eventscache.errors import ConfigError
 from eventscache.masking.field_paths import parse_path
 
@@ -15,16 +16,36 @@ Parser = Callable[[Any], Any]
 
 DEFAULT_TTL_MINUTES = 7 * 24 * 60
 
-# YAML 1.1
-_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+# Those of YAML 1.1 and of Go.
+_BOOLEANS = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y", "on"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "n", "off"), False),
+}
 _MOST_TTL_MINUTES = 52_560_000  # a hundred years
+_SHOWN_CHARACTERS = 80
 
 
 def parse_string(value: Any) -> str:
     """Return a string."""
     if not isinstance(value, str):
-        raise ConfigError(f"must be a string (in quotes), not {value!r}")
+        raise ConfigError(f"must be a string (in quotes), not {_shown(value)}")
     return value
+
+
+def parse_token(value: Any) -> str:
+    """Return a token of Jitsu's, which may be written as a number."""
+    token = scalar_text(value).strip()
+    if not token:
+        raise ConfigError("holds no token, but blanks")
+    return token
+
+
+def parse_tokens(value: Any) -> tuple[str, ...]:
+    """Return the tokens of a list, or of a comma-separated string: none for an empty list, else at least one."""
+    tokens = parse_strings(value)
+    if value and not tokens:
+        raise ConfigError("holds no token, but blanks")
+    return tokens
 
 
 def parse_strings(value: Any) -> tuple[str, ...]:
@@ -49,7 +70,7 @@ def parse_paths_or_boolean(value: Any) -> tuple[str, ...] | bool:
         return parse_boolean(value)
     except ConfigError:
         if not isinstance(value, str | list):
-            raise ConfigError(f"must be true, false or a list of paths, not {value!r}") from None
+            raise ConfigError(f"must be true, false or a list of paths, not {_shown(value)}") from None
         return parse_paths(value)
 
 
@@ -57,20 +78,29 @@ def parse_boolean(value: Any) -> bool:
     """Return true or false, in any spelling of YAML 1.1."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.lower() in _BOOLEANS:
-        return _BOOLEANS[value.lower()]
-    raise ConfigError(f"must be true or false, not {value!r}")
+    known = _BOOLEANS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
+    if known is None:
+        raise ConfigError(f"must be true or false, not {_shown(value)}")
+    return known
 
 
-def whole_number(least: int, most: int = 2**52) -> Parser:
-    """Return a parser of whole numbers from `least` to `most`, both included; also written as a string."""
+def whole_number(least: int, most: int = 2**52, *, zero: int | None = None) -> Parser:
+    """Return a parser of whole numbers from `least` to `most`, both included; also written as a string.
+
+    `zero` is what 0 means, where Jitsu takes it for another number.
+    """
 
     def parse(value: Any) -> int:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value):
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise ConfigError(f"must be a whole number from {least} to {most}, not {value!r}")
-        return value
+        number = value
+        if (isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value.strip(), re.ASCII)) or (
+            isinstance(value, float) and value.is_integer()
+        ):
+            number = int(value)
+        if zero is not None and number == 0 and not isinstance(number, bool):
+            return zero
+        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+            raise ConfigError(f"must be a whole number from {least} to {most}, not {_shown(value)}")
+        return number
 
     return parse
 
@@ -86,6 +116,15 @@ def parse_prefix(value: Any) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", parse_string(value)):
         raise ConfigError("must be 1 to 64 letters, digits, or any of _ . : -")
     return str(value)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as an error quotes it: not all of a long one."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or a list in itself
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 def redact_value(fault: Exception) -> str:

@@ -168,7 +168,7 @@ def _reloaders(settings: Settings, access: Access, api_keys: ApiKeys) -> list[Re
     seconds = settings.api_keys_reload_seconds
     reloaders: list[Reloader] = []
     if settings.api_keys.url:
-        reloaders.append(ApiKeyReloader(settings.api_keys.url, api_keys, seconds))
+        reloaders.append(ApiKeyReloader(settings.api_keys.url, api_keys, seconds, settings.max_id_bytes))
     for what, path, tokens in (
         ("admin tokens", settings.admin_tokens_file, access.admins),
         ("ingest tokens", settings.ingest_tokens_file, access.ingesters),

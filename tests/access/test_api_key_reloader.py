@@ -42,7 +42,7 @@ async def test_a_file_of_keys_is_reloaded(start: Start, tmp_path: Path) -> None:
     await until_known(sidecar, "second")
     assert await status(sidecar, "first") in {401, 429}
 
-    for broken in ({"tokens": 5}, [5], "x"):
+    for broken in ({"tokens": 5}, [[5]], "x"):
         write(path, broken)
         await asyncio.sleep(0)
     path.write_text("{")
@@ -93,7 +93,7 @@ async def test_an_error_in_the_keys_is_logged_once_and_the_last_ones_stay_in_use
     reloader = ApiKeyReloader(f"file://{path}", keys, 1)
     write(path, ["first"])
     await reloader.check()
-    for broken in ("{", '{"tokens": 5}', "[5]", "x", "[" * 100_000, "\x00"):
+    for broken in ("{", '{"tokens": 5}', "[[5]]", "x", "[" * 100_000, "\x00"):
         path.with_suffix(".new").write_text(broken)
         path.with_suffix(".new").replace(path)
         with structlog.testing.capture_logs() as log:

@@ -141,12 +141,15 @@ def test_api_keys_may_be_a_url(tmp_path: Path) -> None:
 
 def test_the_storage_comes_from_the_first_source_that_names_one(tmp_path: Path) -> None:
     ours = "eventscache: {storage: 'redis://file'}\n"
-    both = {"REDIS_URL": "redis://jitsus", "EVENTSCACHE_STORAGE": "redis://ours"}
+    both = {"REDIS_URL": "redis://variable", "EVENTSCACHE_STORAGE": "redis://ours"}
     assert load(tmp_path, ours + JITSUS_FILE, both, storage="redis://option").settings.storage == "redis://option"
     assert load(tmp_path, ours + JITSUS_FILE, both).settings.storage == "redis://ours"
-    assert load(tmp_path, ours + JITSUS_FILE, {"REDIS_URL": "redis://jitsus"}).settings.storage == "redis://file"
-    assert load(tmp_path, JITSUS_FILE, {"REDIS_URL": "redis://jitsus"}).settings.storage == "redis://jitsus"
-    assert load(tmp_path, JITSUS_FILE).settings.storage.startswith("redis://:secret")
+    assert load(tmp_path, ours + JITSUS_FILE, {"REDIS_URL": "redis://variable"}).settings.storage == "redis://file"
+    # The variable is no short cut past what Jitsu's file says.
+    jitsus = load(tmp_path, JITSUS_FILE, {"REDIS_URL": "redis://variable"})
+    assert jitsus.settings.storage == "redis://:secret%23password@redis_host:6379/0"
+    assert jitsus.sources["storage"] == "file meta.storage.redis"
+    assert load(tmp_path, "", {"REDIS_URL": "redis://variable"}).settings.storage == "redis://variable/0"
     assert load(tmp_path, "meta: {storage: {redis: {host: '${env.REDIS_HOST|}'}}}").settings.storage == "memory://"
 
 
@@ -160,9 +163,22 @@ def test_the_storage_comes_from_the_first_source_that_names_one(tmp_path: Path) 
         ("{host: '\"redis://h:1/5\"', password: x}", "redis://:x@h:1/5"),
         ("{host: 'rediss://h:1', tls_skip_verify: true}", "rediss://h:1/0?tls_skip_verify=true"),
         ("{host: 'rediss://h:1'}", "rediss://h:1/0"),
-        ("{host: 'sentinel://m:pw@a:1,b:2', database: 3}", "sentinel://m:pw@a:1,b:2/3"),
-        ("{host: 'sentinel://m@a:1,b:2', password: 'p@'}", "sentinel://m:p%40@a:1,b:2/0"),
-        ("{host: 'a:1,b', sentinel_master_name: m, password: pw}", "sentinel://m:pw@a:1,b/0"),
+        ("{host: 'sentinel://m:pw@a:1,b:2', database: 3}", "sentinel://m:pw@a:1,b:2/3?sentinel_password=pw"),
+        ("{host: 'sentinel://m@a:1,b:2', password: 'p@'}", "sentinel://m:p%40@a:1,b:2/0?sentinel_password=p%40"),
+        ("{host: 'a:1,b', sentinel_master_name: m, password: pw}", "sentinel://m:pw@a:1,b/0?sentinel_password=pw"),
+        ("{host: a, port: 6379, sentinel_master_name: m}", "sentinel://m@a:6379/0"),
+        ("{host: 'a,b:1', port: 5, sentinel_master_name: m}", "sentinel://m@a:5,b:1/0"),
+        ("{host: 'sentinel://a:1', sentinel_master_name: m}", "sentinel://m@a:1/0"),
+        ("{host: 'redis://h', port: 7000, database: 2, password: 123}", "redis://:123@h:7000/2"),
+        ("{host: 'redis://:own@h', password: other}", "redis://:own@h/0"),
+        ("{host: 'rediss://h', tls_skip_verify: 'false', password: ''}", "rediss://h/0"),
+        ("{host: 'redis://h', tls_skip_verify: true}", "redis://h/0"),
+        ("{host: '::1'}", "redis://[::1]:6379/0"),
+        ("{host: '[::1]:7'}", "redis://[::1]:7/0"),
+        ("{host: 'h:1', port: ''}", "redis://h:1/0"),
+        ("{HOST: h, Port: 7, Password: pw}", "redis://:pw@h:7/0"),
+        ("{host: 'unix:///tmp/redis.sock?db=1'}", "unix:///tmp/redis.sock?db=1"),
+        ("{host: 'redis+cluster://a,b', password: pw, port: 7}", "redis+cluster://:pw@a:7,b:7"),
     ],
 )
 def test_jitsus_redis_section_becomes_a_url(tmp_path: Path, section: str, url: str) -> None:
@@ -201,14 +217,50 @@ ERRORS = {
     "eventscache: {admin_tokens: [12345]}": "eventscache.admin_tokens: must be a string",
     "eventscache: {prefix: 'a{b}'}": "eventscache.prefix: must be 1 to 64",
     "server: {admin_token: '${env.NOT_THERE}'}": "server.admin_token: ${env.NOT_THERE} is not set and has no default",
-    "api_keys: [5]": "api_keys: entry 0 is neither",
+    "api_keys: [[5]]": "api_keys: entry 0 is neither",
+    "api_keys: [true]": "api_keys: entry 0 is neither",
     "api_keys: [{id: x}]": "api_keys: entry 0 has neither",
-    "api_keys: [{id: 7, client_secret: x}]": "api_keys: entry 0: id",
-    "api_keys: [a, a]": "api_keys: two keys share a secret",
-    "meta: {storage: {redis: {host: 'http://a'}}}": "meta.storage.redis: host must be a name",
-    "meta: {storage: {redis: {host: 'ftp://a'}}}": "meta.storage.redis: host must be",
-    "meta: {storage: {redis: {host: a, port: x}}}": "meta.storage.redis: must be a whole number",
-    "a: [": "line 1: not valid YAML",
+    "api_keys: [{id: 'a,b', client_secret: x}]": "api_keys: entry 0: the id holds a comma",
+    "api_keys: [{id: true, client_secret: x}]": "api_keys: entry 0: id must be a string",
+    "api_keys: {site: 12345}": "api_keys: there is no list of tokens",
+    "api_keys: ftp://12345": "api_keys: the form is not recognised; it must be",
+    "api_keys: 'k1,http://12345'": "api_keys: the form is not recognised",
+    "api_keys: ./keys.json": "api_keys: the form is not recognised",
+    "api_keys: 'http://'": "api_keys: not a usable address; it is http",
+    "api_keys: 'http://h:99999/12345'": "api_keys: not a usable address",
+    "api_keys: '{\"tokens\": 12345'": "api_keys: not JSON",
+    "api_keys: true": "api_keys: must be a string",
+    "server: {auth: [[a]]}": "server.auth: entry 0 is neither",
+    "server: {s2s_auth: /keys.json}": "server.s2s_auth: must be secrets, not an address",
+    "configurator: {base_url: /configurator}": "configurator.base_url: not a usable address",
+    "configurator: {base_url: 'http://h', admin_token: [12345]}": "configurator.admin_token: must be a string",
+    "configurator: [1]": "configurator: must be a section",
+    "server: {admin_token: [12345]}": "server.admin_token: must be a string",
+    "server: {admin_token: yes}": "server.admin_token: must be a string",
+    "server: {admin_token: ' '}": "server.admin_token: holds no token",
+    "eventscache: {admin_tokens: ['']}": "eventscache.admin_tokens: holds no token",
+    "eventscache: {ingest_tokens: ','}": "eventscache.ingest_tokens: holds no token",
+    "eventscache: {admin_tokens: ['${env.NONE|}']}": "eventscache.admin_tokens: holds no token",
+    "server: {admin_token: '${env.A'}": "server.admin_token: a placeholder must be ${env.NAME}",
+    "server: {admin_token: '${env.A-B}'}": "server.admin_token: a placeholder must be",
+    "server: {admin_token: '${env.A|x|env.B}'}": "server.admin_token: a placeholder must be",
+    "server: {admin_tokens: [a]}": "server.admin_tokens: unknown setting; did you mean eventscache.admin_tokens?",
+    "admin_token: a": "admin_token: unknown setting; did you mean server.admin_token?",
+    "server.ingest_tokens: a": "server.ingest_tokens: unknown setting; did you mean eventscache.ingest_tokens?",
+    "apiKeys: [a]": "apikeys: unknown setting; did you mean api_keys?",
+    "server: {a: 1}\nSERVER: {admin_token: x}": "server: is there twice",
+    "server: {Admin_Token: x, admin_token: y}": "server.admin_token: is there twice",
+    "server: 5\nserver.admin_token: x": "server: must be a section",
+    "server.cache.events.sise: 1": "server.cache.events.sise: unknown setting; did you mean",
+    "server: &a {x: *a}": "nested too deeply",
+    "meta: {storage: {redis: {host: 'http://a'}}}": "meta.storage.redis.host: must be a name",
+    "meta: {storage: {redis: {host: 'ftp://a'}}}": "meta.storage.redis.host: must be",
+    "meta: {storage: {redis: {host: '12345@h'}}}": "meta.storage.redis.host: must be",
+    "meta: {storage: {redis: {host: a, port: x}}}": "meta.storage.redis.port: must be a whole number",
+    "meta: {storage: {redis: {host: a, tls_skip_verify: x}}}": "meta.storage.redis.tls_skip_verify: must be true",
+    "meta: {storage: {redis: {host: a, password: [12345]}}}": "meta.storage.redis.password: must be a string",
+    "meta: {storage: {redis: a}}": "meta.storage.redis: must be a section",
+    "a: [": "line 1, column 5: not valid YAML",
     "- 1": "not a mapping",
 }
 

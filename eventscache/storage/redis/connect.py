@@ -20,7 +20,7 @@ from eventscache.storage.redis.driver_internals import (
     TlsConnection,
     check_driver,
 )
-from eventscache.storage.redis.url import RedisUrl, database_number, parse_url
+from eventscache.storage.redis.url import RedisUrl, database_number, encoding_hint, parse_url
 
 Client = redis.asyncio.Redis | redis.asyncio.RedisCluster
 
@@ -59,7 +59,7 @@ def client_from_url(url: str, options: StorageOptions, connections: int) -> Clie
         # Their texts can hold a part of the password, except for that of a missing file.
         reason = f": {error.strerror}" if isinstance(error, OSError) else ""
         expected = _FORMS[form].replace(form, scheme, 1)
-        raise ConfigError(f"not a usable Redis URL{reason}; it is {expected}") from None
+        raise ConfigError(f"not a usable Redis URL{reason}; it is {expected}{encoding_hint(url)}") from None
 
 
 def _single(url: str, tls: bool, common: dict[str, Any]) -> Client:

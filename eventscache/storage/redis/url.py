@@ -11,6 +11,7 @@ _PORTS = range(1, 65_536)
 # Not `urlsplit`, which knows one host only and ends the host at a / in a password.
 _URL = re.compile(r"[^:]+://(?:(?P<login>[^/?#]*)@)?(?P<hosts>[^/?#@]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?")
 _SERVER = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|(?P<name>[^\[\]:\s]+))(?::(?P<port>[0-9]{1,5}))?")
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _DATABASE = re.compile(r"[0-9]{1,9}")
 
 
@@ -48,6 +49,23 @@ _TLS_ARGUMENTS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
+def split_url(url: str) -> tuple[str, str, str, str] | None:
+    """Return login, servers, path and query of a URL as they are written, or None if it is malformed."""
+    parts = _URL.fullmatch(url)
+    if not parts or _BAD_ESCAPE.search(parts["login"] or ""):
+        return None
+    login, hosts, path, query = (part or "" for part in parts.group("login", "hosts", "path", "query"))
+    return login, hosts, path, query
+
+
+def encoding_hint(url: str) -> str:
+    """Return what to do about a malformed URL if the reason can be a password that is not percent-encoded."""
+    login, at, _ = url.partition("://")[2].rpartition("@")
+    if at and (re.search("[/?#]", login) or _BAD_ESCAPE.search(login)):
+        return "; in a user name or password, write / as %2F, ? as %3F, # as %23, @ as %40 and % as %25"
+    return ""
+
+
 class RedisUrl(NamedTuple):
     """The parts of a URL, decoded except for the path."""
 
@@ -82,10 +100,10 @@ def parse_url(url: str, *, tls: bool, port: int, arguments: Mapping[str, Callabl
     `port` is for servers without one. `arguments` has a parser for each argument that the URL may have, besides those
     of TLS.
     """
-    parts = _URL.fullmatch(url)
+    parts = split_url(url)
     if not parts:
         raise ValueError
-    login, hosts, path, query = (part or "" for part in parts.group("login", "hosts", "path", "query"))
+    login, hosts, path, query = parts
     user, _, password = login.partition(":")
     servers = [_server(host.strip(), port) for host in hosts.split(",") if host.strip()]
     known = {**arguments, **(_TLS_ARGUMENTS if tls else {})}
