@@ -40,6 +40,7 @@ _TEXT_NAMES = ("malformed", "error", "skip", "timestamp", "uid", "destination_id
 # so a record that has it is left to the slower parser.
 _OBJECTS = (b"original", b"success")
 _TEXTS = (*map(str.encode, _TEXT_NAMES), b"masked")
+_OBJECT_NAMES = {b'"%b"' % name: name.decode() for name in _OBJECTS}
 _Row = tuple[Any, ...]
 """original and success, each None, empty or the bytes of an object; the texts, each None or a str; masked."""
 
@@ -59,8 +60,8 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
     rows = scan.object_members(body, _levels(limits), limits.max_event_bytes, _OBJECTS, _TEXTS)
     if rows is not None:
         return _parse(rows, default, limits, len(rows))
-    elements = strict.split_array(body)
-    return _parse(map(bytes, elements), default, limits, len(elements))
+    count, elements = strict.split_array(body)
+    return _parse(elements, default, limits, count)
 
 
 def _levels(limits: Limits) -> int:
@@ -173,11 +174,36 @@ def _fields(data: bytes, limits: Limits) -> _Row:
     if not (validated or isinstance(strict.decode(data), dict)):
         raise InvalidEvent("the record is not an object")
     try:
-        record = _read(data)
-    except msgspec.ValidationError as fault:
+        record = _read_record(data)
+    except msgspec.MsgspecError as fault:
         raise InvalidEvent(str(fault)) from None
     objects = (_object(name, getattr(record, name), limits, validated=validated) for name in ("original", "success"))
     return (*objects, *[getattr(record, name) for name in _TEXT_NAMES], record.masked)
+
+
+def _read_record(data: bytes) -> _Record:
+    try:
+        return _read(data)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # msgspec does not read half of a surrogate pair
+        return _read_record_with_halves(data)
+
+
+def _read_record_with_halves(data: bytes) -> _Record:
+    """Return a record in whose objects there may be halves of surrogate pairs; other fields could not be shown."""
+    members = [*strict.members(data.strip())]
+    others = [b"%b:%b" % member for member in members if member[0] not in _OBJECT_NAMES]
+    try:
+        record = _read(b"{%b}" % b",".join(others))
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        raise InvalidEvent("half of a surrogate pair (such as \\ud83d) outside of original and success") from None
+    for name, value in members:
+        if name in _OBJECT_NAMES:
+            setattr(record, _OBJECT_NAMES[name], msgspec.Raw(value))
+    return record
 
 
 def _event(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
