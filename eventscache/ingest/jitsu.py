@@ -10,6 +10,8 @@ from eventscache.ingest.parsed import Parsed
 from eventscache.ingest.template import Template
 from eventscache.stream import Stream
 
+_KINDS = {b'"': "string", b"[": "array", b"t": "bool", b"f": "bool"}
+
 
 def parse(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     """Parse a body; all its events are originals of the default stream. Raises as `parse_events`."""
@@ -80,7 +82,7 @@ def _events_of_array(body: bytes, value: list[Any], data: bytes, limits: Limits)
     limits.check_count(len(value), "events")
     for index, element in enumerate(value):
         if type(element) is not dict:
-            raise _unreadable(_no_object(index, element))
+            raise _unreadable(_no_object(index, _elements(data)[index]))
     _check_sizes(body, len(value), limits)
     events = _elements(data)
     for event in events:
@@ -88,11 +90,11 @@ def _events_of_array(body: bytes, value: list[Any], data: bytes, limits: Limits)
     return events
 
 
-def _no_object(index: int, element: object) -> str:
+def _no_object(index: int, element: bytes) -> str:
     """Return what Go says of an event that is no object. Jitsu takes null, and fails later."""
-    if element is None:
+    if element == b"null":
         return f"event {index} is null, and not an object"
-    kind = {bool: "bool", strict.Number: "number", str: "string", list: "array"}[type(element)]
+    kind = _KINDS.get(element[:1], "number")
     return f"json: cannot unmarshal {kind} into Go value of type events.Event"
 
 

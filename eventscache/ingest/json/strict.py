@@ -27,21 +27,15 @@ class NoJsonNumber(ValueError):
     """NaN or an infinity: no value of JSON."""
 
 
-class Number(str):
-    """A number, as it is written: of any size."""
-
-    __slots__ = ()
-
-
 def _reject(name: str) -> NoReturn:
     raise NoJsonNumber(name)
 
 
-_decoder = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_reject)
+_decoder = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_reject)
 
 
 def decode(data: bytes) -> Any:
-    """Return the value of JSON that is valid UTF-8; numbers that fit no double, or all, may be `Number`.
+    """Return the value of JSON that is valid UTF-8; numbers of any size, which may be texts as they are written.
 
     Raises `InvalidEvent` with the reason; also for JSON that is nested too deeply for a parser's stack.
     """
@@ -92,7 +86,7 @@ def check_depth(data: bytes, max_depth: int) -> None:
 
 
 def first_value(text: str, start: int = 0) -> tuple[Any, int]:
-    """Return the JSON value that begins at `start`, with all numbers as `Number`, and where it ends.
+    """Return the JSON value that begins at `start`, with numbers as texts, and where it ends.
 
     A text may stand for bytes, one character for each (Latin-1): places in it are places among the bytes then, and
     objects, arrays, numbers and ASCII texts are the same. Raises `json.JSONDecodeError`, `NoJsonNumber`, and
