@@ -23,6 +23,7 @@ _MOST_QUOTED = 200
 _MOST_COMPARED = 1_000_000  # values times characters
 _ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|[bfnrt])")
 _NOT_TEXT = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]|\\x[89A-Fa-f][0-9A-Fa-f]")
+_HALVES = re.compile("[\ud800-\udfff]")  # of surrogate pairs
 _NO_PATHS = FieldPaths({})
 
 Replace = Callable[[str], str]
@@ -192,7 +193,8 @@ def _spellings(token: bytes) -> set[str]:
     text = text_of(token)
     plain = json_of(text)[1:-1].decode()
     in_go = plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return {text, token[1:-1].decode(errors="backslashreplace"), plain, in_go, json.dumps(text)[1:-1]}
+    read_by_go = _HALVES.sub("\ufffd", text)
+    return {text, read_by_go, token[1:-1].decode(errors="backslashreplace"), plain, in_go, json.dumps(text)[1:-1]}
 
 
 def _unescaped(text: str) -> str:
