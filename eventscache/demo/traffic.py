@@ -67,7 +67,7 @@ class ShopTraffic:
         source = Stream(Namespace.TOKEN, token)
         if token != BILLING and self._random.random() < _MALFORMED_SHARE:
             cut = text[: self._random.randint(20, len(text) // 2)].decode(errors="ignore")
-            reason = "Error parsing events body: error parsing HTTP body: the JSON ends too early"
+            reason = "error parsing HTTP body: unexpected EOF"
             yield self._record(source, time_us, malformed=cut, error=reason)
             return
         yield self._record(source, time_us, original=text)

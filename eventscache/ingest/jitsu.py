@@ -1,26 +1,16 @@
 """Jitsu's own ingestion bodies: one event, an array of events, or a template with events."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-import msgspec
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from eventscache.errors import InvalidEvent
-from eventscache.ingest.json import scan, strict
+from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.template import Template
 from eventscache.stream import Stream
 
-_WHITE_SPACE = b" \t\r\n"
-T = TypeVar("T")
-
-
-class _Templated(msgspec.Struct):
-    template: dict[str, msgspec.Raw]
-    events: list[dict[str, msgspec.Raw]]
-
-
-_split_templated = msgspec.json.Decoder(_Templated).decode
+_KINDS = {b'"': "string", b"[": "array", b"t": "bool", b"f": "bool"}
 
 
 def parse(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
@@ -29,54 +19,57 @@ def parse(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
 
 
 def parse_events(body: bytes, limits: Limits) -> Sequence[bytes]:
-    """Return the events of a body, byte for byte, as Jitsu would take them; each may be cut out of it when it is read.
+    """Return the events of a body as Jitsu would take them; each may be cut out of it when it is read.
+
+    They are as they came, byte for byte, but that each byte in a text that is not UTF-8 is U+FFFD, as Go reads it.
 
     The first byte decides between object and array; what follows the first value is ignored. In
     `{"template": {}, "events": [{}]}` the template's keys win over the event's, and if an element is not an object,
-    the whole is one plain event. Raises `InvalidEvent` for what Jitsu rejects, and `BatchTooLarge`.
+    the whole is one plain event. Raises `InvalidEvent` with Jitsu's words for what Jitsu rejects, and `BatchTooLarge`.
     """
+    is_object = body.startswith(b"{")
+    if is_object and len(body) > limits.max_event_bytes:
+        raise InvalidEvent(f"Event size {len(body)} exceeds limit: {limits.max_event_bytes}")
     limits.check_values(body)
     if (events := _validated_events(body, limits)) is not None:
         return events
-    if body.startswith(b"{"):
-        return _events_of_object(*_read(body, strict.decode), limits)
+    if is_object:
+        return _events_of_object(*_read(body), limits)
     if body.startswith(b"["):
-        return _events_of_array(*_read(body, strict.split_array), limits)
-    if not body.strip():
+        value, data = _read(body)
+        return _events_of_array(body, value, data, limits)
+    if not body:
         raise InvalidEvent("empty JSON body")
-    start = body[:1].decode(errors="backslashreplace")
-    raise InvalidEvent(f'malformed JSON body begins with: "{start}"')
+    raise InvalidEvent(f"malformed JSON body begins with: {go.quoted(chr(body[0]))}")
 
 
 def _validated_events(body: bytes, limits: Limits) -> Sequence[bytes] | None:
-    """Return the events of a body that the fast scan found valid; None if the strict parser must decide."""
+    """Return the events of a body that the fast scan found valid; None if the slower reader must decide."""
     if body.startswith(b"["):
         elements = scan.validated_elements(body, limits.max_depth)
         if elements is not None:
             _check_sizes(body, len(elements), limits)
         return elements
     end = scan.object_end(body, limits.max_depth, b"template")
-    return None if end < 0 or len(body) > limits.max_event_bytes else [body[:end]]
+    return None if end < 0 else [body[:end]]
 
 
-def _read(body: bytes, read: Callable[[bytes], T]) -> tuple[bytes, T]:
-    """Return the body up to the end of its first value, and that value."""
+def _read(body: bytes) -> go.Read:
     try:
-        return body, read(body)
+        return go.read(body)
     except InvalidEvent as fault:
-        shorter = _first_value(body, fault)
-        return shorter, read(shorter)
+        raise _unreadable(str(fault)) from None
 
 
-def _first_value(body: bytes, fault: InvalidEvent) -> bytes:
-    """Return the value that the body begins with; raise `fault` if there is none, or if nothing follows it."""
+def _unreadable(reason: str) -> InvalidEvent:
+    return InvalidEvent(f"error parsing HTTP body: {reason}")
+
+
+def _check_depth(data: bytes, limits: Limits) -> None:
     try:
-        shorter = strict.first_value(body)
-    except InvalidEvent:
-        raise fault from None
-    if len(shorter) >= len(body.rstrip(_WHITE_SPACE)):
-        raise fault from None
-    return shorter
+        strict.check_depth(data, limits.max_depth)
+    except InvalidEvent as fault:
+        raise _unreadable(str(fault)) from None
 
 
 def _check_sizes(body: bytes, count: int, limits: Limits) -> None:
@@ -85,40 +78,54 @@ def _check_sizes(body: bytes, count: int, limits: Limits) -> None:
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
 
 
-def _events_of_array(body: bytes, elements: list[msgspec.Raw], limits: Limits) -> Sequence[bytes]:
-    _check_sizes(body, len(elements), limits)
-    index = strict.find_non_object(elements)
-    if index is not None:
-        raise InvalidEvent(f"event {index} is not an object")
-    events = [*map(bytes, elements)]
+def _events_of_array(body: bytes, value: list[Any], data: bytes, limits: Limits) -> Sequence[bytes]:
+    limits.check_count(len(value), "events")
+    for index, element in enumerate(value):
+        if type(element) is not dict:
+            raise _unreadable(_no_object(index, _elements(data)[index]))
+    _check_sizes(body, len(value), limits)
+    events = _elements(data)
     for event in events:
-        strict.check_depth(event, limits.max_depth)
+        _check_depth(event, limits)
     return events
 
 
-def _events_of_object(body: bytes, value: dict[str, Any], limits: Limits) -> Sequence[bytes]:
-    if "template" in value:
-        template, events = value["template"], value.get("events")
-        if isinstance(template, dict) and isinstance(events, list) and all(isinstance(event, dict) for event in events):
-            return _merged_events(body, limits)
-    if len(body) > limits.max_event_bytes:
-        raise InvalidEvent(f"Event size {len(body)} exceeds limit: {limits.max_event_bytes}")
-    strict.check_depth(body, limits.max_depth)
-    return [body.rstrip(_WHITE_SPACE)]
+def _no_object(index: int, element: bytes) -> str:
+    """Return what Go says of an event that is no object. Jitsu takes null, and fails later."""
+    if element == b"null":
+        return f"event {index} is null, and not an object"
+    kind = _KINDS.get(element[:1], "number")
+    return f"json: cannot unmarshal {kind} into Go value of type events.Event"
 
 
-def _merged_events(body: bytes, limits: Limits) -> list[bytes]:
-    try:
-        templated = _split_templated(body)
-    except msgspec.ValidationError as fault:  # a repeated key, of which one value has another type
-        raise InvalidEvent(str(fault)) from None
-    limits.check_count(len(templated.events), "events")
-    copies = len(templated.events) * sum(len(key) + len(raw) for key, raw in templated.template.items())
-    if copies + len(body) > limits.max_body_bytes:
+def _elements(data: bytes) -> list[bytes]:
+    """Return the elements of a valid JSON array, byte for byte."""
+    return [data[start:end] for start, end in strict.spans(data.decode("latin-1"), 0)]
+
+
+def _events_of_object(value: dict[str, Any], data: bytes, limits: Limits) -> Sequence[bytes]:
+    if _is_template(value):
+        fields = {go.text_of(name): content for name, content in strict.members(data)}
+        return _merged_events(fields["template"], _elements(fields["events"]), limits)
+    _check_depth(data, limits)
+    return [data]
+
+
+def _is_template(value: Mapping[str, Any]) -> bool:
+    events = value.get("events")
+    return (
+        isinstance(value.get("template"), dict)
+        and isinstance(events, list)
+        and all(isinstance(event, dict) for event in events)
+    )
+
+
+def _merged_events(template: bytes, events: list[bytes], limits: Limits) -> list[bytes]:
+    """Return the events with the members of the template in place of their own of the same names."""
+    limits.check_count(len(events), "events")
+    if len(events) * len(template) + sum(map(len, events)) > limits.max_body_bytes:
         raise BatchTooLarge(f"the template makes more of the body than {limits.max_body_bytes} bytes")
-    merged = [msgspec.json.encode({**event, **templated.template}) for event in templated.events]
-    if any(len(event) > limits.max_event_bytes for event in merged):
-        raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
-    for event in merged:
-        strict.check_depth(event, limits.max_depth)
-    return merged
+    for part in (template, *events):
+        _check_depth(part, limits)
+    added = Template(template)
+    return [added.merged(event) for event in events]

@@ -51,6 +51,7 @@ _TEXT_NAMES = ("malformed", "error", "skip", "timestamp", "uid", "destination_id
 # slower parser.
 _OBJECTS = (b"original", b"success")
 _TEXTS = tuple(map(str.encode, _TEXT_NAMES))
+_OBJECT_NAMES = {b'"%b"' % name: name.decode() for name in _OBJECTS}
 _Row = tuple[Any, ...]
 """original and success, each None, empty or the bytes of an object; the texts, each None or a str."""
 _UNKNOWN = "Object contains unknown field `"  # as msgspec begins its message
@@ -74,8 +75,8 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
     rows = scan.object_members(body, _levels(limits), limits.max_event_bytes, _OBJECTS, _TEXTS)
     if rows is not None:
         return _parse(rows, default, limits, len(rows))
-    elements = strict.split_array(body)
-    return _parse(map(bytes, elements), default, limits, len(elements))
+    count, elements = strict.split_array(body)
+    return _parse(elements, default, limits, count)
 
 
 def _levels(limits: Limits) -> int:
@@ -189,7 +190,7 @@ def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[
     validated = scan.object_end(data, _levels(limits)) >= 0
     if not (validated or isinstance(strict.decode(data), dict)):
         raise InvalidEvent("the record is not an object")
-    record = _read(data)
+    record = _read_record(data)
     objects = (_object(name, getattr(record, name), limits, validated=validated) for name in ("original", "success"))
     stream, event = _event((*objects, *[getattr(record, name) for name in _TEXT_NAMES]), default, limits)
     event.masked = record.masked or False
@@ -223,6 +224,31 @@ def _told(fault: str, *, hints: bool) -> str:
     similar = get_close_matches(name.lower(), known, 1) if hints else []
     hint = f"did you mean {similar[0]}?" if similar else f"known are {', '.join(known)}"
     return f"unknown field {'response.' if nested else ''}{name}; {hint}"
+
+
+def _read_record(data: bytes) -> _Record:
+    try:
+        return _read(data)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # msgspec does not read half of a surrogate pair
+        return _read_record_with_halves(data)
+
+
+def _read_record_with_halves(data: bytes) -> _Record:
+    """Return a record in whose objects there may be halves of surrogate pairs; other fields could not be shown."""
+    members = [*strict.members(data.strip())]
+    others = [b"%b:%b" % member for member in members if member[0] not in _OBJECT_NAMES]
+    try:
+        record = _read(b"{%b}" % b",".join(others))
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        raise InvalidEvent("half of a surrogate pair (such as \\ud83d) outside of original and success") from None
+    for name, value in members:
+        if name in _OBJECT_NAMES:
+            setattr(record, _OBJECT_NAMES[name], msgspec.Raw(value))
+    return record
 
 
 def _event(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:

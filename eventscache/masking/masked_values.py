@@ -11,6 +11,7 @@ from eventscache.masking.replacer import Replace, Replacer, quoted_values
 
 _HASH_LENGTH = 32
 _in_python = json.JSONEncoder().encode
+_HALVES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # halves of surrogate pairs, which Go replaces
 _FOR_GO = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -55,13 +56,14 @@ def placeholder(text: str) -> str:
 
 
 def _spellings(token: bytes) -> set[str]:
-    """Return a value as texts may quote it: decoded, and as this JSON, Python and Go write it."""
+    """Return a value as texts may quote it: decoded, as Go decodes it, and as this JSON, Python and Go write it."""
     if not token.startswith(b'"'):
         return {token.decode()}
     text = text_of(token)
     plain = json_of(text)[1:-1].decode()
     return {
         text,
+        text.translate(_HALVES),
         token[1:-1].decode(errors="backslashreplace"),
         plain,
         plain.translate(_FOR_GO),

@@ -9,11 +9,12 @@ from eventscache.stream import Stream
 async def keep_malformed(
     cache: EventsCache, stream: Stream | None, body: bytes, reason: str, *, max_bytes: int, trusted: bool = True
 ) -> None:
-    """Offer a body as a `malformed` event, cut to `max_bytes`; count it as rejected if it is blank or has no stream.
+    """Offer a body as a `malformed` event, cut to `max_bytes`; count it as rejected if it has no stream.
 
-    A `trusted` event may evict another stream to make room for its own.
+    The `reason` is the error of the event. An empty body is an event that has only that, as in Jitsu. A `trusted` event
+    may evict another stream to make room for its own.
     """
-    if stream is None or not body.strip():
+    if stream is None:
         cache.ledger.reject()
         return
     event = Event.of(stream, malformed=malformed.cut(body, max_bytes), error=reason)

@@ -104,3 +104,28 @@ def test_a_text_that_the_caller_keeps_is_used_and_only_when_it_is_needed() -> No
 
 def test_searchable_text_is_casefolded_json() -> None:
     assert searchable_text(Event(error="Straße", uid="U")).startswith('{"error":"strasse",')
+
+
+HALVES = [
+    rb'{"title":"Sale \ud83d","event_type":"page"}',
+    rb'{"event_type":"page","title":"\udc00\ud83d"}',
+    rb'{"\ud83d":1,"event_type":"page","big":1e400,"digits":%b}' % (b"1" * 5000),
+    rb'{"a":"\\ud83d \ud83d\ude00 \uD83D\uDE00 \\\ud83d","event_type":"page"}',
+]
+
+
+@pytest.mark.parametrize("original", HALVES)
+def test_half_a_surrogate_pair_and_large_numbers_hide_no_type_and_no_text(original: bytes) -> None:
+    odd = event(original=original)
+    assert EventFilter(event_type="page").matches(odd)
+    assert not EventFilter(event_type="click").matches(odd)
+    assert EventFilter(text=r"\uD83D" if b"title" in original else "page").matches(odd)
+    assert not EventFilter(text="absent").matches(odd)
+
+
+def test_half_a_surrogate_pair_in_a_type_is_searched_as_browsers_send_it() -> None:
+    half = event(original=rb'{"event_type":"Sale \ud83d"}')
+    assert EventFilter(event_type="Sale \ufffd").matches(half)
+    whole = event(original=rb'{"event_type":"\ud83d\ude00 \\ud83d","x":"\ude00"}')
+    assert EventFilter(event_type="\U0001f600 \\ud83d").matches(whole)
+    assert not EventFilter(event_type="Sale").matches(event(original=rb'{"event_type":5,"x":"\ud83d"}'))

@@ -35,7 +35,7 @@ async def test_malformed_input_is_rejected_and_kept(sidecar: Sidecar, case: Case
     assert answer.json["error"] == ""
     for query in ("", "&status=error"):
         (event,) = await sidecar.events(f"namespace=token&ids=key{query}")
-        assert event["error"] == answer.json["message"]
+        assert f"Error parsing events body: {event['error']}" == answer.json["message"]
         assert event["malformed"] == case.sent[:10_004].decode(errors="backslashreplace").encode()[:10_000].decode()
         assert "original" not in event
     assert (await sidecar.post(INGEST, b'{"next":1}')).status == 200
@@ -57,17 +57,50 @@ async def test_originals_come_back_byte_for_byte(sidecar: Sidecar, case: Case) -
 @each(corpus.EXACT)
 async def test_responses_can_be_parsed_by_the_standard_library(sidecar: Sidecar, case: Case) -> None:
     await sidecar.post(INGEST, case.sent)
-    (event,) = await sidecar.events("namespace=token&ids=key")
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+    (event,) = json.loads(answer.body, parse_int=str)["events"]  # Python bounds the digits of an int, JSON does not
     assert isinstance(event["original"], dict)
 
 
+@each(corpus.NOT_UTF8)
+async def test_bytes_in_texts_that_are_not_utf8_are_replaced_as_in_jitsu(sidecar: Sidecar, case: Case) -> None:
+    neighbours = b'[{"n": 1.0},' + case.sent + b', {"n":\t2}] \xff'
+    assert (await sidecar.post(INGEST, case.sent + b"\xff")).json == {"status": "ok"}
+    assert (await sidecar.post(INGEST, neighbours)).json == {"status": "ok"}
+
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+
+    for original, times in ((b'{"n": 1.0}', 1), (case.expected.encode(), 2), (b'{"n":\t2}', 1)):
+        assert answer.body.count(b'{"original":' + original + b',"timestamp":"') == times
+    assert len(answer.json["events"]) == 4
+
+
+@each(corpus.NOT_UTF8)
+async def test_a_record_must_be_utf8(sidecar: Sidecar, case: Case) -> None:
+    body = b'[{"original":{}},{"original":' + case.sent + b"}]"
+    answer = await sidecar.record(body, "id=dest&ack=stored")
+    assert (answer.status, answer.json["stored"]) == (200, 1)
+    assert "UTF-8" in answer.json["errors"][0]["message"]
+
+
 @each(corpus.NOTHING)
-async def test_an_empty_body_is_rejected_and_not_kept(sidecar: Sidecar, case: Case) -> None:
+async def test_an_empty_body_is_rejected(sidecar: Sidecar, case: Case) -> None:
     assert (await sidecar.post(INGEST, case.sent)).status == 400
     assert (await sidecar.record(case.sent, "namespace=token&id=key")).status == 400
     assert (await sidecar.record(case.sent, "id=d", Content_Type="application/x-ndjson")).status == 400
-    assert await sidecar.events("namespace=token&ids=key") == []
-    assert sidecar.cache.ledger.rejected == 3
+    assert await sidecar.events("ids=d") == []
+    assert sidecar.cache.ledger.rejected == 2
+
+
+@covers(1, 2)
+async def test_an_empty_body_of_an_event_is_kept_as_jitsu_keeps_it(sidecar: Sidecar) -> None:
+    answer = await sidecar.post(INGEST, b"")
+    assert answer.json["message"] == "Error parsing events body: empty JSON body"
+    await sidecar.post(INGEST, b"\n")
+    for query in ("", "&status=error"):
+        blank, empty = await sidecar.events(f"namespace=token&ids=key{query}")
+        assert (empty["error"], "malformed" in empty) == ("empty JSON body", False)
+        assert (blank["error"], blank["malformed"]) == (r'malformed JSON body begins with: "\n"', "\n")
 
 
 @each(corpus.NO_JSON)
@@ -119,8 +152,8 @@ async def test_a_bad_line_is_reported_by_index_and_the_others_are_kept(sidecar: 
 
 @covers(33)
 async def test_jitsus_ingestion_rejects_a_body_as_a_whole(sidecar: Sidecar) -> None:
-    for value in (b"1e400", b'"\xff"', b"01"):
-        assert (await sidecar.post(INGEST, b'[{"n":1},{"a":' + value + b"}]")).status == 400
+    for element in (b'{"a":NaN}', b'"x"', b'{"a":01}'):
+        assert (await sidecar.post(INGEST, b'[{"n":1},' + element + b"]")).status == 400
     events = await sidecar.events("namespace=token&ids=key")
     assert [set(event) & {"malformed", "original"} for event in events] == [{"malformed"}] * 3
 
@@ -208,8 +241,9 @@ async def test_large_events_may_have_many_values_where_they_are_allowed(start: S
     assert log.faults == []
 
 
-@each(corpus.TOO_MANY_VALUES)
-async def test_a_body_of_too_many_values_is_kept_as_malformed(sidecar: Sidecar, case: Case) -> None:
+@each(corpus.TOO_MANY_VALUES, corpus.TOO_MANY_VALUES_IN_AN_EVENT)
+async def test_a_body_of_too_many_values_is_kept_as_malformed(start: Start, case: Case) -> None:
+    sidecar = await start(max_event_bytes=8 * corpus.MEGABYTE)
     for path in (INGEST, f"{CACHE}?namespace=token&id=key"):
         answer = await sidecar.post(path, case.sent, Content_Type=JSON)
         assert (answer.status, answer.json["error"]) == (400, "")

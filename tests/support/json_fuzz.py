@@ -10,4 +10,20 @@ VALUES = st.recursive(
 )
 # What strict readers and lenient ones disagree about, and what tears a text apart.
 ODD = [b"NaN", b"-Infinity", b"1e400", b"-0", b"01", b"1.10", b"9" * 30, b"1" * 4301, b'"\\ud800"', b'"\xed\xa0\x80"']
-ODD += [b'"\xff"', b"\xef\xbb\xbf", b"\x00", b"[" * 9, b"]" * 9, b'{"a":', b"}", b",", b" ", b"\n", b"\\", b'"', b"//"]
+ODD += [
+    b'"\\udc00\\ud83d"',
+    b'"\xe2\x82"',
+    b'"\xff"',
+    b"\xef\xbb\xbf",
+    b"\x00",
+    b"[" * 9,
+    b"]" * 9,
+    b'{"a":',
+    b"}",
+    b",",
+    b" ",
+    b"\n",
+    b"\\",
+    b'"',
+    b"//",
+]

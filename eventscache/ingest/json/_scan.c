@@ -1,4 +1,4 @@
-/* A fast scan that validates JSON: syntax, UTF-8, no lone surrogates, and numbers that fit a double.
+/* A fast scan that validates JSON: syntax and UTF-8.
  *
  * It gives no reasons. JSON that is unusual or wrong is "not validated", and the caller leaves it to the strict parser,
  * which can name what is wrong. So the scan may reject valid JSON, and must never accept invalid JSON.
@@ -13,8 +13,6 @@
 
 enum {
     DEEPEST = 1024,           /* levels, whatever the caller allows: each takes a byte of the stack */
-    MOST_DIGITS = 200,        /* of one number: with an exponent of two digits it is far below the largest double */
-    MOST_EXPONENT_DIGITS = 2,
     FIRST_SPANS = 64,
     MOST_NAMES = 16,
 };
@@ -51,50 +49,31 @@ static inline Py_ssize_t skip_digits(Cursor *cursor)
     return cursor->at - start;
 }
 
-/* Four hexadecimal digits, or -1. */
-static int hex4(const Cursor *cursor, const unsigned char *at)
+static inline bool is_hex_digit(unsigned char c)
 {
-    int value = 0;
-    if (cursor->end - at < 4) {
-        return -1;
-    }
-    for (int i = 0; i < 4; i++) {
-        unsigned char c = at[i];
-        int letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-        int digit = c >= '0' && c <= '9' ? c - '0' : letter;
-        if (digit < 0) {
-            return -1;
-        }
-        value = value << 4 | digit;
-    }
-    return value;
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* The cursor is at a backslash. A surrogate must be the first half of a complete pair. */
+/* The cursor is at a backslash. An escape may be half a surrogate pair. */
 static bool skip_escape(Cursor *cursor)
 {
     if (cursor->end - cursor->at < 2) {
         return false;
     }
     unsigned char kind = cursor->at[1];
+    cursor->at += 2;
     if (kind != 'u') {
-        cursor->at += 2;
         return kind != 0 && strchr("\"\\/bfnrt", kind) != NULL;
     }
-    int unit = hex4(cursor, cursor->at + 2);
-    if (unit < 0 || (unit >= 0xDC00 && unit <= 0xDFFF)) {
+    if (cursor->end - cursor->at < 4) {
         return false;
     }
-    cursor->at += 6;
-    if (unit < 0xD800 || unit > 0xDBFF) {
-        return true;
+    for (int i = 0; i < 4; i++) {
+        if (!is_hex_digit(*cursor->at++)) {
+            return false;
+        }
     }
-    if (cursor->end - cursor->at < 6 || cursor->at[0] != '\\' || cursor->at[1] != 'u') {
-        return false;
-    }
-    unit = hex4(cursor, cursor->at + 2);
-    cursor->at += 6;
-    return unit >= 0xDC00 && unit <= 0xDFFF;
+    return true;
 }
 
 static inline bool continues(unsigned char c)
@@ -180,22 +159,16 @@ static bool skip_number(Cursor *cursor)
     }
     if (cursor->at < cursor->end && *cursor->at == '.') {
         cursor->at++;
-        Py_ssize_t decimals = skip_digits(cursor);
-        if (decimals == 0) {
+        if (skip_digits(cursor) == 0) {
             return false;
         }
-        digits += decimals;
-    }
-    if (digits > MOST_DIGITS) {
-        return false;
     }
     if (cursor->at < cursor->end && (*cursor->at | 0x20) == 'e') {
         cursor->at++;
         if (cursor->at < cursor->end && (*cursor->at == '+' || *cursor->at == '-')) {
             cursor->at++;
         }
-        digits = skip_digits(cursor);
-        return digits > 0 && digits <= MOST_EXPONENT_DIGITS;
+        return skip_digits(cursor) > 0;
     }
     return true;
 }

@@ -1,7 +1,7 @@
 """A fast scan that validates JSON, in C: most bodies need no other check.
 
-It validates syntax, UTF-8, numbers and surrogates, and gives no reasons. What it does not validate may still be valid,
-but unusual: `strict` decides, and names what is wrong. Where the module in C was not built (`COMPILED` is False)
+It validates syntax and UTF-8, and gives no reasons. What it does not validate may still be valid, but unusual: `strict`
+and `go` decide, and name what is wrong. Where the module in C was not built (`COMPILED` is False)
 nothing is validated here, and `strict` does all the work, several times as slowly.
 """
 

@@ -106,9 +106,9 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         context.cache.ledger.reject()
         raise fault if isinstance(fault, HttpError) else HttpError(413, "too_many_events", str(fault)) from None
     except MalformedBody as fault:
-        await keep_malformed(
-            context.cache, default, fault.body.strip(), str(fault), max_bytes=context.limits.max_malformed_bytes
-        )
+        body, max_bytes = fault.body.strip(), context.limits.max_malformed_bytes
+        # A blank body has nothing to show.
+        await keep_malformed(context.cache, default if body else None, body, str(fault), max_bytes=max_bytes)
         raise HttpError(400, "malformed_body", f"the body cannot be read: {fault}") from None
     context.cache.ledger.reject(len(parsed.errors))
     errors = {"errors": [{"index": index, "message": message} for index, message in parsed.errors]}

@@ -101,11 +101,11 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
         cache.ledger.reject()
         raise fault if isinstance(fault, HttpError) else HttpError(413, "too_many_events", str(fault)) from None
     except MalformedBody as fault:
-        reason = f"Error parsing events body: {fault}"
+        reason = str(fault)
         max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
         trusted = sender.key is not None
         await keep_malformed(cache, sender.stream, fault.body, reason, max_bytes=max_bytes, trusted=trusted)
-        raise HttpError(400, "malformed_body", reason) from None
+        raise HttpError(400, "malformed_body", f"Error parsing events body: {reason}") from None
     # A full queue is counted, and changes no response: the cache must not slow down Jitsu.
     if cache.masks:
         await cache.mask_and_offer_originals(sender.stream, parsed.originals, trusted=sender.key is not None)

@@ -1,6 +1,7 @@
 /** A filter: the tab, the streams and all that narrows the view. It stands in the URL, and decides which events match. */
 
 import { member, parse, slice } from "../lib/json.js";
+import { compareNumbers } from "../lib/number.js";
 import { lookUp, splitPath } from "../lib/path.js";
 
 export const RANGES = {
@@ -12,8 +13,7 @@ const TABS = { processed: "destination", incoming: "token" };
 const SERVER_STATUSES = ["error", "success", "skip"];
 const EXPRESSION = /^\s*((?:[\w$.-]|\[\d+\]|\["(?:[^"\\]|\\.)*"\])+)\s*(!=|=|~|>|<)\s*(.+?)\s*$/s;
 const QUOTED = /^"(?:[^"\\]|\\.)*"$/s;
-const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
-const EXACT_DIGITS = 15; // of a number in JavaScript
+const HALF = /\p{Cs}/u; // of a surrogate pair: a URL cannot hold it
 
 export const EMPTY = Object.freeze({
   tab: "processed",
@@ -57,7 +57,7 @@ export function parseField(text) {
 
 /** A value as `parseField` reads it: in quotation marks if it would change without them. */
 export const quoteValue = (value) =>
-  value && value === value.trim() && !QUOTED.test(value) ? value : JSON.stringify(value);
+  value && value === value.trim() && !QUOTED.test(value) && !HALF.test(value) ? value : JSON.stringify(value);
 
 /** Write a filter as the fragment of a URL: a fragment is not sent, so that no server logs what people search for. */
 export function toHash(filter) {
@@ -120,19 +120,13 @@ function fieldNode(root, path) {
   return column && member(column, "value");
 }
 
-/** Whether two texts are the same number, such as 1.1 and 1.10. Numbers with too many digits are never the same. */
-function sameNumber(one, other) {
-  if (!NUMBER.test(one) || !NUMBER.test(other) || Number(one) !== Number(other)) return false;
-  return [one, other].every((text) => text.replace(/e.*$/i, "").replace(/\D/g, "").length <= EXACT_DIGITS);
-}
-
 // `value` is a string, or the JSON of any other value exactly as received; undefined if the event has no such field.
 const OPERATORS = {
-  "=": (value, operand) => value === operand || (value !== undefined && sameNumber(value, operand)),
+  "=": (value, operand) => value === operand || (value !== undefined && compareNumbers(value, operand) === 0),
   "!=": (value, operand) => !OPERATORS["="](value, operand),
   "~": (value, operand) => value !== undefined && value.toLowerCase().includes(operand.toLowerCase()),
-  ">": (value, operand) => Boolean(value?.trim()) && Number(value) > Number(operand),
-  "<": (value, operand) => Boolean(value?.trim()) && Number(value) < Number(operand),
+  ">": (value, operand) => value !== undefined && compareNumbers(value, operand) > 0,
+  "<": (value, operand) => value !== undefined && compareNumbers(value, operand) < 0,
 };
 
 /** Whether the JSON of an event matches all field filters. The server does not know this kind of filter. */

@@ -32,13 +32,16 @@ COMMON = [
     '{"ключ":"значение","é":"日本語 😀"}'.encode(),
     rb'{"a":"\" \\ \/ \b \f \n \r \t \u0041 \ud83d\ude00"}',
     b'{"a":1,"a":2}',
+    b'{"a":[1e400,-1e999,1E+99999999999999999999,1e-400]}',
+    b'{"a":%b,"b":0.%b}' % (b"1" * 4301, b"9" * 400),
+    rb'{"a":"\ud83d","b":"\uDE00","c":"\ud83d\u0041","d":"\udc00\ud800","\ud800":1}',
     b'{"a":{"b":{"c":{"d":{"e":1}}}}}',
 ]
 NEVER = [
-    *(b'{"a":%b}' % value for value in (b"NaN", b"-Infinity", b"1e400", b"01", b"1" * 4301, b'"\\ud800"', b"//")),
-    *(b'{"a":%b}' % value for value in (b"1e999", b"1.", b".5", b"-", b"+1", b"1e", b"1e+", b"00", b"0x1", b"9" * 400)),
-    *(b'{"a":"%b"}' % text for text in (b"\\", b"\\x41", b"\\u12", b"\\u12g4", b"\\ud83d")),
-    *(b'{"a":"%b"}' % text for text in (b"\\ude00", b"\\ud83d\\u0041", b"\\ud83d\\n0041")),
+    *(b'{"a":%b}' % value for value in (b"NaN", b"-Infinity", b"Infinity", b"01", b"-01", b"//", b"1.", b".5", b"-")),
+    *(b'{"a":%b}' % value for value in (b"+1", b"1e", b"1e+", b"00", b"0x1", b"1.e5", b"1e5.0", b"1e400x")),
+    *(b'{"a":"%b"}' % text for text in (b"\\", b"\\x41", b"\\u12", b"\\u12g4", b"\\ud83", b"\\ud83d\\u", b"\\ud83d\\")),
+    *(b'{"a":"%b"}' % text for text in (b"\\u 123", b"\\u+123", b"\\ud83d\\udez0", b"\\U0041", b"\\'", b"\\\0")),
     *(b'{"a":"%b"}' % bytes(text) for text in ([0], [0x1F], [0x80], [0xC0, 0xAF], [0xC1, 0x80], [0xC3], [0xE0, 0x80])),
     *(b'{"a":"%b"}' % bytes(text) for text in ([0xED, 0xA0, 0x80], [0xE2, 0x82], [0xF0, 0x80, 0x80, 0x80])),
     *(b'{"a":"%b"}' % bytes(text) for text in ([0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xF0, 0x9F, 0x98])),
@@ -85,7 +88,7 @@ def test_events_of_the_benchmark_are_validated() -> None:
 
 
 @pytest.mark.parametrize("data", NEVER)
-def test_unusual_or_invalid_json_is_left_to_the_strict_parser(data: bytes) -> None:
+def test_invalid_json_is_left_to_the_slower_readers(data: bytes) -> None:
     assert scan.object_end(data, LEVELS) == -1
     assert scan.object_spans(b"[%b]" % data, LEVELS) is None or not data.strip()
     assert scan.object_spans(b"[{},%b]" % data, LEVELS) is None
@@ -262,7 +265,7 @@ def test_fuzz_validated_json_is_strict(data: bytes) -> None:
             value = json.loads(element)
             objects = [json.loads(part) if part else None for part in row[:2]] if row != element else []
             assert row == element or [*objects, *row[2:]] == [value.get(name) for name in "optu"]
-        assert [*elements] == [bytes(element) for element in strict.split_array(data)]
+        assert [*elements] == [*strict.split_array(data)[1]]
         assert all(is_strict(element) for element in elements)
 
 
