@@ -13,7 +13,7 @@ from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.pending import PendingEvents
 from eventscache.delivery.queue import Queue
 from eventscache.delivery.receipt import Receipt
-from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable
+from eventscache.errors import InvalidEvent, NotReady, StorageError, StorageRefused, StorageUnavailable
 from eventscache.event import Event
 from eventscache.masking.mask import Mask
 from eventscache.query.filter import EventFilter
@@ -242,11 +242,17 @@ class EventsCache:
         return cleared
 
     async def check(self) -> None:
-        """Raise `StorageUnavailable` if the storage does not answer or the queue is full."""
-        if self._enabled:
-            await self._storage.ping()
-            if not self.queue.has_room(1):
-                raise StorageUnavailable("the queue is full")
+        """Raise `NotReady` if the storage takes no events, or the queue is full."""
+        if not self._enabled:
+            return
+        try:
+            await self._storage.ready()
+        except StorageRefused as refused:
+            raise NotReady(str(refused)) from refused
+        except StorageError as fault:
+            raise NotReady("the storage does not answer: see eventscache.storage, and the log") from fault
+        if not self.queue.has_room(1):
+            raise NotReady("the queue is full: the storage is too slow, or eventscache.queue_bytes too small")
 
     async def _trim(self) -> None:
         """Let the storage trim streams that nobody writes to, as long as there is such work."""
