@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from eventscache.cache import EventPage, EventsCache
-from eventscache.errors import StorageUnavailable
+from eventscache.errors import NotStored, StorageUnavailable
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed, Parser
@@ -138,9 +138,12 @@ def _parser(request: web.BaseRequest) -> Parser:
 async def _store(context: Context, parsed: Parsed) -> dict[str, int]:
     try:
         receipt = await context.cache.store(parsed.records)
+    except NotStored as fault:
+        counts = {"received": len(parsed.records), "stored": fault.stored, "limited": fault.limited}
+        raise HttpError(503, "not_stored", str(fault), {"Retry-After": "1"}, counts) from None
     except StorageUnavailable as fault:
         received = {"received": len(parsed.records)}
-        message = f"{fault}; the outcome is unknown"
+        message = f"{fault}; the outcome is unknown, and sending again may store events twice"
         raise HttpError(503, "not_confirmed", message, {"Retry-After": "1"}, received) from None
     if receipt is None:
         raise _queue_full()

@@ -18,15 +18,16 @@ class Node:
         self.name = name
         self.too_full = ""  # the reason why nothing is written to it, or empty
         self.refusal = ""  # why it refuses commands that are needed, or empty
+        self.forbidden = ""  # the same if some commands are missing: a script would break off after others
         self._timeout_seconds = timeout_seconds
         self._now = now
         self._breaker = CircuitBreaker()
         self._free_calls = asyncio.Semaphore(max_calls)
 
-    def require_free_memory(self) -> None:
-        """Raise `StorageRefused` if the server is too full to write to."""
-        if self.too_full:
-            raise StorageRefused(self.too_full)
+    def require_writable(self) -> None:
+        """Raise `StorageRefused` if nothing may be written: it is too full, or a script would do one half only."""
+        if reason := self.too_full or self.forbidden:
+            raise StorageRefused(reason)
 
     def call(self, *, ambiguous: bool) -> "_Call":
         """Return a context for one call of the driver, which translates the errors of the driver.

@@ -39,13 +39,21 @@ _CLASSES: Final = {
 _DEMOTED: Final = "The previous master is now a slave"  # redis-py's text for a READONLY behind Sentinels
 _OF_A_CLUSTER: Final = "Cluster mode is not enabled"
 _FORBIDDEN: Final = ("NOPERM ", "The user executing the script can")
+_INSIDE_SCRIPT: Final = re.compile(r"executing the script|called from (?:Lua )?script|on @user_script")
 _UNKNOWN: Final = re.compile(r"unknown command(?: [`'](?P<name>\w{1,20})['`])?|Unknown Redis command called", re.ASCII)
 _COMMAND: Final = re.compile(r"'(\w{1,20}(?:\|\w{1,20})?)' command", re.ASCII)
 _NO_DATABASE: Final = re.compile(r"(?:ERR )?(?:DB index is out of range|invalid DB index)")
 
 
 class CommandRefused(StorageRefused):
-    """The user may not run a command, or the server does not know it."""
+    """The user may not run a command, or the server does not know it.
+
+    `inside_script`: a script met this command, after others that it ran.
+    """
+
+    def __init__(self, message: str, *, inside_script: bool = False) -> None:
+        super().__init__(message)
+        self.inside_script = inside_script
 
 
 def refusal(raised: Exception, message: str) -> StorageRefused | None:
@@ -67,19 +75,24 @@ def _of_reply(raised: driver.ResponseError, message: str) -> StorageRefused | No
     word = message.partition(" ")[0]
     if word in _WORDS and word != message:
         return StorageRefused(_WORDS[word])
+    inside_script = _INSIDE_SCRIPT.search(message) is not None
     if isinstance(raised, driver.NoPermissionError) or message.startswith(_FORBIDDEN):
-        return _forbidden(message)
+        return _forbidden(message, inside_script=inside_script)
     if unknown := _UNKNOWN.match(message.removeprefix("ERR ")):
         name = f" {unknown['name'].lower()}" if unknown["name"] else ""
-        return CommandRefused(f"Redis does not know the command{name}: undo its rename-command, or use another Redis")
+        return CommandRefused(
+            f"Redis does not know {f'the command{name}' if name else 'a command that is needed'}: undo its "
+            "rename-command, or use another Redis",
+            inside_script=inside_script,
+        )
     if _NO_DATABASE.match(message):
         return StorageRefused("Redis has no database of that number: name another one in eventscache.storage")
     return None
 
 
-def _forbidden(message: str) -> CommandRefused:
-    if "key" in message:
-        return CommandRefused(f"the user of Redis may not use the keys of eventscache.prefix (NOPERM): {_RIGHTS}")
+def _forbidden(message: str, *, inside_script: bool) -> CommandRefused:
     named = _COMMAND.search(message)
-    command = f"the command {named[1].lower()}" if named else "a command that is needed"
-    return CommandRefused(f"the user of Redis may not run {command} (NOPERM): {_RIGHTS}")
+    what = f"run the command {named[1].lower()}" if named else "run a command that is needed"
+    if not named and "key" in message:
+        what = "use the keys of eventscache.prefix"
+    return CommandRefused(f"the user of Redis may not {what} (NOPERM): {_RIGHTS}", inside_script=inside_script)

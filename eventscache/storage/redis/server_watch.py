@@ -25,18 +25,23 @@ class ServerWatch:
     So an operator learns it before an event does.
     """
 
-    def __init__(self, topology: Topology, keys: Keys, memory_guard: MemoryGuard) -> None:
+    def __init__(self, topology: Topology, keys: Keys, memory_guard: MemoryGuard, timeout_seconds: float) -> None:
         self._topology = topology
         self._keys = keys
         self._memory_guard = memory_guard
+        self._timeout_seconds = timeout_seconds
         self._unwatched: set[str] = set()  # servers whose user may not use transactions
         self._probes: dict[str, asyncio.Task[None]] = {}  # in progress, by server
+        self._checked = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Start the checks, on the running loop."""
+    async def start(self) -> None:
+        """Start the checks; return after the first one, or when that takes longer than a call may take."""
         self._task = asyncio.create_task(self._check_until_stopped())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._checked.wait()
 
     async def stop(self) -> None:
         """Stop after the check in progress: a call that is cancelled costs its connection."""
@@ -50,6 +55,7 @@ class ServerWatch:
         while not self._stopping.is_set():
             with contextlib.suppress(StorageUnavailable):  # no server is known
                 await self.check()
+            self._checked.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CHECK_EVERY_SECONDS):
                     await self._stopping.wait()
@@ -69,7 +75,7 @@ class ServerWatch:
                 await self._probe(primary)
                 if primary.node.too_full:
                     await self._memory_guard.check(primary)
-                primary.node.require_free_memory()
+                primary.node.require_writable()
                 return  # noqa: TRY300 - in a loop that goes on after an error
             except StorageUnavailable as unavailable:
                 error = unavailable
@@ -129,3 +135,4 @@ class ServerWatch:
         elif node.refusal and not reason:
             _log.info("Redis takes all commands again", server=node.name)
         node.refusal = reason
+        node.forbidden = reason if isinstance(refusal, CommandRefused) else ""

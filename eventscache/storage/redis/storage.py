@@ -35,7 +35,7 @@ class RedisStorage(Storage):
         self._topology = topology_of(client, _max_calls(self._options), self._options.timeout_seconds)
         self._registry = Registry(self._topology, self._keys, self._options)
         memory_guard = MemoryGuard(self._registry, self._options.max_memory_percent)
-        self._watch = ServerWatch(self._topology, self._keys, memory_guard)
+        self._watch = ServerWatch(self._topology, self._keys, memory_guard, self._options.timeout_seconds)
         self._insert = Script("insert")
         self._fetch = Script("fetch")
         self._clear = Script("clear")
@@ -49,7 +49,7 @@ class RedisStorage(Storage):
 
     async def open(self) -> None:
         """See `Storage.open`."""
-        self._watch.start()
+        await self._watch.start()
 
     async def close(self) -> None:
         """See `Storage.close`."""

@@ -130,7 +130,7 @@ class Topology(abc.ABC):
         """
         node = self.node_of(key)
         if not frees_memory:
-            node.require_free_memory()
+            node.require_writable()
         running: Coroutine[Any, Any, T] = self._run(node, call, ambiguous=ambiguous)
         task = asyncio.ensure_future(running)
         self._writes.add(task)
@@ -143,7 +143,7 @@ class Topology(abc.ABC):
         if connection is None:
             return await self.write(key, lambda: call(self.client))
         node = self.node_of(key)
-        node.require_free_memory()
+        node.require_writable()
         return await self._run(node, lambda: call(connection), ambiguous=True)
 
     def _on_write_done(self, task: "asyncio.Task[Any]") -> None:
@@ -155,6 +155,11 @@ class Topology(abc.ABC):
         try:
             async with node.call(ambiguous=ambiguous):
                 return await call()
+        except CommandRefused as refused:
+            if not (ambiguous and refused.inside_script):
+                raise
+            node.forbidden = str(refused)  # until the next probe: each try would do the first half again
+            raise StorageUnavailable(str(refused), ambiguous=True) from refused
         except StorageUnavailable as error:
             if isinstance(error.__cause__, (driver.TimeoutError, driver.ReadOnlyError, driver.ConnectionError)):
                 await self.reconnect()
