@@ -33,7 +33,7 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     namespace = params.namespace()
     query, event_filter = _query(params), params.event_filter()
     if (query.before is not None or query.after is not None) and (ids is None or len(ids) != 1):
-        raise HttpError(400, "invalid_parameter", "before and after need exactly one id")
+        raise HttpError(400, "invalid_parameter", "before and after need exactly one id in ids")
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
     stream_filter = StreamFilter(namespace, streams, query.status, event_filter)
     await wait_for_events(context, request, params, stream_filter, query)
@@ -112,7 +112,7 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
     context.cache.ledger.reject(len(parsed.errors))
     errors = {"errors": [{"index": index, "message": message} for index, message in parsed.errors]}
     if parsed.errors and not parsed.records:
-        raise HttpError(400, "no_valid_record", "no record is good", fields=errors)
+        raise HttpError(400, "no_valid_record", "no record is valid; errors says why for each", fields=errors)
     counts = {"received": len(parsed.records)}
     if wait:
         counts |= await _store(context, parsed)
@@ -131,7 +131,7 @@ def _parser(request: web.BaseRequest) -> Parser:
         types = ", ".join(formats.NATIVE)
         raise HttpError(415, "unsupported_content_type", f"the content type must be one of {types}", {"Accept": types})
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
-        raise HttpError(415, "unsupported_content_type", "the charset must be UTF-8")
+        raise HttpError(415, "unsupported_content_type", "the charset in Content-Type must be UTF-8")
     return parser
 
 
@@ -151,7 +151,12 @@ async def _store(context: Context, parsed: Parsed) -> dict[str, int]:
 
 
 def _queue_full() -> HttpError:
-    return HttpError(429, "queue_full", "the queue is full; nothing of the body was kept", {"Retry-After": "1"})
+    return HttpError(
+        429,
+        "queue_full",
+        "the queue is full (eventscache.queue_bytes), and nothing of the body was kept: try again",
+        {"Retry-After": "1"},
+    )
 
 
 async def delete_events(context: Context, request: web.BaseRequest) -> web.Response:

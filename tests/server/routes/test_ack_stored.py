@@ -7,7 +7,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.sidecar import CACHE, Start
 
 RECORD = b'{"destination_id":"d","original":{}}'
-SHORT = {"ack_timeout_ms": 300, "storage_timeout_ms": 100}
+SHORT = {"ack_timeout_ms": 300, "storage_timeout_ms": 100, "prefix": "eventscache:ack"}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ async def test_a_missing_right_is_known_before_the_first_record(start: Start, re
         answer = await sidecar.record(RECORD)
         assert (answer.status, answer.json["code"]) == (503, "not_stored")
         assert "may not run the command hset (NOPERM)" in answer.json["message"]
-        assert redis_server.ask("EXISTS", "eventscache:v1:{d.d}:all") == 0  # not one half of it
+        assert redis_server.ask("EXISTS", "eventscache:ack:v1:{d.d}:all") == 0  # not one half of it
     finally:
         redis_server.ask("ACL", "SETUSER", "eventscache", "+hset")
 

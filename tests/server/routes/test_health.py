@@ -2,8 +2,10 @@
 
 import pytest
 
-from eventscache.errors import StorageRefused, StorageUnavailable
+from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
 from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import Page, Query
+from eventscache.stream import Stream
 from tests.support.redis_server import RedisServer
 from tests.support.sidecar import CACHE, Start
 
@@ -53,6 +55,35 @@ async def test_only_a_refusal_is_repeated_to_everybody(start: Start, error: Exce
     sidecar = await start(Unavailable(error))
     answer = await sidecar.get("/readyz")
     assert answer.status == 503
+    assert answer.json["message"].startswith(message)
+    assert "db-7" not in answer.json["message"]
+
+
+class Unreadable(MemoryStorage):
+    """Answers each read with an error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def fetch(self, stream: Stream, query: Query) -> Page:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (StorageUnavailable("no connection to db-7.internal"), "the storage does not answer; GET /readyz tells"),
+        (StorageRefused("the disk is full: free some of it"), "the disk is full: free some of it"),
+        (StorageError("db-7 is damaged"), "the storage has an error that does not pass by itself"),
+    ],
+)
+async def test_a_read_that_fails_says_what_is_wrong_with_the_storage(
+    start: Start, error: Exception, message: str
+) -> None:
+    sidecar = await start(Unreadable(error))
+    answer = await sidecar.get(f"{CACHE}?ids=a")
+    assert (answer.status, answer.json["code"]) == (503, "storage_unavailable")
     assert answer.json["message"].startswith(message)
     assert "db-7" not in answer.json["message"]
 
