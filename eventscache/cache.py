@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import structlog
 
@@ -13,7 +13,7 @@ from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.pending import PendingEvents
 from eventscache.delivery.queue import Queue
 from eventscache.delivery.receipt import Receipt
-from eventscache.errors import InvalidEvent, StorageError, StorageUnavailable
+from eventscache.errors import InvalidEvent, NotReady, NotStored, StorageError, StorageRefused, StorageUnavailable
 from eventscache.event import Event
 from eventscache.masking.mask import Mask
 from eventscache.masking.masking_thread import MaskingThread, are_short, originals_are_short
@@ -25,6 +25,8 @@ from eventscache.timestamp import format_time
 from eventscache.uid import uids
 
 _log = structlog.get_logger()
+
+_DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the queue is full"}
 
 
 class EventPage(NamedTuple):
@@ -69,6 +71,7 @@ class EventsCache:
         )
         self._storage = storage
         self._enabled = enabled
+        self._now_us = now_us
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
@@ -245,14 +248,15 @@ class EventsCache:
         self.ledger.received += count
         self.ledger.dropped[reason] += count
         if receipt:
-            receipt.drop(count)
+            receipt.drop(count, _DROPPED_AT_ONCE.get(reason, ""))
 
     async def store(self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True) -> Receipt | None:
         """Take events and return when each is stored or limited; return None if the queue has no room.
 
-        Raises `StorageUnavailable` after the ack timeout, or if some events were dropped.
+        Raises `NotStored` if some were surely not stored and nothing is unknown, else `StorageUnavailable` after the
+        ack timeout: then some may be stored all the same.
         """
-        receipt = Receipt(len(records))
+        receipt = Receipt(len(records), self._last_retry_us())
         offered = (
             await self.mask_and_offer(records, trusted=trusted, receipt=receipt)
             if self.masks
@@ -265,10 +269,18 @@ class EventsCache:
             async with asyncio.timeout(self._ack_timeout_seconds):
                 await receipt.complete()
         except TimeoutError:
-            raise StorageUnavailable("the storage did not confirm in time") from None
+            self.queue.withdraw(receipt, {stream for stream, _ in records}, "the storage is too slow")
         if receipt.dropped and self._enabled:
-            raise StorageUnavailable(f"{receipt.dropped} of {len(records)} events were not confirmed")
+            _raise_loss(receipt, len(records))
+        if not receipt.is_complete:
+            raise StorageUnavailable("the storage did not confirm within eventscache.ack_timeout_ms")
         return receipt
+
+    def _last_retry_us(self) -> int:
+        """Return when the last retry may begin, so that its answer arrives within the ack timeout."""
+        timeout_seconds = self._ack_timeout_seconds
+        retry_seconds = max(timeout_seconds / 2, timeout_seconds - self._storage_timeout_seconds)
+        return self._now_us() + int(retry_seconds * MICROSECONDS)
 
     async def fetch(self, stream: Stream, query: Query, event_filter: EventFilter | None = None) -> EventPage:
         """Return a stream's events, after this process has sent all that it has of the stream.
@@ -316,11 +328,17 @@ class EventsCache:
         return cleared
 
     async def check(self) -> None:
-        """Raise `StorageUnavailable` if the storage does not answer or the queue is full."""
-        if self._enabled:
-            await self._storage.ping()
-            if not self.queue.has_room(1):
-                raise StorageUnavailable("the queue is full")
+        """Raise `NotReady` if the storage takes no events, or the queue is full."""
+        if not self._enabled:
+            return
+        try:
+            await self._storage.ready()
+        except StorageRefused as refused:
+            raise NotReady(str(refused)) from refused
+        except StorageError as fault:
+            raise NotReady("the storage does not answer: see eventscache.storage, and the log") from fault
+        if not self.queue.has_room(1):
+            raise NotReady("the queue is full: the storage is too slow, or eventscache.queue_bytes too small")
 
     async def _trim(self) -> None:
         """Let the storage trim streams that nobody writes to, as long as there is such work."""
@@ -336,6 +354,19 @@ class EventsCache:
 
 _Run = tuple[Stream, bool, list[Event]]
 """Consecutive events of one stream that belong to the same collections, and whether they are errors."""
+
+
+def _raise_loss(receipt: Receipt, count: int) -> NoReturn:
+    """Raise the error of a caller's events of which some were dropped."""
+    if receipt.unconfirmed or not receipt.is_complete:
+        raise StorageUnavailable(
+            f"of {count} events, {receipt.stored + receipt.limited} were confirmed: {receipt.reason}"
+        )
+    raise NotStored(
+        f"{receipt.dropped} of {count} events were not stored: {receipt.reason}",
+        stored=receipt.stored,
+        limited=receipt.limited,
+    )
 
 
 def _runs(records: Sequence[tuple[Stream, Event]]) -> list[_Run]:

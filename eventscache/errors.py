@@ -30,3 +30,27 @@ class StorageUnavailable(StorageError):
     def __init__(self, message: str, *, ambiguous: bool = True) -> None:
         super().__init__(message)
         self.ambiguous = ambiguous
+
+
+class StorageRefused(StorageUnavailable):
+    """The storage answered that it cannot do this now: it is full, read-only, busy, or does not permit it.
+
+    Nothing was changed. The message says why and what helps, and may be shown to everybody: it holds no ids, no
+    addresses, and nothing of events.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ambiguous=False)
+
+
+class NotStored(StorageUnavailable):
+    """Some events of a caller were surely not stored; of the others it is known how many were stored and limited."""
+
+    def __init__(self, message: str, *, stored: int, limited: int) -> None:
+        super().__init__(message, ambiguous=False)
+        self.stored = stored
+        self.limited = limited
+
+
+class NotReady(EventsCacheError):
+    """Events cannot be stored now; the message says why, and may be shown to everybody."""

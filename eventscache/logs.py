@@ -1,6 +1,7 @@
 """Log lines: their format, and the escapes that keep clients from forging or colouring one."""
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -65,16 +66,19 @@ def hide_secrets(url: str) -> str:
     return f"{scheme}://{HIDDEN + at if at else ''}{re.split('[?#]', shown, maxsplit=1)[0]}"
 
 
+def on_terminal() -> bool:
+    """Whether a person reads the log as it is written."""
+    return sys.stderr.isatty()
+
+
 def start_logging() -> None:
-    """Log to standard error: coloured text on a terminal, else one JSON object a line."""
-    # Tracebacks without the values of variables, which can be secrets.
-    for_people = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    renderer: Processor = for_people if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    """Log to standard error: short lines of text on a terminal, else one JSON object a line."""
+    stamp, renderer = _for_people() if on_terminal() else _for_programs()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            stamp,
             structlog.processors.format_exc_info,
             escape_invisible,
             renderer,
@@ -86,6 +90,23 @@ def start_logging() -> None:
     # Called again, it replaces its handler: two would log every entry of a library twice.
     root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, _LibraryLogs)]
     root.addHandler(_LibraryLogs(logging.WARNING))
+
+
+def _for_people() -> tuple[Processor, Processor]:
+    """Return what adds this machine's time, and what renders an entry, in colours unless NO_COLOR is set."""
+    coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=coloured,
+        pad_event_to=0,
+        pad_level=False,
+        # Without the values of variables, which can be secrets.
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+    return structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False), renderer
+
+
+def _for_programs() -> tuple[Processor, Processor]:
+    return structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()
 
 
 class _LibraryLogs(logging.Handler):

@@ -13,7 +13,7 @@ from eventscache.cli.options import load_settings, settings_options
 from eventscache.cli.process import exit_with_error, run_on_loop
 from eventscache.config.loading import LoadedSettings
 from eventscache.errors import ConfigError
-from eventscache.logs import start_logging
+from eventscache.logs import on_terminal, start_logging
 from eventscache.server.run import serve as run_server
 from eventscache.server.startup_checks import check_start
 from eventscache.server.supervisor import Supervisor, Worker, free_port
@@ -47,7 +47,15 @@ def _run(loaded: LoadedSettings, worker: Worker | None = None) -> None:
     # Few objects of a request live longer than the request: a garbage collection after every 700 new ones is too often.
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
+    # Of several workers the one that starts last tells a person where to look.
+    announces = on_terminal() and (worker is None or worker.number == loaded.settings.workers - 1)
     try:
-        run_on_loop(run_server(loaded, worker))
+        run_on_loop(run_server(loaded, worker, _announce if announces else None))
     except ConfigError as fault:
         exit_with_error(fault)
+
+
+def _announce(address: str) -> None:
+    """Print where to look; an address that stands for all of this machine's leads nowhere."""
+    reachable = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    click.echo(f"Ctrl-C stops it. Open {reachable}/", err=True)

@@ -52,6 +52,7 @@ class OutgoingBatch:
         "_offers",
         "_sent_counts",
         "_size",
+        "deadline_us",
         "limited",
         "payload_bytes",
         "pending",
@@ -68,6 +69,7 @@ class OutgoingBatch:
         self.limited: list[PendingEvents] = []  # by cooldowns that started after the events were put
         self.payload_bytes = 0
         self.size_bytes = 0  # of the pending events
+        self.deadline_us: int | None = None  # when no retry may begin any more, for callers who wait for their receipts
 
     @property
     def event_count(self) -> int:
@@ -89,6 +91,8 @@ class OutgoingBatch:
                 self._error = _CollectionPart()
             to_error = self._error.add(error, count, self._size, now_us)
         self.pending.append(pending)
+        if (receipt := pending.receipt) and receipt.deadline_us is not None:
+            self.deadline_us = min(receipt.deadline_us, self.deadline_us or receipt.deadline_us)
         self.size_bytes += pending.size_bytes
         self._sent_counts.append((to_all, to_error))
         if sent := max(to_all, to_error):

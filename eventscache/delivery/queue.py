@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -12,6 +12,7 @@ from eventscache.delivery.flush_timer import FlushTimer
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.outgoing_batch import OutgoingBatch
 from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.receipt import Receipt
 from eventscache.delivery.sender import Sender
 from eventscache.delivery.stream_buffer import StreamBuffer
 from eventscache.storage.base import Storage
@@ -84,7 +85,7 @@ class Queue:
         for buffer in self._buffers.values():
             for pending in buffer.waiting:
                 self.bytes -= pending.size_bytes
-                pending.drop(self._ledger, "shutdown")
+                pending.drop(self._ledger, "shutdown", "the server is stopping")
             buffer.waiting.clear()
         self.waiting_bytes = 0
 
@@ -157,6 +158,15 @@ class Queue:
         if buffer.scheduled or buffer.has_limited_counts:
             buffer.flush_due = True
             self._schedule(buffer)
+
+    def withdraw(self, receipt: Receipt, streams: Iterable[Stream], reason: str) -> None:
+        """Drop those events of a receipt that wait and were never sent, and tell it the reason."""
+        for stream in streams:
+            buffer = self._buffers.get(stream)
+            for pending in buffer.withdraw(receipt) if buffer else ():
+                self.bytes -= pending.size_bytes
+                self.waiting_bytes -= pending.size_bytes
+                pending.drop(self._ledger, "storage_unavailable", reason)
 
     def end_cooldowns(self, stream: Stream) -> None:
         """Send the next events of a stream to the storage: its limiter was reset."""

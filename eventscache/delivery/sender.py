@@ -1,6 +1,7 @@
 """Sends batches to the storage and retries them; counts what became of their events."""
 
 import asyncio
+import copy
 import itertools
 import secrets
 from collections import deque
@@ -15,12 +16,14 @@ from eventscache.delivery.linger import Linger
 from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, OutgoingBatch
 from eventscache.delivery.storage_log import StorageLog
 from eventscache.delivery.stream_buffer import StreamBuffer
-from eventscache.errors import StorageUnavailable, TooManyStreams
+from eventscache.errors import StorageRefused, StorageUnavailable, TooManyStreams
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Quota
 
 MAX_CALL_STREAMS = 64
 """How many batches one call takes."""
+_PERHAPS_STORED = frozenset({"unconfirmed", "shutdown"})
+"""Reasons to drop events that were sent, and whose answer is not known."""
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
 
 
@@ -155,7 +158,10 @@ class Sender:
             if batch.is_empty:
                 source.on_batch_done(buffer, batch)
             else:
-                in_flight.append(InFlightBatch(buffer, batch, next(self._numbers), now_us + self._deadline_us))
+                deadline_us = now_us + self._deadline_us
+                if batch.deadline_us is not None:
+                    deadline_us = min(deadline_us, batch.deadline_us)
+                in_flight.append(InFlightBatch(buffer, batch, next(self._numbers), deadline_us))
                 events += batch.event_count
                 size_bytes += batch.payload_bytes
         return in_flight
@@ -209,7 +215,9 @@ class Sender:
         while isinstance(answer, StorageUnavailable):
             self._log.unavailable(str(answer))
             if self._now_us() + pause_seconds * MICROSECONDS > in_flight.deadline_us:
-                answer = StorageUnavailable(str(answer), ambiguous=ambiguous)
+                if ambiguous and not answer.ambiguous:
+                    answer = copy.copy(answer)  # other batches can have the same one
+                    answer.ambiguous = True
                 break
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
@@ -233,7 +241,7 @@ class Sender:
                 self._log.other_quota(answer.other_quota)
             if answer.stale:  # another process has the same writer id, or the batch was delayed for very long
                 self._log.stale(self._writer)
-                self._drop(in_flight, "unconfirmed")
+                self._drop(in_flight, "unconfirmed", "the storage has a later batch of this server")
             else:
                 in_flight.buffer.start_cooldowns(answer, sent_us, self._source.max_cooldown_us)
                 self._count_admission(in_flight.batch, answer)
@@ -250,20 +258,23 @@ class Sender:
 
     def _give_up(self, in_flight: InFlightBatch, fault: Exception) -> None:
         if isinstance(fault, StorageUnavailable):
-            self._drop(in_flight, "unconfirmed" if fault.ambiguous else "storage_unavailable")
+            told = str(fault) if isinstance(fault, StorageRefused) else "the storage does not answer"
+            self._drop(in_flight, "unconfirmed" if fault.ambiguous else "storage_unavailable", told)
             if not fault.ambiguous:
                 in_flight.batch.restore_counts(in_flight.buffer.all, in_flight.buffer.error)
         elif isinstance(fault, TooManyStreams):
-            self._drop(in_flight, "max_streams")
+            self._drop(
+                in_flight, "max_streams", "there are eventscache.max_streams streams already: raise that, or clear some"
+            )
         else:
             self._log.error(fault)
-            self._drop(in_flight, "storage_error")
+            self._drop(in_flight, "storage_error", "the storage has an error, which is in the log")
 
-    def _drop(self, in_flight: InFlightBatch, reason: str) -> None:
+    def _drop(self, in_flight: InFlightBatch, reason: str, told: str) -> None:
         for pending in in_flight.batch.pending:
-            pending.drop(self._ledger, reason)
+            pending.drop(self._ledger, reason, told, perhaps_stored=reason in _PERHAPS_STORED)
 
     def _cancel(self, batches: Iterable[InFlightBatch]) -> None:
         for in_flight in batches:
-            self._drop(in_flight, "shutdown")
+            self._drop(in_flight, "shutdown", "the server is stopping")
             self._source.on_batch_done(in_flight.buffer, in_flight.batch)

@@ -6,6 +6,7 @@ from collections import deque
 from eventscache.delivery.cooldown import Cooldown
 from eventscache.delivery.outgoing_batch import OutgoingBatch
 from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.receipt import Receipt
 from eventscache.storage.messages import Admission
 from eventscache.stream import Stream
 
@@ -55,6 +56,14 @@ class StreamBuffer:
         if not waiting or not waiting[-1].merge(pending):
             waiting.append(pending)
             self.arrived += 1
+
+    def withdraw(self, receipt: Receipt) -> list[PendingEvents]:
+        """Remove and return the waiting events of a receipt."""
+        withdrawn = [pending for pending in self.waiting if pending.receipt is receipt]
+        if withdrawn:
+            self.waiting = deque(pending for pending in self.waiting if pending.receipt is not receipt)
+            self.done += len(withdrawn)
+        return withdrawn
 
     @property
     def has_limited_counts(self) -> bool:

@@ -60,7 +60,7 @@ class Hub:
         ended already. Raises `TooManySubscribers`.
         """
         if len(self._subscriptions) >= self._max_subscribers:
-            raise TooManySubscribers(f"there are {self._max_subscribers} subscribers already, and no more are allowed")
+            raise TooManySubscribers(f"there are {self._max_subscribers} subscribers already: close one, or try again")
         until = None if seconds is None else self.clock.now() + seconds
         subscription = Subscription(
             stream_filter, client, self._pollers, self.clock, cursor=cursor, history=history, until=until

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import structlog
 from aiohttp import web
 
-from eventscache.errors import StorageError
+from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
 from eventscache.server.context import Context, Handler, Route
 from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
@@ -47,18 +47,18 @@ class Router:
             methods = self._handlers.get(request.raw_path.partition("?")[0], _NONE)
             handler = methods.get(request.method) or self._find(request)
             if request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket":
-                raise HttpError(400, "websocket_unsupported", "there is no WebSocket here")  # noqa: TRY301 - as a handler would
+                raise HttpError(400, "websocket_unsupported", "there is no WebSocket; GET /api/v1/events/stream pushes")  # noqa: TRY301 - as a handler would
             return await handler(self._context, request)
         except HttpError as error:
             response = error.response()
         except StorageError as fault:
             _log.warning("request failed: storage unavailable", path=request.path, reason=str(fault))
-            response = error_response(503, "storage_unavailable", "the storage does not answer", {"Retry-After": "1"})
+            response = error_response(503, "storage_unavailable", _reason(fault), {"Retry-After": "1"})
         except ConnectionError:
             raise  # the client has left, and aiohttp handles that
         except Exception:
             _log.exception("request failed: internal error", path=request.path)
-            response = error_response(500, "internal_error", "internal error")
+            response = error_response(500, "internal_error", "a bug of eventscache; the details are in its log")
         response.headers.update(ingestion.headers_of_error(self._context, request))
         return response
 
@@ -78,4 +78,13 @@ class Router:
             allowed = dict.fromkeys([*methods, *(["HEAD"] if "GET" in methods else [])])
             message = f"this path does not take {request.method}; it takes {', '.join(allowed) or 'nothing'}"
             raise HttpError(405, "method_not_allowed", message, {"Allow": ", ".join(allowed)})
-        raise HttpError(404, "not_found", "there is nothing at this path")
+        raise HttpError(404, "not_found", "there is nothing at this path; GET /openapi.json lists all of them")
+
+
+def _reason(fault: StorageError) -> str:
+    """Return the reason of a storage error for a client."""
+    if isinstance(fault, StorageRefused):
+        return str(fault)
+    if isinstance(fault, StorageUnavailable):
+        return "the storage does not answer; GET /readyz tells when it does"
+    return "the storage has an error that does not pass by itself; it is in the log of eventscache"

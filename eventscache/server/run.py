@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
@@ -20,8 +20,10 @@ _log = structlog.get_logger()
 _PUBLISH_EVERY_SECONDS = 0.5
 
 
-async def serve(loaded: LoadedSettings, worker: Worker | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `ConfigError`."""
+async def serve(
+    loaded: LoadedSettings, worker: Worker | None = None, announce: Callable[[str], object] | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` gets the address once it listens. Raises `ConfigError`."""
     settings = loaded.settings
     url = settings.storage if settings.enabled else "memory://"  # a disabled cache contacts no storage
     sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
@@ -31,7 +33,9 @@ async def serve(loaded: LoadedSettings, worker: Worker | None = None) -> None:
             "headers, then reinstall eventscache"
         )
     _log.info("storage", url=hide_secrets(url), source=loaded.sources["storage"])
-    async with running(sidecar, settings) as (_, stopped):
+    async with running(sidecar, settings) as (address, stopped):
+        if announce:
+            announce(address)
         await _wait_for_stop(stopped, sidecar, worker)
 
 

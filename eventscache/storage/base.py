@@ -17,8 +17,9 @@ class Storage(abc.ABC):
     are in `eventscache.storage.stream_state`, which a backend may use.
 
     Errors: every method raises `StorageUnavailable` while the storage does not answer or cannot be used (away, full,
-    read-only, not permitted: it passes, or an operator repairs it without touching the data), and `StorageError` if
-    trying again does not help (data that is damaged or of another application). No exception of a driver gets out.
+    read-only, not permitted: it passes, or an operator repairs it without touching the data), best as `StorageRefused`
+    if the storage itself said so; and `StorageError` if trying again does not help (data that is damaged or of another
+    application). No exception of a driver gets out.
 
     A cancelled call was carried out completely or not at all. No method is called before `open` or after `close`;
     calls in progress at `close` are finished.
@@ -51,6 +52,10 @@ class Storage(abc.ABC):
     @abc.abstractmethod
     async def ping(self) -> None:
         """Return if the storage can be read."""
+
+    async def ready(self) -> None:
+        """Return if the storage can be read and written, without writing to find out; by default, if it can be read."""
+        await self.ping()
 
     @abc.abstractmethod
     async def insert(self, batch: Batch) -> Admission:

@@ -126,7 +126,7 @@ class MemoryStorage(Storage):
         if len(known) >= self._options.max_streams:
             stream_id, oldest = next(iter(known.items()))
             if not batch.may_evict and oldest.expires_us > now_us:
-                raise TooManyStreams(f"there are {len(known)} streams, and no more are allowed")
+                raise TooManyStreams(f"there are {len(known)} streams, and eventscache.max_streams allows no more")
             self._drop(Stream(batch.stream.namespace, stream_id))
         stored = known[batch.stream.id] = _StoredStream()
         self._bytes += stored.bytes

@@ -56,7 +56,10 @@ class Access:
             _require_operator(request)
         elif not self._is_admin(request) and not self.ingesters.match(request.headers.getall("X-Auth-Token", [])):
             raise self.failed_login(
-                request, "unknown_token", "neither an admin token nor an ingest token matches", _WWW_AUTHENTICATE
+                request,
+                "unknown_token",
+                "neither an admin token in X-Admin-Token nor an ingest token in X-Auth-Token matches",
+                _WWW_AUTHENTICATE,
             )
 
     def failed_login(
@@ -71,7 +74,7 @@ class Access:
             return HttpError(
                 429,
                 "too_many_failed_logins",
-                "too many failed logins from this address",
+                "too many failed logins from this address: send the right token, or wait as Retry-After says",
                 {"Retry-After": str(wait_seconds)},
             )
         return HttpError(401, code, message, headers)
@@ -93,13 +96,13 @@ def _require_operator(request: web.BaseRequest) -> None:
     hosts = headers.getall("Host", [])
     target = authority_of(request.raw_path)
     if len(hosts) != 1 or not all(map(_is_loopback_host, hosts if target is None else (*hosts, target))):
-        raise HttpError(403, "forbidden", "without an admin token, the Host must be a loopback name")
+        raise HttpError(403, "forbidden", "without eventscache.admin_tokens, the Host must be a loopback name")
     if _FORWARDING.search("\n".join(name for name in headers if len(name) <= _LONGEST_FORWARDING)):
-        raise HttpError(403, "forbidden", "without an admin token, no forwarded request is served")
+        raise HttpError(403, "forbidden", "without eventscache.admin_tokens, no forwarded request is served")
     own_origin = f"http://{hosts[0]}".lower()
     sites = headers.getall("Sec-Fetch-Site", [])  # a page's plain GET has this header, and no Origin
     if any(origin.lower() != own_origin for origin in headers.getall("Origin", [])) or not _OWN_SITES.issuperset(sites):
-        raise HttpError(403, "forbidden", "without an admin token, no page of another origin is served")
+        raise HttpError(403, "forbidden", "without eventscache.admin_tokens, no page of another origin is served")
 
 
 def _is_loopback_host(text: str) -> bool:

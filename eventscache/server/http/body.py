@@ -81,12 +81,20 @@ class Bodies:
                         break
         except TimeoutError:
             if not incoming.evicted:
-                raise HttpError(408, "body_timeout", "the body did not come in time", closes=True) from None
+                raise HttpError(
+                    408, "body_timeout", "the body did not come within eventscache.body_timeout_ms", closes=True
+                ) from None
         except web.RequestPayloadError:
-            raise HttpError(400, "invalid_http", "the body is not valid HTTP/1.1", closes=True) from None
+            raise HttpError(
+                400, "invalid_http", "the body breaks off, or its chunks are not valid HTTP/1.1", closes=True
+            ) from None
         if incoming.evicted:
             raise HttpError(
-                429, "too_many_large_bodies", "too many large bodies come at once", {"Retry-After": "1"}, closes=True
+                429,
+                "too_many_large_bodies",
+                "too many large bodies come at once: send smaller ones, or try again",
+                {"Retry-After": "1"},
+                closes=True,
             )
         return self.memory.complete(incoming)
 
@@ -121,9 +129,7 @@ def _encoding(request: web.BaseRequest) -> str:
     """Return `gzip`, or an empty text for a body that is not encoded."""
     encoding = ", ".join(request.headers.getall("Content-Encoding")).lower()
     if encoding not in {"", "identity", "gzip"}:
-        raise HttpError(
-            415, "unsupported_encoding", "the only content encoding that is known is gzip", {"Accept-Encoding": "gzip"}
-        )
+        raise HttpError(415, "unsupported_encoding", "Content-Encoding can be only gzip", {"Accept-Encoding": "gzip"})
     return "gzip" if encoding == "gzip" else ""
 
 
@@ -132,9 +138,7 @@ async def _continue(request: web.BaseRequest, max_bytes: int) -> None:
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
     if request.headers["Expect"].lower() != "100-continue":
-        raise HttpError(
-            417, "unsupported_expectation", "the only expectation that is known is 100-continue", closes=True
-        )
+        raise HttpError(417, "unsupported_expectation", "Expect can be only 100-continue", closes=True)
     if request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # these bytes are not a part of the response
@@ -160,5 +164,5 @@ def gunzip(data: bytes, max_bytes: int) -> bytes:
 
 
 def _too_large(max_bytes: int) -> HttpError:
-    message = f"the body is too large; at most {max_bytes} bytes are allowed"
+    message = f"the body is too large; at most {max_bytes} bytes are allowed (eventscache.max_body_bytes)"
     return HttpError(413, "body_too_large", message, closes=True)

@@ -18,6 +18,7 @@ ErrorCode = Literal[
     "not_confirmed",
     "not_found",
     "not_ready",
+    "not_stored",
     "queue_full",
     "storage_unavailable",
     "too_many_events",

@@ -53,7 +53,7 @@ class Parameters:
         """Return the value of a parameter that may occur once."""
         values = self.all(name)
         if len(values) > 1:
-            raise _invalid(f"{name} is given more than once")
+            raise _invalid(f"{name} is given more than once; give it once")
         return values[0] if values else None
 
     def namespace(self) -> Namespace:
@@ -128,7 +128,7 @@ class Parameters:
             return None
         ids = list(dict.fromkeys(part for value in values for part in value.split(",") if part))
         if len(ids) > max_ids:
-            raise _invalid(f"{len(ids)} ids are too many; at most {max_ids} are allowed")
+            raise _invalid(f"{len(ids)} ids are too many; at most {max_ids} are allowed (eventscache.max_ids)")
         for text in ids:
             _checked_id(text, max_id_bytes)
         return ids

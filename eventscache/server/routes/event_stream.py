@@ -71,7 +71,11 @@ def _cursor(request: web.BaseRequest, asked: Parameters) -> Cursor | None:
     try:
         return Cursor.parse(text)
     except ValueError:
-        raise HttpError(400, "invalid_parameter", "Last-Event-ID is not the id of an event of this stream") from None
+        raise HttpError(
+            400,
+            "invalid_parameter",
+            "Last-Event-ID is not an id that this push sent; leave it out to begin with new events",
+        ) from None
 
 
 async def _write(response: web.StreamResponse, subscription: Subscription) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from eventscache.cache import EventPage, EventsCache
-from eventscache.errors import StorageUnavailable
+from eventscache.errors import NotStored, StorageUnavailable
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed, Parser
@@ -34,7 +34,7 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     namespace = params.namespace()
     query, event_filter = _query(params), params.event_filter()
     if (query.before is not None or query.after is not None) and (ids is None or len(ids) != 1):
-        raise HttpError(400, "invalid_parameter", "before and after need exactly one id")
+        raise HttpError(400, "invalid_parameter", "before and after need exactly one id in ids")
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
     stream_filter = StreamFilter(namespace, streams, query.status, event_filter)
     await wait_for_events(context, request, params, stream_filter, query)
@@ -113,7 +113,7 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
     context.cache.ledger.reject(len(parsed.errors))
     errors = {"errors": [{"index": index, "message": message} for index, message in parsed.errors]}
     if parsed.errors and not parsed.records:
-        raise HttpError(400, "no_valid_record", "no record is good", fields=errors)
+        raise HttpError(400, "no_valid_record", "no record is valid; errors says why for each", fields=errors)
     counts = {"received": len(parsed.records)}
     if wait:
         counts |= await _store(context, parsed)
@@ -136,16 +136,19 @@ def _parser(request: web.BaseRequest) -> Parser:
         types = ", ".join(formats.NATIVE)
         raise HttpError(415, "unsupported_content_type", f"the content type must be one of {types}", {"Accept": types})
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
-        raise HttpError(415, "unsupported_content_type", "the charset must be UTF-8")
+        raise HttpError(415, "unsupported_content_type", "the charset in Content-Type must be UTF-8")
     return parser
 
 
 async def _store(context: Context, parsed: Parsed) -> dict[str, int]:
     try:
         receipt = await context.cache.store(parsed.records)
+    except NotStored as fault:
+        counts = {"received": len(parsed.records), "stored": fault.stored, "limited": fault.limited}
+        raise HttpError(503, "not_stored", str(fault), {"Retry-After": "1"}, counts) from None
     except StorageUnavailable as fault:
         received = {"received": len(parsed.records)}
-        message = f"{fault}; the outcome is unknown"
+        message = f"{fault}; the outcome is unknown, and sending again may store events twice"
         raise HttpError(503, "not_confirmed", message, {"Retry-After": "1"}, received) from None
     if receipt is None:
         raise _queue_full()
@@ -153,7 +156,12 @@ async def _store(context: Context, parsed: Parsed) -> dict[str, int]:
 
 
 def _queue_full() -> HttpError:
-    return HttpError(429, "queue_full", "the queue is full; nothing of the body was kept", {"Retry-After": "1"})
+    return HttpError(
+        429,
+        "queue_full",
+        "the queue is full (eventscache.queue_bytes), and nothing of the body was kept: try again",
+        {"Retry-After": "1"},
+    )
 
 
 async def delete_events(context: Context, request: web.BaseRequest) -> web.Response:

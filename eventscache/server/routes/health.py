@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from eventscache.errors import StorageError
+from eventscache.errors import NotReady
 from eventscache.metrics.prometheus import CONTENT_TYPE
 from eventscache.server.context import Context, Route
 from eventscache.server.http.responses import COMMON_HEADERS, error_response, json_response
@@ -14,11 +14,11 @@ async def get_livez(_: Context, __: web.BaseRequest) -> web.Response:
 
 
 async def get_readyz(context: Context, _: web.BaseRequest) -> web.Response:
-    """Answer 200 if the storage answers and the queue has room, else 503."""
+    """Answer 200 if the storage takes events and the queue has room, else 503 with the reason."""
     try:
         await context.cache.check()
-    except StorageError:
-        return error_response(503, "not_ready", "the storage does not answer, or the queue is full")
+    except NotReady as fault:
+        return error_response(503, "not_ready", str(fault))
     return json_response({"status": "ok"})
 
 

@@ -1,6 +1,6 @@
 """Fails calls to a server at once while it is away, and tries it again now and then."""
 
-from eventscache.errors import StorageUnavailable
+from eventscache.errors import StorageRefused, StorageUnavailable
 from eventscache.storage.redis.driver_errors import Outcome
 
 # The first and the longest pause before the next probe, in seconds.
@@ -18,6 +18,7 @@ class CircuitBreaker:
 
     def __init__(self) -> None:
         self.reason = ""  # why it opened
+        self._denied = False
         self._timeouts = 0
         self._pause = 0.0
         self._open_until: float | None = None  # None while closed; half-open once it has passed
@@ -28,7 +29,7 @@ class CircuitBreaker:
         if self._open_until is None:
             return False
         if self._probing or now < self._open_until:
-            raise StorageUnavailable(self.reason, ambiguous=False)
+            raise StorageRefused(self.reason) if self._denied else StorageUnavailable(self.reason, ambiguous=False)
         self._probing = True
         return True
 
@@ -49,4 +50,4 @@ class CircuitBreaker:
             first, longest = _DENIED_SECONDS if outcome is Outcome.DENIED else _AWAY_SECONDS
             self._pause = min(max(first, 2 * self._pause), longest)
             self._open_until = now + self._pause
-            self.reason = reason
+            self.reason, self._denied = reason, outcome is Outcome.DENIED

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from redis import exceptions as driver
 
-from eventscache.errors import StorageError, StorageUnavailable
+from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
+from eventscache.storage.redis.refusals import refusal
 
 
 class Outcome(enum.Enum):
@@ -35,37 +36,10 @@ _PREFIX = re.compile(
         (?:@user_script:\ ?\d+:\ )*-?""",
     re.DOTALL | re.VERBOSE,
 )
-# Errors that pass by themselves or that an operator can repair: the server is full, busy with a script, starting, a
-# replica, between two masters, or forbids a command. redis-py has classes for some of them only, and for none if they
-# occurred in a script of Redis 6.2.
-_PASSING = (
-    "OOM ",
-    "BUSY ",
-    "LOADING ",
-    "READONLY ",
-    "MASTERDOWN ",
-    "CLUSTERDOWN ",
-    "TRYAGAIN ",
-    "NOREPLICAS ",
-    "MISCONF ",
-    "UNKILLABLE ",
-    "NOPERM ",
-    "The user executing the script can",
-)
-# Errors that redis-py has a class for; their text lacks the first word.
-_PASSING_CLASSES = (
-    driver.OutOfMemoryError,
-    driver.NoPermissionError,
-    driver.ReadOnlyError,
-    driver.MasterDownError,
-    driver.ClusterDownError,
-    driver.TryAgainError,
-    driver.BusyLoadingError,
-)
 # The texts for a wrong or missing user name or password; the class depends on the version and the moment.
 _NO_ACCESS = ("HELLO must be called", "invalid username-password", "Authentication required", "WRONGPASS ", "NOAUTH ")
-_DENIED = "Redis refuses the user name or password"
-_DEMOTED = "The previous master is now a slave"  # redis-py's text for a READONLY behind Sentinels
+_DENIED = "Redis refuses the user name or password: correct them in eventscache.storage"
+_WRONG_TYPE = "something else has written over this key; clear the stream, or choose another eventscache.prefix"
 # The texts of redis-py when it had no connection to send a call on.
 _NEVER_SENT = re.compile(
     r"Error (?!(?:\S+ )?while )(?:.* )?connecting to |Timeout connecting to server|Too many connections"
@@ -81,20 +55,25 @@ def translate(raised: Exception, *, ambiguous: bool) -> Translation:
     """
     text = str(raised) or type(raised).__name__
     message = _PREFIX.sub("", text, count=1)
-    reply = isinstance(raised, driver.ResponseError)
-
     if _is_denied(raised) or (isinstance(raised, driver.RedisError) and message.startswith(_NO_ACCESS)):
-        return Translation(StorageUnavailable(_DENIED, ambiguous=False), Outcome.DENIED)
-    if isinstance(raised, _PASSING_CLASSES) or (reply and message.startswith(_PASSING)) or message == _DEMOTED:
-        return Translation(StorageUnavailable(f"Redis answered: {text}", ambiguous=False), Outcome.ANSWERED)
-    if reply:
-        return Translation(StorageError(f"Redis answered: {text}"), Outcome.ANSWERED)
+        return Translation(StorageRefused(_DENIED), Outcome.DENIED)
+    if refused := refusal(raised, message):
+        return Translation(refused, Outcome.ANSWERED)
+    if isinstance(raised, driver.ResponseError):
+        hint = f": {_WRONG_TYPE}" if message.startswith("WRONGTYPE") else ""
+        return Translation(StorageError(f"Redis answered: {message}{hint}"), Outcome.ANSWERED)
     if isinstance(raised, ConnectionRefusedError) or _NEVER_SENT.match(message):
-        return Translation(StorageUnavailable(f"no connection to Redis: {text}", ambiguous=False), Outcome.UNREACHABLE)
+        error = StorageUnavailable(f"no connection to Redis (eventscache.storage): {message}", ambiguous=False)
+        return Translation(error, Outcome.UNREACHABLE)
     # Not all of these are a RedisError: the errors of a Cluster and OSError are not.
-    timed_out = isinstance(raised, (driver.TimeoutError, TimeoutError))
-    error = StorageUnavailable(f"no answer from Redis: {text}", ambiguous=ambiguous)
-    return Translation(error, Outcome.TIMED_OUT if timed_out else Outcome.DISCONNECTED)
+    if isinstance(raised, (driver.TimeoutError, TimeoutError)):
+        error = StorageUnavailable(
+            f"no answer from Redis within eventscache.storage_timeout_ms: {message}", ambiguous=ambiguous
+        )
+        return Translation(error, Outcome.TIMED_OUT)
+    return Translation(
+        StorageUnavailable(f"the connection to Redis broke: {message}", ambiguous=ambiguous), Outcome.DISCONNECTED
+    )
 
 
 def _is_denied(raised: Exception) -> bool:

@@ -1,11 +1,13 @@
 """What this package uses of redis-py beyond its documented interface, in one place, and a check that it exists."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import redis
 from redis import exceptions as driver
-from redis.asyncio.cluster import NodesManager
+from redis.asyncio.cluster import ClusterNode, NodesManager
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
@@ -20,7 +22,12 @@ from eventscache.errors import ConfigError
 SUPPORTED_VERSIONS = "redis>=8.1,<9"
 """As in `setup.cfg`."""
 _CONNECTION_ATTRIBUTES = ("_reader", "_writer")  # of `AbstractConnection`, set by `connect`
-_METHODS = ((ConnectionPool, "make_connection"), (NodesManager, "aclose"))
+_METHODS = (
+    (ConnectionPool, "make_connection"),
+    (NodesManager, "aclose"),
+    (ClusterNode, "acquire_connection"),
+    (ClusterNode, "release"),
+)
 
 
 class DetachableConnection(AbstractConnection):
@@ -59,6 +66,48 @@ async def connect_detached(pool: Any) -> asyncio.StreamWriter:
     connection: DetachableConnection = pool.make_connection()
     await connection.connect()  # type: ignore[no-untyped-call]
     return connection.detach()
+
+
+class Conversation:
+    """Commands on one and the same connection, which is borrowed from the driver."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def send(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Send commands together; return the reply to each, which can be an error."""
+        await self._connection.send_packed_command(self._connection.pack_commands(commands))
+        replies = []
+        for _ in commands:
+            try:
+                replies.append(await self._connection.read_response())
+            except driver.ResponseError as error:
+                replies.append(error)
+        return replies
+
+    async def hang_up(self) -> None:
+        """Disconnect; the driver connects again when it needs the connection."""
+        await self._connection.disconnect(nowait=True)
+
+
+@contextlib.asynccontextmanager
+async def conversation(client: Any, cluster_node: Any = None) -> AsyncIterator[Conversation]:
+    """Yield a conversation with a node of a Cluster, or with the client's only server.
+
+    One that breaks off ends its connection: a late reply must not be taken for that of another command.
+    """
+    pool = cluster_node or client.connection_pool
+    connection: Any = pool.acquire_connection() if cluster_node else await pool.get_connection()
+    conversation = Conversation(connection)
+    try:
+        yield conversation
+    except BaseException:
+        await conversation.hang_up()
+        raise
+    finally:
+        released = pool.release(connection)
+        if released is not None:  # that of a Cluster's node is no coroutine
+            await released
 
 
 async def close_cluster_nodes(client: Any) -> None:

@@ -28,6 +28,10 @@ class Keys:
         """Return the key of the sorted set of known streams."""
         return f"{self._root}:streams:{namespace[0]}"
 
+    def probe(self, number: int) -> str:
+        """Return a key that is never written; each number has its own slot."""
+        return f"{self._root}:{{probe.{number}}}"
+
 
 def _tag(stream: Stream) -> str:
     """Return the hash tag, which alone decides the slot: different for each stream, and with no other braces in it."""

@@ -1,67 +1,42 @@
 """Watches the memory of the servers, and stops writing to a server that is too full, to protect its other users."""
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from redis import exceptions as driver
 
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.redis.keys import KINDS
 from eventscache.storage.redis.node import Node
+from eventscache.storage.redis.refusals import CommandRefused
 from eventscache.storage.redis.registry import Registry
-from eventscache.storage.redis.topology import Topology
+from eventscache.storage.redis.topology import Primary
 from eventscache.stream import Namespace
 
 _log = structlog.get_logger()
 
-_CHECK_EVERY_SECONDS = 1.0
 _NEARLY_FULL_PERCENT = 80
 
 
 class MemoryGuard:
-    """Checks all servers every second: logs one that evicts keys or is nearly full, and stops writes to a full one."""
+    """Checks servers: logs one that evicts keys or is nearly full, and stops writes to a full one."""
 
-    def __init__(self, topology: Topology, registry: Registry, max_percent: int) -> None:
-        self._topology = topology
+    def __init__(self, registry: Registry, max_percent: int) -> None:
         self._registry = registry
         self._max_percent = max_percent
         self._policies: dict[str, str] = {}  # the last known one of each server
         self._nearly_full: set[str] = set()
         self._unreadable: set[str] = set()
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Start the checks, on the running loop."""
-        self._task = asyncio.create_task(self._check_until_stopped())
-
-    async def stop(self) -> None:
-        """Stop after the check in progress: a call that is cancelled costs its connection."""
-        self._stopping.set()
-        if self._task:
-            await self._task
-            self._task = None
-
-    async def _check_until_stopped(self) -> None:
-        while not self._stopping.is_set():
-            with contextlib.suppress(StorageUnavailable):  # no server is known
-                await self.check()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CHECK_EVERY_SECONDS):
-                    await self._stopping.wait()
-
-    async def check(self) -> None:
-        """Check every server once. Raises `StorageUnavailable` if none is known."""
-        for node, send in await self._topology.primaries():
-            try:
-                await self._check_node(node, send)
-            except StorageError as error:
-                if isinstance(error.__cause__, driver.NoPermissionError) or not isinstance(error, StorageUnavailable):
-                    node.too_full = ""  # the last known state may be outdated
-                    self._warn_unreadable(node, str(error))
+    async def check(self, primary: Primary) -> None:
+        """Check one server; one that does not answer is left as it is."""
+        node = primary.node
+        try:
+            await self._check_node(node, primary.send)
+        except StorageError as error:
+            if isinstance(error, CommandRefused) or not isinstance(error, StorageUnavailable):
+                node.too_full = ""  # the last known state may be outdated
+                self._warn_unreadable(node, str(error))
 
     async def _check_node(self, node: Node, send: Callable[..., Awaitable[Any]]) -> None:
         async with node.call(ambiguous=False):
@@ -107,4 +82,7 @@ class MemoryGuard:
         else:
             if not node.too_full:
                 _log.error("Redis is too full to be written to", server=node.name, percent=round(percent))
-            node.too_full = f"Redis uses {percent:.0f} % of its memory, and we write up to {self._max_percent} %"
+            node.too_full = (
+                f"Redis uses {percent:.0f} % of its memory, and eventscache writes up to {self._max_percent} %: free "
+                "memory, or raise its maxmemory or eventscache.max_redis_memory_percent"
+            )

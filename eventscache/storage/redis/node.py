@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from eventscache.errors import StorageUnavailable
+from eventscache.errors import StorageRefused, StorageUnavailable
 from eventscache.storage.redis.circuit_breaker import CircuitBreaker
 from eventscache.storage.redis.driver_errors import Outcome, translate
 
@@ -17,15 +17,17 @@ class Node:
     ) -> None:
         self.name = name
         self.too_full = ""  # the reason why nothing is written to it, or empty
+        self.refusal = ""  # why it refuses commands that are needed, or empty
+        self.forbidden = ""  # the same if some commands are missing: a script would break off after others
         self._timeout_seconds = timeout_seconds
         self._now = now
         self._breaker = CircuitBreaker()
         self._free_calls = asyncio.Semaphore(max_calls)
 
-    def require_free_memory(self) -> None:
-        """Raise `StorageUnavailable` if the server is too full to write to."""
-        if self.too_full:
-            raise StorageUnavailable(self.too_full, ambiguous=False)
+    def require_writable(self) -> None:
+        """Raise `StorageRefused` if nothing may be written: it is too full, or a script would do one half only."""
+        if reason := self.too_full or self.forbidden:
+            raise StorageRefused(reason)
 
     def call(self, *, ambiguous: bool) -> "_Call":
         """Return a context for one call of the driver, which translates the errors of the driver.
@@ -46,7 +48,10 @@ class Node:
         except BaseException as error:
             self._breaker.leave(probe=probe)
             if isinstance(error, TimeoutError):
-                raise StorageUnavailable(f"all connections to {self.name} are busy", ambiguous=False) from None
+                raise StorageUnavailable(
+                    f"all connections to {self.name} are busy: it is slow, or server.cache.pool.size is too small",
+                    ambiguous=False,
+                ) from None
             raise
         return probe
 

@@ -52,7 +52,9 @@ class Registry:
                 return False
             raise
         if surplus < 0:
-            raise TooManyStreams(f"there are {self._options.max_streams} streams, and no more are allowed")
+            raise TooManyStreams(
+                f"there are {self._options.max_streams} streams, and eventscache.max_streams allows no more"
+            )
         self._mark_registered(batch.stream, now)
         if surplus:
             candidates = dict(zip(oldest[::2], oldest[1::2], strict=True))

@@ -18,6 +18,7 @@ from eventscache.storage.redis.keys import Keys
 from eventscache.storage.redis.memory_guard import MemoryGuard
 from eventscache.storage.redis.registry import Registry
 from eventscache.storage.redis.scripts import Script
+from eventscache.storage.redis.server_watch import ServerWatch
 from eventscache.storage.redis.stream_list import StreamList
 from eventscache.storage.redis.topology import topology_of
 from eventscache.storage.redis.trimming import Trimming
@@ -33,7 +34,8 @@ class RedisStorage(Storage):
         self._keys = Keys(self._options.prefix)
         self._topology = topology_of(client, _max_calls(self._options), self._options.timeout_seconds)
         self._registry = Registry(self._topology, self._keys, self._options)
-        self._memory_guard = MemoryGuard(self._topology, self._registry, self._options.max_memory_percent)
+        memory_guard = MemoryGuard(self._registry, self._options.max_memory_percent)
+        self._watch = ServerWatch(self._topology, self._keys, memory_guard, self._options.timeout_seconds)
         self._insert = Script("insert")
         self._fetch = Script("fetch")
         self._clear = Script("clear")
@@ -47,16 +49,20 @@ class RedisStorage(Storage):
 
     async def open(self) -> None:
         """See `Storage.open`."""
-        self._memory_guard.start()
+        await self._watch.start()
 
     async def close(self) -> None:
         """See `Storage.close`."""
-        await self._memory_guard.stop()
+        await self._watch.stop()
         await self._topology.close()
 
     async def ping(self) -> None:
         """See `Storage.ping`."""
         await self._topology.ping()
+
+    async def ready(self) -> None:
+        """See `Storage.ready`."""
+        await self._watch.ready()
 
     def _now(self) -> int | str:
         return self._options.now() if self._options.now else ""

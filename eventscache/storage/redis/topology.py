@@ -2,8 +2,10 @@
 
 import abc
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, TypeVar
 
 from redis import exceptions as driver
 from redis.asyncio import Redis, RedisCluster
@@ -11,12 +13,29 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.redis.connect import Client
-from eventscache.storage.redis.driver_internals import DetachableConnection, close_cluster_nodes
+from eventscache.storage.redis.driver_internals import (
+    Conversation,
+    DetachableConnection,
+    close_cluster_nodes,
+    conversation,
+)
 from eventscache.storage.redis.node import Node
 from eventscache.storage.redis.pipelined_connection import PipelinedConnection
+from eventscache.storage.redis.refusals import CommandRefused
 
 T = TypeVar("T")
 Call = Callable[[], Awaitable[T]]
+
+
+class Primary(NamedTuple):
+    """A server that takes writes: how this process sees it, and how it is reached."""
+
+    node: Node
+    send: Callable[..., Awaitable[Any]]
+    """Sends it one command, and returns the reply."""
+    conversation: Callable[[], AbstractAsyncContextManager[Conversation]]
+    serves: Callable[[str], bool]
+    """Whether it serves a key, as far as that is known."""
 
 
 class Topology(abc.ABC):
@@ -36,8 +55,8 @@ class Topology(abc.ABC):
         """Return the server that serves a key, or a placeholder while that is unknown."""
 
     @abc.abstractmethod
-    async def primaries(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
-        """Return all primaries, each with a function that sends it a command."""
+    async def primaries(self) -> list[Primary]:
+        """Return all primaries."""
 
     def group_by_node(self, values: Iterable[T], key_of: Callable[[T], str]) -> list[list[T]]:
         """Return values grouped by the server that serves their key."""
@@ -81,6 +100,8 @@ class Topology(abc.ABC):
             return None
         try:
             return await self.read(key, lambda: connection.transaction(*commands))
+        except CommandRefused:
+            return None
         except StorageUnavailable:
             raise
         except StorageError:
@@ -109,7 +130,7 @@ class Topology(abc.ABC):
         """
         node = self.node_of(key)
         if not frees_memory:
-            node.require_free_memory()
+            node.require_writable()
         running: Coroutine[Any, Any, T] = self._run(node, call, ambiguous=ambiguous)
         task = asyncio.ensure_future(running)
         self._writes.add(task)
@@ -122,7 +143,7 @@ class Topology(abc.ABC):
         if connection is None:
             return await self.write(key, lambda: call(self.client))
         node = self.node_of(key)
-        node.require_free_memory()
+        node.require_writable()
         return await self._run(node, lambda: call(connection), ambiguous=True)
 
     def _on_write_done(self, task: "asyncio.Task[Any]") -> None:
@@ -134,6 +155,11 @@ class Topology(abc.ABC):
         try:
             async with node.call(ambiguous=ambiguous):
                 return await call()
+        except CommandRefused as refused:
+            if not (ambiguous and refused.inside_script):
+                raise
+            node.forbidden = str(refused)  # until the next probe: each try would do the first half again
+            raise StorageUnavailable(str(refused), ambiguous=True) from refused
         except StorageUnavailable as error:
             if isinstance(error.__cause__, (driver.TimeoutError, driver.ReadOnlyError, driver.ConnectionError)):
                 await self.reconnect()
@@ -142,14 +168,16 @@ class Topology(abc.ABC):
     async def ping(self) -> None:
         """Return if one of the servers answers, else raise the error of the last one."""
         error: StorageUnavailable | None = None
-        for node, send in await self.primaries():
+        for primary in await self.primaries():
             try:
-                async with node.call(ambiguous=False):
-                    await send("PING")
+                async with primary.node.call(ambiguous=False):
+                    await primary.send("PING")
                     return
             except StorageUnavailable as unavailable:
                 error = unavailable
-        raise error or StorageUnavailable("no server is known", ambiguous=False)
+        raise error or StorageUnavailable(
+            "no server of the Redis Cluster is known: check the addresses in eventscache.storage", ambiguous=False
+        )
 
 
 class SingleServer(Topology):
@@ -171,9 +199,16 @@ class SingleServer(Topology):
         group = [*values]
         return [group] if group else []
 
-    async def primaries(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
+    async def primaries(self) -> list[Primary]:
         """See `Topology.primaries`."""
-        return [(self._node("Redis"), self.client.execute_command)]
+        return [
+            Primary(
+                self._node("Redis"),
+                self.client.execute_command,
+                functools.partial(conversation, self.client),
+                lambda _: True,
+            )
+        ]
 
     def _pipelined(self) -> list[PipelinedConnection]:
         return [connection for connection in (self.insert_connection, self.read_connection) if connection]
@@ -205,23 +240,29 @@ class Cluster(Topology):
         except driver.SlotNotCoveredError:  # the slots are not known yet, or no server serves this one
             return self._node("Redis Cluster")
 
-    async def primaries(self) -> list[tuple[Node, Callable[..., Awaitable[Any]]]]:
+    async def primaries(self) -> list[Primary]:
         """See `Topology.primaries`."""
         if not self.client.get_primaries():
             async with self._node("Redis Cluster").call(ambiguous=False):
                 await self.client.initialize()
-        return [(self._node(primary.name), self._sender(primary)) for primary in self.client.get_primaries()]
+        return [self._primary(primary) for primary in self.client.get_primaries()]
 
     async def close(self) -> None:
         """See `Topology.close`."""
         await super().close()
         await close_cluster_nodes(self.client)
 
-    def _sender(self, primary: Any) -> Callable[..., Awaitable[Any]]:
+    def _primary(self, cluster_node: Any) -> Primary:
         async def send(*command: Any) -> Any:
-            return await self.client.execute_command(*command, target_nodes=primary)
+            return await self.client.execute_command(*command, target_nodes=cluster_node)
 
-        return send
+        node = self._node(cluster_node.name)
+        return Primary(
+            node,
+            send,
+            functools.partial(conversation, self.client, cluster_node),
+            lambda key: self.node_of(key) is node,
+        )
 
 
 def topology_of(client: Client | Redis, max_calls: int, timeout_seconds: float) -> Topology:

@@ -15,7 +15,7 @@ TOKEN = Stream(Namespace.TOKEN, "key")
 
 async def test_a_server_that_is_too_full_is_read_but_not_written_to(tcp_redis: RedisServer) -> None:
     storage = RedisStorage.from_url(tcp_redis.storage_url, StorageOptions(timeout_seconds=5, max_memory_percent=90))
-    check = storage._memory_guard.check  # the storage is not open, so nothing else checks
+    check = storage._watch.check  # the storage is not open, so nothing else checks
     writer = Writer(storage, TOKEN)
     await writer.insert(success(b"before"))
     for number in range(10):
@@ -48,8 +48,8 @@ async def test_a_server_that_evicts_keys_is_logged_once(tcp_redis: RedisServer) 
     tcp_redis.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
         with structlog.testing.capture_logs() as log:
-            await storage._memory_guard.check()
-            await storage._memory_guard.check()
+            await storage._watch.check()
+            await storage._watch.check()
         assert [line["policy"] for line in log] == ["allkeys-lru"]
     finally:
         tcp_redis.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")

@@ -244,7 +244,7 @@ async def test_the_error_for_a_wrong_password_does_not_contain_it(
         for login in ("", ":the-secret@", "eventscache:the-secret@", "nobody:the-secret@"):
             url = f"unix://{login}{redis_server.socket}"
             async with RedisStorage.from_url(url, StorageOptions()) as storage:
-                with pytest.raises(StorageUnavailable, match=r"^Redis refuses the user name or password$"):
+                with pytest.raises(StorageUnavailable, match=r"^Redis refuses the user name or password: correct"):
                     await storage.ping()
         async with RedisStorage.from_url(f"unix://:right@{redis_server.socket}", StorageOptions()) as storage:
             await storage.ping()
