@@ -54,6 +54,18 @@ async def test_what_follows_the_first_value_is_ignored_as_in_jitsu(sidecar: Side
     assert await originals(sidecar) == [{"n": 1}] * 4
 
 
+@pytest.mark.parametrize("odd", [rb'{"title":"Sale \ud83d"}', b'{"n": 1e400}', b'{"\\udc00":%b}' % (b"9" * 5000)])
+async def test_one_odd_event_of_a_batch_costs_no_neighbour_and_stays_byte_for_byte(
+    sidecar: Sidecar, odd: bytes
+) -> None:
+    batch = [b'{"n":1}', odd, b'{"n":3}']
+    answer = await sidecar.post("/api/v1/events?token=key", b"[" + b",".join(batch) + b"]")
+    assert answer.json == {"status": "ok"}
+    for query in ("", "&q=timestamp", "&start=2020-01-01T00:00:00Z"):
+        kept = await sidecar.get(f"{CACHE}?namespace=token&ids=key{query}")
+        assert all(b'"original":' + event + b"," in kept.body for event in batch)
+
+
 async def test_gzip_is_taken(sidecar: Sidecar) -> None:
     await sidecar.post("/api/v1/event?token=key", gzip.compress(EVENT), Content_Encoding="gzip")
     assert len(await originals(sidecar)) == 1
