@@ -16,18 +16,36 @@ PACKAGE = ROOT / "eventscache"
 BOUNDED = "nothing in it repeats without a bound"
 LAST = "what repeats without a bound is possessive, and nothing comes after it that could fail"
 ANCHORED = "tried at one place only; what repeats holds no other repeat, and what follows it cannot be a part of it"
-TOKENS = "cuts a text that was checked before, so that it never fails within a token"
+TOKENS = "never fails within a token: it takes whatever follows, or cuts a text that was checked before"
 NAMES = "made of the operator's names of fields, without repeats"
 OURS = "reads no text of strangers: only our own, the operator's, Redis's or the interpreter's"
 
 # Each use of a pattern: the module, and the name that the pattern has there or the function that makes it.
 WHY = {
+    "access.api_keys:_BETWEEN_SECRETS": OURS,
+    "access.api_keys:_NO_SECRET": OURS,
+    "access.api_keys:_WEB_ADDRESS": OURS,
+    "config.jitsu_storage:_HAS_PORT": OURS,
+    "config.jitsu_storage:_NO_NAME": OURS,
+    "config.known_names:_ABOUT_ACCESS": OURS,
+    "config.known_names:_ACCESS_WORDS": OURS,
+    "config.known_names:check_names": OURS,
+    "config.placeholders:_NAMES_AND_DEFAULT": OURS,
+    "config.placeholders:_PLACEHOLDER": OURS,
     "config.values:parse_prefix": OURS,
     "config.values:redact_value": OURS,
     "config.values:whole_number.parse": OURS,
-    "config.yaml_file:_PLACEHOLDER": OURS,
+    "config.yaml_file:": OURS,
+    "config.yaml_file:_OF_YAML": OURS,
     "config.yaml_file:_QUOTED": OURS,
+    "config.yaml_file:_reason": OURS,
+    "ingest.json.go:_GOOD_START_OF_STRING": TOKENS,
+    "ingest.json.go:_HALVES": BOUNDED,
+    "ingest.json.go:_NOT_UTF8": LAST,
+    "ingest.json.go:_STRING": TOKENS,
+    "ingest.json.go:_STRING_OR_NO_NUMBER": TOKENS,
     "ingest.json.strict:_STRING": TOKENS,
+    "ingest.json.strict:_TOKEN": BOUNDED,
     "live.cursor:_CURSOR": ANCHORED,
     "live.cursor:_PARTS": TOKENS,
     "logs:hide_secrets": OURS,
@@ -42,21 +60,31 @@ WHY = {
     "masking.mask:_ESCAPED": BOUNDED,
     "masking.mask:_NOT_TEXT": BOUNDED,
     "masking.mask:_name_test": NAMES,
+    "query.filter:_HALF": BOUNDED,
     "server.http.auth:_FORWARDING": BOUNDED,
     "server.http.auth:_HOST": ANCHORED,
     "server.http.connections:_QUOTED": BOUNDED,
     "server.http.parameters:_BAD_ESCAPE": BOUNDED,
     "server.http.parameters:_DECIMAL": BOUNDED,
+    "server.http.parameters:_MEANS_IDS": BOUNDED,
+    "server.http.parameters:_NO_LETTER": LAST,
     "server.http.parameters:_WHOLE_NUMBER": BOUNDED,
+    "server.http.parameters:_WHOLE_URL": ANCHORED,
     "server.routes.ingestion:_PLAIN_QUERY": ANCHORED,
     "storage.plugins:storage_class": OURS,
     "storage.redis.codec:_LOGGED": BOUNDED,
     "storage.redis.driver_errors:_NEVER_SENT": OURS,
     "storage.redis.driver_errors:_PREFIX": OURS,
     "storage.redis.keys:_UNQUOTED": ANCHORED,
+    "storage.redis.refusals:_COMMAND": OURS,
+    "storage.redis.refusals:_INSIDE_SCRIPT": OURS,
+    "storage.redis.refusals:_NO_DATABASE": OURS,
+    "storage.redis.refusals:_UNKNOWN": OURS,
+    "storage.redis.url:_BAD_ESCAPE": OURS,
     "storage.redis.url:_DATABASE": OURS,
     "storage.redis.url:_SERVER": OURS,
     "storage.redis.url:_URL": OURS,
+    "storage.redis.url:encoding_hint": OURS,
     "stream:_PLAIN_ID": ANCHORED,
     "timestamp:_RFC_3339": BOUNDED,
 }
@@ -75,8 +103,9 @@ def uses(node: ast.AST, name: str) -> Iterator[str]:
         inner = name
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             inner = f"{name}.{child.name}".removeprefix(".")
-        elif isinstance(child, ast.Assign) and not name:
-            inner = next((part.id for part in ast.walk(child.targets[0]) if isinstance(part, ast.Name)), "")
+        elif isinstance(child, ast.Assign | ast.AnnAssign) and not name:
+            target = child.target if isinstance(child, ast.AnnAssign) else child.targets[0]
+            inner = next((part.id for part in ast.walk(target) if isinstance(part, ast.Name)), "")
         if isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute) and child.func.attr != "escape":
             called = child.func.value
             if isinstance(called, ast.Name) and called.id == "re":

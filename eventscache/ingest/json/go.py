@@ -12,11 +12,12 @@ from eventscache.errors import InvalidEvent
 from eventscache.ingest.json import strict
 
 _REPLACEMENT = "\ufffd"
-_NOT_UTF8 = re.compile("[\udc80-\udcff]+")  # what Python makes of such bytes, one for each
+_NOT_UTF8 = re.compile("[\udc80-\udcff]++")  # what Python makes of such bytes, one for each
 _HALVES = re.compile("[\ud800-\udfff]")
 
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_STRING_OR_NO_NUMBER = re.compile(_STRING.pattern + "|(-?Infinity|NaN)", re.DOTALL)
+# A string, or one that does not end and so reaches to the end of the text: never tried again at each quote in it.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?P<end>"?)', re.DOTALL)
+_STRING_OR_NO_NUMBER = re.compile(_STRING.pattern + "|(?P<no_number>-?Infinity|NaN)", re.DOTALL)
 _GOOD_START_OF_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+')
 _WHITE_SPACE = " \t\r\n"
 _WHOLE = "\0"  # stands for a string that ends: no such character can be outside of one
@@ -53,7 +54,7 @@ def read(body: bytes) -> Read:
     except json.JSONDecodeError as fault:
         raise InvalidEvent(_fault(text, fault.pos)) from None
     except strict.NoJsonNumber:
-        places = (match.start() for match in _STRING_OR_NO_NUMBER.finditer(text) if match[1])
+        places = (match.start() for match in _STRING_OR_NO_NUMBER.finditer(text) if match["no_number"])
         raise InvalidEvent(_fault(text, next(places))) from None
     return Read(value, repaired(body[:end]))
 
@@ -90,7 +91,7 @@ def quoted(character: str, quote: str = '"') -> str:
 
 def _fault(text: str, near: int) -> str:
     """Return what Go says of JSON that is wrong at `near`, or later in a string or behind a comma that is there."""
-    before = _STRING.sub(_WHOLE, text[:near])
+    before = _STRING.sub(lambda string: _WHOLE if string["end"] else string[0], text[:near])
     opened = before.find('"')
     if opened >= 0:  # the fault is inside of this string
         near -= len(before) - opened

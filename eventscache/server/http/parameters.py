@@ -13,7 +13,7 @@ from eventscache.server.http.responses import HttpError
 from eventscache.stream import Namespace, Status, Stream, check_id
 from eventscache.timestamp import parse_time
 
-_NO_LETTER = re.compile(r"[^a-z]+")
+_NO_LETTER = re.compile(r"[^a-z]++")
 # Names by which the ids of streams may be meant: Jitsu's older ones, and misspelt ones. Only their letters count.
 _MEANS_IDS = re.compile(
     r"(?:destination|token|stream|source|key|apikey)?ids?|idss|idds|iids|idz|isd|destinations?|streams?|tokens"

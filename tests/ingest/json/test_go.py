@@ -120,3 +120,9 @@ def test_data_that_is_utf8_is_not_copied() -> None:
 def test_what_is_behind_the_first_value_is_not_looked_at() -> None:
     value = b'{"a":"\xc3"}'
     assert go.read(value + b"\xff[" * 100_000).data == '{"a":"\ufffd"}'.encode()
+
+
+def test_a_fault_behind_many_escaped_quotes_is_found_in_one_pass() -> None:
+    """A string that does not end is not tried again at each quote in it: that would take hours here."""
+    with pytest.raises(InvalidEvent, match="in string literal"):
+        go.read(b'{"a":"' + b'\\"' * 500_000 + b'\x01"}')
