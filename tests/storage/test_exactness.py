@@ -93,7 +93,9 @@ async def check(
     streams: Sequence[Stream],
     quota: Quota,
 ) -> None:
-    futures = [processes.submit(work, Job(url, streams, quota, WINDOWS, seed)) for seed in range(PROCESSES)]
+    # However slow the machine is, together they fill more than one window.
+    least = quota.size // PROCESSES + 1
+    futures = [processes.submit(work, Job(url, streams, quota, WINDOWS, least, seed)) for seed in range(PROCESSES)]
     kills = await asyncio.to_thread(kill_connections, servers, futures)
     reports = [future.result() for future in futures]
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.synchronize import Barrier
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from eventscache.clock import MICROSECONDS
 from eventscache.delivery.ledger import Ledger
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.event import Event
-from eventscache.storage.messages import Admission, Batch, LimitedCount, Offer, Quota, Unsent
+from eventscache.storage.messages import Admission, Batch, Decision, LimitedCount, Offer, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Status, Stream
@@ -31,11 +32,18 @@ _barriers: list[Barrier] = []
 
 
 class Job(NamedTuple):
+    """Work for so many windows, and on until each collection of each stream has admitted `least` of the own events."""
+
     url: str
     streams: Sequence[Stream]
     quota: Quota
     windows: int
+    least: int
     seed: int
+
+    @property
+    def ends_us(self) -> int:
+        return now_us() + self.windows * self.quota.window_us
 
 
 class Deed(NamedTuple):
@@ -75,6 +83,15 @@ class RecordingStorage(RedisStorage):
             if isinstance(answer, Admission):
                 self._end(batch, answer)
         return answers
+
+    def has_admitted(self, least: int, streams: Sequence[Stream]) -> bool:
+        """Tell whether each collection of each of some streams has admitted at least so many events."""
+        admitted: Counter[tuple[str, str]] = Counter()
+        for (stream_id, _), deed in self.deeds.items():
+            for name in ("all", "error"):
+                decision: Decision | None = getattr(deed.admission, name)
+                admitted[stream_id, name] += decision.admitted if decision else 0
+        return all(admitted[stream.id, name] >= least for stream in streams for name in ("all", "error"))
 
     def _begin(self, batch: Batch) -> None:
         self.tries.setdefault((batch.stream.id, batch.number), []).append((now_us(), batch))
@@ -135,11 +152,11 @@ def _counted(share: Unsent) -> int:
     return share.surplus + sum(refusal.events for refusal in share.limited_earlier)
 
 
-async def _insert_into(storage: RedisStorage, job: Job, stream: Stream, ledger: Ledger) -> None:
+async def _insert_into(storage: RecordingStorage, job: Job, stream: Stream, ledger: Ledger) -> None:
     dice = random.Random(f"{job.seed} {stream}")
-    ends_us = now_us() + job.windows * job.quota.window_us
+    ends_us = job.ends_us
     number = 0
-    while now_us() < ends_us:
+    while now_us() < ends_us or not storage.has_admitted(job.least, [stream]):
         number += 1
         batch = _random_batch(dice, job, stream, number)
         admission = await answered(storage, batch)
@@ -207,9 +224,9 @@ async def _offer_to_cache(job: Job) -> Report:
     storage = _recording(job)
     cache = EventsCache(storage, quota=job.quota, ack_timeout_seconds=GENEROUS_SECONDS)
     await cache.open()
-    ends_us = now_us() + job.windows * job.quota.window_us
+    ends_us = job.ends_us
     offered = errors = 0
-    while now_us() < ends_us:
+    while now_us() < ends_us or not storage.has_admitted(job.least, job.streams):
         stream = dice.choice(job.streams)
         events = [_random_event(dice, f"{job.seed} {offered + nth}") for nth in range(_random_count(dice))]
         assert cache.offer([(stream, event) for event in events])
