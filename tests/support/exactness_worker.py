@@ -47,15 +47,15 @@ class Job(NamedTuple):
 
 
 class Deed(NamedTuple):
-    """A batch as it was carried out, and its answer, which was given that long after it was judged: from, to."""
+    """A batch that was applied, and its answer, which came that long after the limiter decided: from, to."""
 
     batch: Batch
     admission: Admission
-    gone_us: tuple[int, int] = (0, 0)
+    late_us: tuple[int, int] = (0, 0)
 
 
 class Report(NamedTuple):
-    """What a process did, what it counted, and how many events it had for each collection, refusals included."""
+    """What a process did, what it counted, and how many events it had for each collection, limited ones included."""
 
     deeds: list[Deed]
     ledger: Ledger
@@ -98,13 +98,13 @@ class RecordingStorage(RedisStorage):
 
     def _end(self, batch: Batch, admission: Admission) -> None:
         tries = self.tries[batch.stream.id, batch.number]
-        # Carried refusals grow older from try to try. The servers share this machine's clock, and a broken connection
+        # Limited counts grow older from try to try. The servers share this machine's clock, and a broken connection
         # cannot be heard any more: it was the last of the tries that had been sent by then.
         done = max((nth for nth, (sent_us, _) in enumerate(tries) if sent_us <= admission.at_us), default=0)
         repeated = done < len(tries) - 1
-        gone_us = (tries[-1][0] - admission.at_us, now_us() - admission.at_us) if repeated else (0, 0)
+        late_us = (tries[-1][0] - admission.at_us, now_us() - admission.at_us) if repeated else (0, 0)
         # Where many become one, or one of many is tried by itself, it ends twice.
-        self.deeds.setdefault((batch.stream.id, batch.number), Deed(tries[done][1], admission, gone_us))
+        self.deeds.setdefault((batch.stream.id, batch.number), Deed(tries[done][1], admission, late_us))
 
 
 def now_us() -> int:
@@ -123,7 +123,7 @@ def insert_raw(job: Job) -> Report:
 
 
 def offer_to_cache(job: Job) -> Report:
-    """Offer events to an `EventsCache`: leases refuse most of them, and what they refuse is carried."""
+    """Offer events to an `EventsCache`: cooldowns limit most, and the limited counts travel with later batches."""
     return asyncio.run(_offer_to_cache(job))
 
 
@@ -148,8 +148,8 @@ async def _insert_raw(job: Job) -> Report:
     )
 
 
-def _counted(share: Unsent) -> int:
-    return share.surplus + sum(refusal.events for refusal in share.limited_earlier)
+def _counted(unsent: Unsent) -> int:
+    return unsent.surplus + sum(limited.events for limited in unsent.limited_earlier)
 
 
 async def _insert_into(storage: RecordingStorage, job: Job, stream: Stream, ledger: Ledger) -> None:
@@ -183,17 +183,19 @@ def _random_batch(dice: random.Random, job: Job, stream: Stream, number: int) ->
     offers = []
     for nth in range(_random_count(dice)):
         status = dice.choice([*Status])
-        places = dice.choice([(True, True), (True, False), (False, True)]) if status is Status.ERROR else (True, False)
-        offers.append(Offer(f"{job.seed} {number} {nth}".encode(), status, *places))
-    to_all = _random_share(dice, job.quota, sum(offer.to_all for offer in offers))
-    to_error = _random_share(dice, job.quota, sum(offer.to_error for offer in offers))
+        collections = (
+            dice.choice([(True, True), (True, False), (False, True)]) if status is Status.ERROR else (True, False)
+        )
+        offers.append(Offer(f"{job.seed} {number} {nth}".encode(), status, *collections))
+    to_all = _random_unsent(dice, job.quota, sum(offer.to_all for offer in offers))
+    to_error = _random_unsent(dice, job.quota, sum(offer.to_error for offer in offers))
     return Batch(stream, job.quota, f"writer {job.seed}", number, offers, to_all, to_error)
 
 
-def _random_share(dice: random.Random, quota: Quota, offered: int) -> Unsent:
+def _random_unsent(dice: random.Random, quota: Quota, offered: int) -> Unsent:
     return Unsent(
         surplus=dice.randint(0, 20) if offered >= quota.size else 0,
-        limited_earlier=tuple(_random_refusals(dice)) if dice.random() < 0.2 else (),
+        limited_earlier=tuple(_random_limited_counts(dice)) if dice.random() < 0.2 else (),
     )
 
 
@@ -201,7 +203,7 @@ def _random_count(dice: random.Random) -> int:
     return dice.randint(1, dice.choice([1, 10, 150]))
 
 
-def _random_refusals(dice: random.Random) -> list[LimitedCount]:
+def _random_limited_counts(dice: random.Random) -> list[LimitedCount]:
     """Of this instant, of just before, and of more than a minute ago."""
     latest_us = [0, MICROSECONDS // 10, 2 * MICROSECONDS, 70 * MICROSECONDS]
     return [
