@@ -27,27 +27,27 @@ def locked() -> dict[str, tuple[Requirement, int]]:
     return found
 
 
-def wanted() -> list[Requirement]:
+def required() -> list[Requirement]:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     lines = setup["options"]["install_requires"].strip().splitlines()
     return [Requirement(line) for line in lines]
 
 
-@pytest.mark.parametrize("requirement", wanted(), ids=lambda requirement: requirement.name)
+@pytest.mark.parametrize("requirement", required(), ids=lambda requirement: requirement.name)
 def test_the_lock_holds_what_setup_cfg_asks_for(requirement: Requirement) -> None:
     pinned, _ = locked()[canonicalize_name(requirement.name)]
     (pin,) = pinned.specifier
     assert pin.operator == "=="
     assert requirement.specifier.contains(pin.version)
-    # Where the one is wanted the other is installed.
+    # Where one is required, the other is installed.
     assert str(pinned.marker) in {str(requirement.marker), "None"}
     for extra in requirement.extras:
         assert extra in locked()
 
 
 def test_everything_locked_has_a_version_and_hashes() -> None:
-    assert len(locked()) > len(wanted())
+    assert len(locked()) > len(required())
     for name, (requirement, hashes) in locked().items():
         assert [pin.operator for pin in requirement.specifier] == ["=="], name
         assert hashes, name

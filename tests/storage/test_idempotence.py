@@ -34,7 +34,7 @@ SCRIPTS = ("EVALSHA", "EVAL")
 
 
 class Load:
-    """Producers that store events in a cache, one call after the other, until they are told to stop."""
+    """Producers that store events in a cache, one call after the other, until they are stopped."""
 
     def __init__(self, cache: EventsCache, *, padding_bytes: int = 0) -> None:
         self.cache = cache
@@ -73,7 +73,7 @@ class Load:
         self.calls[stream] += 1
 
     def _event(self, stream: Stream, number: int) -> Event:
-        # Every third is an error, and has its place in both collections.
+        # Every third is an error, and belongs to both collections.
         return Event.of(stream, uid=str(number), skip=self._padding, error="error" if number % 3 == 0 else "")
 
     async def progress(self, calls: int = 1) -> None:
@@ -270,7 +270,7 @@ async def test_a_redis_that_is_full_for_a_while_has_never_half_of_a_batch(tcp_re
 
 def has_whole_batches(operator: redis.Redis) -> bool:
     """Check that each stream has, in one look, as many events as stamps, and as many as its numbers say."""
-    # By a script: a full Redis refuses MULTI.
+    # By a script: a full Redis rejects MULTI.
     look = """
         return {redis.call('HGET', KEYS[1], 'seq'), redis.call('LLEN', KEYS[2]), redis.call('LLEN', KEYS[3]),
                 redis.call('LLEN', KEYS[4]), redis.call('LLEN', KEYS[5])}

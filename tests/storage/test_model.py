@@ -186,10 +186,10 @@ async def difference(opening: Opening, steps: Sequence[Step]) -> str:
     prefix = f"eventscache:{secrets.token_hex(8)}"
     options = StorageOptions(prefix=prefix, now=clock, ttl_seconds=100_000, timeout_seconds=60)
     async with opening(options) as storage:
-        for step, wanted in zip(steps, expected(steps), strict=True):
+        for step, right in zip(steps, expected(steps), strict=True):
             got = await answer(storage, clock, step)
-            if got != wanted:
-                return f"{step}: {got} instead of {wanted}"
+            if got != right:
+                return f"{step}: {got} instead of {right}"
     return ""
 
 

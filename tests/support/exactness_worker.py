@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.synchronize import Barrier
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from eventscache.clock import MICROSECONDS
 from eventscache.delivery.ledger import Ledger
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.event import Event
-from eventscache.storage.messages import Admission, Batch, LimitedCount, Offer, Quota, Unsent
+from eventscache.storage.messages import Admission, Batch, Decision, LimitedCount, Offer, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Status, Stream
@@ -31,23 +32,30 @@ _barriers: list[Barrier] = []
 
 
 class Job(NamedTuple):
+    """Work for so many windows, and on until each collection of each stream has admitted `least` of the own events."""
+
     url: str
     streams: Sequence[Stream]
     quota: Quota
     windows: int
+    least: int
     seed: int
+
+    @property
+    def ends_us(self) -> int:
+        return now_us() + self.windows * self.quota.window_us
 
 
 class Deed(NamedTuple):
-    """A batch as it was carried out, and its answer, which was given that long after it was judged: from, to."""
+    """A batch that was applied, and its answer, which came that long after the limiter decided: from, to."""
 
     batch: Batch
     admission: Admission
-    gone_us: tuple[int, int] = (0, 0)
+    late_us: tuple[int, int] = (0, 0)
 
 
 class Report(NamedTuple):
-    """What a process did, what it counted, and how many events it had for each collection, refusals included."""
+    """What a process did, what it counted, and how many events it had for each collection, limited ones included."""
 
     deeds: list[Deed]
     ledger: Ledger
@@ -76,18 +84,27 @@ class RecordingStorage(RedisStorage):
                 self._end(batch, answer)
         return answers
 
+    def has_admitted(self, least: int, streams: Sequence[Stream]) -> bool:
+        """Tell whether each collection of each of some streams has admitted at least so many events."""
+        admitted: Counter[tuple[str, str]] = Counter()
+        for (stream_id, _), deed in self.deeds.items():
+            for name in ("all", "error"):
+                decision: Decision | None = getattr(deed.admission, name)
+                admitted[stream_id, name] += decision.admitted if decision else 0
+        return all(admitted[stream.id, name] >= least for stream in streams for name in ("all", "error"))
+
     def _begin(self, batch: Batch) -> None:
         self.tries.setdefault((batch.stream.id, batch.number), []).append((now_us(), batch))
 
     def _end(self, batch: Batch, admission: Admission) -> None:
         tries = self.tries[batch.stream.id, batch.number]
-        # Carried refusals grow older from try to try. The servers share this machine's clock, and a broken connection
+        # Limited counts grow older from try to try. The servers share this machine's clock, and a broken connection
         # cannot be heard any more: it was the last of the tries that had been sent by then.
         done = max((nth for nth, (sent_us, _) in enumerate(tries) if sent_us <= admission.at_us), default=0)
         repeated = done < len(tries) - 1
-        gone_us = (tries[-1][0] - admission.at_us, now_us() - admission.at_us) if repeated else (0, 0)
+        late_us = (tries[-1][0] - admission.at_us, now_us() - admission.at_us) if repeated else (0, 0)
         # Where many become one, or one of many is tried by itself, it ends twice.
-        self.deeds.setdefault((batch.stream.id, batch.number), Deed(tries[done][1], admission, gone_us))
+        self.deeds.setdefault((batch.stream.id, batch.number), Deed(tries[done][1], admission, late_us))
 
 
 def now_us() -> int:
@@ -106,7 +123,7 @@ def insert_raw(job: Job) -> Report:
 
 
 def offer_to_cache(job: Job) -> Report:
-    """Offer events to an `EventsCache`: leases refuse most of them, and what they refuse is carried."""
+    """Offer events to an `EventsCache`: cooldowns limit most, and the limited counts travel with later batches."""
     return asyncio.run(_offer_to_cache(job))
 
 
@@ -131,15 +148,15 @@ async def _insert_raw(job: Job) -> Report:
     )
 
 
-def _counted(share: Unsent) -> int:
-    return share.surplus + sum(refusal.events for refusal in share.limited_earlier)
+def _counted(unsent: Unsent) -> int:
+    return unsent.surplus + sum(limited.events for limited in unsent.limited_earlier)
 
 
-async def _insert_into(storage: RedisStorage, job: Job, stream: Stream, ledger: Ledger) -> None:
+async def _insert_into(storage: RecordingStorage, job: Job, stream: Stream, ledger: Ledger) -> None:
     dice = random.Random(f"{job.seed} {stream}")
-    ends_us = now_us() + job.windows * job.quota.window_us
+    ends_us = job.ends_us
     number = 0
-    while now_us() < ends_us:
+    while now_us() < ends_us or not storage.has_admitted(job.least, [stream]):
         number += 1
         batch = _random_batch(dice, job, stream, number)
         admission = await answered(storage, batch)
@@ -166,17 +183,19 @@ def _random_batch(dice: random.Random, job: Job, stream: Stream, number: int) ->
     offers = []
     for nth in range(_random_count(dice)):
         status = dice.choice([*Status])
-        places = dice.choice([(True, True), (True, False), (False, True)]) if status is Status.ERROR else (True, False)
-        offers.append(Offer(f"{job.seed} {number} {nth}".encode(), status, *places))
-    to_all = _random_share(dice, job.quota, sum(offer.to_all for offer in offers))
-    to_error = _random_share(dice, job.quota, sum(offer.to_error for offer in offers))
+        collections = (
+            dice.choice([(True, True), (True, False), (False, True)]) if status is Status.ERROR else (True, False)
+        )
+        offers.append(Offer(f"{job.seed} {number} {nth}".encode(), status, *collections))
+    to_all = _random_unsent(dice, job.quota, sum(offer.to_all for offer in offers))
+    to_error = _random_unsent(dice, job.quota, sum(offer.to_error for offer in offers))
     return Batch(stream, job.quota, f"writer {job.seed}", number, offers, to_all, to_error)
 
 
-def _random_share(dice: random.Random, quota: Quota, offered: int) -> Unsent:
+def _random_unsent(dice: random.Random, quota: Quota, offered: int) -> Unsent:
     return Unsent(
         surplus=dice.randint(0, 20) if offered >= quota.size else 0,
-        limited_earlier=tuple(_random_refusals(dice)) if dice.random() < 0.2 else (),
+        limited_earlier=tuple(_random_limited_counts(dice)) if dice.random() < 0.2 else (),
     )
 
 
@@ -184,7 +203,7 @@ def _random_count(dice: random.Random) -> int:
     return dice.randint(1, dice.choice([1, 10, 150]))
 
 
-def _random_refusals(dice: random.Random) -> list[LimitedCount]:
+def _random_limited_counts(dice: random.Random) -> list[LimitedCount]:
     """Of this instant, of just before, and of more than a minute ago."""
     latest_us = [0, MICROSECONDS // 10, 2 * MICROSECONDS, 70 * MICROSECONDS]
     return [
@@ -207,9 +226,9 @@ async def _offer_to_cache(job: Job) -> Report:
     storage = _recording(job)
     cache = EventsCache(storage, quota=job.quota, ack_timeout_seconds=GENEROUS_SECONDS)
     await cache.open()
-    ends_us = now_us() + job.windows * job.quota.window_us
+    ends_us = job.ends_us
     offered = errors = 0
-    while now_us() < ends_us:
+    while now_us() < ends_us or not storage.has_admitted(job.least, job.streams):
         stream = dice.choice(job.streams)
         events = [_random_event(dice, f"{job.seed} {offered + nth}") for nth in range(_random_count(dice))]
         assert cache.offer([(stream, event) for event in events])

@@ -21,7 +21,7 @@ GARBAGE = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
 class FaultProxy:
-    """Listens on a free port of loopback and forwards to a Redis, in the running event loop, until told otherwise.
+    """Listens on a free port of loopback and forwards to a Redis, in the running event loop, until a fault is set.
 
     The mode holds for open connections too, and can be changed at any time; `forward` ends any of them. TLS passes
     through, except for what looks at the commands: `drop_replies`.
@@ -177,18 +177,18 @@ class _Connection:
         if self._proxy.garbage is not None:
             await _send(self._writer, [self._proxy.garbage])
             return
-        self._doomed.extend(self._judge(chunk))
+        self._doomed.extend(self._replies_to_drop(chunk))
         await _send(writer, _bytes_of(chunk) if self._proxy.splits else [chunk])
 
-    def _judge(self, chunk: bytes) -> Iterator[bytes | None]:
+    def _replies_to_drop(self, chunk: bytes) -> Iterator[bytes | None]:
         """Give, for each command that ends in this chunk, its name if the reply is to be dropped."""
         if self._proxy.encrypted:
             return
         self._commands.feed(chunk)
         while (command := self._commands.gets(False)) is not INCOMPLETE:
             name = bytes(command[0]).upper()
-            wanted = name in self._proxy.drops_only if self._proxy.drops_only else name not in HANDSHAKE
-            if wanted and self._proxy.drops > 0:
+            matches = name in self._proxy.drops_only if self._proxy.drops_only else name not in HANDSHAKE
+            if matches and self._proxy.drops > 0:
                 self._proxy.drops -= 1
                 yield name
             else:

@@ -41,9 +41,9 @@ class Server:
     """A sidecar that can be stopped and started again on its port, over what it stored."""
 
     def __init__(self, client: aiohttp.ClientSession, **changes: Any) -> None:
-        # Patient with a slow machine; but nobody waits for pages that are still listening.
-        patient = {"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, "shutdown_timeout_ms": 400}
-        self._settings = Settings(**{**patient, **changes})
+        # Long timeouts for slow machines, but pages that still listen are not waited for.
+        timeouts = {"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, "shutdown_timeout_ms": 400}
+        self._settings = Settings(**{**timeouts, **changes})
         self.storage = Storage(self._settings.storage_options)
         self._client = client
         self._sidecar: app.Sidecar | None = None
@@ -76,10 +76,10 @@ class Server:
         async with self._client.post(
             path, params={"ack": "stored", **query}, data=f"[{body}]", headers=headers
         ) as answer:
-            told: dict[str, Any] = await answer.json()
-            assert answer.status == 200, told
-            assert "errors" not in told, told
-            return told
+            answered: dict[str, Any] = await answer.json()
+            assert answer.status == 200, answered
+            assert "errors" not in answered, answered
+            return answered
 
     async def send(self, event: dict[str, Any], token: str = "key") -> None:
         """Send an event as Jitsu's client does."""
@@ -109,7 +109,7 @@ class View:
         self.server = server
         self.faults: list[str] = []
         self.requests: list[Any] = []
-        self.away = False  # the server is expected not to answer, or to refuse
+        self.away = False  # the server is expected not to answer, or to answer with an error
         self._listeners: dict[Any, Callable[[Any], None]] = {
             "console": self._note_message,
             "pageerror": lambda fault: self.faults.append(f"exception: {fault}"),
@@ -188,7 +188,7 @@ def done(event_id: str, stream: str = "my_destination", **more: Any) -> dict[str
 
 
 def failed(event_id: str, stream: str = "my_destination", error: str = "type changing", **more: Any) -> dict[str, Any]:
-    """A record of an event that a destination refused."""
+    """A record of an event that a destination did not take."""
     original = {"event_type": "signup", "event_id": event_id}
     return {"destination_id": stream, "original": original, "error": error, **more}
 

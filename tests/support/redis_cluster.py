@@ -118,8 +118,8 @@ class Cluster:
     def migrate_slot(self, slot: int, to: RedisServer, batch: int = 10) -> Iterator[str]:
         """Move a slot with its keys as an operator would, pausing after each step for whatever a test does then.
 
-        Yields "migrating", then "moved" after every `batch` keys, then "assigned" after each node that was told. To
-        have it done at once, exhaust it with `list`; one that is left halfway is mended by `heal`.
+        Yields "migrating", then "moved" after every `batch` keys, then "assigned" after each node that knows the new
+        owner. To have it done at once, exhaust it with `list`; one that is left halfway is mended by `heal`.
         """
         source = self.owner(slot)
         to.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", _id(source))
@@ -129,13 +129,13 @@ class Cluster:
             secret = ("AUTH", source.password) if source.password else ()
             source.ask("MIGRATE", HOST, to.port, "", 0, MIGRATE_TIMEOUT_MS, *secret, "KEYS", *keys)
             yield "moved"
-        # The new owner first: until it is told, nobody would own the slot.
+        # The new owner first: until it knows, nobody would own the slot.
         for node in (to, *(node for node in self.nodes if node is not to)):
             node.ask("CLUSTER", "SETSLOT", slot, "NODE", _id(to))
             yield "assigned"
 
     def kill(self, node: RedisServer) -> None:
-        """Kill a node, and wait until the others say so: from then on they refuse its slots."""
+        """Kill a node, and wait until the others know: from then on they answer with errors for its slots."""
         node.kill()
         others = [other for other in self.nodes if other.runs]
         wait_until(lambda: all(self._fails(other, node) for other in others), "the cluster misses a node")

@@ -1,4 +1,4 @@
-"""The user that storages are tested as: with the least rights, as the papers tell an operator to make it."""
+"""The user that storages are tested as: with the least rights, as the documentation tells an operator to make it."""
 
 import re
 
@@ -6,11 +6,11 @@ from tests.support.paths import ROOT
 
 USER, PASSWORD = "eventscache", "the-tests-password"
 
-_PAPER = (ROOT / "docs" / "redis.md").read_text(encoding="utf-8")
+_DOCUMENTATION = (ROOT / "docs" / "redis.md").read_text(encoding="utf-8")
 
 
 def options() -> list[str]:
     """Return the words of a redis-server's command line that make the user."""
-    (rule,) = re.findall(r"^ACL SETUSER (.*)$", _PAPER, re.MULTILINE)
-    (more,) = re.findall(r"For a Cluster, add `([^`]*)`", _PAPER)
+    (rule,) = re.findall(r"^ACL SETUSER (.*)$", _DOCUMENTATION, re.MULTILINE)
+    (more,) = re.findall(r"For a Cluster, add `([^`]*)`", _DOCUMENTATION)
     return ["--user", *f"{rule} {more}".replace("PASSWORD", PASSWORD).split()]

@@ -113,7 +113,7 @@ class SentinelTrio:
             for number, sentinel in enumerate(self.sentinels):
                 sentinel.watch(self.name, self.servers[0], DOWN_AFTER_MS + number * STAGGER_MS)
                 sentinel.start()
-                self._hurry(sentinel)
+                self._shorten_periods(sentinel)
             self.wait_until_agreed()
         except BaseException:
             self.stop()
@@ -127,7 +127,7 @@ class SentinelTrio:
             replica.ask("REPLICAOF", HOST, self.servers[0].port)
         wait_until(lambda: all(_follows(replica, self.servers[0]) for replica in self.servers[1:]), "replicas follow")
 
-    def _hurry(self, sentinel: RedisSentinel) -> None:
+    def _shorten_periods(self, sentinel: RedisSentinel) -> None:
         """Shorten the periods that have no setting, from 7.0 on: faster failovers, and soon a demotion of who returns.
 
         The pings come first: a Sentinel that pings as rarely as it calls a server down calls each new master down.
@@ -180,7 +180,7 @@ class SentinelTrio:
             if not server.runs:
                 server.start()
                 if isinstance(server, RedisSentinel):
-                    self._hurry(server)
+                    self._shorten_periods(server)
         self.wait_until_agreed()
 
     def _agreed_master(self) -> RedisServer | None:

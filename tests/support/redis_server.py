@@ -75,8 +75,8 @@ def short_folder() -> Iterator[Path]:
 
 def has_tls(binary: str) -> bool:
     """Tell whether a redis-server was built with TLS."""
-    refusal = subprocess.run([binary, "--port", "0", "--tls-port", "nonsense"], capture_output=True, check=False)
-    return b"Bad directive" not in refusal.stdout + refusal.stderr
+    finished = subprocess.run([binary, "--port", "0", "--tls-port", "nonsense"], capture_output=True, check=False)
+    return b"Bad directive" not in finished.stdout + finished.stderr
 
 
 def free_port() -> int:

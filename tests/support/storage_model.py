@@ -14,19 +14,19 @@ class Collection:
         self.stamps: list[int] = []
         self.tokens: int | None = None  # times the window
         self.tokens_at = 0
-        self.refusals: list[tuple[int, int]] = []  # second, count
+        self.limited_counts: list[tuple[int, int]] = []  # second, count
 
     def refill(self, t: int, quota: Quota) -> None:
         full = quota.size * quota.window_us
         self.tokens = full if self.tokens is None else min(full, self.tokens + (t - self.tokens_at) * quota.size)
         self.tokens_at = t
 
-    def book(self, share: Unsent, t: int, quota: Quota) -> None:
-        for age, count in share.limited_earlier:
-            # A refusal at its age left one token, and time has refilled since: the youngest decides.
+    def count_limited(self, unsent: Unsent, t: int, quota: Quota) -> None:
+        for age, count in unsent.limited_earlier:
+            # An event limited at that age left one token, and time has refilled since: the latest one decides.
             assert self.tokens is not None
             self.tokens = min(self.tokens, quota.window_us + age * quota.size)
-            self.refusals.append(((t - age) // SECOND, count))
+            self.limited_counts.append(((t - age) // SECOND, count))
 
     def offer(self, t: int, quota: Quota) -> bool:
         assert self.tokens is not None
@@ -37,7 +37,7 @@ class Collection:
             del self.stamps[: -quota.size]
             return True
         self.tokens = min(self.tokens, quota.window_us)
-        self.refusals.append((t // SECOND, 1))
+        self.limited_counts.append((t // SECOND, 1))
         return False
 
     def opens(self, t: int, quota: Quota) -> int:
@@ -51,7 +51,7 @@ class Collection:
         return max(t, log, bucket)
 
     def limited(self, t: int) -> int:
-        return sum(count for second, count in self.refusals if second > t // SECOND - 60)
+        return sum(count for second, count in self.limited_counts if second > t // SECOND - 60)
 
 
 class Model:
@@ -81,8 +81,10 @@ class Model:
         self.last, self.offset = t, t - now
         other = self.quota if self.quota != batch.quota else None
         self.quota = batch.quota
-        admitted_all, all_verdict = self.judge(self.all, batch, [offer.to_all for offer in batch.offers], batch.all, t)
-        admitted_error, error_verdict = self.judge(
+        admitted_all, all_decision = self.decide(
+            self.all, batch, [offer.to_all for offer in batch.offers], batch.all, t
+        )
+        admitted_error, error_decision = self.decide(
             self.error, batch, [offer.to_error for offer in batch.offers], batch.error, t
         )
         for offer, in_all, in_error in zip(batch.offers, admitted_all, admitted_error, strict=True):
@@ -91,25 +93,25 @@ class Model:
                 entry = Entry(self.sequence, t, offer.status, offer.event)
                 self.all.kept += [entry] * in_all
                 self.error.kept += [entry] * in_error
-        for collection, verdict in ((self.all, all_verdict), (self.error, error_verdict)):
-            if verdict and verdict.admitted:
+        for collection, decision in ((self.all, all_decision), (self.error, error_decision)):
+            if decision and decision.admitted:
                 del collection.kept[: -batch.quota.size]
         if batch.writer not in self.answers:
             self.answers = {name: answer for name, answer in self.answers.items() if answer[1] > t - 300 * SECOND}
-        admission = Admission(t, all_verdict, error_verdict, other_quota=other)
+        admission = Admission(t, all_decision, error_decision, other_quota=other)
         self.answers[batch.writer] = (batch.number, t, admission)
         return admission
 
     @staticmethod
-    def judge(
-        collection: Collection, batch: Batch, offered: list[bool], share: Unsent, t: int
+    def decide(
+        collection: Collection, batch: Batch, offered: list[bool], unsent: Unsent, t: int
     ) -> tuple[list[bool], Decision | None]:
-        if not any(offered) and not share.surplus and not share.limited_earlier:
+        if not any(offered) and not unsent.surplus and not unsent.limited_earlier:
             return [False] * len(offered), None
         collection.refill(t, batch.quota)
-        collection.book(share, t, batch.quota)
+        collection.count_limited(unsent, t, batch.quota)
         admitted = [is_offered and collection.offer(t, batch.quota) for is_offered in offered]
-        for _ in range(share.surplus):
+        for _ in range(unsent.surplus):
             assert not collection.offer(t, batch.quota) or len(offered) < batch.quota.size
         retry = collection.opens(t, batch.quota) - t
         return admitted, Decision(sum(admitted), retry)
@@ -117,13 +119,13 @@ class Model:
     def fetch(self, query: Query, now: int) -> Page:
         collection = self.error if query.status is Status.ERROR else self.all
         matching = [entry for entry in reversed(collection.kept) if query.status in {None, entry.status}]
-        wanted = [
+        selected = [
             entry
             for entry in matching
             if (query.before is None or entry.sequence < query.before)
             and (query.after is None or entry.sequence > query.after)
         ]
-        return Page(wanted[: query.limit], len(matching), collection.limited(self.time(now)))
+        return Page(selected[: query.limit], len(matching), collection.limited(self.time(now)))
 
     def clear(self, *, reset: bool) -> int:
         cleared = len({entry.sequence for entry in self.all.kept + self.error.kept})

@@ -1,4 +1,4 @@
-"""A server that answers as a test wants it to, in the place of an eventscache."""
+"""A server that answers as a test decides, in place of an eventscache."""
 
 import asyncio
 import re
