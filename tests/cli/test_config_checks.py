@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import run
+from tests.support.command import run, run_afresh
 
 FILES = {
     "jitsus.yaml": "server: {admin_token: '${env.ADMIN|demo___please_provide_value_in_production___}'}",
@@ -43,7 +43,8 @@ def test_both_refuse_with_the_same_line(
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     options = [str(tmp_path / option) if option in FILES else option for option in options]
-    served, shown = (run(command, *options, **environ) for command in ("serve", "config"))
+    run_command = run_afresh if "AIOHTTP_NO_EXTENSIONS" in environ else run  # it counts when aiohttp is imported
+    served, shown = (run_command(command, *options, **environ) for command in ("serve", "config"))
     assert (served.returncode, shown.returncode) == (2, 2)
     assert served.stderr == shown.stderr
     assert served.stderr.count("\n") == 1
