@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -110,8 +111,8 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         # A blank body has nothing to show.
         await keep_malformed(context.cache, default if body else None, body, str(fault), max_bytes=max_bytes)
         raise HttpError(400, "malformed_body", f"the body cannot be read: {fault}") from None
-    context.cache.ledger.reject(len(parsed.errors))
-    errors = {"errors": [{"index": index, "message": message} for index, message in parsed.errors]}
+    context.cache.ledger.reject(len(parsed.errors) + parsed.errors_omitted)
+    errors = _errors(parsed)
     if parsed.errors and not parsed.records:
         raise HttpError(400, "no_valid_record", "no record is valid; errors says why for each", fields=errors)
     counts = {"received": len(parsed.records)}
@@ -127,6 +128,14 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
     if parsed.errors:
         return json_response({"status": "ok", **counts, **errors}, status)
     return prebuilt_response(request, msgspec.json.encode({"status": "ok", **counts}), status=status)
+
+
+def _errors(parsed: Parsed) -> dict[str, Any]:
+    """Return what an answer says of the invalid records."""
+    errors: dict[str, Any] = {"errors": [{"index": index, "message": message} for index, message in parsed.errors]}
+    if parsed.errors_omitted:
+        errors["errors_omitted"] = parsed.errors_omitted
+    return errors
 
 
 def _parser(request: web.BaseRequest) -> Parser:
