@@ -28,6 +28,7 @@ from eventscache.uid import uids
 _log = structlog.get_logger()
 
 _DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the queue is full"}
+_CLEARED_TOGETHER = 500
 
 
 class EventPage(NamedTuple):
@@ -337,6 +338,23 @@ class EventsCache:
         cleared = await self._storage.clear(stream, reset=reset)
         if reset:
             self.queue.end_cooldowns(stream)
+        return cleared
+
+    async def clear_many(self, streams: Sequence[Stream], *, reset: bool = False) -> int:
+        """Clear streams as `clear` does, and return how many events there were in all. Raises `StorageUnavailable`.
+
+        After an error some of them are cleared.
+        """
+        if not self._enabled:
+            return 0
+        cleared = 0
+        for first in range(0, len(streams), _CLEARED_TOGETHER):
+            some = streams[first : first + _CLEARED_TOGETHER]
+            await asyncio.gather(*(self.queue.flush(stream, self._storage_timeout_seconds) for stream in some))
+            cleared += await self._storage.clear_many(some, reset=reset)
+            if reset:
+                for stream in some:
+                    self.queue.end_cooldowns(stream)
         return cleared
 
     async def check(self) -> None:

@@ -205,9 +205,7 @@ async def delete_events(context: Context, request: web.BaseRequest) -> web.Respo
         streams = [Stream(namespace, stream_id) for stream_id in ids]
     else:
         raise HttpError(400, "invalid_parameter", "ids is required parameter, or all=true for the whole namespace")
-    cleared = 0
-    for stream in streams:
-        cleared += await context.cache.clear(stream, reset=reset)
+    cleared = await context.cache.clear_many(streams, reset=reset)
     return json_response({"status": "ok", "cleared": cleared})
 
 

@@ -1,6 +1,7 @@
 """How a Redis is called: it fails at once while the server is away, and a write is never left half done."""
 
 import asyncio
+from typing import Any
 
 import fakeredis
 import pytest
@@ -9,11 +10,13 @@ from eventscache.errors import StorageUnavailable
 from eventscache.storage.messages import Query
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
+from eventscache.storage.redis.clearing import STREAMS_PER_CALL, Clearing
 from eventscache.storage.redis.node import Node
 from eventscache.storage.redis.topology import SingleServer
 from eventscache.stream import Namespace, Stream
 from eventscache.testing import Writer, payloads, success
 from tests.support.fault_proxy import FaultProxy
+from tests.support.redis_server import RedisServer
 
 TOKEN = Stream(Namespace.TOKEN, "key")
 
@@ -99,3 +102,35 @@ async def test_garbage_from_a_server_is_an_outage(fault_proxy: FaultProxy) -> No
                 break
             except StorageUnavailable:
                 await asyncio.sleep(0)
+
+
+class CountedCalls(SingleServer):
+    """Counts the writes, each of which is at least one round trip."""
+
+    writes = 0
+
+    async def write(self, *arguments: Any, **named: Any) -> Any:
+        self.writes += 1
+        return await super().write(*arguments, **named)
+
+
+@pytest.mark.parametrize("streams", [1000, 2000])
+async def test_many_streams_are_cleared_with_a_call_for_each_hundred(redis_server: RedisServer, streams: int) -> None:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(timeout_seconds=60)) as storage:
+        names = [Stream(Namespace.TOKEN, f"key {number}") for number in range(streams)]
+        await storage.insert_many([Writer(storage, stream).batch(success(b"x")) for stream in names])
+        await storage.clear(TOKEN)  # so that the server knows the script
+        calls = CountedCalls(storage._topology.client, 5, 60)
+        clearing = Clearing(calls, storage._keys)
+        assert await clearing.clear_many(names, reset=False) == streams
+        assert calls.writes == streams / STREAMS_PER_CALL
+        await storage.erase()
+
+
+async def test_streams_are_cleared_on_a_server_that_does_not_know_the_script(redis_server: RedisServer) -> None:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(timeout_seconds=60)) as storage:
+        names = [Stream(Namespace.TOKEN, f"key {number}") for number in range(150)]
+        await storage.insert_many([Writer(storage, stream).batch(success(b"x")) for stream in names])
+        redis_server.ask("SCRIPT", "FLUSH")
+        assert await storage.clear_many(names) == 150
+        await storage.erase()
