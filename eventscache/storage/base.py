@@ -65,8 +65,8 @@ class Storage(abc.ABC):
         Counts the events that were limited earlier, decides for both collections, gives each admitted event the next
         number of the stream, stores it in front, trims the collections that admitted something to `size`, counts the
         limited events, renews the expiry. The same writer and number again get the first answer, `retry_after_us`
-        less the time since, and change nothing, activity and expiry included. Raises `TooManyStreams` as described at
-        `Batch.may_evict`; an expired stream always makes room.
+        less the time since, and change nothing, activity and expiry included. Raises `TooManyStreams` and
+        `UnknownStream` as described at `Batch`; an expired stream always makes room, and is new.
         """
 
     async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:

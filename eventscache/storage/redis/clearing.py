@@ -1,9 +1,9 @@
-"""Removes the events of streams: of one with a call, of many with a pipeline for some hundred of them."""
+"""Removes the events of streams: of one with a call, of many with a pipeline for each hundred of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from eventscache.storage.redis.keys import Keys
+from eventscache.storage.redis.script_calls import ScriptCall, run_script, run_script_many
 from eventscache.storage.redis.scripts import Script
 from eventscache.storage.redis.topology import Topology
 from eventscache.stream import Stream
@@ -21,13 +21,7 @@ class Clearing:
 
     async def clear(self, stream: Stream, *, reset: bool) -> int:
         """Clear a stream; return how many events there were."""
-        keys = self._keys.all(stream)
-        cleared: int = await self._topology.write(
-            keys[0],
-            lambda: self._script(self._topology.client, keys, [int(reset)]),
-            ambiguous=False,
-            frees_memory=True,
-        )
+        cleared: int = await run_script(self._topology, self._script, self._call(stream, reset=reset))
         return cleared
 
     async def clear_many(self, streams: Sequence[Stream], *, reset: bool) -> int:
@@ -40,20 +34,12 @@ class Clearing:
 
     async def _clear_together(self, streams: Sequence[Stream], *, reset: bool) -> int:
         """Clear some streams of one server."""
+        calls = [self._call(stream, reset=reset) for stream in streams]
+        cleared = 0
+        for stream, reply in zip(streams, await run_script_many(self._topology, self._script, calls), strict=True):
+            # One that failed is cleared again by itself, which succeeds or gives the error.
+            cleared += reply if isinstance(reply, int) else await self.clear(stream, reset=reset)
+        return cleared
 
-        def run_pipeline() -> Any:
-            pipeline = self._topology.client.pipeline(transaction=False)
-            for stream in streams:
-                self._script.enqueue(pipeline, self._keys.all(stream), [int(reset)])
-            return pipeline.execute(raise_on_error=False)
-
-        key = self._keys.key(streams[0], "state")
-        replies = await self._topology.write(key, run_pipeline, ambiguous=False, frees_memory=True)
-        return sum(
-            [
-                # One that failed is cleared again by itself, which succeeds or gives the error: the server may not
-                # have known the script.
-                reply if isinstance(reply, int) else await self.clear(stream, reset=reset)
-                for stream, reply in zip(streams, replies, strict=True)
-            ]
-        )
+    def _call(self, stream: Stream, *, reset: bool) -> ScriptCall:
+        return ScriptCall(self._keys.all(stream), [int(reset)])

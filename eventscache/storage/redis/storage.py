@@ -141,8 +141,9 @@ class RedisStorage(Storage):
         answer, created = admission(reply)
         if created and not registered:  # another process evicted the stream since this one registered it
             self._registry.mark_unregistered(batch.stream)
+            again = msgspec.structs.replace(batch, trusted=True, may_begin=True)
             with contextlib.suppress(StorageError):  # the events are stored; the next batch registers it
-                await self._registry.register(msgspec.structs.replace(batch, may_evict=True), self._expiry_ms(batch))
+                await self._registry.register(again, self._expiry_ms(batch))
         return answer
 
     async def fetch(self, stream: Stream, query: Query) -> Page:
