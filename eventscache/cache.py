@@ -18,6 +18,7 @@ from eventscache.event import Event
 from eventscache.masking.mask import Mask
 from eventscache.masking.masking_thread import MaskingThread, are_short, originals_are_short
 from eventscache.query.filter import EventFilter
+from eventscache.query.turns import Turns, Work
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import UNLIMITED, Offer, Page, Query, Quota, StreamInfo
 from eventscache.stream import Namespace, Status, Stream
@@ -27,6 +28,7 @@ from eventscache.uid import uids
 _log = structlog.get_logger()
 
 _DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the queue is full"}
+_CLEARED_TOGETHER = 500
 
 
 class EventPage(NamedTuple):
@@ -60,6 +62,7 @@ class EventsCache:
         self.quota = quota
         self.ledger = Ledger()
         self.unreadable = 0
+        self.turns = Turns()
         self.queue = Queue(
             storage,
             self.ledger,
@@ -291,15 +294,16 @@ class EventsCache:
         if not self._enabled:
             return EventPage([], 0, 0)
         await self.queue.flush(stream, self._storage_timeout_seconds)
+        work = Work(self.turns)
         if event_filter is None:
             page = await self._storage.fetch(stream, query)
-            return EventPage(self._read(page), page.total, page.limited)
+            return EventPage(await self._read(page, work), page.total, page.limited)
         page = await self._storage.fetch(stream, Query(query.status, limit=UNLIMITED))
-        matching = [(sequence, event) for sequence, event in self._read(page) if event_filter.matches(event)]
+        matching = await self._matching(page, event_filter, work)
         in_range = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
         return EventPage(in_range[: query.limit], len(matching), page.limited)
 
-    def _read(self, page: Page) -> list[tuple[int, Event]]:
+    async def _read(self, page: Page, work: Work) -> list[tuple[int, Event]]:
         self.unreadable += page.unreadable
         events = []
         for entry in page.entries:
@@ -307,7 +311,16 @@ class EventsCache:
                 events.append((entry.sequence, Event.unpack(entry.event)))
             except InvalidEvent:
                 self.unreadable += 1
+            await work.spend(len(entry.event))
         return events
+
+    async def _matching(self, page: Page, event_filter: EventFilter, work: Work) -> list[tuple[int, Event]]:
+        matching = []
+        for sequence, event in await self._read(page, work):
+            if event_filter.matches(event):
+                matching.append((sequence, event))
+            await work.spend(event.size_bytes)
+        return matching
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """Return the known streams, most recently active first, at most `limit`. Raises `StorageUnavailable`."""
@@ -325,6 +338,23 @@ class EventsCache:
         cleared = await self._storage.clear(stream, reset=reset)
         if reset:
             self.queue.end_cooldowns(stream)
+        return cleared
+
+    async def clear_many(self, streams: Sequence[Stream], *, reset: bool = False) -> int:
+        """Clear streams as `clear` does, and return how many events there were in all. Raises `StorageUnavailable`.
+
+        After an error some of them are cleared.
+        """
+        if not self._enabled:
+            return 0
+        cleared = 0
+        for first in range(0, len(streams), _CLEARED_TOGETHER):
+            some = streams[first : first + _CLEARED_TOGETHER]
+            await asyncio.gather(*(self.queue.flush(stream, self._storage_timeout_seconds) for stream in some))
+            cleared += await self._storage.clear_many(some, reset=reset)
+            if reset:
+                for stream in some:
+                    self.queue.end_cooldowns(stream)
         return cleared
 
     async def check(self) -> None:

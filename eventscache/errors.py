@@ -21,6 +21,10 @@ class TooManyStreams(StorageError):
     """The stream is new, there are already `max_streams`, and the batch may not evict one."""
 
 
+class UnknownStream(StorageError):
+    """The stream is new, and the batch may not begin one."""
+
+
 class StorageUnavailable(StorageError):
     """The storage did not answer; the same call can be retried.
 

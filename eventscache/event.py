@@ -78,6 +78,11 @@ class Event(msgspec.Struct, array_like=True):
             return Status.ERROR
         return Status.SKIP if self.skip else Status.SUCCESS
 
+    @property
+    def size_bytes(self) -> int:
+        """About how many bytes its JSON form has."""
+        return len(self.original) + len(self.success) + len(self.malformed) + len(self.error) + len(self.skip)
+
     def pack(self) -> bytes:
         """Return the MessagePack array of all fields in the order of the class; without the last two if both are None.
 

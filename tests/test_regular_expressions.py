@@ -46,6 +46,7 @@ WHY = {
     "ingest.json.go:_STRING_OR_NO_NUMBER": TOKENS,
     "ingest.json.strict:_STRING": TOKENS,
     "ingest.json.strict:_TOKEN": BOUNDED,
+    "ingest.native:_BLANK": BOUNDED,
     "live.cursor:_CURSOR": ANCHORED,
     "live.cursor:_PARTS": TOKENS,
     "logs:hide_secrets": OURS,

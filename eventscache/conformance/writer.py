@@ -30,10 +30,13 @@ class Writer:
         *,
         all: Unsent = Unsent(),
         error: Unsent = Unsent(),
-        may_evict: bool = True,
+        trusted: bool = True,
+        may_begin: bool = True,
     ) -> Batch:
         """Return the next batch."""
-        return Batch(self.stream, self.quota, self._name, next(self._numbers), tuple(offers), all, error, may_evict)
+        return Batch(
+            self.stream, self.quota, self._name, next(self._numbers), tuple(offers), all, error, trusted, may_begin
+        )
 
     async def insert(self, offers: Iterable[Offer] = (), **batch: Any) -> Admission:
         """Insert the next batch; the keywords are those of `batch`."""

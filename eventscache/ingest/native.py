@@ -1,8 +1,10 @@
 """Native records: events as a GET of the cache returns them, in JSON, newline-delimited JSON or MessagePack."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, Any
 
 import msgpack
@@ -12,14 +14,16 @@ from eventscache.errors import InvalidEvent
 from eventscache.event import Event, Response
 from eventscache.ingest import malformed
 from eventscache.ingest.json import scan, strict
-from eventscache.ingest.limits import Limits
-from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.limits import BatchTooLarge, Limits
+from eventscache.ingest.parsed import MAX_ERRORS, Parsed
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import parse_time
 
 _MSGPACK_BYTES_PER_BYTE = 9  # a number of nine bytes can be a digit in JSON
 _ARRAYS = {bytes([first]) for first in (*range(0x90, 0xA0), 0xDC, 0xDD)}
 _NULL = msgspec.Raw(b"null")
+_MAX_REASON_LENGTH = 500
+_BLANK = re.compile(rb"\s{1,65536}")  # so many at a time, for other threads have no turn meanwhile
 _STATUS = msgspec.Meta(ge=0, le=999)
 _ATTEMPT = msgspec.Meta(ge=0, le=2**31 - 1)
 
@@ -86,10 +90,26 @@ def _levels(limits: Limits) -> int:
 
 def parse_ndjson(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
     """Parse a record per line; blank lines are skipped, and a line that is not JSON is an invalid record."""
-    lines = [line for line in body.split(b"\n") if line.strip()]
+    lines = [*islice(_lines(body), limits.max_batch + 1)]
     if not lines:
         raise InvalidEvent("the body is empty")
+    if len(lines) > limits.max_batch:
+        raise BatchTooLarge(f"more than {limits.max_batch} records in one body; no more are allowed")
     return _parse(lines, default, limits, len(lines))
+
+
+def _lines(body: bytes) -> Iterator[bytes]:
+    """Yield the lines that are not blank. What is blank costs no memory, and a line is cut out when it is asked for."""
+    start = 0
+    while start < len(body):
+        if blank := _BLANK.match(body, start):
+            start = blank.end()
+        else:
+            end = body.find(b"\n", start)
+            if end < 0:
+                end = len(body)
+            yield body[start:end]
+            start = end
 
 
 def parse_msgpack(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
@@ -168,6 +188,15 @@ def _parse(
     limits.check_count(count, "records")
     good: list[tuple[Stream, Event]] = []
     errors: list[tuple[int, str]] = []
+    omitted = 0
+
+    def reject(index: int, reason: str) -> None:
+        nonlocal omitted
+        if len(errors) < MAX_ERRORS:
+            errors.append((index, reason[:_MAX_REASON_LENGTH]))
+        else:
+            omitted += 1
+
     for index, record in enumerate(records):
         try:
             if isinstance(record, tuple):
@@ -177,10 +206,10 @@ def _parse(
             else:
                 raise record
         except msgspec.ValidationError as fault:
-            errors.append((index, _told(str(fault), hints=len(errors) < _MOST_HINTS)))
+            reject(index, _told(str(fault), hints=len(errors) < _MOST_HINTS))
         except InvalidEvent as fault:
-            errors.append((index, str(fault)))
-    return Parsed((), good, errors)
+            reject(index, str(fault))
+    return Parsed((), good, errors, omitted)
 
 
 def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:

@@ -1,11 +1,14 @@
 """What every parser takes and returns, whatever its format."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from eventscache.event import Event
 from eventscache.ingest.limits import Limits
 from eventscache.stream import Stream
+
+MAX_ERRORS: Final = 100
+"""How many invalid records of one body are named: an answer is not much larger than what was asked."""
 
 
 class Parsed(NamedTuple):
@@ -13,12 +16,14 @@ class Parsed(NamedTuple):
 
     `originals` are events of the default stream of which only the original is known, as bytes of JSON objects; they
     may be cut out of the body only when they are read. `records` are events with all their fields and their streams.
-    `errors` has the index and the reason of each record that is invalid.
+    `errors` has the index and the reason of the first `MAX_ERRORS` records that are invalid, and `errors_omitted`
+    counts the others.
     """
 
     originals: Sequence[bytes] = ()
     records: Sequence[tuple[Stream, Event]] = ()
     errors: Sequence[tuple[int, str]] = ()
+    errors_omitted: int = 0
 
 
 Parser = Callable[[bytes, Stream | None, Limits], Parsed]

@@ -7,10 +7,11 @@ from eventscache.errors import StorageError
 from eventscache.live.cursor import START, Cursor, Position
 from eventscache.live.followed_streams import FollowedStreams
 from eventscache.live.messages import Message
-from eventscache.live.outbox import Outbox
+from eventscache.live.outbox import FilteredOut, Outbox
 from eventscache.live.poller import Pollers
 from eventscache.live.stream_filter import StreamFilter
-from eventscache.live.tail import Tail
+from eventscache.live.tail import LiveEvent, Tail
+from eventscache.query.turns import Work
 from eventscache.storage.messages import Query
 from eventscache.stream import Stream
 
@@ -40,6 +41,7 @@ class CatchUp:
         self._positions = outbox.positions
         self._cursor = cursor
         self._history = history
+        self._work = Work(pollers.cache.turns)
 
     async def messages(self) -> AsyncIterator[Message]:
         """Follow the streams of the filter, and no others; yield the events from before of new ones.
@@ -98,7 +100,9 @@ class CatchUp:
             changes = await tail.poll()
         if tail.position and tail.position.empty:
             self._positions.move(stream, tail.position)
+        sizes = iter([live_event.size_bytes for live_event in changes.events])
         for entry in self._outbox.entries(stream, changes):
+            await self._work.spend(next(sizes) if isinstance(entry, LiveEvent | FilteredOut) else 0)
             if self._outbox.closed:
                 return
             if message := self._outbox.message(entry):

@@ -8,6 +8,7 @@ import structlog
 from eventscache.cache import EventsCache
 from eventscache.errors import StorageError
 from eventscache.live.tail import NO_CHANGES, Changes, Tail
+from eventscache.query.turns import Work
 from eventscache.stream import Stream
 
 _log = structlog.get_logger()
@@ -36,6 +37,7 @@ class CollectionPoller:
         self.users = 0
         self.arrived = 0
         self.unavailable = False
+        self._work = Work(cache.turns)
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
@@ -50,9 +52,16 @@ class CollectionPoller:
             changes = await self.tail.poll()
             self.arrived += changes.arrived
             if changes is not NO_CHANGES:
-                for listener in self.listeners:
-                    listener.on_changes(self.stream, changes)
+                await self._tell(changes)
         self.unavailable = False
+
+    async def _tell(self, changes: Changes) -> None:
+        """Give changes to all who listen now; who begins to meanwhile has read them from the storage."""
+        size_bytes = sum(live_event.size_bytes for live_event in changes.events)
+        for listener in [*self.listeners]:
+            if listener in self.listeners:
+                listener.on_changes(self.stream, changes)
+                await self._work.spend(size_bytes)
 
     def fail(self) -> None:
         """Note that a poll failed, and let all listeners know."""

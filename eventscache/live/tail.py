@@ -48,8 +48,7 @@ class LiveEvent:
     @property
     def size_bytes(self) -> int:
         """About how many bytes it takes."""
-        event = self.event
-        return len(event.original) + len(event.success) + len(event.malformed) + len(event.error) + _OBJECT_BYTES
+        return self.event.size_bytes + _OBJECT_BYTES
 
 
 class Changes(NamedTuple):

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Self
 
 from eventscache.clock import MICROSECONDS, unix_us
-from eventscache.errors import ConfigError, TooManyStreams
+from eventscache.errors import ConfigError, TooManyStreams, UnknownStream
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Entry, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions, expiry_seconds
@@ -21,12 +21,13 @@ _LOGGED_BYTES = 50
 class _StoredStream:
     """The state and the events of one stream."""
 
-    __slots__ = ("all", "error", "event_bytes", "expiry_us", "last_insert", "state")
+    __slots__ = ("all", "error", "event_bytes", "expiry_us", "last_insert", "state", "trusted")
 
     def __init__(self) -> None:
         self.state = StreamState()
         self.expiry_us = 0
         self.last_insert = 0  # the number of the last insert into this stream, among all inserts of the storage
+        self.trusted = False
         self.event_bytes = 0
         self.all: deque[Entry] = deque()  # newest first, like `error`
         self.error: deque[Entry] = deque()
@@ -72,7 +73,7 @@ class _StoredStream:
 
 
 class MemoryStorage(Storage):
-    """Keeps streams in this process; evicts the least recently active ones when it is full."""
+    """Keeps streams in this process; when it is full, evicts the least recently active ones, trusted ones last."""
 
     multiprocess = False
 
@@ -81,6 +82,8 @@ class MemoryStorage(Storage):
         self._now = self._options.now or unix_us
         # By id, least recently active first.
         self._streams: dict[Namespace, OrderedDict[str, _StoredStream]] = {name: OrderedDict() for name in Namespace}
+        # Those that are not trusted, least recently active first.
+        self._untrusted: OrderedDict[Stream, _StoredStream] = OrderedDict()
         self._bytes = 0
         self._inserts = 0
         self._largest_size = 0
@@ -104,6 +107,8 @@ class MemoryStorage(Storage):
             return answer
         stored = stored or self._create(batch, now_us)
         known.move_to_end(batch.stream.id)
+        if not stored.trusted:
+            self._note_trust(batch, stored)
         stored.expiry_us = expiry_seconds(self._options.ttl_seconds, batch.quota) * MICROSECONDS
         self._largest_size = max(self._largest_size, batch.quota.size)
         self._inserts += 1
@@ -111,8 +116,17 @@ class MemoryStorage(Storage):
         before = stored.bytes
         admission = stored.insert(batch, now_us)
         self._bytes += stored.bytes - before
-        self._evict_beyond_bytes(stored)
+        if self._bytes > self._options.memory_bytes:
+            self._evict_beyond_bytes(batch.stream, stored)
         return admission
+
+    def _note_trust(self, batch: Batch, stored: _StoredStream) -> None:
+        if batch.trusted:
+            stored.trusted = True
+            self._untrusted.pop(batch.stream, None)
+        else:
+            self._untrusted[batch.stream] = stored
+            self._untrusted.move_to_end(batch.stream)
 
     def _find(self, stream: Stream, now_us: int) -> _StoredStream | None:
         stored = self._streams[stream.namespace].get(stream.id)
@@ -122,18 +136,27 @@ class MemoryStorage(Storage):
         return stored
 
     def _create(self, batch: Batch, now_us: int) -> _StoredStream:
+        if not batch.may_begin:
+            raise UnknownStream("the stream is new, and the batch may not begin one")
         known = self._streams[batch.stream.namespace]
+        if not batch.trusted and not self._has_bytes_for_untrusted():
+            raise TooManyStreams("the memory is full, and no more streams are allowed")
         if len(known) >= self._options.max_streams:
             stream_id, oldest = next(iter(known.items()))
-            if not batch.may_evict and oldest.expires_us > now_us:
+            if not batch.trusted and oldest.expires_us > now_us:
                 raise TooManyStreams(f"there are {len(known)} streams, and eventscache.max_streams allows no more")
             self._drop(Stream(batch.stream.namespace, stream_id))
         stored = known[batch.stream.id] = _StoredStream()
         self._bytes += stored.bytes
         return stored
 
+    def _has_bytes_for_untrusted(self) -> bool:
+        """Whether there are bytes for one more stream, or streams that leave for one that is not trusted."""
+        return bool(self._untrusted) or self._bytes + _STREAM_BYTES <= self._options.memory_bytes
+
     def _drop(self, stream: Stream) -> None:
         self._bytes -= self._streams[stream.namespace].pop(stream.id).bytes
+        self._untrusted.pop(stream, None)
 
     def _least_recently_active(self) -> Stream | None:
         heads = [(next(iter(known.items())), name) for name, known in self._streams.items() if known]
@@ -143,18 +166,21 @@ class MemoryStorage(Storage):
         (stream_id, _), name = min(heads, key=lambda head: head[0][1].last_insert)
         return Stream(name, stream_id)
 
-    def _evict_beyond_bytes(self, active: _StoredStream) -> None:
-        """Evict the least recently active streams, then trim the active one if it alone is too large."""
-        while self._bytes > self._options.memory_bytes and (oldest := self._least_recently_active()):
-            stored = self._streams[oldest.namespace][oldest.id]
-            if stored is not active:
-                self._drop(oldest)
-            elif active.all or active.error:
-                before = active.bytes
-                active.trim(max(len(active.all), len(active.error)) - 1)
-                self._bytes += active.bytes - before
+    def _evict_beyond_bytes(self, active: Stream, stored: _StoredStream) -> None:
+        """Evict streams as `_next_to_leave` says, and trim the active one when that is its turn."""
+        while self._bytes > self._options.memory_bytes and (stream := self._next_to_leave()):
+            if stream != active:
+                self._drop(stream)
+            elif stored.all or stored.error:
+                before = stored.bytes
+                stored.trim(max(len(stored.all), len(stored.error)) - 1)
+                self._bytes += stored.bytes - before
             else:
                 return
+
+    def _next_to_leave(self) -> Stream | None:
+        """Return the least recently active stream of those that are not trusted, or else of all."""
+        return next(iter(self._untrusted), None) or self._least_recently_active()
 
     async def fetch(self, stream: Stream, query: Query) -> Page:
         """See `Storage.fetch`."""
@@ -196,6 +222,7 @@ class MemoryStorage(Storage):
         """See `Storage.erase`."""
         for known in self._streams.values():
             known.clear()
+        self._untrusted.clear()
         self._bytes = 0
 
     async def trim(self, size: int) -> float:

@@ -62,8 +62,13 @@ class Batch(msgspec.Struct, frozen=True):
     """Events of one stream, offered at one instant, oldest first.
 
     `writer` names one run of one process, and `number` grows with each of its batches: the two make a batch
-    idempotent, like Kafka's producer id and sequence. If there are `max_streams` already and it `may_evict`,
-    a new stream evicts the least recently active one; else `TooManyStreams` is raised.
+    idempotent, like Kafka's producer id and sequence.
+
+    A batch is `trusted` if somebody known vouches for its stream, and so is a stream from its first trusted batch on.
+    If there are `max_streams` already, a trusted new stream evicts the least recently active one, and another one
+    raises `TooManyStreams`. A storage that is bounded in bytes evicts streams that are not trusted before those that
+    are, and none that is trusted for one that is not. A new stream raises `UnknownStream` unless the batch `may_begin`
+    one.
     """
 
     stream: Stream
@@ -73,7 +78,8 @@ class Batch(msgspec.Struct, frozen=True):
     offers: Sequence[Offer] = ()
     all: Unsent = Unsent()
     error: Unsent = Unsent()
-    may_evict: bool = True
+    trusted: bool = True
+    may_begin: bool = True
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False, array_like=True):

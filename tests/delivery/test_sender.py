@@ -180,10 +180,10 @@ async def test_untrusted_events_may_not_evict_a_stream() -> None:
     async with opened() as bench:
         bench.cache.offer([(TOKEN, Event(original=b"{}"))], trusted=False)
         await bench.settled()
-        assert not bench.storage.batches[0].may_evict
+        assert not bench.storage.batches[0].trusted
         bench.offer()
         await bench.settled()
-        assert bench.storage.batches[1].may_evict
+        assert bench.storage.batches[1].trusted
 
 
 @pytest.mark.parametrize("turns", range(12))

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from eventscache.clock import MICROSECONDS
+from eventscache.errors import TooManyStreams
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import WRITER_HORIZON_US, Query, Quota
 from eventscache.storage.options import StorageOptions
@@ -62,6 +63,53 @@ async def test_an_active_stream_is_not_evicted_when_the_clock_steps_back(clock: 
     await writer(storage, "active", Namespace.DESTINATION).insert(success(b"x" * 600_000))
     assert await names(storage) == []
     assert await names(storage, Namespace.DESTINATION) == ["active"]
+
+
+async def test_streams_that_are_not_trusted_leave_first_when_the_bytes_are_used_up(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
+    large = success(b"x" * 300_000)
+    await writer(storage, "trusted").insert(large)
+    await writer(storage, "stranger").insert(large, trusted=False)
+    await writer(storage, "late", Namespace.DESTINATION).insert(large, trusted=False)
+    await writer(storage, "stranger").insert(success(b"y"), trusted=False)
+    await writer(storage, "new").insert(large)
+    assert await names(storage) == ["new", "stranger", "trusted"]
+    assert await names(storage, Namespace.DESTINATION) == []
+    await writer(storage, "newer").insert(large)
+    assert await names(storage) == ["newer", "new", "trusted"]
+    # When only trusted ones are left, the least recently active of these leaves.
+    await writer(storage, "newest").insert(large)
+    assert await names(storage) == ["newest", "newer", "new"]
+
+
+async def test_a_stream_becomes_trusted_by_a_trusted_batch(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
+    large = success(b"x" * 300_000)
+    for name in ("a", "b", "c"):
+        await writer(storage, name).insert(large, trusted=False)
+    await writer(storage, "a").insert(success(b"y"))
+    await writer(storage, "a").insert(success(b"z"), trusted=False)
+    await writer(storage, "d").insert(large)
+    assert await names(storage) == ["d", "a", "c"]
+
+
+async def test_a_stream_that_is_not_trusted_takes_no_bytes_from_those_that_are(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
+    for name in ("a", "b", "c"):
+        await writer(storage, name).insert(success(b"x" * 300_000))
+    stranger = writer(storage, "stranger")
+    for number in range(50):
+        await stranger.insert(error(b"%d" % number + b"x" * 60_000), trusted=False)
+    assert await names(storage) == ["stranger", "c", "b", "a"]
+    (entry,) = (await stranger.fetch()).entries
+    assert entry.event.startswith(b"49x")
+    # One that is new finds room as long as others leave for it, and is an error else.
+    await writer(storage, "another").insert(success(b"x" * 60_000), trusted=False)
+    assert await names(storage) == ["another", "c", "b", "a"]
+    await writer(storage, "full").insert(success(b"x" * (MIB - storage._bytes + 59_000)))
+    assert await names(storage) == ["full", "c", "b", "a"]
+    with pytest.raises(TooManyStreams, match="memory is full"):
+        await stranger.insert(success(b"x"), trusted=False)
 
 
 async def test_all_bytes_are_free_again_when_all_streams_are_gone(clock: ManualClock) -> None:

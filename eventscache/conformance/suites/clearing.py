@@ -36,6 +36,25 @@ class ClearingSuite(SuiteBase):
             assert page.limited == 0
             assert page.entries[0].sequence == 20
 
+    async def test_many_streams_are_cleared_as_each_is(self) -> None:
+        async with self.storage(self.options()) as storage:
+            writers = [self.writer(storage, f"key {number}") for number in range(150)]
+            for writer in writers:
+                await writer.insert([*success(b"1"), *error(b"2")])
+            full, kept = writers[0], self.writer(storage, "kept")
+            await full.insert(success(*numbered(10)))
+            await kept.insert(success(b"x"))
+            unknown = self.writer(storage, "nobody")
+            assert await storage.clear_many([writer.stream for writer in (*writers, unknown)]) == 300 + 8
+            assert [(await writer.fetch()).total for writer in (*writers, kept)] == [0] * 150 + [1]
+            assert await storage.clear_many([writer.stream for writer in writers]) == 0
+            assert await storage.clear_many([]) == 0
+            # The limiters and the numbers stay, unless they are reset.
+            assert (await self.decide(full, 1)).admitted == 0
+            assert await storage.clear_many([full.stream, writers[1].stream], reset=True) == 0
+            assert (await self.decide(full, 10)).admitted == 10
+            assert (await full.fetch()).entries[0].sequence == 20
+
     async def test_trimming_cuts_idle_streams_to_a_lowered_size(self) -> None:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage)

@@ -41,7 +41,7 @@ class ConcurrencySuite(SuiteBase):
             for answer in await storage.insert_many([older, newer]):
                 assert admission_of(answer).all == Decision(1, 0)
             failed, stored, again = await storage.insert_many(
-                [new.batch(success(b"x"), may_evict=False), old.batch(success(b"y")), newer]
+                [new.batch(success(b"x"), trusted=False), old.batch(success(b"y")), newer]
             )
             assert isinstance(failed, TooManyStreams)
             assert admission_of(stored).all == Decision(1, 0)

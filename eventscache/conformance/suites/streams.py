@@ -2,9 +2,9 @@
 
 from eventscache.conformance.events import error, numbered, payloads, success
 from eventscache.conformance.suites.base import MINUTE_US, SuiteBase
-from eventscache.conformance.writer import DEFAULT_QUOTA, Writer
-from eventscache.errors import TooManyStreams
-from eventscache.storage.messages import Query
+from eventscache.conformance.writer import DEFAULT_QUOTA, Writer, admission_of
+from eventscache.errors import TooManyStreams, UnknownStream
+from eventscache.storage.messages import Decision, Query
 from eventscache.stream import Namespace, Stream
 
 
@@ -78,15 +78,57 @@ class StreamsSuite(SuiteBase):
             assert (await busy.fetch()).total == DEFAULT_QUOTA.size
             assert busy.stream in {info.stream for info in await storage.streams(Namespace.TOKEN)}
 
+    async def test_a_new_stream_that_may_not_begin_is_an_error_and_leaves_no_trace(self) -> None:
+        async with self.storage(self.options(max_streams=2)) as storage:
+            new, other = self.writer(storage, "new"), self.writer(storage, "other")
+            refused = new.batch(success(b"x"), may_begin=False)
+            for batch in (refused, new.batch(error(b"x"), trusted=False, may_begin=False)):
+                try:
+                    await storage.insert(batch)
+                except UnknownStream:
+                    pass
+                else:
+                    raise AssertionError("a stream began that may not begin")
+            assert await storage.streams(Namespace.TOKEN) == []
+            answers = await storage.insert_many([new.batch(may_begin=False), other.batch(success(b"y"))])
+            assert isinstance(answers[0], UnknownStream)
+            assert admission_of(answers[1]).all == Decision(1, 0)
+            # The same writer may begin it later, and then it is known.
+            for number in range(2):
+                assert (await new.insert(success(b"%d" % number))).all == Decision(1, 0)
+                known = await storage.insert(new.batch(success(b"again"), may_begin=False))
+                assert known.all == Decision(1, 0)
+            assert payloads(await new.fetch()) == [b"again", b"1", b"again", b"0"]
+            # It evicts no stream either.
+            last = self.writer(storage, "last")
+            answers = await storage.insert_many(
+                [last.batch(success(b"x"), may_begin=False), other.batch(success(b"z"), may_begin=False)]
+            )
+            assert isinstance(answers[0], UnknownStream)
+            assert admission_of(answers[1]).all == Decision(1, 0)
+
+    async def test_many_new_streams_at_once_evict_the_least_recently_active_ones(self) -> None:
+        async with self.storage(self.options(max_streams=40)) as storage:
+            old = [self.writer(storage, f"old {number}") for number in range(40)]
+            for writer in old:
+                self.clock.advance(1000)
+                await writer.insert(success(b"x"))
+            new = [self.writer(storage, f"new {number}") for number in range(30)]
+            for answer in await storage.insert_many([writer.batch(success(b"y")) for writer in new]):
+                assert admission_of(answer).all == Decision(1, 0)
+            known = {info.stream for info in await storage.streams(Namespace.TOKEN)}
+            assert known == {writer.stream for writer in (*old[30:], *new)}
+            assert [(await writer.fetch()).total for writer in old] == [0] * 30 + [1] * 10
+
     async def test_a_new_stream_that_may_not_evict_is_an_error(self) -> None:
         async with self.storage(self.options(max_streams=1)) as storage:
             await self.writer(storage, "a").insert(success(b"x"))
             try:
-                await storage.insert(self.writer(storage, "b").batch(success(b"y"), may_evict=False))
+                await storage.insert(self.writer(storage, "b").batch(success(b"y"), trusted=False))
             except TooManyStreams:
                 pass
             else:
                 raise AssertionError("there are more streams than max_streams")
-            again = self.writer(storage, "a").batch(success(b"z"), may_evict=False)
+            again = self.writer(storage, "a").batch(success(b"z"), trusted=False)
             assert (await storage.insert(again)).all is not None
             assert (await self.writer(storage, "b").fetch()).entries == []

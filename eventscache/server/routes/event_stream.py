@@ -1,6 +1,5 @@
 """`/api/v1/events/stream`: what comes into streams, as server-sent events."""
 
-import asyncio
 from contextlib import aclosing
 
 import msgspec
@@ -11,6 +10,7 @@ from eventscache.live.messages import Cleared, Counters, Gap, Message, Signal
 from eventscache.live.stream_filter import StreamFilter
 from eventscache.live.subscription import Subscription
 from eventscache.live.tail import LiveEvent
+from eventscache.query.turns import Work
 from eventscache.server.context import Context, Route
 from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError
@@ -20,7 +20,6 @@ from eventscache.stream import Stream
 _encode = msgspec.json.encode
 
 _MAX_HISTORY = 1000
-_FRAMES_PER_TURN = 32
 _RETRY = b"retry: 1000\n\n"
 _COMMENT = b": \n\n"
 _AWAY = {"message": "the storage does not answer"}
@@ -46,7 +45,7 @@ async def get_stream(context: Context, request: web.BaseRequest) -> web.StreamRe
     response = web.StreamResponse(headers=_HEADERS)
     try:
         await response.prepare(request)
-        await _write(response, subscription)
+        await _write(response, subscription, Work(context.cache.turns))
     except ConnectionError:
         pass  # the client has left: that is how a stream ends
     finally:
@@ -78,17 +77,14 @@ def _cursor(request: web.BaseRequest, asked: Parameters) -> Cursor | None:
         ) from None
 
 
-async def _write(response: web.StreamResponse, subscription: Subscription) -> None:
+async def _write(response: web.StreamResponse, subscription: Subscription, work: Work) -> None:
     await response.write(_RETRY)
     sent_id = ""
-    written = 0
     async with aclosing(subscription.messages()) as messages:
         async for message in messages:
             frame, sent_id = _frame(message, subscription.cursor, sent_id)
             await response.write(frame)
-            written += 1
-            if not written % _FRAMES_PER_TURN:  # writing alone does not yield to other tasks
-                await asyncio.sleep(0)
+            await work.spend(len(frame))  # writing alone does not yield to other tasks
     await response.write_eof()
 
 

@@ -1,18 +1,20 @@
 """`/api/v1/events/cache`: reading events as in Jitsu, and writing and clearing them."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from eventscache.cache import EventPage, EventsCache
 from eventscache.errors import NotStored, StorageUnavailable
+from eventscache.event import Event
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed, Parser
 from eventscache.live.stream_filter import StreamFilter
 from eventscache.query.filter import EventFilter
+from eventscache.query.turns import Work
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import Parameters, parameters
@@ -24,6 +26,7 @@ from eventscache.stream import Stream
 
 _DEFAULT_LIMIT = 100
 _CLEARING = ("namespace", "ids", "all", "reset", "token")  # the parameters of DELETE; `token` is for authentication
+_LARGE_BYTES = 4 * 1024 * 1024
 
 
 async def get_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -40,7 +43,7 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     await wait_for_events(context, request, params, stream_filter, query)
     pages = _pages(context.cache, await stream_filter.resolve(context.cache), query, event_filter)
     if formats.NDJSON in request.headers.get("Accept", ""):
-        return await streamed_response(request, formats.NDJSON, _lines(pages))
+        return await streamed_response(request, formats.NDJSON, _lines(context, pages))
     return await streamed_response(request, "application/json; charset=utf-8", _object(context, pages))
 
 
@@ -49,7 +52,7 @@ async def _pages(
 ) -> AsyncIterator[EventPage]:
     for stream in streams:
         yield await cache.fetch(stream, query, event_filter)
-        await asyncio.sleep(0)  # the memory storage itself never lets other tasks run
+        await cache.turns.next()  # the memory storage itself never lets other tasks run
 
 
 async def _object(context: Context, pages: AsyncIterator[EventPage]) -> AsyncIterator[bytes]:
@@ -60,13 +63,13 @@ async def _object(context: Context, pages: AsyncIterator[EventPage]) -> AsyncIte
     async for page in pages:
         total += page.total
         limited += page.limited
-        if page.events:
+        async for rendered in _rendered(context.cache, page, Event.to_json):
             if count:
                 yield b",".join(piece)
-            piece = _rendered(page)
+            piece = rendered
+            count += len(piece)
             piece[0] = opening + piece[0]
             opening = b","
-            count += len(page.events)
     piece[-1] += (
         b'],"total_events":%d,"last_minute_limited":%d,"cache_capacity_per_interval":%d,"interval_seconds":%d,'
         b'"response_events":%d}' % (total, limited, context.settings.size, context.settings.window_seconds, count)
@@ -74,10 +77,28 @@ async def _object(context: Context, pages: AsyncIterator[EventPage]) -> AsyncIte
     yield b",".join(piece)
 
 
-async def _lines(pages: AsyncIterator[EventPage]) -> AsyncIterator[bytes]:
+async def _lines(context: Context, pages: AsyncIterator[EventPage]) -> AsyncIterator[bytes]:
     async for page in pages:
-        if page.events:
-            yield b"".join(event.to_json_line(sequence) + b"\n" for sequence, event in page.events)
+        async for rendered in _rendered(context.cache, page, Event.to_json_line):
+            yield b"\n".join([*rendered, b""])
+
+
+async def _rendered(
+    cache: EventsCache, page: EventPage, render: Callable[[Event, int], bytes]
+) -> AsyncIterator[list[bytes]]:
+    """Yield the events of a page as they are written, all at once unless they are very large."""
+    work = Work(cache.turns)
+    rendered: list[bytes] = []
+    size_bytes = 0
+    for sequence, event in page.events:
+        rendered.append(render(event, sequence))
+        size_bytes += len(rendered[-1])
+        await work.spend(len(rendered[-1]))
+        if size_bytes >= _LARGE_BYTES:
+            yield rendered
+            rendered, size_bytes = [], 0
+    if rendered:
+        yield rendered
 
 
 def _query(params: Parameters) -> Query:
@@ -88,10 +109,6 @@ def _query(params: Parameters) -> Query:
         after=params.whole_number("after"),
         limit=_DEFAULT_LIMIT if limit is None else min(limit, UNLIMITED),
     )
-
-
-def _rendered(page: EventPage) -> list[bytes]:
-    return [event.to_json(sequence) for sequence, event in page.events]
 
 
 async def post_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -110,8 +127,8 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         # A blank body has nothing to show.
         await keep_malformed(context.cache, default if body else None, body, str(fault), max_bytes=max_bytes)
         raise HttpError(400, "malformed_body", f"the body cannot be read: {fault}") from None
-    context.cache.ledger.reject(len(parsed.errors))
-    errors = {"errors": [{"index": index, "message": message} for index, message in parsed.errors]}
+    context.cache.ledger.reject(len(parsed.errors) + parsed.errors_omitted)
+    errors = _errors(parsed)
     if parsed.errors and not parsed.records:
         raise HttpError(400, "no_valid_record", "no record is valid; errors says why for each", fields=errors)
     counts = {"received": len(parsed.records)}
@@ -127,6 +144,14 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
     if parsed.errors:
         return json_response({"status": "ok", **counts, **errors}, status)
     return prebuilt_response(request, msgspec.json.encode({"status": "ok", **counts}), status=status)
+
+
+def _errors(parsed: Parsed) -> dict[str, Any]:
+    """Return what an answer says of the invalid records."""
+    errors: dict[str, Any] = {"errors": [{"index": index, "message": message} for index, message in parsed.errors]}
+    if parsed.errors_omitted:
+        errors["errors_omitted"] = parsed.errors_omitted
+    return errors
 
 
 def _parser(request: web.BaseRequest) -> Parser:
@@ -180,9 +205,7 @@ async def delete_events(context: Context, request: web.BaseRequest) -> web.Respo
         streams = [Stream(namespace, stream_id) for stream_id in ids]
     else:
         raise HttpError(400, "invalid_parameter", "ids is required parameter, or all=true for the whole namespace")
-    cleared = 0
-    for stream in streams:
-        cleared += await context.cache.clear(stream, reset=reset)
+    cleared = await context.cache.clear_many(streams, reset=reset)
     return json_response({"status": "ok", "cleared": cleared})
 
 

@@ -1,6 +1,5 @@
 """`wait` and `min` of `GET /api/v1/events/cache`: an answer that waits until there are enough events."""
 
-import asyncio
 import math
 from contextlib import aclosing
 
@@ -59,5 +58,5 @@ async def _count(context: Context, stream_filter: StreamFilter, query: Query) ->
     for stream in await stream_filter.resolve(context.cache):
         page = await context.cache.fetch(stream, query, stream_filter.event_filter)
         count += len(page.events)
-        await asyncio.sleep(0)  # a storage in memory never yields to other tasks
+        await context.cache.turns.next()  # a storage in memory never yields to other tasks
     return count

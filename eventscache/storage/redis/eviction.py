@@ -1,18 +1,18 @@
 """Evicts the least recently active streams, to make room for new ones."""
 
 import contextlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from eventscache.errors import StorageUnavailable
 from eventscache.storage.redis.codec import active_us, member, registered_streams, score_us
 from eventscache.storage.redis.keys import Keys
+from eventscache.storage.redis.script_calls import ScriptCall, run_script, run_script_many
 from eventscache.storage.redis.scripts import Script
 from eventscache.storage.redis.topology import Topology
 from eventscache.stream import Namespace, Stream
 
-MAX_CANDIDATES = 16
-"""How many streams are considered for eviction when a new stream comes."""
+SPARE_CANDIDATES = 15
+"""How many more streams are considered for eviction than new ones come: some may prove to be active."""
 
 
 class Eviction:
@@ -28,16 +28,20 @@ class Eviction:
     async def evict(self, namespace: Namespace, surplus: int, candidates: dict[bytes, bytes]) -> None:
         """Evict `surplus` of the candidates (members of the registry with their scores), the least recently active.
 
-        A candidate that cannot be reached now stays registered, and will be a candidate again.
+        A candidate that cannot be reached now stays registered, and will be a candidate again. However many there are,
+        this takes a few round trips to each server, unless they prove to be active.
         """
         streams = [*registered_streams(namespace, candidates)]
         # By member: when it was active, 0 for one that is gone, and for ids that something else wrote.
         activity = dict.fromkeys(candidates.keys() - set(map(member, streams)), 0)
-        for stream, last_us in await self._least_recent_first(streams, candidates):
-            activity[member(stream)] = last_us
-            if surplus > list(activity.values()).count(0):
-                with contextlib.suppress(StorageUnavailable):
-                    activity[member(stream)] = await self._evict_stream(stream, last_us)
+        surplus -= len(activity)
+        waiting = await self._least_recent_first(streams, candidates)
+        while waiting and surplus > 0:
+            some, waiting = waiting[:surplus], waiting[surplus:]
+            for stream, last_us in (await self._evict_streams(some)).items():
+                activity[member(stream)] = last_us
+                surplus -= not last_us
+        activity |= {member(stream): last_us for stream, last_us in waiting}
         if activity:
             await self._unregister(namespace, candidates, activity)
 
@@ -67,10 +71,26 @@ class Eviction:
     def _state_key(self, stream: Stream) -> str:
         return self._keys.key(stream, "state")
 
+    async def _evict_streams(self, streams: Sequence[tuple[Stream, int]]) -> dict[Stream, int]:
+        """Delete streams that were not active after the given time; return the last activity of each then, or 0."""
+        activity = dict(streams)
+        for of_node in self._topology.group_by_node(streams, lambda known: self._state_key(known[0])):
+            calls = [ScriptCall(self._keys.all(stream), [last_us]) for stream, last_us in of_node]
+            with contextlib.suppress(StorageUnavailable):
+                replies = await run_script_many(self._topology, self._evict_script, calls)
+                for (stream, last_us), reply in zip(of_node, replies, strict=True):
+                    if isinstance(reply, int):
+                        activity[stream] = self._noted(stream, reply)
+                    else:  # it succeeds now, or gives the error: the server may not have known the script
+                        activity[stream] = await self._evict_stream(stream, last_us)
+        return activity
+
     async def _evict_stream(self, stream: Stream, last_us: int) -> int:
         """Delete a stream, unless it was active after `last_us`; return its last activity then, or 0."""
-        keys = self._keys.all(stream)
-        later_us: int = await self._run(self._evict_script, keys, [last_us])
+        call = ScriptCall(self._keys.all(stream), [last_us])
+        return self._noted(stream, await run_script(self._topology, self._evict_script, call))
+
+    def _noted(self, stream: Stream, later_us: int) -> int:
         if not later_us:
             self._on_evicted(stream)
         return later_us
@@ -81,12 +101,5 @@ class Eviction:
         """Remove the streams that are gone from the registry, and correct the scores of the others."""
         triples = [part for id_, last_us in activity.items() for part in (id_, candidates[id_], last_us)]
         with contextlib.suppress(StorageUnavailable):
-            await self._run(self._unregister_script, [self._keys.registry(namespace)], triples)
-
-    async def _run(self, script: Script, keys: list[str], arguments: list[Any]) -> Any:
-        return await self._topology.write(
-            keys[0],
-            lambda: script(self._topology.client, keys, arguments),
-            ambiguous=False,
-            frees_memory=True,
-        )
+            call = ScriptCall([self._keys.registry(namespace)], triples)
+            await run_script(self._topology, self._unregister_script, call)

@@ -3,15 +3,15 @@
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from eventscache.clock import MICROSECONDS
-from eventscache.errors import StorageError, StorageUnavailable, TooManyStreams
+from eventscache.errors import StorageError, StorageUnavailable, TooManyStreams, UnknownStream
 from eventscache.storage.messages import Batch
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis.codec import member, registered_streams, score_us
-from eventscache.storage.redis.eviction import MAX_CANDIDATES, Eviction
+from eventscache.storage.redis.eviction import SPARE_CANDIDATES, Eviction
 from eventscache.storage.redis.keys import Keys
 from eventscache.storage.redis.scripts import Script
 from eventscache.storage.redis.topology import Topology
@@ -22,6 +22,15 @@ T = TypeVar("T")
 _REGISTER_EVERY_SECONDS = 10
 _SCAN_COUNT = 500
 _READ_BEYOND_LIMIT = 900
+_ADDED, _TOO_MANY, _MAY_NOT_BEGIN = 1, -1, -2  # as in `lua/register.lua`
+
+
+class _Terms(NamedTuple):
+    """On which terms streams are registered together."""
+
+    namespace: Namespace
+    trusted: bool
+    may_begin: bool
 
 
 class Registry:
@@ -39,62 +48,63 @@ class Registry:
     async def register(self, batch: Batch, expiry_ms: int) -> bool:
         """Register the stream of a batch as active; return False if this process did so in the last seconds.
 
-        Raises `TooManyStreams`. While the registry cannot be reached, streams that were registered before are accepted.
+        Raises `TooManyStreams` and `UnknownStream`. While the registry cannot be reached, streams that were registered
+        before are accepted.
         """
-        now = self._seconds()
-        if not self._is_due(batch.stream, now):
+        if not self._is_due(batch.stream, self._seconds()):
             return False
-        arguments = self._arguments([batch.stream], expiry_ms, may_evict=batch.may_evict)
-        try:
-            [(surplus, *oldest)] = await self._run_register(batch.stream.namespace, arguments)
-        except StorageUnavailable:
-            if batch.stream in self._registered:
-                return False
-            raise
-        if surplus < 0:
-            raise TooManyStreams(
-                f"there are {self._options.max_streams} streams, and eventscache.max_streams allows no more"
-            )
-        self._mark_registered(batch.stream, now)
-        if surplus:
-            candidates = dict(zip(oldest[::2], oldest[1::2], strict=True))
-            await self._eviction.evict(batch.stream.namespace, surplus, candidates)
-        return True
+        registered = await self.register_many([batch], expiry_ms)
+        if error := registered.get(batch.stream):
+            raise error
+        return batch.stream in registered
 
     async def register_many(self, batches: Sequence[Batch], expiry_ms: int) -> dict[Stream, StorageError | None]:
         """Register the streams that are due; return them, each with None or the error of its registration."""
         now = self._seconds()
-        due = {batch.stream: batch for batch in batches if self._is_due(batch.stream, now)}
+        due: dict[_Terms, list[Stream]] = {}
+        for batch in batches:
+            if self._is_due(batch.stream, now):
+                due.setdefault(_Terms(batch.stream.namespace, batch.trusted, batch.may_begin), []).append(batch.stream)
         registered: dict[Stream, StorageError | None] = {}
-        for namespace in Namespace:
-            of_one = [stream for stream in due if stream.namespace is namespace]
-            if len(of_one) > 1:
-                registered |= await self._register_together(namespace, of_one, expiry_ms)
-        for stream, batch in due.items():
-            if stream not in registered:
-                try:
-                    if await self.register(batch, expiry_ms):
-                        registered[stream] = None
-                except StorageError as error:
-                    registered[stream] = error
+        # New streams come a few at a time compared to the others, so that these can make room for all of them.
+        together = max(1, self._options.max_streams // 4)
+        for terms, streams in due.items():
+            for first in range(0, len(streams), together):
+                registered |= await self._register_together(terms, streams[first : first + together], expiry_ms)
         return registered
 
     async def _register_together(
-        self, namespace: Namespace, streams: list[Stream], expiry_ms: int
-    ) -> dict[Stream, None]:
-        """Register streams with one call, up to `max_streams`, and return those that were registered.
-
-        The others are for `register`, which evicts streams or raises the error.
-        """
-        now = self._seconds()
+        self, terms: _Terms, streams: list[Stream], expiry_ms: int
+    ) -> dict[Stream, StorageError | None]:
+        """Register streams with one call, and evict as many as are over the bound with a few more."""
+        now, namespace = self._seconds(), terms.namespace
         try:
-            replies = await self._run_register(namespace, self._arguments(streams, expiry_ms, may_evict=False))
-        except StorageError:
-            return {}
-        registered = dict.fromkeys(stream for stream, reply in zip(streams, replies, strict=True) if reply == [0])
-        for stream in registered:
-            self._mark_registered(stream, now)
+            results, excess, idlest = await self._run_register(namespace, self._arguments(terms, streams, expiry_ms))
+        except StorageError as error:
+            known = self._registered if isinstance(error, StorageUnavailable) else {}
+            return {stream: error for stream in streams if stream not in known}
+        registered = {stream: self._error_of(result) for stream, result in zip(streams, results, strict=True)}
+        for stream, refused in registered.items():
+            if not refused:
+                self._mark_registered(stream, now)
+        if excess:
+            candidates = dict(zip(idlest[::2], idlest[1::2], strict=True))
+            try:
+                await self._eviction.evict(namespace, excess, candidates)
+            except StorageError as error:
+                added = [stream for stream, result in zip(streams, results, strict=True) if result == _ADDED]
+                registered |= dict.fromkeys(added, error)
         return registered
+
+    def _error_of(self, result: int) -> StorageError | None:
+        """Return the error that a result of `lua/register.lua` stands for, if it does."""
+        if result == _TOO_MANY:
+            return TooManyStreams(
+                f"there are {self._options.max_streams} streams, and eventscache.max_streams allows no more"
+            )
+        if result == _MAY_NOT_BEGIN:
+            return UnknownStream("the stream is new, and the batch may not begin one")
+        return None
 
     def _seconds(self) -> float:
         return self._options.now() / MICROSECONDS if self._options.now else asyncio.get_running_loop().time()
@@ -112,14 +122,15 @@ class Registry:
         """Make this process register a stream again at its next batch."""
         self._registered.pop(stream, None)
 
-    def _arguments(self, streams: Iterable[Stream], expiry_ms: int, *, may_evict: bool) -> list[Any]:
+    def _arguments(self, terms: _Terms, streams: Sequence[Stream], expiry_ms: int) -> list[Any]:
         """Return the arguments of `lua/register.lua`, in its order."""
         return [
             self._options.now() if self._options.now else "",
             self._options.max_streams,
             expiry_ms,
-            int(may_evict),
-            MAX_CANDIDATES,
+            int(terms.trusted),
+            int(terms.may_begin),
+            len(streams) + SPARE_CANDIDATES,
             *map(member, streams),
         ]
 

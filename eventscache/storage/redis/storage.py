@@ -12,6 +12,7 @@ from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions, expiry_seconds
+from eventscache.storage.redis.clearing import Clearing
 from eventscache.storage.redis.codec import STATUS_LETTERS, admission, entry, insert_arguments, is_entry
 from eventscache.storage.redis.connect import Client, client_from_url
 from eventscache.storage.redis.keys import Keys
@@ -38,7 +39,7 @@ class RedisStorage(Storage):
         self._watch = ServerWatch(self._topology, self._keys, memory_guard, self._options.timeout_seconds)
         self._insert = Script("insert")
         self._fetch = Script("fetch")
-        self._clear = Script("clear")
+        self._clearing = Clearing(self._topology, self._keys)
         self._stream_list = StreamList(self._topology, self._keys, self._registry)
         self._trimming = Trimming(self._topology, self._keys, self._registry)
 
@@ -140,8 +141,9 @@ class RedisStorage(Storage):
         answer, created = admission(reply)
         if created and not registered:  # another process evicted the stream since this one registered it
             self._registry.mark_unregistered(batch.stream)
+            again = msgspec.structs.replace(batch, trusted=True, may_begin=True)
             with contextlib.suppress(StorageError):  # the events are stored; the next batch registers it
-                await self._registry.register(msgspec.structs.replace(batch, may_evict=True), self._expiry_ms(batch))
+                await self._registry.register(again, self._expiry_ms(batch))
         return answer
 
     async def fetch(self, stream: Stream, query: Query) -> Page:
@@ -190,11 +192,11 @@ class RedisStorage(Storage):
 
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """See `Storage.clear`."""
-        keys = self._keys.all(stream)
-        cleared: int = await self._topology.write(
-            keys[0], lambda: self._clear(self._client, keys, [int(reset)]), ambiguous=False, frees_memory=True
-        )
-        return cleared
+        return await self._clearing.clear(stream, reset=reset)
+
+    async def clear_many(self, streams: Sequence[Stream], *, reset: bool = False) -> int:
+        """See `Storage.clear_many`: a pipeline for each hundred streams of a server."""
+        return await self._clearing.clear_many(streams, reset=reset)
 
     async def erase(self) -> None:
         """See `Storage.erase`."""

@@ -10,7 +10,7 @@ from typing import Self
 from urllib.parse import unquote
 
 from eventscache.clock import MICROSECONDS
-from eventscache.errors import ConfigError
+from eventscache.errors import ConfigError, UnknownStream
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions, expiry_seconds
@@ -71,7 +71,9 @@ class SqliteStorage(Storage):
         if answer := state.replay(batch, now_us):
             return answer
         if not known:
-            streams.make_room(batch.stream, now_us, options.max_streams, may_evict=batch.may_evict)
+            if not batch.may_begin:
+                raise UnknownStream("the stream is new, and the batch may not begin one")
+            streams.make_room(batch.stream, now_us, options.max_streams, trusted=batch.trusted)
         applied = state.apply(batch, now_us)
         expires_us = now_us + expiry_seconds(options.ttl_seconds, batch.quota) * MICROSECONDS
         key = streams.save(batch.stream, state, now_us, expires_us)

@@ -61,10 +61,10 @@ class Streams:
         """Drop the events of an earlier stream with this key, which something else deleted without its events."""
         self._sql("DELETE FROM events WHERE stream = ?", (key,))
 
-    def make_room(self, stream: Stream, now_us: int, max_streams: int, *, may_evict: bool) -> None:
+    def make_room(self, stream: Stream, now_us: int, max_streams: int, *, trusted: bool) -> None:
         """Make room for a new stream: drop its expired self, and evict the least recently active streams.
 
-        Raises `TooManyStreams` if these are not expired and may not be evicted.
+        Raises `TooManyStreams` if these are not expired and the new one is not trusted.
         """
         where = (self._prefix, stream.namespace)
         self._sql("DELETE FROM streams WHERE prefix = ? AND namespace = ? AND id = ?", (*where, _stored(stream.id)))
@@ -74,7 +74,7 @@ class Streams:
             (*where, max(0, count - max_streams + 1)),
         )
         for key, expires_us in oldest.fetchall():
-            if expires_us > now_us and not may_evict:
+            if expires_us > now_us and not trusted:
                 raise TooManyStreams(f"there are {count} streams, and no more are allowed")
             self._sql("DELETE FROM streams WHERE key = ?", (key,))
 

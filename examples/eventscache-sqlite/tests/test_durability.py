@@ -99,9 +99,9 @@ async def test_idle_streams_expire_for_readers_and_are_trimmed(path: Path, clock
         assert await names(storage) == []
         # A new stream can take its place without eviction.
         new = Writer(storage, Stream(Namespace.TOKEN, "new"), QUOTA)
-        await storage.insert(new.batch(success(b"x"), may_evict=False))
+        await storage.insert(new.batch(success(b"x"), trusted=False))
         with pytest.raises(TooManyStreams):
-            await storage.insert(old.batch(success(b"x"), may_evict=False))
+            await storage.insert(old.batch(success(b"x"), trusted=False))
         clock.advance(1000 * MICROSECONDS)
         assert await storage.trim(10) == 1000
         assert _rows(path) == (0, 0)

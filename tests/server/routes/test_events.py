@@ -383,3 +383,15 @@ async def test_every_response_forbids_caching_and_type_sniffing(sidecar: Sidecar
         assert answer.status == 200
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("last", "status"), [(b'{"destination_id":"d","skip":"x"}', 200), (b"1", 400)])
+async def test_an_answer_names_the_first_errors_and_counts_the_others(
+    sidecar: Sidecar, last: bytes, status: int
+) -> None:
+    answer = await sidecar.record(b"1\n" * 9_999 + last, Content_Type="application/x-ndjson")
+    assert answer.status == status
+    assert len(answer.json["errors"]) == 100
+    assert answer.json["errors_omitted"] == 9_899 + (status == 400)
+    assert len(answer.body) < 10_000
+    assert sidecar.cache.ledger.rejected == 9_999 + (status == 400)

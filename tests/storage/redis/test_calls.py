@@ -1,19 +1,23 @@
 """How a Redis is called: it fails at once while the server is away, and a write is never left half done."""
 
 import asyncio
+from collections import Counter
+from typing import Any
 
 import fakeredis
 import pytest
 
 from eventscache.errors import StorageUnavailable
-from eventscache.storage.messages import Query
+from eventscache.storage.messages import Admission, Query
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
+from eventscache.storage.redis.clearing import STREAMS_PER_CALL
 from eventscache.storage.redis.node import Node
 from eventscache.storage.redis.topology import SingleServer
 from eventscache.stream import Namespace, Stream
 from eventscache.testing import Writer, payloads, success
 from tests.support.fault_proxy import FaultProxy
+from tests.support.redis_server import RedisServer
 
 TOKEN = Stream(Namespace.TOKEN, "key")
 
@@ -99,3 +103,56 @@ async def test_garbage_from_a_server_is_an_outage(fault_proxy: FaultProxy) -> No
                 break
             except StorageUnavailable:
                 await asyncio.sleep(0)
+
+
+def count_writes(storage: RedisStorage, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the writes of a storage but for inserts, from now on: each is a round trip."""
+    write, counted = storage._topology.write, Counter[str]()
+
+    async def counting_write(*arguments: Any, **named: Any) -> Any:
+        counted["writes"] += 1
+        return await write(*arguments, **named)
+
+    monkeypatch.setattr(storage._topology, "write", counting_write)
+    return counted
+
+
+@pytest.mark.usefixtures("admin")
+@pytest.mark.parametrize("streams", [1000, 2000])
+async def test_many_streams_are_cleared_with_a_call_for_each_hundred(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, streams: int
+) -> None:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(timeout_seconds=60)) as storage:
+        names = [Stream(Namespace.TOKEN, f"key {number}") for number in range(streams)]
+        await storage.insert_many([Writer(storage, stream).batch(success(b"x")) for stream in names])
+        await storage.clear(TOKEN)  # so that the server knows the script
+        counted = count_writes(storage, monkeypatch)
+        assert await storage.clear_many(names) == streams
+        assert counted["writes"] == streams / STREAMS_PER_CALL
+
+
+@pytest.mark.usefixtures("admin")
+@pytest.mark.parametrize("new", [1, 16, 64])
+async def test_new_streams_evict_others_with_few_calls_however_many_they_are(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, new: int
+) -> None:
+    options = StorageOptions(timeout_seconds=60, max_streams=256)
+    async with RedisStorage.from_url(redis_server.storage_url, options) as storage:
+        names = [Stream(Namespace.TOKEN, f"key {number}") for number in range(256 + 64 + new)]
+        batches = [Writer(storage, stream).batch(success(b"x")) for stream in names]
+        for first in range(0, 256 + 64, 64):  # the last ones evict some: the server knows the scripts then
+            await storage.insert_many(batches[first : first + 64])
+        counted = count_writes(storage, monkeypatch)
+        assert all(isinstance(answer, Admission) for answer in await storage.insert_many(batches[-new:]))
+        # To register, to evict, to unregister; several batches of different writers are one more pipeline.
+        assert counted["writes"] == 3 + (new > 1)
+        assert len(await storage.streams(Namespace.TOKEN)) == 256
+
+
+@pytest.mark.usefixtures("admin")
+async def test_streams_are_cleared_on_a_server_that_does_not_know_the_script(redis_server: RedisServer) -> None:
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(timeout_seconds=60)) as storage:
+        names = [Stream(Namespace.TOKEN, f"key {number}") for number in range(150)]
+        await storage.insert_many([Writer(storage, stream).batch(success(b"x")) for stream in names])
+        redis_server.ask("SCRIPT", "FLUSH")
+        assert await storage.clear_many(names) == 150

@@ -183,19 +183,23 @@ def test_clear_counts_each_event_once_and_leaves_the_admission_logs(client) -> N
 
 
 def test_register_names_the_streams_that_can_be_evicted(client) -> None:
-    def register(name: str, now: int, may_evict: int = 1) -> Any:
-        [reply] = client.eval(read_script("register"), 1, "streams", now, 2, 10_000, may_evict, 5, name)
-        return reply
+    def register(name: str, now: int, may_evict: int = 1, may_begin: int = 1) -> Any:
+        [result], *named = client.eval(
+            read_script("register"), 1, "streams", now, 2, 10_000, may_evict, may_begin, 5, name
+        )
+        return result, *named
 
     def unregister(name: str, score: int, last_active: int = 0) -> Any:
         return client.eval(read_script("unregister"), 1, "streams", name, score, last_active)
 
-    assert register("a", NOW) == [0]
-    assert register("b", NOW + 1) == [0]
-    assert register("a", NOW + 2) == [0]
-    assert register("c", NOW + 3, may_evict=0) == [-1]
-    excess, *idlest = register("c", NOW + 3)
-    assert excess == 1
+    assert register("a", NOW, may_begin=0) == (-2, 0, [])
+    assert client.exists("streams") == 0
+    assert register("a", NOW) == (1, 0, [])
+    assert register("b", NOW + 1) == (1, 0, [])
+    assert register("a", NOW + 2, may_begin=0) == (0, 0, [])
+    assert register("c", NOW + 3, may_evict=0) == (-1, 0, [])
+    result, excess, idlest = register("c", NOW + 3)
+    assert (result, excess) == (1, 1)
     assert [(member, int(float(score))) for member, score in zip(idlest[::2], idlest[1::2], strict=True)] == [
         (b"b", NOW + 1),
         (b"a", NOW + 2),
@@ -209,18 +213,20 @@ def test_register_names_the_streams_that_can_be_evicted(client) -> None:
     assert client.zrange("streams", 0, -1) == [b"c", b"b"]
     assert 0 < client.pttl("streams") <= 10_000
     # Expired streams do not count.
-    assert register("d", NOW + 10_000_010, may_evict=0) == [0]
+    assert register("d", NOW + 10_000_010, may_evict=0) == (1, 0, [])
     assert client.zrange("streams", 0, -1) == [b"d"]
 
 
 def test_register_registers_several_streams_at_once(client) -> None:
-    def register(*names: str, now: int = NOW) -> Any:
-        return client.eval(read_script("register"), 1, "streams", now, 2, 10_000, 0, 5, *names)
+    def register(*names: str, now: int = NOW, may_evict: int = 0) -> Any:
+        return client.eval(read_script("register"), 1, "streams", now, 2, 10_000, may_evict, 1, 5, *names)
 
-    assert register("a", "b", "c", "a") == [[0], [0], [-1], [0]]
+    assert register("a", "b", "c", "a") == [[1, 1, -1, 0], 0, []]
     assert client.zrange("streams", 0, -1) == [b"a", b"b"]
-    assert register("c", "b", now=NOW + 1) == [[-1], [0]]
+    assert register("c", "b", now=NOW + 1) == [[-1, 0], 0, []]
     assert client.zscore("streams", "b") == NOW + 1
+    results, excess, idlest = register("c", "d", "b", now=NOW + 2, may_evict=1)
+    assert (results, excess, idlest[::2]) == ([1, 1, 0], 2, [b"a", b"b"])
 
 
 def test_evict_deletes_a_stream_unless_it_was_active_since(client) -> None:

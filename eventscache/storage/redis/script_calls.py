@@ -1,0 +1,34 @@
+"""Runs a script for many streams with one round trip."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from eventscache.storage.redis.scripts import Script
+from eventscache.storage.redis.topology import Topology
+
+
+class ScriptCall(NamedTuple):
+    """The keys and arguments of one run of a script."""
+
+    keys: list[str]
+    arguments: list[Any]
+
+
+async def run_script(topology: Topology, script: Script, call: ScriptCall) -> Any:
+    """Run a script that frees memory and may run twice; return its reply."""
+    return await topology.write(
+        call.keys[0], lambda: script(topology.client, *call), ambiguous=False, frees_memory=True
+    )
+
+
+async def run_script_many(topology: Topology, script: Script, calls: Sequence[ScriptCall]) -> list[Any]:
+    """Run such a script for streams of one server, each run by itself; return the replies, which can be errors."""
+
+    def run_pipeline() -> Any:
+        pipeline = topology.client.pipeline(transaction=False)
+        for call in calls:
+            script.enqueue(pipeline, *call)
+        return pipeline.execute(raise_on_error=False)
+
+    replies: list[Any] = await topology.write(calls[0].keys[0], run_pipeline, ambiguous=False, frees_memory=True)
+    return replies
