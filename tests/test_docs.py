@@ -60,7 +60,8 @@ def test_the_library_example_runs() -> None:
     assert 'original=b\'{"event_type":"pageview"}\'' in finished.stdout, finished.stderr
 
 
-def test_the_storage_in_the_papers_passes_the_suite(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_storage_in_the_documentation_passes_the_suite(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "storages.md").read_text(encoding="utf-8")
     imports = re.findall(r"`(from eventscache[^`]*)`", page)
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

@@ -1,6 +1,7 @@
 """Every regular expression: none takes longer than its text is long, so nobody stops the server with a short one."""
 
 import ast
+import functools
 import importlib
 import re
 from collections.abc import Iterator
@@ -92,10 +93,12 @@ WHY = {
 REPEATS = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        yield name, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def trees() -> list[tuple[str, ast.Module]]:
+    return [
+        (".".join(path.relative_to(PACKAGE).with_suffix("").parts), ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    ]
 
 
 def uses(node: ast.AST, name: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import pytest
 import structlog
 from aiohttp import web
 
@@ -87,6 +88,7 @@ async def test_a_configurator_is_asked_with_if_modified_since(start: Start) -> N
     await runner.cleanup()
 
 
+@pytest.mark.slow
 async def test_an_error_in_the_keys_is_logged_once_and_the_last_ones_stay_in_use(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     keys = ApiKeys(KeyList(url=f"file://{path}"))

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 LOADERS = """
 import sys
 
@@ -21,6 +23,7 @@ def test_loaders():
 """
 
 
+@pytest.mark.slow
 def test_pytest_rewrites_the_assertions_of_every_suite(tmp_path: Path) -> None:
     (tmp_path / "test_loaders.py").write_text(LOADERS, encoding="utf-8")
     command = [

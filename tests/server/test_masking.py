@@ -104,6 +104,7 @@ COSTLY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", COSTLY)
 async def test_others_are_served_while_costly_events_are_masked(start: Start, kind: str) -> None:
     sidecar = await start(

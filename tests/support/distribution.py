@@ -10,6 +10,8 @@ GROUPS = {
     "tests/storage/test_exactness.py": "servers",
     "tests/storage/test_idempotence.py": "servers",
 }
+# Marks by folder.
+FOLDERS = {"tests/simulation/": "simulation", "tests/deployment/": "servers"}
 # Marks by fixture.
 SHARED = {"browser": "browser", "_redis_clusters": "servers", "_sentinel_trio": "servers"}
 MARKS = {
@@ -32,8 +34,9 @@ def group_of(nodeid: str) -> str:
 def mark(items: list[pytest.Item]) -> None:
     """Mark tests by their folder and by what they use."""
     for item in items:
-        if item.nodeid.startswith("tests/simulation/"):
-            item.add_marker("simulation")
+        for folder, name in FOLDERS.items():
+            if item.nodeid.startswith(folder):
+                item.add_marker(name)
         fixtures = {*getattr(item, "fixturenames", ())}
         for fixture in sorted(fixtures & MARKS.keys()):
             item.add_marker(MARKS[fixture])

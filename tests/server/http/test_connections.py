@@ -101,6 +101,7 @@ async def test_an_idle_connection_is_closed_after_its_time(start: Start) -> None
         assert (await client.rest()).endswith(OK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/api/v1/event?token=key", f"{CACHE}?namespace=token&id=key"])
 async def test_a_body_that_stalls_is_answered_408(start: Start, path: str) -> None:
     sidecar = await start(body_timeout_ms=100)
@@ -285,6 +286,7 @@ async def slow_clients(sidecar: Sidecar) -> AsyncIterator[list[Client]]:
         yield clients
 
 
+@pytest.mark.slow
 async def test_of_many_large_bodies_the_one_that_stalls_longest_is_evicted(start: Start) -> None:
     sidecar = await start(max_body_bytes=LARGE, max_event_bytes=LARGE)
     async with slow_clients(sidecar) as slow, connected(sidecar) as client:
