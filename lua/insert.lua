@@ -181,9 +181,9 @@ local function by_second(limited_earlier, t)
   return sums, latest, youngest
 end
 
--- Returns how many of `wanted` events the admission log allows. Each wanted event pushes one of the oldest admissions out
--- of the log, and that one must be old. The log is sorted by age, so a binary search finds how many are old. In most
--- calls the first look answers it; reading all of them would cost more.
+-- Returns how many of `wanted` events the admission log allows. Each wanted event pushes one of the oldest admissions
+-- out of the log, and that one must be old. The log is sorted by age, so a binary search finds how many are old. In
+-- most calls the first look answers it; reading all of them would cost more.
 local function count_allowed(log, wanted, t)
   local low, high, middle = size - wanted, size, size - wanted
   while low < high do
