@@ -35,11 +35,7 @@ class Clearing:
     async def _clear_together(self, streams: Sequence[Stream], *, reset: bool) -> int:
         """Clear some streams of one server."""
         calls = [self._call(stream, reset=reset) for stream in streams]
-        cleared = 0
-        for stream, reply in zip(streams, await run_script_many(self._topology, self._script, calls), strict=True):
-            # One that failed is cleared again by itself, which succeeds or gives the error.
-            cleared += reply if isinstance(reply, int) else await self.clear(stream, reset=reset)
-        return cleared
+        return sum([cleared async for cleared in run_script_many(self._topology, self._script, calls)])
 
     def _call(self, stream: Stream, *, reset: bool) -> ScriptCall:
         return ScriptCall(self._keys.all(stream), [int(reset)])

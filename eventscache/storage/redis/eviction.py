@@ -25,8 +25,8 @@ class Eviction:
         self._evict_script = Script("evict")
         self._unregister_script = Script("unregister")
 
-    async def evict(self, namespace: Namespace, surplus: int, candidates: dict[bytes, bytes]) -> None:
-        """Evict `surplus` of the candidates (members of the registry with their scores), the least recently active.
+    async def evict(self, namespace: Namespace, excess: int, candidates: dict[bytes, bytes]) -> None:
+        """Evict `excess` of the candidates (members of the registry with their scores), the least recently active.
 
         A candidate that cannot be reached now stays registered, and will be a candidate again. However many there are,
         this takes a few round trips to each server, unless they prove to be active.
@@ -34,13 +34,13 @@ class Eviction:
         streams = [*registered_streams(namespace, candidates)]
         # By member: when it was active, 0 for one that is gone, and for ids that something else wrote.
         activity = dict.fromkeys(candidates.keys() - set(map(member, streams)), 0)
-        surplus -= len(activity)
+        excess -= len(activity)
         waiting = await self._least_recent_first(streams, candidates)
-        while waiting and surplus > 0:
-            some, waiting = waiting[:surplus], waiting[surplus:]
+        while waiting and excess > 0:
+            some, waiting = waiting[:excess], waiting[excess:]
             for stream, last_us in (await self._evict_streams(some)).items():
                 activity[member(stream)] = last_us
-                surplus -= not last_us
+                excess -= not last_us
         activity |= {member(stream): last_us for stream, last_us in waiting}
         if activity:
             await self._unregister(namespace, candidates, activity)
@@ -76,24 +76,14 @@ class Eviction:
         activity = dict(streams)
         for of_node in self._topology.group_by_node(streams, lambda known: self._state_key(known[0])):
             calls = [ScriptCall(self._keys.all(stream), [last_us]) for stream, last_us in of_node]
+            known = iter(of_node)
             with contextlib.suppress(StorageUnavailable):
-                replies = await run_script_many(self._topology, self._evict_script, calls)
-                for (stream, last_us), reply in zip(of_node, replies, strict=True):
-                    if isinstance(reply, int):
-                        activity[stream] = self._noted(stream, reply)
-                    else:  # it succeeds now, or gives the error: the server may not have known the script
-                        activity[stream] = await self._evict_stream(stream, last_us)
+                async for later_us in run_script_many(self._topology, self._evict_script, calls):
+                    stream, _ = next(known)
+                    activity[stream] = later_us
+                    if not later_us:
+                        self._on_evicted(stream)
         return activity
-
-    async def _evict_stream(self, stream: Stream, last_us: int) -> int:
-        """Delete a stream, unless it was active after `last_us`; return its last activity then, or 0."""
-        call = ScriptCall(self._keys.all(stream), [last_us])
-        return self._noted(stream, await run_script(self._topology, self._evict_script, call))
-
-    def _noted(self, stream: Stream, later_us: int) -> int:
-        if not later_us:
-            self._on_evicted(stream)
-        return later_us
 
     async def _unregister(
         self, namespace: Namespace, candidates: dict[bytes, bytes], activity: dict[bytes, int]

@@ -1,6 +1,6 @@
 """Runs a script for many streams with one round trip."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 from eventscache.storage.redis.scripts import Script
@@ -21,8 +21,11 @@ async def run_script(topology: Topology, script: Script, call: ScriptCall) -> An
     )
 
 
-async def run_script_many(topology: Topology, script: Script, calls: Sequence[ScriptCall]) -> list[Any]:
-    """Run such a script for streams of one server, each run by itself; return the replies, which can be errors."""
+async def run_script_many(topology: Topology, script: Script, calls: Sequence[ScriptCall]) -> AsyncIterator[int]:
+    """Run such a script for streams of one server, each run by itself; yield the replies, which are integers.
+
+    One that failed is run again, which succeeds or gives the error: the server may not have known the script.
+    """
 
     def run_pipeline() -> Any:
         pipeline = topology.client.pipeline(transaction=False)
@@ -30,5 +33,6 @@ async def run_script_many(topology: Topology, script: Script, calls: Sequence[Sc
             script.enqueue(pipeline, *call)
         return pipeline.execute(raise_on_error=False)
 
-    replies: list[Any] = await topology.write(calls[0].keys[0], run_pipeline, ambiguous=False, frees_memory=True)
-    return replies
+    replies = await topology.write(calls[0].keys[0], run_pipeline, ambiguous=False, frees_memory=True)
+    for call, reply in zip(calls, replies, strict=True):
+        yield reply if isinstance(reply, int) else await run_script(topology, script, call)
