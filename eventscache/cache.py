@@ -78,7 +78,6 @@ class EventsCache:
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
-        self.masks = mask is not None
         self._mask = mask
         self._masking: MaskingThread | None = None
         self._queue_bytes = queue_bytes
@@ -226,22 +225,20 @@ class EventsCache:
 
     def _stamp(self, events: Sequence[Event]) -> None:
         """Give a time and an id to events that have none."""
-        now = format_time(time.time_ns() // 1000)
-        for event in events:
-            event.timestamp = event.timestamp or now
-            event.uid = event.uid or next(self._uids)
-
-    def _pending(
-        self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool, mask: Mask | None
-    ) -> list[PendingEvents]:
-        """Return events of one stream, masked and packed, each with a time and an id; `failed` if they are errors."""
         now = ""
-        offers = []
         for event in events:
             if not event.timestamp:
                 event.timestamp = now = now or format_time(time.time_ns() // 1000)
             if not event.uid:
                 event.uid = next(self._uids)
+
+    def _pending(
+        self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool, mask: Mask | None
+    ) -> list[PendingEvents]:
+        """Return events of one stream, masked and packed, each with a time and an id; `failed` if they are errors."""
+        self._stamp(events)
+        offers = []
+        for event in events:
             status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
             kept = event if mask is None else mask.masked(event)
             offers.append(Offer(kept.pack(), status, True, failed))
@@ -260,12 +257,7 @@ class EventsCache:
         ack timeout: then some may be stored all the same.
         """
         receipt = Receipt(len(records), self._last_retry_us())
-        offered = (
-            await self.mask_and_offer(records, trusted=trusted, receipt=receipt)
-            if self.masks
-            else self.offer(records, trusted=trusted, receipt=receipt)
-        )
-        if not offered:
+        if not await self.mask_and_offer(records, trusted=trusted, receipt=receipt):
             return None
         self.queue.sender.dispatch_now()
         try:
@@ -332,13 +324,7 @@ class EventsCache:
         Other processes can still limit events until their cooldowns end: for a second, or up to 30 with very many
         streams. Raises `StorageUnavailable`.
         """
-        if not self._enabled:
-            return 0
-        await self.queue.flush(stream, self._storage_timeout_seconds)
-        cleared = await self._storage.clear(stream, reset=reset)
-        if reset:
-            self.queue.end_cooldowns(stream)
-        return cleared
+        return await self.clear_many([stream], reset=reset)
 
     async def clear_many(self, streams: Sequence[Stream], *, reset: bool = False) -> int:
         """Clear streams as `clear` does, and return how many events there were in all. Raises `StorageUnavailable`.

@@ -134,11 +134,7 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
     counts = {"received": len(parsed.records)}
     if wait:
         counts |= await _store(context, parsed)
-    elif not (
-        await context.cache.mask_and_offer(parsed.records)
-        if context.cache.masks
-        else context.cache.offer(parsed.records)
-    ):
+    elif not await context.cache.mask_and_offer(parsed.records):
         raise _queue_full()
     status = 200 if wait else 202
     if parsed.errors:

@@ -107,10 +107,7 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
         await keep_malformed(cache, sender.stream, fault.body, reason, max_bytes=max_bytes, trusted=trusted)
         raise HttpError(400, "malformed_body", f"Error parsing events body: {reason}") from None
     # A full queue is counted, and changes no response: the cache must not slow down Jitsu.
-    if cache.masks:
-        await cache.mask_and_offer_originals(sender.stream, parsed.originals, trusted=sender.key is not None)
-    else:
-        cache.offer_originals(sender.stream, parsed.originals, trusted=sender.key is not None)
+    await cache.mask_and_offer_originals(sender.stream, parsed.originals, trusted=sender.key is not None)
     return sender
 
 
