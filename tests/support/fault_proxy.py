@@ -38,7 +38,7 @@ class FaultProxy:
 
     @property
     def storage_url(self) -> str:
-        """The address for a storage: with a user that has the least redis_rights."""
+        """The address for a storage: with a user that has the least rights."""
         return f"redis://{redis_rights.USER}:{redis_rights.PASSWORD}@{HOST}:{self.port}"
 
     @property

@@ -56,7 +56,7 @@ class Cluster:
 
     @property
     def storage_url(self) -> str:
-        """The address for a storage: with a user that has the least redis_rights."""
+        """The address for a storage: with a user that has the least rights."""
         scheme = "rediss+cluster" if self.nodes[0].certificates else "redis+cluster"
         hosts = ",".join(f"{host}:{port}" for host, port in self.addresses)
         return f"{scheme}://{redis_rights.USER}:{redis_rights.PASSWORD}@{hosts}"

@@ -96,7 +96,7 @@ class SentinelTrio:
 
     @property
     def storage_url(self) -> str:
-        """The address for a storage: with a user that has the least redis_rights."""
+        """The address for a storage: with a user that has the least rights."""
         scheme = "sentinels" if self.servers[0].certificates else "sentinel"
         hosts = ",".join(f"{host}:{port}" for host, port in self.addresses)
         secret = f"&sentinel_password={self.sentinels[0].password}" if self.sentinels[0].password else ""

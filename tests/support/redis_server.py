@@ -148,7 +148,7 @@ class RedisServer:
 
     @property
     def storage_url(self) -> str:
-        """The address for a storage: with a user that has the least redis_rights."""
+        """The address for a storage: with a user that has the least rights."""
         login = f"{redis_rights.USER}:{redis_rights.PASSWORD}@"
         if not self.port:
             return f"unix://{login}{self.socket}"
