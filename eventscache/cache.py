@@ -3,17 +3,27 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, NoReturn, TypeVar
 
 import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.producer import CONFIGURED, Producer, Producers
 from eventscache.delivery.queue import Queue
 from eventscache.delivery.receipt import Receipt
-from eventscache.errors import InvalidEvent, NotReady, NotStored, StorageError, StorageRefused, StorageUnavailable
+from eventscache.errors import (
+    InvalidEvent,
+    NewStreamsRefused,
+    NotReady,
+    NotStored,
+    StorageError,
+    StorageRefused,
+    StorageUnavailable,
+)
 from eventscache.event import Event
 from eventscache.masking.mask import Mask
 from eventscache.masking.masking_thread import MaskingThread, are_short, originals_are_short
@@ -29,6 +39,13 @@ _log = structlog.get_logger()
 
 _DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the queue is full"}
 _CLEARED_TOGETHER = 500
+_OFFERED_TOGETHER = 500  # some milliseconds of work
+
+_Record = tuple[Stream, Event]
+_Run = tuple[Stream, bool, list[Event]]
+"""Consecutive events of one stream that belong to the same collections, and whether they are errors."""
+_Part = tuple[Stream, PendingEvents]
+_T = TypeVar("_T")
 
 
 class EventPage(NamedTuple):
@@ -53,6 +70,7 @@ class EventsCache:
         enabled: bool = True,
         pool_size: int = 10,
         queue_bytes: int = 32 * 1024 * 1024,
+        max_new_streams_per_minute: int = 1000,
         trim_interval_seconds: float = 0.5,
         ack_timeout_seconds: float = 2.0,
         storage_timeout_seconds: float = 0.25,
@@ -63,6 +81,7 @@ class EventsCache:
         self.ledger = Ledger()
         self.unreadable = 0
         self.turns = Turns()
+        self.producers = Producers(max_new_streams_per_minute, now_us)
         self.queue = Queue(
             storage,
             self.ledger,
@@ -109,7 +128,7 @@ class EventsCache:
             await self.queue.drain(timeout_seconds)
             await self._storage.close()
 
-    def offer_originals(self, stream: Stream, originals: Sequence[bytes], *, trusted: bool = True) -> bool:
+    def offer_originals(self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED) -> bool:
         """Take events that have nothing but an original, as `offer` does; limited ones are only counted."""
         count = len(originals)
         if not self._open:
@@ -129,99 +148,124 @@ class EventsCache:
         else:
             events = [Event.of(stream, original=original) for original in originals]
             parts = self._pending(events, failed=False, mask=self._mask)
-        return self._put([(stream, pending) for pending in parts], trusted=trusted)
+        return self._put([(stream, pending) for pending in parts], producer)
 
-    async def mask_and_offer_originals(
-        self, stream: Stream, originals: Sequence[bytes], *, trusted: bool = True
+    async def offer_originals_in_turns(
+        self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED
     ) -> bool:
-        """Take events as `offer_originals` does; many or large ones are masked in a thread, before they are taken."""
+        """Take events as `offer_originals` does; many or large ones that are masked delay nobody else."""
         if not self._masking or not self._open or originals_are_short(originals):
-            return self.offer_originals(stream, originals, trusted=trusted)
+            return self.offer_originals(stream, originals, producer)
         if self.queue.limit_locally(stream, len(originals), failed=False):
             self.ledger.received += len(originals)
             return True
-        events = [Event.of(stream, original=original) for original in originals]
-        return await self._mask_and_put(self._masking, [(stream, False, events)], trusted=trusted)
+        return await self.offer_in_turns(
+            [(stream, Event.of(stream, original=original)) for original in originals], producer
+        )
 
     def _pack_originals(self, stream: Stream, arrived: Sequence[tuple[int, bytes]]) -> list[Offer]:
         """Return offers of originals; each comes with its arrival in Unix microseconds."""
         return [Offer(packed, Status.SUCCESS) for packed in Event.pack_originals(stream, arrived, self._uids)]
 
     def offer(
-        self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
+        self, records: Sequence[_Record], producer: Producer = CONFIGURED, receipt: Receipt | None = None
     ) -> bool:
         """Take events; if the queue has no room for those that are not limited at once, drop these and return False.
 
-        An event without `timestamp` or `uid` gets one. `trusted` events of a new stream may evict the least recently
-        active one. A `receipt` counts what became of all of them. Events are masked before they are kept.
+        An event without `timestamp` or `uid` gets one. A `receipt` counts what became of all of them. Events are masked
+        before they are kept.
         """
         if not self._open:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
             return not self._enabled
-        parts: list[tuple[Stream, PendingEvents]] = []
+        return self._put(self._parts(self._not_limited(records, receipt), receipt, self._mask), producer, receipt)
+
+    async def offer_in_turns(
+        self, records: Sequence[_Record], producer: Producer = CONFIGURED, receipt: Receipt | None = None
+    ) -> bool:
+        """Take events as `offer` does; others have turns in between if there are many, or large ones to mask."""
+        masking = self._masking if self._masking and not are_short([event for _, event in records]) else None
+        if not self._open or (masking is None and len(records) <= _OFFERED_TOGETHER):
+            return self.offer(records, producer, receipt)
+        runs: list[_Run] = []
+        for some in _slices(records):
+            runs += self._not_limited(some, receipt)
+            await self.turns.next()
+        masked = await self._masked(masking, runs) if masking else runs
+        if masked is None:
+            self._drop(sum(len(events) for _, _, events in runs), "queue_full" if self._open else "shutdown", receipt)
+            return False
+        parts: list[_Part] = []
+        for some_runs in _slices(masked):
+            parts += self._parts(some_runs, receipt, None if masking else self._mask)
+            await self.turns.next()
+        return await self._put_in_turns(parts, producer, receipt)
+
+    def _not_limited(self, records: Sequence[_Record], receipt: Receipt | None) -> list[_Run]:
+        """Return the runs of events whose stream has no cooldown; the others are counted as limited."""
+        runs = []
         for stream, failed, events in _runs(records):
-            if not self._limit_locally(stream, len(events), receipt, failed=failed):
-                pending_events = self._pending(events, receipt, failed=failed, mask=self._mask)
-                parts += [(stream, pending) for pending in pending_events]
-        return self._put(parts, trusted=trusted, receipt=receipt)
+            if self.queue.limit_locally(stream, len(events), failed=failed):
+                self.ledger.received += len(events)
+                if receipt:
+                    receipt.resolve(limited=len(events))
+            else:
+                runs.append((stream, failed, events))
+        return runs
 
-    async def mask_and_offer(
-        self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True, receipt: Receipt | None = None
-    ) -> bool:
-        """Take events as `offer` does; many or large ones are masked in a thread, before they are taken."""
-        if not self._masking or not self._open or are_short([event for _, event in records]):
-            return self.offer(records, trusted=trusted, receipt=receipt)
-        runs = [
-            (stream, failed, events)
-            for stream, failed, events in _runs(records)
-            if not self._limit_locally(stream, len(events), receipt, failed=failed)
-        ]
-        return await self._mask_and_put(self._masking, runs, trusted=trusted, receipt=receipt)
-
-    def _limit_locally(self, stream: Stream, count: int, receipt: Receipt | None, *, failed: bool) -> bool:
-        """Count events of one stream as limited if it has a cooldown; return whether it has."""
-        if not self.queue.limit_locally(stream, count, failed=failed):
-            return False
-        self.ledger.received += count
-        if receipt:
-            receipt.resolve(limited=count)
-        return True
-
-    async def _mask_and_put(
-        self, masking: MaskingThread, runs: Sequence["_Run"], *, trusted: bool, receipt: Receipt | None = None
-    ) -> bool:
-        """Put all events into the queue once they are masked, or drop all of them; return whether there was room."""
-        if not runs:
-            return True
+    async def _masked(self, masking: MaskingThread, runs: Sequence[_Run]) -> list[_Run] | None:
+        """Return runs with their events masked; None if too many wait for that, or if the cache is closed."""
         events = [event for _, _, run in runs for event in run]
-        self._stamp(events)
+        self._stamp(events)  # by their arrival
         masked = await masking.masked(events)
-        if masked is None or not self._open:
-            self._drop(len(events), "queue_full" if self._open else "shutdown", receipt)
-            return False
-        parts: list[tuple[Stream, PendingEvents]] = []
-        first = 0
-        for stream, failed, run in runs:
-            kept = masked[first : first + len(run)]
-            first += len(run)
-            parts += [(stream, pending) for pending in self._pending(kept, receipt, failed=failed, mask=None)]
-        return self._put(parts, trusted=trusted, receipt=receipt)
+        if masked is None:
+            return None
+        kept = iter(masked)
+        return [(stream, failed, [*islice(kept, len(run))]) for stream, failed, run in runs]
 
-    def _put(
-        self, parts: Sequence[tuple[Stream, PendingEvents]], *, trusted: bool, receipt: Receipt | None = None
-    ) -> bool:
+    def _parts(self, runs: Iterable[_Run], receipt: Receipt | None, mask: Mask | None) -> list[_Part]:
+        """Return events as they are put into the queue."""
+        return [
+            (stream, pending)
+            for stream, failed, events in runs
+            for pending in self._pending(events, receipt, failed=failed, mask=mask)
+        ]
+
+    def _put(self, parts: Sequence[_Part], producer: Producer, receipt: Receipt | None = None) -> bool:
         """Put all events into the queue, or drop all of them; return whether there was room."""
-        count = size_bytes = 0
-        for _, pending in parts:
-            count += len(pending.events)
-            size_bytes += pending.size_bytes
-        if not self.queue.has_room(size_bytes):
-            self._drop(count, "queue_full", receipt)
+        if not self._reserve(parts, receipt):
             return False
-        self.ledger.received += count
-        for stream, pending in parts:
-            self.queue.put(stream, pending, trusted=trusted)
+        self._put_reserved(parts, producer)
         return True
+
+    async def _put_in_turns(self, parts: Sequence[_Part], producer: Producer, receipt: Receipt | None) -> bool:
+        """Put events as `_put` does, with turns for others."""
+        if not self._reserve(parts, receipt):
+            return False
+        reserved = [*_slices(parts)]
+        try:
+            while reserved and self._open:
+                self._put_reserved(reserved.pop(0), producer)
+                await self.turns.next()
+        finally:
+            if reserved:
+                count, size_bytes = _totals([part for some in reserved for part in some])
+                self.queue.release(size_bytes)
+                self._drop(count, "shutdown", receipt)
+        return True
+
+    def _reserve(self, parts: Sequence[_Part], receipt: Receipt | None) -> bool:
+        """Return whether the queue has room for all events and is open; if not, drop all."""
+        count, size_bytes = _totals(parts)
+        if self._open and self.queue.reserve(size_bytes):
+            return True
+        self._drop(count, "queue_full" if self._open else "shutdown", receipt)
+        return False
+
+    def _put_reserved(self, parts: Sequence[_Part], producer: Producer) -> None:
+        for stream, pending in parts:
+            self.ledger.received += len(pending.events)
+            self.queue.put(stream, pending, producer)
 
     def _stamp(self, events: Sequence[Event]) -> None:
         """Give a time and an id to events that have none."""
@@ -250,14 +294,14 @@ class EventsCache:
         if receipt:
             receipt.drop(count, _DROPPED_AT_ONCE.get(reason, ""))
 
-    async def store(self, records: Sequence[tuple[Stream, Event]], *, trusted: bool = True) -> Receipt | None:
+    async def store(self, records: Sequence[_Record], producer: Producer = CONFIGURED) -> Receipt | None:
         """Take events and return when each is stored or limited; return None if the queue has no room.
 
-        Raises `NotStored` if some were surely not stored and nothing is unknown, else `StorageUnavailable` after the
-        ack timeout: then some may be stored all the same.
+        Raises `NewStreamsRefused` or `NotStored` if some were surely not stored and nothing is unknown, else
+        `StorageUnavailable` after the ack timeout: then some may be stored all the same.
         """
         receipt = Receipt(len(records), self._last_retry_us())
-        if not await self.mask_and_offer(records, trusted=trusted, receipt=receipt):
+        if not await self.offer_in_turns(records, producer, receipt):
             return None
         self.queue.sender.dispatch_now()
         try:
@@ -368,24 +412,36 @@ class EventsCache:
             pause_seconds = max(self._trim_interval_seconds, idle_seconds)
 
 
-_Run = tuple[Stream, bool, list[Event]]
-"""Consecutive events of one stream that belong to the same collections, and whether they are errors."""
-
-
 def _raise_loss(receipt: Receipt, count: int) -> NoReturn:
     """Raise the error of a caller's events of which some were dropped."""
     if receipt.unconfirmed or not receipt.is_complete:
         raise StorageUnavailable(
             f"of {count} events, {receipt.stored + receipt.limited} were confirmed: {receipt.reason}"
         )
-    raise NotStored(
+    error = NewStreamsRefused if receipt.refused == receipt.dropped else NotStored
+    raise error(
         f"{receipt.dropped} of {count} events were not stored: {receipt.reason}",
         stored=receipt.stored,
         limited=receipt.limited,
     )
 
 
-def _runs(records: Sequence[tuple[Stream, Event]]) -> list[_Run]:
+def _slices(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Yield items as they are worked on in one turn of the loop."""
+    for first in range(0, len(items), _OFFERED_TOGETHER):
+        yield items[first : first + _OFFERED_TOGETHER]
+
+
+def _totals(parts: Iterable[_Part]) -> tuple[int, int]:
+    """Return how many events there are, and their bytes."""
+    count = size_bytes = 0
+    for _, pending in parts:
+        count += len(pending.events)
+        size_bytes += pending.size_bytes
+    return count, size_bytes
+
+
+def _runs(records: Sequence[_Record]) -> list[_Run]:
     """Return the runs of events that may be of several streams."""
     runs: list[_Run] = []
     run: list[Event] = []

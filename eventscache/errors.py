@@ -56,5 +56,9 @@ class NotStored(StorageUnavailable):
         self.limited = limited
 
 
+class NewStreamsRefused(NotStored):
+    """Some events of a caller were not stored because their streams may not begin now; all others are kept."""
+
+
 class NotReady(EventsCacheError):
     """Events cannot be stored now; the message says why, and may be shown to everybody."""

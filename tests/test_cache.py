@@ -18,6 +18,7 @@ from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock
 from eventscache.timestamp import format_time
 from tests.support.cache_bench import QUOTA, TOKEN, CacheBench, opened, until
+from tests.support.loop_turns import turns_during
 
 
 async def test_an_event_that_cannot_be_packed_is_not_counted() -> None:
@@ -152,3 +153,22 @@ async def test_streams_are_trimmed_only_while_there_is_such_work() -> None:
     assert storage.sizes == [7, 7, 7]
     await until(lambda: bool(cache._trimming and cache._trimming.done()))
     await cache.close()
+
+
+async def test_many_records_are_offered_in_turns_and_all_or_none_of_them() -> None:
+    async with opened(queue_bytes=3_000_000) as bench:
+        records = [(Stream(Namespace.TOKEN, str(number)), Event(skip="x")) for number in range(5_000)]
+        turns, taken = await turns_during(bench.cache.offer_in_turns(records))
+        assert taken
+        assert turns >= 20
+        await bench.settled()
+        assert (bench.ledger.stored, bench.cache.queue.bytes) == (5_000, 0)
+        large = [(stream, Event(original=b'{"a":"' + b"x" * 1000 + b'"}')) for stream, _ in records]
+        assert not await bench.cache.offer_in_turns(large)
+        assert (bench.ledger.dropped["queue_full"], bench.cache.queue.bytes) == (5_000, 0)
+        offered = asyncio.ensure_future(bench.cache.offer_in_turns(records))
+        for _ in range(15):
+            await asyncio.sleep(0)
+        await bench.cache.close(0)
+        await offered
+        assert (bench.ledger.balanced, bench.ledger.received, bench.cache.queue.bytes) == (True, 15_000, 0)

@@ -31,7 +31,7 @@ ALLOWED = {
     "cache": "clock delivery errors event masking query storage stream timestamp uid",
     "live": "cache clock errors event query storage stream",
     "metrics": "cache",
-    "server": "access cache clock config errors event ingest live logs metrics query storage stream timestamp",
+    "server": "access cache clock config delivery errors event ingest live logs metrics query storage stream timestamp",
     "conformance": "clock errors storage stream",
     "testing": "conformance",
     "loadtest": "access errors metrics stream",

@@ -6,6 +6,7 @@ from benchmarks.events import page_views
 from eventscache.delivery.cooldown import Cooldown
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.producer import CONFIGURED
 from eventscache.delivery.queue import Queue
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Offer, Quota
@@ -34,7 +35,8 @@ def test_queue_takes_a_thousand_events(benchmark: BenchmarkFixture) -> None:
 
     def put_all(queue: Queue, parts: list[PendingEvents]) -> Queue:
         for number, pending in enumerate(parts):
-            queue.put(STREAMS[number % len(STREAMS)], pending, trusted=True)
+            queue.reserve(pending.size_bytes)
+            queue.put(STREAMS[number % len(STREAMS)], pending, CONFIGURED)
         return queue
 
     filled = benchmark.pedantic(put_all, setup=empty_queue, rounds=200)  # type: ignore[no-untyped-call]

@@ -29,12 +29,15 @@ class Tokens:
         """Use these tokens of the file from now on, besides those listed."""
         self._in_use = self._listed + _digests(tokens)
 
-    def match(self, given: Sequence[str]) -> bool:
-        """Whether exactly one token is given and known. The comparison takes the same time for every token."""
+    def match(self, given: Sequence[str]) -> bytes:
+        """Return the digest of the token if exactly one is given and known, else no bytes.
+
+        The comparison takes the same time for every token.
+        """
         if len(given) != 1:
-            return False
+            return b""
         digest = _digest(given[0])
-        return sum(hmac.compare_digest(digest, known) for known in self._in_use) > 0
+        return digest if sum(hmac.compare_digest(digest, known) for known in self._in_use) else b""
 
 
 def parse_tokens(content: bytes) -> tuple[str, ...]:

@@ -96,6 +96,9 @@ class Settings:
         default=DEFAULT_TTL_MINUTES,
     )
     max_streams: int = _setting("eventscache.max_streams", parse=whole_number(1), default=10_000)
+    max_new_streams_per_minute: int = _setting(
+        "eventscache.max_new_streams_per_minute", parse=whole_number(1, 1_000_000), default=1_000
+    )
     memory_bytes: int = _setting("eventscache.memory_bytes", parse=whole_number(1024 * 1024), default=256 * 1024 * 1024)
     max_redis_memory_percent: int = _setting(
         "eventscache.max_redis_memory_percent", parse=whole_number(1, 100), default=90

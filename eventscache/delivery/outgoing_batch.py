@@ -124,10 +124,28 @@ class OutgoingBatch:
         """Whether there is nothing to send."""
         return not self.pending and not (self._all.limited_earlier.by_second or self._error.limited_earlier.by_second)
 
-    def to_batch(self, stream: Stream, quota: Quota, writer: str, number: int, now_us: int, *, trusted: bool) -> Batch:
+    def to_batch(
+        self,
+        stream: Stream,
+        quota: Quota,
+        writer: str,
+        number: int,
+        now_us: int,
+        *,
+        trusted: bool,
+        may_begin: bool = True,
+    ) -> Batch:
         """Return the batch for the storage, as it is sent at `now_us`."""
         return Batch(
-            stream, quota, writer, number, self._offers, self._all.unsent(now_us), self._error.unsent(now_us), trusted
+            stream,
+            quota,
+            writer,
+            number,
+            self._offers,
+            self._all.unsent(now_us),
+            self._error.unsent(now_us),
+            trusted,
+            may_begin,
         )
 
     def stored_counts(self, admission: Admission) -> Iterator[tuple[PendingEvents, int]]:

@@ -83,10 +83,12 @@ class PendingEvents(msgspec.Struct):
         if self.receipt:
             self.receipt.resolve(stored=stored, limited=count - stored)
 
-    def drop(self, ledger: Ledger, reason: str, told: str = "", *, perhaps_stored: bool = False) -> None:
+    def drop(
+        self, ledger: Ledger, reason: str, told: str = "", *, perhaps_stored: bool = False, refused: bool = False
+    ) -> None:
         """Count all events as dropped; `told` is the reason for a caller who waits."""
         count = len(self.events)
         ledger.queued -= count
         ledger.dropped[reason] += count
         if self.receipt:
-            self.receipt.drop(count, told, perhaps_stored=perhaps_stored)
+            self.receipt.drop(count, told, perhaps_stored=perhaps_stored, refused=refused)

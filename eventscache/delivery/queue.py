@@ -9,9 +9,11 @@ import structlog
 
 from eventscache.clock import monotonic_us
 from eventscache.delivery.flush_timer import FlushTimer
+from eventscache.delivery.known_streams import KnownStreams
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.outgoing_batch import OutgoingBatch
 from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.producer import Producer
 from eventscache.delivery.receipt import Receipt
 from eventscache.delivery.sender import Sender
 from eventscache.delivery.stream_buffer import StreamBuffer
@@ -44,6 +46,7 @@ class Queue:
     ) -> None:
         self.bytes = 0
         self.ready: deque[StreamBuffer] = deque()
+        self.ready_new: deque[StreamBuffer] = deque()
         self.waiting_bytes = 0  # of all events that are in no batch yet
         self.sender = Sender(
             self,
@@ -60,6 +63,7 @@ class Queue:
         self._max_bytes = max_bytes
         self._now_us = now_us
         self._buffers: dict[Stream, StreamBuffer] = {}
+        self._known = KnownStreams()
         self._sweep_at = _MIN_BUFFERS_TO_SWEEP
         self._flush_timer = FlushTimer(self._request_flush, now_us)
         self.max_cooldown_us = self._flush_timer.max_delay_us
@@ -97,10 +101,22 @@ class Queue:
         """Return the buffer of a stream, if there is one: idle buffers are removed."""
         return self._buffers.get(stream)
 
-    def _new_buffer(self, stream: Stream) -> StreamBuffer:
+    def reserve(self, size_bytes: int) -> bool:
+        """Take room for events that will be put; return whether there was enough."""
+        if not self.has_room(size_bytes):
+            return False
+        self.bytes += size_bytes
+        return True
+
+    def release(self, size_bytes: int) -> None:
+        """Give back room that was reserved."""
+        self.bytes -= size_bytes
+
+    def _new_buffer(self, stream: Stream, producer: Producer) -> StreamBuffer:
         if len(self._buffers) >= self._sweep_at:
             self._sweep()
-        buffer = self._buffers[stream] = StreamBuffer(stream)
+        known = not producer.is_bounded or self._known.recall(stream)
+        buffer = self._buffers[stream] = StreamBuffer(stream, producer, known=known)
         self._flush_timer.adapt(len(self._buffers))
         self.max_cooldown_us = self._flush_timer.max_delay_us
         return buffer
@@ -123,14 +139,13 @@ class Queue:
         self._flush_timer.update(buffer)
         return True
 
-    def put(self, stream: Stream, pending: PendingEvents, *, trusted: bool) -> None:
-        """Let events wait for the next batch of their stream."""
-        buffer = self._buffers.get(stream) or self._new_buffer(stream)
-        if trusted:
-            buffer.trusted = True
+    def put(self, stream: Stream, pending: PendingEvents, producer: Producer) -> None:
+        """Let events wait for the next batch of their stream; their room is reserved."""
+        buffer = self._buffers.get(stream) or self._new_buffer(stream, producer)
+        if producer is not buffer.producer:
+            buffer.add_producer(producer)
         count = len(pending.events)
         self._ledger.queued += count
-        self.bytes += pending.size_bytes
         buffer.put(pending)
         self.waiting_bytes += pending.size_bytes
         self._linger.events += count
@@ -176,7 +191,7 @@ class Queue:
     def _schedule(self, buffer: StreamBuffer) -> None:
         if not buffer.scheduled:
             buffer.scheduled = True
-            self.ready.append(buffer)
+            (self.ready if buffer.known else self.ready_new).append(buffer)
             self.sender.dispatch_soon()
 
     def take(self, buffer: StreamBuffer, now_us: int) -> OutgoingBatch:
@@ -189,6 +204,11 @@ class Queue:
             self.bytes -= pending.size_bytes
             pending.resolve(self._ledger, stored=0)
         return batch
+
+    def on_begun(self, buffer: StreamBuffer) -> None:
+        """Note that the storage has a stream of which that was not known."""
+        buffer.note_known()
+        self._known.add(buffer.stream)
 
     def on_batch_done(self, buffer: StreamBuffer, batch: OutgoingBatch) -> None:
         """Free the room of a batch, and make its buffer ready again if it has more to send."""

@@ -16,7 +16,7 @@ from eventscache.delivery.linger import Linger
 from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, OutgoingBatch
 from eventscache.delivery.storage_log import StorageLog
 from eventscache.delivery.stream_buffer import StreamBuffer
-from eventscache.errors import StorageRefused, StorageUnavailable, TooManyStreams
+from eventscache.errors import StorageRefused, StorageUnavailable, TooManyStreams, UnknownStream
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Quota
 
@@ -32,6 +32,8 @@ class BatchSource(Protocol):
 
     ready: deque[StreamBuffer]
     """Buffers that have something to send and nothing in flight; the longest ready comes first."""
+    ready_new: deque[StreamBuffer]
+    """The same for streams that the storage may not have, and that begin only within a producer's bound."""
     waiting_bytes: int
     """The size of all events that are in no batch yet."""
     max_cooldown_us: int
@@ -39,6 +41,9 @@ class BatchSource(Protocol):
 
     def take(self, buffer: StreamBuffer, now_us: int) -> OutgoingBatch:
         """Return the next batch of a buffer that was ready; it can be empty."""
+
+    def on_begun(self, buffer: StreamBuffer) -> None:
+        """Note that the storage has a stream of which that was not known."""
 
     def on_batch_done(self, buffer: StreamBuffer, batch: OutgoingBatch) -> None:
         """Make the buffer ready again if it has more to send: all events of its batch are counted."""
@@ -55,6 +60,9 @@ class InFlightBatch(msgspec.Struct, frozen=True):
 
 class Sender:
     """Sends what is ready, with up to `pool_size` storage calls at a time.
+
+    Streams that may be new have calls of their own, one first try at a time: however many there are, they hardly delay
+    the others.
 
     A batch that the storage did not answer is retried under the same number, until `deadline_seconds` after its first
     try; then its events are dropped. `now_us` is this process's monotonic clock.
@@ -85,6 +93,8 @@ class Sender:
         self._dispatch_scheduled = False
         self._calls: set[asyncio.Task[None]] = set()
         self._unanswered_first_tries = 0  # calls that the storage has not answered yet, without those that retry
+        self._calls_of_new: set[asyncio.Task[None]] = set()
+        self._beginning = False  # whether one of these is not answered yet
         self._log = StorageLog(quota, now_us)
 
     @property
@@ -101,9 +111,10 @@ class Sender:
         """Stop sending; drop and count what is in flight."""
         self._running = False
         await asyncio.sleep(0)  # a call counts its events when it is cancelled, but only if it has begun
-        for call in self._calls:
+        calls = self._calls | self._calls_of_new
+        for call in calls:
             call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await asyncio.gather(*calls, return_exceptions=True)
 
     def dispatch_soon(self) -> None:
         """Send what is ready on the next turn of the loop, with all that is put in this one."""
@@ -117,15 +128,21 @@ class Sender:
             self._dispatch()
 
     def _dispatch(self) -> None:
-        """Send what is ready.
-
-        While a first try is in flight, the next call waits until it is large enough or the answer is there: that
-        costs half a round trip at times, and saves most of the calls. A retry delays no other call.
-        """
+        """Send what is ready."""
         self._dispatch_scheduled = False
         if self.linger.lasts():
             self.dispatch_soon()
             return
+        self._dispatch_known()
+        if self._source.ready_new:
+            self._dispatch_new()
+
+    def _dispatch_known(self) -> None:
+        """Send what is ready of streams that the storage has.
+
+        While a first try is in flight, the next call waits until it is large enough or the answer is there: that
+        costs half a round trip at times, and saves most of the calls. A retry delays no other call.
+        """
         source = self._source
         while source.ready and self._running and len(self._calls) < self._pool_size:
             if (
@@ -134,22 +151,33 @@ class Sender:
                 and source.waiting_bytes < MAX_BATCH_BYTES
             ):
                 return
-            if in_flight := self._take_batches():
+            if in_flight := self._take_batches(source.ready):
                 self._unanswered_first_tries += 1
                 call = asyncio.create_task(self._send(in_flight))
                 self._calls.add(call)
                 call.add_done_callback(self._on_call_done)
 
+    def _dispatch_new(self) -> None:
+        """Send the next ones of the streams that may be new."""
+        if self._beginning or not self._running or len(self._calls_of_new) >= self._pool_size:
+            return
+        if in_flight := self._take_batches(self._source.ready_new):
+            self._beginning = True
+            call = asyncio.create_task(self._send_new(in_flight))
+            self._calls_of_new.add(call)
+            call.add_done_callback(self._on_call_done)
+
     def _on_call_done(self, call: "asyncio.Task[None]") -> None:
         self._calls.discard(call)
+        self._calls_of_new.discard(call)
         self.dispatch_soon()
 
-    def _take_batches(self) -> list[InFlightBatch]:
+    def _take_batches(self, ready: deque[StreamBuffer]) -> list[InFlightBatch]:
         """Return the batches of one call, within its bounds."""
         in_flight: list[InFlightBatch] = []
         events = size_bytes = 0
         now_us = self._now_us()
-        source, ready = self._source, self._source.ready
+        source = self._source
         while (
             ready and len(in_flight) < MAX_CALL_STREAMS and events < MAX_BATCH_EVENTS and size_bytes < MAX_BATCH_BYTES
         ):
@@ -170,29 +198,83 @@ class Sender:
         """Insert batches with one call; whatever happens, every event is counted."""
         sent_us = self._now_us()
         try:
-            answers = await self._storage.insert_many([self._batch(sent, sent_us) for sent in in_flight])
-            answered: list[tuple[InFlightBatch, Admission | Exception]] = [*zip(in_flight, answers, strict=True)]
-        except asyncio.CancelledError:
-            self._cancel(in_flight)
-            raise
-        except Exception as fault:  # a bug of a backend must neither stop the sender nor leave events uncounted
-            answered = [(sent, fault) for sent in in_flight]
+            answered = await self._insert_many(in_flight, sent_us)
         finally:
             self._unanswered_first_tries -= 1
-        unanswered = {}
+        unanswered, unknown = self._resolve_all(answered, sent_us)
+        self.dispatch_soon()  # callers that wait for an answer learn it before
+        if unknown:  # they were evicted
+            await self._begin(unknown, unanswered)
+        if unanswered:
+            await self._retry_all(unanswered)
+
+    async def _send_new(self, in_flight: list[InFlightBatch]) -> None:
+        """Insert batches of streams that may be new, as far as these exist, then of those that may begin."""
+        sent_us = self._now_us()
+        try:
+            unanswered, unknown = self._resolve_all(await self._insert_many(in_flight, sent_us), sent_us)
+            if unknown:
+                await self._begin(unknown, unanswered)
+        finally:
+            self._beginning = False
+        self.dispatch_soon()
+        if unanswered:
+            await self._retry_all(unanswered)
+
+    async def _insert_many(
+        self, in_flight: list[InFlightBatch], sent_us: int, others: Iterable[InFlightBatch] = ()
+    ) -> list[tuple[InFlightBatch, Admission | Exception]]:
+        """Return each batch with its answer. If that is cancelled, all events of these and of `others` are counted."""
+        try:
+            answers = await self._storage.insert_many([self._batch(sent, sent_us) for sent in in_flight])
+            return [*zip(in_flight, answers, strict=True)]
+        except asyncio.CancelledError:
+            self._cancel([*in_flight, *others])
+            raise
+        except Exception as fault:  # a bug of a backend must neither stop the sender nor leave events uncounted
+            return [(sent, fault) for sent in in_flight]
+
+    def _resolve_all(
+        self, answered: list[tuple[InFlightBatch, Admission | Exception]], sent_us: int
+    ) -> tuple[dict[InFlightBatch, StorageUnavailable], list[InFlightBatch]]:
+        """Count what became of batches; return those without an answer, and those of streams that do not exist."""
+        unanswered: dict[InFlightBatch, StorageUnavailable] = {}
+        unknown = []
         for sent, answer in answered:
             if isinstance(answer, StorageUnavailable):
                 unanswered[sent] = answer
+            elif isinstance(answer, UnknownStream):
+                unknown.append(sent)
             else:
                 self._resolve(sent, answer, sent_us)
-        self.dispatch_soon()  # callers that wait for an answer learn it before
-        if unanswered:
-            await self._retry_all(unanswered)
+        return unanswered, unknown
+
+    async def _begin(self, unknown: list[InFlightBatch], unanswered: dict[InFlightBatch, StorageUnavailable]) -> None:
+        """Insert batches of new streams as far as these may begin; add those without an answer to `unanswered`."""
+        beginning = []
+        for sent in unknown:
+            if sent.buffer.note_unknown():
+                beginning.append(sent)
+            else:
+                self._resolve(sent, UnknownStream(), 0)
+        if not beginning:
+            return
+        sent_us = self._now_us()
+        again, refused = self._resolve_all(await self._insert_many(beginning, sent_us, others=unanswered), sent_us)
+        unanswered |= again
+        for sent in refused:  # against the contract
+            self._resolve(sent, UnknownStream(), 0)
 
     def _batch(self, in_flight: InFlightBatch, sent_us: int) -> Batch:
         buffer = in_flight.buffer
         return in_flight.batch.to_batch(
-            buffer.stream, self._quota, self._writer, in_flight.number, sent_us, trusted=buffer.trusted
+            buffer.stream,
+            self._quota,
+            self._writer,
+            in_flight.number,
+            sent_us,
+            trusted=buffer.producer.trusted,
+            may_begin=buffer.may_begin,
         )
 
     async def _retry_all(self, unanswered: dict[InFlightBatch, StorageUnavailable]) -> None:
@@ -223,7 +305,7 @@ class Sender:
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
             sent_us = self._now_us()
             try:
-                answer = await self._storage.insert(self._batch(in_flight, sent_us))
+                answer = await self._insert(in_flight, sent_us)
             except StorageUnavailable as again:
                 answer = again
                 ambiguous = ambiguous or again.ambiguous
@@ -231,6 +313,15 @@ class Sender:
                 answer = other
         del unanswered[in_flight]
         self._resolve(in_flight, answer, sent_us)
+
+    async def _insert(self, in_flight: InFlightBatch, sent_us: int) -> Admission:
+        """Insert a batch; its stream begins if it is new, and may. Raises `StorageError`."""
+        try:
+            return await self._storage.insert(self._batch(in_flight, sent_us))
+        except UnknownStream:
+            if not in_flight.buffer.note_unknown():
+                raise
+            return await self._storage.insert(self._batch(in_flight, sent_us))
 
     def _resolve(self, in_flight: InFlightBatch, answer: Admission | Exception, sent_us: int) -> None:
         """Count what became of a batch."""
@@ -243,6 +334,8 @@ class Sender:
                 self._log.stale(self._writer)
                 self._drop(in_flight, "unconfirmed", "the storage has a later batch of this server")
             else:
+                if not in_flight.buffer.known:
+                    self._source.on_begun(in_flight.buffer)
                 in_flight.buffer.start_cooldowns(answer, sent_us, self._source.max_cooldown_us)
                 self._count_admission(in_flight.batch, answer)
         else:
@@ -266,13 +359,20 @@ class Sender:
             self._drop(
                 in_flight, "max_streams", "there are eventscache.max_streams streams already: raise that, or clear some"
             )
+        elif isinstance(fault, UnknownStream):
+            self._drop(
+                in_flight,
+                "new_streams",
+                "new streams would begin, and eventscache.max_new_streams_per_minute of them began in the last minute",
+            )
         else:
             self._log.error(fault)
             self._drop(in_flight, "storage_error", "the storage has an error, which is in the log")
 
     def _drop(self, in_flight: InFlightBatch, reason: str, told: str) -> None:
+        perhaps_stored, refused = reason in _PERHAPS_STORED, reason == "new_streams"
         for pending in in_flight.batch.pending:
-            pending.drop(self._ledger, reason, told, perhaps_stored=reason in _PERHAPS_STORED)
+            pending.drop(self._ledger, reason, told, perhaps_stored=perhaps_stored, refused=refused)
 
     def _cancel(self, batches: Iterable[InFlightBatch]) -> None:
         for in_flight in batches:

@@ -6,6 +6,7 @@ from collections import deque
 from eventscache.delivery.cooldown import Cooldown
 from eventscache.delivery.outgoing_batch import OutgoingBatch
 from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.producer import CONFIGURED, Producer
 from eventscache.delivery.receipt import Receipt
 from eventscache.storage.messages import Admission
 from eventscache.stream import Stream
@@ -21,14 +22,19 @@ class StreamBuffer:
         "done",
         "error",
         "flush_due",
+        "known",
+        "may_begin",
+        "producer",
         "scheduled",
         "stream",
-        "trusted",
         "waiting",
     )
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, producer: Producer = CONFIGURED, *, known: bool = True) -> None:
         self.stream = stream
+        self.producer = producer  # of all that offered events of the stream, the one that may do most
+        self.known = known  # the storage has the stream, as far as this process knows; or it begins in any case
+        self.may_begin = not producer.is_bounded
         self.all = Cooldown()
         self.error = Cooldown()
         self.waiting: deque[PendingEvents] = deque()
@@ -36,7 +42,6 @@ class StreamBuffer:
         self.done = 0
         self.scheduled = False  # ready, or in flight
         self.flush_due = False  # the next batch takes the limited counts along, even if it has no events
-        self.trusted = False
         self._batch_done: asyncio.Event | None = None
 
     def limit_locally(self, count: int, now_us: int, *, failed: bool) -> bool:
@@ -49,6 +54,22 @@ class StreamBuffer:
             self.error.count_limited(now_us, count)
         self.all.count_limited(now_us, count)
         return True
+
+    def add_producer(self, producer: Producer) -> None:
+        """Note who else offers events of the stream: the one that may do most counts."""
+        if producer.outranks(self.producer):
+            self.producer = producer
+            self.may_begin = self.may_begin or not producer.is_bounded
+
+    def note_known(self) -> None:
+        """Note that the storage has the stream. If it is evicted, it is new again."""
+        self.known, self.may_begin = True, not self.producer.is_bounded
+
+    def note_unknown(self) -> bool:
+        """Note that the storage does not have the stream; return whether it may begin now."""
+        self.known = False
+        self.may_begin = self.producer.begin_stream()
+        return self.may_begin
 
     def put(self, pending: PendingEvents) -> None:
         """Add events, to the last ones if possible: the cost per instance is then paid once."""

@@ -14,6 +14,7 @@ DROP_REASONS: Final = (
     "unconfirmed",
     "storage_error",
     "max_streams",
+    "new_streams",
     "shutdown",
     "disabled",
     "worker_died",

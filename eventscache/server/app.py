@@ -136,6 +136,7 @@ def _cache(settings: Settings, storage: Storage) -> EventsCache:
         enabled=settings.enabled,
         pool_size=settings.pool_size,
         queue_bytes=settings.queue_bytes,
+        max_new_streams_per_minute=settings.max_new_streams_per_minute,
         trim_interval_seconds=settings.trim_interval_ms / 1000,
         ack_timeout_seconds=settings.ack_timeout_ms / 1000,
         storage_timeout_seconds=settings.storage_timeout_ms / 1000,

@@ -61,7 +61,7 @@ async def numbers(cache: EventsCache) -> list[int]:
 async def test_a_large_batch_is_masked_in_a_thread_and_keeps_its_order() -> None:
     mask = HeldMask()
     async with opened(mask) as cache:
-        batch = asyncio.create_task(cache.mask_and_offer_originals(STREAM, [original(n) for n in range(50)]))
+        batch = asyncio.create_task(cache.offer_originals_in_turns(STREAM, [original(n) for n in range(50)]))
         await asyncio.sleep(0)
         assert cache.ledger.queued == 0  # nothing waits for the storage unmasked
         assert cache.offer_originals(STREAM, [original(-1, "")])
@@ -74,8 +74,8 @@ async def test_a_large_batch_is_masked_in_a_thread_and_keeps_its_order() -> None
 async def test_short_events_are_masked_at_once() -> None:
     mask = HeldMask()
     async with opened(mask) as cache:
-        assert await cache.mask_and_offer_originals(STREAM, [original(1, ""), original(2, "")])
-        assert await cache.mask_and_offer([(STREAM, Event(original=original(3, ""), token_id="key"))])
+        assert await cache.offer_originals_in_turns(STREAM, [original(1, ""), original(2, "")])
+        assert await cache.offer_in_turns([(STREAM, Event(original=original(3, ""), token_id="key"))])
         assert await numbers(cache) == [1, 2, 3]
     assert mask.threads == {threading.main_thread().name}
 
@@ -122,11 +122,11 @@ async def test_requests_take_turns() -> None:
 async def test_what_waits_to_be_masked_is_bounded_and_what_does_not_fit_is_dropped() -> None:
     mask = HeldMask()
     async with opened(mask, queue_bytes=300_000) as cache:
-        first = asyncio.create_task(cache.mask_and_offer_originals(STREAM, [original(n) for n in range(20)]))
+        first = asyncio.create_task(cache.offer_originals_in_turns(STREAM, [original(n) for n in range(20)]))
         await asyncio.sleep(0)
-        assert not await cache.mask_and_offer_originals(STREAM, [original(n) for n in range(20, 40)])
+        assert not await cache.offer_originals_in_turns(STREAM, [original(n) for n in range(20, 40)])
         assert cache.ledger.dropped["queue_full"] == 20
-        assert await cache.mask_and_offer_originals(STREAM, [original(99, "")])  # a short one has room
+        assert await cache.offer_originals_in_turns(STREAM, [original(99, "")])  # a short one has room
         mask.release.set()
         assert await first
         assert await numbers(cache) == [99, *range(20)]
@@ -142,9 +142,9 @@ async def test_events_that_are_limited_locally_do_not_reach_the_thread() -> None
         await cache.fetch(STREAM, Query())
         del mask.order[:]
         receipt = Receipt(5)
-        assert await cache.mask_and_offer_originals(STREAM, [original(n) for n in range(50)])
+        assert await cache.offer_originals_in_turns(STREAM, [original(n) for n in range(50)])
         events = [(STREAM, Event(original=original(n), token_id="key")) for n in range(5)]
-        assert await cache.mask_and_offer(events, receipt=receipt)
+        assert await cache.offer_in_turns(events, receipt=receipt)
         assert mask.order == []
         assert cache.ledger.limited == 55
         assert receipt.limited == 5
@@ -156,14 +156,14 @@ async def test_events_whose_masking_a_shutdown_ends_are_counted_as_dropped(as_re
     async with opened(mask) as cache:
         originals = [original(n) for n in range(50)]
         if as_records:
-            waiting = cache.mask_and_offer([(STREAM, Event(original=data, token_id="key")) for data in originals])
+            waiting = cache.offer_in_turns([(STREAM, Event(original=data, token_id="key")) for data in originals])
         else:
-            waiting = cache.mask_and_offer_originals(STREAM, originals)
+            waiting = cache.offer_originals_in_turns(STREAM, originals)
         batch = asyncio.create_task(waiting)
         await asyncio.sleep(0)
         await cache.close()
         mask.release.set()
         assert not await batch
         assert cache.ledger.dropped["shutdown"] == cache.ledger.received == 50
-        assert not await cache.mask_and_offer_originals(STREAM, originals)
+        assert not await cache.offer_originals_in_turns(STREAM, originals)
         assert cache.ledger.dropped["shutdown"] == 100

@@ -47,20 +47,26 @@ class Access:
         """Raise `HttpError` unless the request may read and clear."""
         if not self.admins.configured:
             _require_operator(request)
-        elif not self._is_admin(request):
+        elif not self._admin_token(request):
             raise self.failed_login(request, "unknown_token", "Admin token does not match", _WWW_AUTHENTICATE)
 
-    def require_writer(self, request: web.BaseRequest) -> None:
-        """Raise `HttpError` unless the request may write records."""
+    def require_writer(self, request: web.BaseRequest) -> bytes:
+        """Raise `HttpError` unless the request may write records; return the digest of its token.
+
+        That is no bytes if no token is needed.
+        """
         if not self.admins.configured:
             _require_operator(request)
-        elif not self._is_admin(request) and not self.ingesters.match(request.headers.getall("X-Auth-Token", [])):
+            return b""
+        digest = self._admin_token(request) or self.ingesters.match(request.headers.getall("X-Auth-Token", []))
+        if not digest:
             raise self.failed_login(
                 request,
                 "unknown_token",
                 "neither an admin token in X-Admin-Token nor an ingest token in X-Auth-Token matches",
                 _WWW_AUTHENTICATE,
             )
+        return digest
 
     def failed_login(
         self, request: web.BaseRequest, code: ErrorCode, message: str, headers: dict[str, str] | None = None
@@ -79,7 +85,8 @@ class Access:
             )
         return HttpError(401, code, message, headers)
 
-    def _is_admin(self, request: web.BaseRequest) -> bool:
+    def _admin_token(self, request: web.BaseRequest) -> bytes:
+        """Return the digest of a request's admin token, no bytes if it has none."""
         headers = request.headers
         bearers = [
             value[len(_BEARER) :].strip()
@@ -87,7 +94,8 @@ class Access:
             if value.lower().startswith(_BEARER)
         ]
         in_query = parameters(request).all("token") if self._in_query else []
-        return any(self.admins.match(tokens) for tokens in (headers.getall("X-Admin-Token", []), bearers, in_query))
+        given = (headers.getall("X-Admin-Token", []), bearers, in_query)
+        return next(filter(None, map(self.admins.match, given)), b"")
 
 
 def _require_operator(request: web.BaseRequest) -> None:

@@ -7,7 +7,8 @@ import msgspec
 from aiohttp import web
 
 from eventscache.cache import EventPage, EventsCache
-from eventscache.errors import NotStored, StorageUnavailable
+from eventscache.delivery.producer import Producer
+from eventscache.errors import NewStreamsRefused, NotStored, StorageUnavailable
 from eventscache.event import Event
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
@@ -114,7 +115,7 @@ def _query(params: Parameters) -> Query:
 async def post_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Take native records, and answer when they are queued, or with `ack=stored` when the storage has them."""
     try:
-        context.access.require_writer(request)
+        producer = context.cache.producers.by_token(context.access.require_writer(request))
         params = parameters(request)
         default = params.stream(context.settings.max_id_bytes)
         wait = params.choice("ack", "queued", "stored") == "stored"
@@ -125,7 +126,7 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
     except MalformedBody as fault:
         body, max_bytes = fault.body.strip(), context.limits.max_malformed_bytes
         # A blank body has nothing to show.
-        await keep_malformed(context.cache, default if body else None, body, str(fault), max_bytes=max_bytes)
+        await keep_malformed(context.cache, default if body else None, body, str(fault), producer, max_bytes=max_bytes)
         raise HttpError(400, "malformed_body", f"the body cannot be read: {fault}") from None
     context.cache.ledger.reject(len(parsed.errors) + parsed.errors_omitted)
     errors = _errors(parsed)
@@ -133,8 +134,8 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         raise HttpError(400, "no_valid_record", "no record is valid; errors says why for each", fields=errors)
     counts = {"received": len(parsed.records)}
     if wait:
-        counts |= await _store(context, parsed)
-    elif not await context.cache.mask_and_offer(parsed.records):
+        counts |= await _store(context, parsed, producer)
+    elif not await context.cache.offer_in_turns(parsed.records, producer):
         raise _queue_full()
     status = 200 if wait else 202
     if parsed.errors:
@@ -161,11 +162,13 @@ def _parser(request: web.BaseRequest) -> Parser:
     return parser
 
 
-async def _store(context: Context, parsed: Parsed) -> dict[str, int]:
+async def _store(context: Context, parsed: Parsed, producer: Producer) -> dict[str, int]:
     try:
-        receipt = await context.cache.store(parsed.records)
+        receipt = await context.cache.store(parsed.records, producer)
     except NotStored as fault:
         counts = {"received": len(parsed.records), "stored": fault.stored, "limited": fault.limited}
+        if isinstance(fault, NewStreamsRefused):
+            raise HttpError(429, "too_many_new_streams", str(fault), {"Retry-After": "60"}, counts) from None
         raise HttpError(503, "not_stored", str(fault), {"Retry-After": "1"}, counts) from None
     except StorageUnavailable as fault:
         received = {"received": len(parsed.records)}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey
+from eventscache.delivery.producer import CONFIGURED, Producer
 from eventscache.errors import InvalidEvent
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
@@ -41,6 +42,7 @@ _CACHED_ORIGINS = 1024
 class _Sender(NamedTuple):
     stream: Stream
     key: ApiKey | None
+    producer: Producer
 
 
 async def post_client_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -103,11 +105,10 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
     except MalformedBody as fault:
         reason = str(fault)
         max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
-        trusted = sender.key is not None
-        await keep_malformed(cache, sender.stream, fault.body, reason, max_bytes=max_bytes, trusted=trusted)
+        await keep_malformed(cache, sender.stream, fault.body, reason, sender.producer, max_bytes=max_bytes)
         raise HttpError(400, "malformed_body", f"Error parsing events body: {reason}") from None
     # A full queue is counted, and changes no response: the cache must not slow down Jitsu.
-    await cache.mask_and_offer_originals(sender.stream, parsed.originals, trusted=sender.key is not None)
+    await cache.offer_originals_in_turns(sender.stream, parsed.originals, sender.producer)
     return sender
 
 
@@ -163,7 +164,7 @@ def _find_sender(context: Context, request: web.BaseRequest, *, from_server: boo
         if from_server:
             key, other = other, key
         if key:
-            return _Sender(Stream(Namespace.TOKEN, key.id), key)
+            return _Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED)
         if not other:
             raise HttpError(401, "unknown_token", "The token is not found" if token else _NONE_SENT)
         message = "The token isn't a client secret token. Please use a js integration token"
@@ -176,9 +177,10 @@ def _find_sender(context: Context, request: web.BaseRequest, *, from_server: boo
     if not token:
         raise HttpError(401, "unknown_token", _NONE_SENT)
     try:
-        return _Sender(Stream(Namespace.TOKEN, check_id(token, context.limits.max_id_bytes)), None)
+        stream = Stream(Namespace.TOKEN, check_id(token, context.limits.max_id_bytes))
     except InvalidEvent as fault:
         raise HttpError(401, "unknown_token", f"The token is not usable: {fault}") from None
+    return _Sender(stream, None, context.cache.producers.anonymous)
 
 
 _PAGE_PATHS = ("/api/v1/event", "/api/v1/events")
