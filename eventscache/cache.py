@@ -168,28 +168,39 @@ class EventsCache:
         return [Offer(packed, Status.SUCCESS) for packed in Event.pack_originals(stream, arrived, self._uids)]
 
     def offer(
-        self, records: Sequence[_Record], producer: Producer = CONFIGURED, receipt: Receipt | None = None
+        self,
+        records: Sequence[_Record],
+        producer: Producer = CONFIGURED,
+        receipt: Receipt | None = None,
+        *,
+        errors_only: bool = False,
     ) -> bool:
         """Take events; if the queue has no room for those that are not limited at once, drop these and return False.
 
         An event without `timestamp` or `uid` gets one. A `receipt` counts what became of all of them. Events are masked
-        before they are kept.
+        before they are kept. `errors_only` events are all errors, and are offered to the collection `error` alone.
         """
         if not self._open:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
             return not self._enabled
-        return self._put(self._parts(self._not_limited(records, receipt), receipt, self._mask), producer, receipt)
+        runs = self._not_limited(records, receipt, to_all=not errors_only)
+        return self._put(self._parts(runs, receipt, self._mask, to_all=not errors_only), producer, receipt)
 
     async def offer_in_turns(
-        self, records: Sequence[_Record], producer: Producer = CONFIGURED, receipt: Receipt | None = None
+        self,
+        records: Sequence[_Record],
+        producer: Producer = CONFIGURED,
+        receipt: Receipt | None = None,
+        *,
+        errors_only: bool = False,
     ) -> bool:
         """Take events as `offer` does; others have turns in between if there are many, or large ones to mask."""
         masking = self._masking if self._masking and not are_short([event for _, event in records]) else None
         if not self._open or (masking is None and len(records) <= _OFFERED_TOGETHER):
-            return self.offer(records, producer, receipt)
+            return self.offer(records, producer, receipt, errors_only=errors_only)
         runs: list[_Run] = []
         for some in _slices(records):
-            runs += self._not_limited(some, receipt)
+            runs += self._not_limited(some, receipt, to_all=not errors_only)
             await self.turns.next()
         masked = await self._masked(masking, runs) if masking else runs
         if masked is None:
@@ -197,15 +208,15 @@ class EventsCache:
             return False
         parts: list[_Part] = []
         for some_runs in _slices(masked):
-            parts += self._parts(some_runs, receipt, None if masking else self._mask)
+            parts += self._parts(some_runs, receipt, None if masking else self._mask, to_all=not errors_only)
             await self.turns.next()
         return await self._put_in_turns(parts, producer, receipt)
 
-    def _not_limited(self, records: Sequence[_Record], receipt: Receipt | None) -> list[_Run]:
+    def _not_limited(self, records: Sequence[_Record], receipt: Receipt | None, *, to_all: bool) -> list[_Run]:
         """Return the runs of events whose stream has no cooldown; the others are counted as limited."""
         runs = []
         for stream, failed, events in _runs(records):
-            if self.queue.limit_locally(stream, len(events), failed=failed):
+            if self.queue.limit_locally(stream, len(events), failed=failed, to_all=to_all):
                 self.ledger.received += len(events)
                 if receipt:
                     receipt.resolve(limited=len(events))
@@ -223,12 +234,12 @@ class EventsCache:
         kept = iter(masked)
         return [(stream, failed, [*islice(kept, len(run))]) for stream, failed, run in runs]
 
-    def _parts(self, runs: Iterable[_Run], receipt: Receipt | None, mask: Mask | None) -> list[_Part]:
+    def _parts(self, runs: Iterable[_Run], receipt: Receipt | None, mask: Mask | None, *, to_all: bool) -> list[_Part]:
         """Return events as they are put into the queue."""
         return [
             (stream, pending)
             for stream, failed, events in runs
-            for pending in self._pending(events, receipt, failed=failed, mask=mask)
+            for pending in self._pending(events, receipt, failed=failed, to_all=to_all, mask=mask)
         ]
 
     def _put(self, parts: Sequence[_Part], producer: Producer, receipt: Receipt | None = None) -> bool:
@@ -277,7 +288,13 @@ class EventsCache:
                 event.uid = next(self._uids)
 
     def _pending(
-        self, events: Sequence[Event], receipt: Receipt | None = None, *, failed: bool, mask: Mask | None
+        self,
+        events: Sequence[Event],
+        receipt: Receipt | None = None,
+        *,
+        failed: bool,
+        mask: Mask | None,
+        to_all: bool = True,
     ) -> list[PendingEvents]:
         """Return events of one stream, masked and packed, each with a time and an id; `failed` if they are errors."""
         self._stamp(events)
@@ -285,8 +302,9 @@ class EventsCache:
         for event in events:
             status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
             kept = event if mask is None else mask.masked(event)
-            offers.append(Offer(kept.pack(), status, True, failed))
-        return PendingEvents.split(offers, [offer.event for offer in offers], receipt, failed=failed)
+            offers.append(Offer(kept.pack(), status, to_all, failed))
+        payloads = [offer.event for offer in offers]
+        return PendingEvents.split(offers, payloads, receipt, failed=failed, to_all=to_all)
 
     def _drop(self, count: int, reason: str, receipt: Receipt | None) -> None:
         self.ledger.received += count
@@ -294,14 +312,16 @@ class EventsCache:
         if receipt:
             receipt.drop(count, _DROPPED_AT_ONCE.get(reason, ""))
 
-    async def store(self, records: Sequence[_Record], producer: Producer = CONFIGURED) -> Receipt | None:
+    async def store(
+        self, records: Sequence[_Record], producer: Producer = CONFIGURED, *, errors_only: bool = False
+    ) -> Receipt | None:
         """Take events and return when each is stored or limited; return None if the queue has no room.
 
         Raises `NewStreamsRefused` or `NotStored` if some were surely not stored and nothing is unknown, else
         `StorageUnavailable` after the ack timeout: then some may be stored all the same.
         """
         receipt = Receipt(len(records), self._last_retry_us())
-        if not await self.offer_in_turns(records, producer, receipt):
+        if not await self.offer_in_turns(records, producer, receipt, errors_only=errors_only):
             return None
         self.queue.sender.dispatch_now()
         try:

@@ -10,7 +10,7 @@ import pytest
 from eventscache import __version__
 from eventscache.cache import EventsCache
 from eventscache.config.settings import DEFINITIONS, Settings
-from eventscache.metrics.definitions import DROP_REASONS
+from eventscache.metrics.definitions import DROP_REASONS, Process
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
 from eventscache.server.routing import ROUTES
@@ -47,7 +47,7 @@ def test_every_route_is_in_the_readme() -> None:
 
 
 async def test_every_metric_and_reason_is_in_the_readme() -> None:
-    text = Metrics(lambda: MetricsSnapshot.of(EventsCache(MemoryStorage()))).render().decode()
+    text = Metrics(lambda: MetricsSnapshot.of(Process(EventsCache(MemoryStorage())))).render().decode()
     for name in set(re.findall(r"^(eventscache_\w+)", text, re.MULTILINE)):
         assert f"`{name}`" in README
     for reason in DROP_REASONS:

@@ -30,8 +30,10 @@ ALLOWED = {
     "delivery": "clock errors storage stream",
     "cache": "clock delivery errors event masking query storage stream timestamp uid",
     "live": "cache clock errors event query storage stream",
-    "metrics": "cache",
-    "server": "access cache clock config delivery errors event ingest live logs metrics query storage stream timestamp",
+    "sources": "access cache clock errors event ingest logs storage stream timestamp",
+    "metrics": "cache sources",
+    "server": "access cache clock config delivery errors event ingest live logs metrics query sources storage stream "
+    "timestamp",
     "conformance": "clock errors storage stream",
     "testing": "conformance",
     "loadtest": "access errors metrics stream",

@@ -10,6 +10,7 @@ from eventscache.config.jitsu_storage import find_jitsu_storage
 from eventscache.config.known_names import check_names, check_sections
 from eventscache.config.sections import nest
 from eventscache.config.settings import DEFINITIONS, Definition, Settings
+from eventscache.config.source_settings import find_sources
 from eventscache.config.sources import Found, Sources
 from eventscache.config.yaml_file import read_file
 from eventscache.errors import ConfigError
@@ -37,6 +38,8 @@ class LoadedSettings(NamedTuple):
         value = getattr(self.settings, name)
         if name == "storage":
             return hide_secrets(value)
+        if name == "sources":
+            return ", ".join(name for name, _ in value)
         if isinstance(value, bool):
             return str(value).lower()
         if isinstance(value, int):
@@ -68,8 +71,9 @@ def _load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, A
     found = {name: _find(sources, name, definition) for name, definition in DEFINITIONS.items()}
     values = {name: _parse(DEFINITIONS[name], given) for name, given in found.items() if given}
     origins = {name: given.source if given else "default" for name, given in found.items()}
-    if not values.get("storage"):
-        values["storage"], origins["storage"] = find_jitsu_storage(sources)
+    followed = find_sources(sources)
+    values["sources"], origins["sources"] = followed.values, followed.source
+    _add_jitsu_redis(sources, values, origins)
     keys = find_api_keys(sources, values.get("max_id_bytes", Settings.max_id_bytes))
     values["api_keys"], origins["api_keys"] = keys.listed, keys.source
     settings = Settings(**values)
@@ -78,9 +82,24 @@ def _load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, A
     return LoadedSettings(settings, origins, keys.warnings)
 
 
+def _add_jitsu_redis(sources: Sources, values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Add the Redis that Jitsu uses: the storage if none is given, and what can be followed."""
+    needed = not values.get("storage")
+    try:
+        url, source = find_jitsu_storage(sources)
+    except ConfigError:
+        if needed or values["sources"]:
+            raise
+        return  # nobody uses it
+    if needed:
+        values["storage"], origins["storage"] = url, source
+    if source != "default":
+        values["jitsu_redis_url"], origins["jitsu_redis_url"] = url, source
+
+
 def _find(sources: Sources, name: str, definition: Definition) -> Found | None:
-    """Return the value of a setting from the first source that has one; `find_api_keys` looks for that one."""
-    return None if name == "api_keys" else sources.option(name) or sources.find(*definition.keys)
+    """Return the value of a setting from the first source that has one, unless it has a function of its own."""
+    return None if name in {"api_keys", "sources"} else sources.option(name) or sources.find(*definition.keys)
 
 
 def _parse(definition: Definition, found: Found) -> Any:

@@ -28,7 +28,8 @@ class Definition(NamedTuple):
     """How one setting is found and read.
 
     `keys` are dotted keys of the file: the first one that is there counts. `parse` turns what is found into the value,
-    or raises `ConfigError`. A `secret` is never shown. `api_keys` has older names too: see `jitsu_keys`.
+    or raises `ConfigError`. A `secret` is never shown. `api_keys` has older names too: see `jitsu_keys`; the
+    value of `eventscache.sources` is read by the sources.
     """
 
     keys: tuple[str, ...]
@@ -64,6 +65,7 @@ class Settings:
     port: int = _setting("eventscache.port", parse=whole_number(0, 65535), default=8095)
     workers: int = _setting("eventscache.workers", parse=whole_number(1, 256), default=1)
     storage: str = _setting("eventscache.storage", parse=parse_string, default="memory://", secret=True)
+    sources: tuple[tuple[str, Any], ...] = _setting("eventscache.sources", parse=tuple, default=(), secret=True)
     prefix: str = _setting("eventscache.prefix", parse=parse_prefix, default="eventscache")
     enabled: bool = _setting(
         "eventscache.enabled", "eventscache.cache.enabled", "server.cache.enabled", parse=parse_boolean, default=True
@@ -118,6 +120,9 @@ class Settings:
     access_log: bool = _setting("eventscache.access_log", parse=parse_boolean, default=False)
     shutdown_timeout_ms: int = _setting("eventscache.shutdown_timeout_ms", parse=whole_number(1), default=5_000)
 
+    jitsu_redis_url: str = dataclasses.field(default="", repr=False)
+    """The storage URL of the Redis that Jitsu's file names, whether the cache uses it or not; empty if none."""
+
     @property
     def quota(self) -> Quota:
         """What each collection keeps and admits. Raises `ConfigError` if size times window is too large."""
@@ -149,6 +154,6 @@ class Settings:
 
 
 DEFINITIONS: dict[str, Definition] = {
-    field.name: field.metadata["definition"] for field in dataclasses.fields(Settings)
+    field.name: field.metadata["definition"] for field in dataclasses.fields(Settings) if field.metadata
 }
 """By the name of each field of `Settings`, in the same order."""

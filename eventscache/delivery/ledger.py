@@ -27,6 +27,11 @@ class Ledger:
         self.received += count
         self.rejected += count
 
+    def limit(self, count: int) -> None:
+        """Count events that were received, and that no collection can admit."""
+        self.received += count
+        self.limited += count
+
     @property
     def balanced(self) -> bool:
         """Whether everything received is accounted for."""

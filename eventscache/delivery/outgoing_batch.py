@@ -84,7 +84,7 @@ class OutgoingBatch:
     def add(self, pending: PendingEvents, stream: Stream, all: Cooldown, error: Cooldown, now_us: int) -> None:
         """Offer events to the collections without a cooldown; there is at least one."""
         count = len(pending.events)
-        to_all = self._all.add(all, count, self._size, now_us)
+        to_all = self._all.add(all, count, self._size, now_us) if pending.to_all else 0
         to_error = 0
         if pending.failed:
             if self._error is _EMPTY:

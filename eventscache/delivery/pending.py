@@ -23,11 +23,12 @@ class PendingEvents(msgspec.Struct):
     """Events of one stream that wait together; all of them are errors (`failed`), or none is.
 
     They are offers already, or `pack` makes offers of them when they are sent. Each is offered to all collections
-    that it belongs to. `size_bytes` is the memory that they take.
+    that it belongs to; errors without `to_all` to `error` alone. `size_bytes` is the memory that they take.
     """
 
     events: list[Any]
     failed: bool
+    to_all: bool
     receipt: Receipt | None
     size_bytes: int
     pack: Pack | None
@@ -40,19 +41,21 @@ class PendingEvents(msgspec.Struct):
         receipt: Receipt | None = None,
         *,
         failed: bool = False,
+        to_all: bool = True,
         pack: Pack | None = None,
     ) -> list[Self]:
         """Return events of one stream, split only where the bounds demand it; `payloads` are what they hold."""
         if len(events) == 1:
-            return [cls(events, failed, receipt, _INSTANCE_BYTES + _EVENT_BYTES + len(payloads[0]), pack)]
+            return [cls(events, failed, to_all, receipt, _INSTANCE_BYTES + _EVENT_BYTES + len(payloads[0]), pack)]
         parts = []
         first = size_bytes = 0
         for index, payload in enumerate(payloads):
             if index - first == MAX_PENDING_EVENTS or size_bytes >= MAX_PENDING_BYTES:
-                parts.append(cls(events[first:index], failed, receipt, _INSTANCE_BYTES + size_bytes, pack))
+                parts.append(cls(events[first:index], failed, to_all, receipt, _INSTANCE_BYTES + size_bytes, pack))
                 first, size_bytes = index, 0
             size_bytes += _EVENT_BYTES + len(payload)
-        parts.append(cls(events[first:] if first else events, failed, receipt, _INSTANCE_BYTES + size_bytes, pack))
+        rest = events[first:] if first else events
+        parts.append(cls(rest, failed, to_all, receipt, _INSTANCE_BYTES + size_bytes, pack))
         return parts
 
     def merge(self, other: "PendingEvents") -> bool:
@@ -60,6 +63,7 @@ class PendingEvents(msgspec.Struct):
         if (
             self.receipt is not other.receipt
             or self.failed is not other.failed
+            or self.to_all is not other.to_all
             or self.pack != other.pack
             or len(self.events) + len(other.events) > MAX_PENDING_EVENTS
             or self.size_bytes + other.size_bytes > MAX_PENDING_BYTES

@@ -127,13 +127,13 @@ class Queue:
         self._buffers = {stream: buffer for stream, buffer in self._buffers.items() if not buffer.is_idle(now_us)}
         self._sweep_at = max(_MIN_BUFFERS_TO_SWEEP, 2 * len(self._buffers))
 
-    def limit_locally(self, stream: Stream, count: int, *, failed: bool) -> bool:
+    def limit_locally(self, stream: Stream, count: int, *, failed: bool, to_all: bool = True) -> bool:
         """Count events as limited if all collections that they belong to have a cooldown; return whether they have.
 
-        `failed` tells whether they are errors.
+        `failed` tells whether they are errors; without `to_all` these belong to `error` alone.
         """
         buffer = self._buffers.get(stream)
-        if buffer is None or not buffer.limit_locally(count, self._now_us(), failed=failed):
+        if buffer is None or not buffer.limit_locally(count, self._now_us(), failed=failed, to_all=to_all):
             return False
         self._ledger.limited += count
         self._flush_timer.update(buffer)

@@ -44,8 +44,13 @@ class StreamBuffer:
         self.flush_due = False  # the next batch takes the limited counts along, even if it has no events
         self._batch_done: asyncio.Event | None = None
 
-    def limit_locally(self, count: int, now_us: int, *, failed: bool) -> bool:
+    def limit_locally(self, count: int, now_us: int, *, failed: bool, to_all: bool = True) -> bool:
         """Count events as limited if all their collections have a cooldown; return whether they have."""
+        if not to_all:
+            if now_us < self.error.until_us:
+                self.error.count_limited(now_us, count)
+                return True
+            return False
         if now_us >= self.all.until_us:
             return False
         if failed:
@@ -99,7 +104,7 @@ class StreamBuffer:
         batch = OutgoingBatch(size)
         while self.waiting and not batch.is_full:
             pending = self.waiting.popleft()
-            if self.limit_locally(len(pending.events), now_us, failed=pending.failed):
+            if self.limit_locally(len(pending.events), now_us, failed=pending.failed, to_all=pending.to_all):
                 batch.limited.append(pending)
             else:
                 batch.add(pending, self.stream, self.all, self.error, now_us)

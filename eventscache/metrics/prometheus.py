@@ -27,9 +27,9 @@ class _SnapshotCollector(Collector):
 
 def _family(metric: Metric, snapshot: MetricsSnapshot) -> MetricFamily:
     family_class = GaugeMetricFamily if metric.gauge else CounterMetricFamily
-    family = family_class(metric.name, metric.help, labels=[metric.label] if metric.label else [])
+    family = family_class(metric.name, metric.help, labels=metric.labels)
     for value in metric.values:
-        family.add_metric([value.label_value] if metric.label else [], metric.show(snapshot[value.name]))
+        family.add_metric(value.labels, metric.show(snapshot[value.name]))
     return family
 
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Self
 
-from eventscache.cache import EventsCache
-from eventscache.metrics.definitions import METRICS
+from eventscache.metrics.definitions import METRICS, Process
 
 _VALUES: Final = tuple(value for metric in METRICS for value in metric.values)
 _GAUGES: Final = tuple(value.name for metric in METRICS if metric.gauge for value in metric.values)
@@ -20,9 +19,9 @@ class MetricsSnapshot:
     values: tuple[int, ...] = (0,) * len(VALUE_NAMES)
 
     @classmethod
-    def of(cls, cache: EventsCache, subscribers: int = 0) -> Self:
-        """Return the values of a cache now; `subscribers` is the number of clients that subscribe to it."""
-        return cls(tuple(value.read(cache, subscribers) for value in _VALUES))
+    def of(cls, process: Process) -> Self:
+        """Return the values of a process now."""
+        return cls(tuple(value.read(process) for value in _VALUES))
 
     def __getitem__(self, name: str) -> int:
         return self.values[VALUE_NAMES.index(name)]

@@ -16,8 +16,10 @@ from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.ingest.limits import Limits
 from eventscache.live.hub import MAX_SUBSCRIBERS, Hub
+from eventscache.metrics.definitions import Process
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
+from eventscache.server.configured_sources import configured_sources
 from eventscache.server.context import Context
 from eventscache.server.http.access_log import AccessLog
 from eventscache.server.http.auth import Access
@@ -28,6 +30,7 @@ from eventscache.server.routes.static_files import page_routes
 from eventscache.server.routing import ROUTES, Router
 from eventscache.server.startup_checks import max_connections, require_aiohttp_internals, require_c_parser
 from eventscache.server.supervisor import Worker
+from eventscache.sources.all_sources import AllSources
 from eventscache.storage.base import Storage
 
 
@@ -46,6 +49,7 @@ class Sidecar:
         connection_limits = _connection_limits(settings)
         self.cache = _cache(settings, storage)
         self.live = Hub(self.cache, clock, max_subscribers=min(MAX_SUBSCRIBERS, max(1, connection_limits.most // 2)))
+        self.sources = AllSources(configured_sources(settings), self.cache, storage)
         self._settings = settings
         self._worker = worker
         self._inherited = worker.metrics.read(worker.number) if worker else MetricsSnapshot()
@@ -92,6 +96,7 @@ class Sidecar:
             raise ConfigError(
                 f"eventscache.port: cannot listen on {host}:{port}: {os.strerror(fault.errno or 0)}"
             ) from None
+        await self.sources.start()
         bound_host, bound_port = self._runner.addresses[0][:2]
         return f"http://[{bound_host}]:{bound_port}" if ":" in bound_host else f"http://{bound_host}:{bound_port}"
 
@@ -104,6 +109,7 @@ class Sidecar:
         self._context.bodies.close()
         for reloader in self._reloaders:
             await reloader.stop()
+        await self.sources.stop()
         await self.cache.close(max(0, deadline - self._loop.time()))
 
     @property
@@ -118,7 +124,7 @@ class Sidecar:
 
     def publish_metrics(self) -> MetricsSnapshot:
         """Publish this worker's metrics to the others, and return them; they go on from those of its predecessor."""
-        own = self._inherited + MetricsSnapshot.of(self.cache, self.live.subscribers)
+        own = self._inherited + MetricsSnapshot.of(Process(self.cache, self.live.subscribers, self.sources.counts))
         if self._worker:
             self._worker.metrics.publish(self._worker.number, own)
         return own

@@ -15,6 +15,7 @@ from eventscache.config.loading import LoadedSettings
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.logs import hide_secrets
+from eventscache.server.configured_sources import configured_sources
 from eventscache.server.http import aiohttp_internals
 from eventscache.storage.plugins import storage_class, storage_from_url
 
@@ -36,6 +37,7 @@ def check_start(loaded: LoadedSettings) -> None:
     check_access(settings)
     check_storage(loaded)
     check_workers(settings)
+    configured_sources(settings)
     check_host(settings.host)
     connections_that_fit(settings.max_connections, _other_files(settings))
     _warn(loaded)
@@ -85,6 +87,11 @@ def _warn(loaded: LoadedSettings) -> None:
     log_faults(settings.api_keys.faults, loaded.sources["api_keys"])
     if PUBLISHED_TOKENS.intersection(settings.all_admin_tokens + settings.ingest_tokens):
         _log.warning("a token that Jitsu publishes counts as none: set your own in its place")
+    if settings.enabled and settings.jitsu_redis_url and not settings.sources:
+        _log.info(
+            "processed events can be followed in the Redis that Jitsu's file names: set "
+            "eventscache.sources.jitsu_redis: true, or set it to false to hide this line"
+        )
     if not (is_loopback(settings.host) or settings.open_ingestion or ApiKeys(settings.api_keys).configured):
         _log.warning(
             "Jitsu's ingestion routes refuse every event: configure api_keys, or set eventscache.open_ingestion",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from eventscache.errors import StorageError
+from eventscache.storage.checkpoints import Checkpoints, LocalCheckpoints
 from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Stream
@@ -114,6 +115,14 @@ class Storage(abc.ABC):
             cleared += await self.clear(stream, reset=reset)
             await asyncio.sleep(0)  # a storage that never waits would let no other task run
         return cleared
+
+    def checkpoints(self, source: str) -> Checkpoints:  # noqa: ARG002
+        """Return where a source keeps its lease and how far it has read.
+
+        By default that is the memory of this process: a storage that is shared keeps it beside the events, so that one
+        process at a time brings each event.
+        """
+        return LocalCheckpoints()
 
     @abc.abstractmethod
     async def erase(self) -> None:

@@ -5,6 +5,7 @@ from eventscache.loadtest.ledger import LedgerCheck, LedgerCounts
 from eventscache.loadtest.request_counts import RequestCounts
 from eventscache.loadtest.requests import Request
 from eventscache.loadtest.response import Response
+from eventscache.metrics.definitions import Process
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
 from eventscache.storage.memory import MemoryStorage
@@ -19,7 +20,7 @@ async def test_the_counts_are_read_from_the_metrics() -> None:
     ledger = cache.ledger
     ledger.received, ledger.stored, ledger.limited, ledger.rejected, ledger.queued = 15_000_000, 2, 3, 4, 5
     ledger.dropped["unconfirmed"] = 6
-    parsed = LedgerCounts.parse(Metrics(lambda: MetricsSnapshot.of(cache)).render().decode())
+    parsed = LedgerCounts.parse(Metrics(lambda: MetricsSnapshot.of(Process(cache))).render().decode())
     assert parsed
     assert parsed[:5] == (15_000_000, 2, 3, 4, 5)
     assert parsed.since(counts(0))[5] == {"unconfirmed": 6}

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from eventscache.cache import EventsCache
-from eventscache.metrics.definitions import DROP_REASONS
+from eventscache.metrics.definitions import DROP_REASONS, Process
 from eventscache.metrics.parsing import parse_metrics
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import VALUE_NAMES, MetricsSnapshot
@@ -19,7 +19,7 @@ async def test_what_is_rendered_is_read_again() -> None:
     cache.ledger.admitted_all, cache.ledger.admitted_error = 5, 2
     cache.ledger.dropped["unconfirmed"] = 6
 
-    values = parse_metrics(Metrics(lambda: MetricsSnapshot.of(cache, subscribers=4)).render().decode())
+    values = parse_metrics(Metrics(lambda: MetricsSnapshot.of(Process(cache, 4))).render().decode())
 
     assert values["eventscache_events_received_total"] == {"": 15_000_000}
     assert values["eventscache_queue_events"] == {"": 3}
@@ -29,7 +29,7 @@ async def test_what_is_rendered_is_read_again() -> None:
 
 
 async def test_the_storage_is_up_only_if_it_answers_every_process() -> None:
-    up = MetricsSnapshot.of(EventsCache(MemoryStorage()))
+    up = MetricsSnapshot.of(Process(EventsCache(MemoryStorage())))
     down = MetricsSnapshot(tuple(int(name == "storages_down") for name in VALUE_NAMES))
     for snapshot, expected in ((up, 1), (up + down, 0), (down + down, 0)):
         metrics = Metrics(partial(copy, snapshot))

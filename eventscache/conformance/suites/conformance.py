@@ -1,5 +1,6 @@
 """All suites in one class."""
 
+from eventscache.conformance.suites.checkpoints import CheckpointSuite
 from eventscache.conformance.suites.clearing import ClearingSuite
 from eventscache.conformance.suites.concurrency import ConcurrencySuite
 from eventscache.conformance.suites.idempotence import IdempotenceSuite
@@ -8,11 +9,13 @@ from eventscache.conformance.suites.reading import ReadingSuite
 from eventscache.conformance.suites.streams import StreamsSuite
 
 
-class Conformance(ReadingSuite, LimiterSuite, IdempotenceSuite, ConcurrencySuite, StreamsSuite, ClearingSuite):
+class Conformance(
+    ReadingSuite, LimiterSuite, IdempotenceSuite, ConcurrencySuite, StreamsSuite, ClearingSuite, CheckpointSuite
+):
     """The promises of `eventscache.storage.base.Storage`.
 
-    They never wait: time is `StorageOptions.now`. `eventscache.testing` makes them a pytest suite, and
-    `eventscache storage verify` runs them against a live backend.
+    They never wait, but for the end of a lease: time is `StorageOptions.now`. `eventscache.testing` makes them a pytest
+    suite, and `eventscache storage verify` runs them against a live backend.
     """
 
 

@@ -28,6 +28,11 @@ class Keys:
         """Return the key of the sorted set of known streams."""
         return f"{self._root}:streams:{namespace[0]}"
 
+    def source(self, name: str) -> tuple[str, str]:
+        """Return the keys of a source's lease and checkpoints, which share a slot."""
+        base = f"{self._root}:{{source.{quote(name, safe='')}}}"
+        return f"{base}:lease", f"{base}:checkpoints"
+
     def probe(self, number: int) -> str:
         """Return a key that is never written; each number has its own slot."""
         return f"{self._root}:{{probe.{number}}}"

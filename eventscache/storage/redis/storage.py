@@ -12,6 +12,7 @@ from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions, expiry_seconds
+from eventscache.storage.redis.checkpoints import RedisCheckpoints
 from eventscache.storage.redis.clearing import Clearing
 from eventscache.storage.redis.codec import STATUS_LETTERS, admission, entry, insert_arguments, is_entry
 from eventscache.storage.redis.connect import Client, client_from_url
@@ -64,6 +65,10 @@ class RedisStorage(Storage):
     async def ready(self) -> None:
         """See `Storage.ready`."""
         await self._watch.ready()
+
+    def checkpoints(self, source: str) -> RedisCheckpoints:
+        """See `Storage.checkpoints`."""
+        return RedisCheckpoints(self._topology, self._keys, source, self._options.ttl_seconds * 1000)
 
     def _now(self) -> int | str:
         return self._options.now() if self._options.now else ""

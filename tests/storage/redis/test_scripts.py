@@ -5,6 +5,7 @@ from typing import Any
 import fakeredis
 import pytest
 
+from eventscache.sources.jitsu_redis.reader import mark_of
 from eventscache.storage.redis.scripts import read_script
 from tests.support.redis_server import RedisServer
 
@@ -15,14 +16,15 @@ KEYS = ["{t.x}:state", "{t.x}:all", "{t.x}:all:at", "{t.x}:error", "{t.x}:error:
 
 @pytest.fixture(params=["fakeredis", "real"])
 def client(request: pytest.FixtureRequest):
-    if request.param == "fakeredis":
-        yield fakeredis.FakeRedis()
-        return
-    servers: dict[str, RedisServer] = request.getfixturevalue("redis_servers")
-    with servers[max(servers)].client(decode_responses=False) as real:
-        real.flushall()
-        yield real
-        real.flushall()
+    return fakeredis.FakeRedis() if request.param == "fakeredis" else request.getfixturevalue("real")
+
+
+@pytest.fixture
+def real(redis_servers: dict[str, RedisServer]):
+    with redis_servers[max(redis_servers)].client(decode_responses=False) as client:
+        client.flushall()
+        yield client
+        client.flushall()
 
 
 def insert(client, letters: str, *payloads: bytes, now: object = NOW, number: int = 1, **changes: object) -> Any:
@@ -238,3 +240,82 @@ def test_evict_deletes_a_stream_unless_it_was_active_since(client) -> None:
     client.set(KEYS[0], "not ours")
     assert client.eval(read_script("evict"), 5, *KEYS, NOW) == 0
     assert client.exists(*KEYS) == 0
+
+
+def test_lease_is_given_renewed_and_given_back(client) -> None:
+    def lease(owner: str, milliseconds: int) -> Any:
+        return client.eval(read_script("lease"), 1, "lease", owner, milliseconds)
+
+    assert lease("a", 60_000) == 1
+    assert lease("b", 60_000) == 0
+    assert lease("b", 0) == 0
+    assert client.hgetall("lease") == {b"owner": b"a"}
+    assert 0 < client.pttl("lease") <= 60_000
+    assert lease("a", 90_000) == 1
+    assert 60_000 < client.pttl("lease") <= 90_000
+    assert lease("a", 0) == 1
+    assert client.exists("lease") == 0
+    client.set("lease", "something else")
+    assert lease("b", 60_000) == 1
+
+
+def test_checkpoint_changes_nothing_without_the_lease(client) -> None:
+    def save(owner: str, *pairs: object) -> Any:
+        return client.eval(read_script("checkpoint"), 2, "lease", "checkpoints", owner, 60_000, *pairs)
+
+    assert save("a", "x", "1") == 0
+    client.hset("lease", "owner", "a")
+    assert save("b", "x", "1") == 0
+    assert client.exists("checkpoints") == 0
+    client.set("checkpoints", "something else")
+    assert save("a", "x", "1", "y", "2") == 1
+    assert save("a", "x", "", "z", b"\0") == 1
+    assert client.hgetall("checkpoints") == {b"y": b"2", b"z": b"\0"}
+    assert 0 < client.pttl("checkpoints") <= 60_000
+
+
+JITSU_LIST = b"events_cache:token#x"
+
+
+def new_entries(client, *marks: str, full: int = 10**6, most: int = 10**5, keys=(JITSU_LIST,)) -> Any:
+    return client.eval(read_script("new_entries"), len(keys), *keys, full, most, *marks)
+
+
+def marks_of(*entries: bytes) -> str:
+    return "".join(mark_of(entry, JITSU_LIST) for entry in entries)
+
+
+def test_new_entries_are_those_in_front_of_the_first_known_one_and_the_oldest_come_first(real) -> None:
+    assert new_entries(real, "") == [0]
+    real.rpush(JITSU_LIST, b"e3", b"e2", b"e1")
+    assert new_entries(real, "") == [0, [1, 1, 0, b"e1", b"e2", b"e3"]]
+    assert new_entries(real, marks_of(b"e3")) == [0]
+    assert new_entries(real, marks_of(b"e2", b"e1")) == [0, [1, 1, 0, b"e3"]]
+    assert new_entries(real, marks_of(b"lost", b"e1")) == [0, [1, 1, 0, b"e2", b"e3"]]
+    assert new_entries(real, marks_of(b"lost")) == [0, [1, 0, 0, b"e1", b"e2", b"e3"]]
+
+
+def test_new_entries_are_bounded_and_the_next_ones_come_with_the_next_call(real) -> None:
+    entries = [b"x" * 1000 + b"%04d" % number for number in range(120)]
+    real.lpush(JITSU_LIST, *entries)
+    [following, [_, found, left, *some]] = new_entries(real, "", full=30_000)
+    assert (following, found) == (0, 1)
+    assert some == entries[: len(some)]
+    assert left == 120 - len(some)
+    assert 19 <= len(some) <= 21
+    [_, [_, _, left, *more]] = new_entries(real, marks_of(some[-1]))
+    assert (left, some + more) == (0, entries)
+    # A full reply says with which list to go on.
+    real.lpush("events_cache:token#y", b"other")
+    both = (JITSU_LIST, b"events_cache:token#y")
+    assert new_entries(real, "", "", full=10, keys=both)[0] == 2
+    real.delete("events_cache:token#y")
+
+
+def test_new_entries_that_are_too_long_are_named_and_keys_of_another_type_are_told(real) -> None:
+    real.lpush(JITSU_LIST, b"a", b"x" * 1001, b"b")
+    [_, [_, _, _, *entries]] = new_entries(real, "", most=1000)
+    assert entries == [b"a", [1001, mark_of(b"x" * 1001, JITSU_LIST).encode()], b"b"]
+    real.delete(JITSU_LIST)
+    real.set(JITSU_LIST, "x")
+    assert new_entries(real, "") == [0, [1, -1]]

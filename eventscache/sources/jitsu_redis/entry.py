@@ -1,0 +1,94 @@
+"""An entry of Jitsu's lists as an event: all its fields are texts, also the JSON in `original` and `success`."""
+
+import hashlib
+from typing import NamedTuple
+
+import msgspec
+
+from eventscache.errors import InvalidEvent
+from eventscache.event import Event
+from eventscache.ingest.json import scan, strict
+from eventscache.stream import Stream
+from eventscache.timestamp import parse_time
+
+
+class _Entry(msgspec.Struct):
+    """The fields, as Jitsu writes them; empty ones are left out."""
+
+    malformed: str = ""
+    original: str = ""
+    success: str = ""
+    error: str = ""
+    skip: str = ""
+    timestamp: str = ""
+    uid: str = ""
+    token_id: str = ""
+
+
+_decode = msgspec.json.Decoder(_Entry).decode
+
+
+class Entry(NamedTuple):
+    """An event, the hash of what it has in common with its copy in the other list, and the token id that it names."""
+
+    stream: Stream
+    event: Event
+    content: bytes
+    token_id: str
+
+
+def parse_entry(raw: bytes, stream: Stream, max_depth: int) -> Entry:
+    """Return an entry of a stream. Raises `InvalidEvent` if it is not one.
+
+    `original` and `success` keep their bytes; an entry without a uid gets one that is made of its bytes.
+    """
+    try:
+        entry = _decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        raise InvalidEvent(f"not an entry of Jitsu's: {fault}") from None
+    event = Event.of(
+        stream,
+        malformed=entry.malformed,
+        original=_object("original", entry.original, max_depth),
+        success=_object("success", entry.success, max_depth),
+        error=entry.error,
+        skip=entry.skip,
+        timestamp=_time(entry.timestamp),
+        uid=entry.uid or hashlib.blake2b(raw, digest_size=16).hexdigest(),
+    )
+    if not (event.size_bytes or entry.timestamp):
+        raise InvalidEvent("not an entry of Jitsu's: it is empty")
+    return Entry(stream, event, content_of(event), entry.token_id)
+
+
+def content_of(event: Event) -> bytes:
+    """Return a hash of all that the two copies of an error have in common."""
+    content = hashlib.blake2b(digest_size=16)
+    for part in (_bytes(event.malformed), event.original, event.success, _bytes(event.error)):
+        content.update(b"%d:" % len(part) + part)
+    return content.digest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
+def _object(name: str, text: str, max_depth: int) -> bytes:
+    if not text:
+        return b""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        data = text.encode(errors="replace")
+    if scan.object_end(data, max_depth) < 0 and not isinstance(strict.decode(data), dict):
+        raise InvalidEvent(f"{name} is not a JSON object")
+    return data
+
+
+def _time(text: str) -> str:
+    """Return a time, empty if it cannot be read."""
+    try:
+        parse_time(text)
+    except ValueError:
+        return ""
+    return text

@@ -1,0 +1,137 @@
+"""Reads Jitsu's lists from Redis, with commands that change nothing."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from redis import exceptions as driver
+
+from eventscache.sources.follower import SourceUnavailable
+from eventscache.sources.jitsu_redis.list_name import PATTERN
+from eventscache.sources.jitsu_redis.position import MARK_LENGTH
+from eventscache.storage.options import StorageOptions
+from eventscache.storage.redis.connect import client_from_url
+from eventscache.storage.redis.scripts import read_script
+
+TIMEOUT_SECONDS: Final = 2.0
+MOST_ENTRY_BYTES: Final = 1024 * 1024
+"""Of an entry: Jitsu takes events of 50 KB, if its `server.max_event_size` is not changed."""
+_REPLY_BYTES = 1024 * 1024
+_SCANNED_KEYS = 1000
+_TAIL_BYTES = 100
+
+
+class NewEntry(NamedTuple):
+    """An entry, and what it is recognized by; None stands for an entry of `size` bytes, which are too many."""
+
+    raw: bytes | None
+    mark: str
+    size: int
+
+
+class Change(NamedTuple):
+    """What is new in a list, the oldest first; `left` newer entries come with the next call.
+
+    `found` is false if none of the entries that were read last is in the list. None of the entries are given then if
+    the list was only looked at.
+    """
+
+    key: bytes
+    found: bool
+    left: int
+    entries: list[NewEntry]
+
+
+class WrongType(NamedTuple):
+    """A key that is no list."""
+
+    key: bytes
+
+
+class Reader:
+    """A connection to the Redis that is followed. All methods raise `SourceUnavailable`."""
+
+    def __init__(self, url: str) -> None:
+        options = StorageOptions(timeout_seconds=TIMEOUT_SECONDS)
+        self._client: Any = client_from_url(url, options, connections=2)
+        text = read_script("new_entries")
+        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._by_digest, self._by_text = ["EVALSHA_RO", digest], ["EVAL_RO", text]
+
+    async def close(self) -> None:
+        """Close all connections; they are opened again when they are needed."""
+        await self._client.connection_pool.disconnect()
+
+    async def scan(self, cursor: int) -> tuple[int, list[bytes]]:
+        """Return some keys of Jitsu's lists, and the cursor for the next ones, 0 after the last ones."""
+        next_cursor, keys = await self._run("SCAN", cursor, "MATCH", PATTERN, "COUNT", _SCANNED_KEYS)
+        return int(next_cursor), keys
+
+    async def new_entries(
+        self, keys: Sequence[bytes], marks: Sequence[str], reply_bytes: int = _REPLY_BYTES
+    ) -> tuple[int, list[Change | WrongType]]:
+        """Return what changed in lists since the entries with these marks, and how many lists were looked at."""
+        arguments = [len(keys), *keys, reply_bytes, MOST_ENTRY_BYTES, *marks]
+        following, *changes = await self._run_script(arguments)
+        return following - 1 if following else len(keys), [_change(keys, change) for change in changes]
+
+    async def _run_script(self, arguments: list[Any]) -> Any:
+        try:
+            return await self._run(*self._by_digest, *arguments)
+        except _NoScript:
+            return await self._run(*self._by_text, *arguments)
+        except _UnknownCommand:  # Redis 6 has no script that may only read
+            self._by_digest[0], self._by_text[0] = "EVALSHA", "EVAL"
+            return await self._run_script(arguments)
+
+    async def _run(self, *command: Any) -> Any:
+        try:
+            return await self._client.execute_command(*command)
+        except driver.NoScriptError:
+            raise _NoScript from None
+        except driver.AuthenticationError:
+            raise SourceUnavailable("Redis rejects the user or the password") from None
+        except driver.NoPermissionError:
+            raise SourceUnavailable(f"the user of Redis may not use {command[0]} on {PATTERN}") from None
+        except driver.ResponseError as fault:
+            if "unknown command" in str(fault) and str(command[0]).endswith("_RO"):
+                raise _UnknownCommand from None
+            raise SourceUnavailable(f"Redis refuses {command[0]}: {_first_word(fault)}") from None
+        except (driver.TimeoutError, TimeoutError):
+            await self.close()
+            raise SourceUnavailable(f"no answer from Redis within {TIMEOUT_SECONDS:.0f} seconds") from None
+        except (driver.RedisError, OSError) as fault:
+            await self.close()
+            raise SourceUnavailable(f"no connection to Redis: {type(fault).__name__}") from None
+
+
+class _NoScript(Exception):
+    """The server does not have the script."""
+
+
+class _UnknownCommand(Exception):
+    """The server is too old for a command."""
+
+
+def _first_word(fault: Exception) -> str:
+    """Return the code of an error; the rest may quote what is not ours to log."""
+    return str(fault).partition(" ")[0][:40]
+
+
+def _change(keys: Sequence[bytes], reply: Sequence[Any]) -> Change | WrongType:
+    key = keys[reply[0] - 1]
+    if reply[1] < 0:
+        return WrongType(key)
+    return Change(key, bool(reply[1]), reply[2], [_new_entry(key, entry) for entry in reply[3:]])
+
+
+def _new_entry(key: bytes, entry: Any) -> NewEntry:
+    if isinstance(entry, list):
+        return NewEntry(None, entry[1].decode(), entry[0])
+    return NewEntry(entry, mark_of(entry, key), len(entry))
+
+
+def mark_of(entry: bytes, key: bytes) -> str:
+    """Return the mark of an entry, as `lua/new_entries.lua` does."""
+    tail = entry[-(_TAIL_BYTES + len(key)) :]
+    return hashlib.sha1(b"%d:%b" % (len(entry), tail), usedforsecurity=False).hexdigest()[:MARK_LENGTH]
