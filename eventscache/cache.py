@@ -14,7 +14,7 @@ from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.pending import PendingEvents
 from eventscache.delivery.producer import CONFIGURED, Producer, Producers
 from eventscache.delivery.queue import Queue
-from eventscache.delivery.receipt import Receipt
+from eventscache.delivery.receipt import Loss, Receipt
 from eventscache.errors import (
     InvalidEvent,
     NewStreamsRefused,
@@ -434,15 +434,17 @@ class EventsCache:
 
 def _raise_loss(receipt: Receipt, count: int) -> NoReturn:
     """Raise the error of a caller's events of which some were dropped."""
-    if receipt.unconfirmed or not receipt.is_complete:
+    losses = receipt.losses
+    if losses[Loss.UNCONFIRMED] or not receipt.is_complete:
         raise StorageUnavailable(
             f"of {count} events, {receipt.stored + receipt.limited} were confirmed: {receipt.reason}"
         )
-    error = NewStreamsRefused if receipt.refused == receipt.dropped else NotStored
+    error = NewStreamsRefused if losses[Loss.NEW_STREAM] == receipt.dropped else NotStored
     raise error(
         f"{receipt.dropped} of {count} events were not stored: {receipt.reason}",
         stored=receipt.stored,
         limited=receipt.limited,
+        final=losses[Loss.FINAL],
     )
 
 

@@ -48,12 +48,16 @@ class StorageRefused(StorageUnavailable):
 
 
 class NotStored(StorageUnavailable):
-    """Some events of a caller were surely not stored; of the others it is known how many were stored and limited."""
+    """Some events of a caller were surely not stored; of the others it is known how many were stored and limited.
 
-    def __init__(self, message: str, *, stored: int, limited: int) -> None:
+    `final` of them cannot be stored by another try either.
+    """
+
+    def __init__(self, message: str, *, stored: int, limited: int, final: int = 0) -> None:
         super().__init__(message, ambiguous=False)
         self.stored = stored
         self.limited = limited
+        self.final = final
 
 
 class NewStreamsRefused(NotStored):

@@ -6,7 +6,7 @@ from typing import Any, Self
 import msgspec
 
 from eventscache.delivery.ledger import Ledger
-from eventscache.delivery.receipt import Receipt
+from eventscache.delivery.receipt import Loss, Receipt
 from eventscache.storage.messages import Offer
 from eventscache.stream import Stream
 
@@ -87,12 +87,10 @@ class PendingEvents(msgspec.Struct):
         if self.receipt:
             self.receipt.resolve(stored=stored, limited=count - stored)
 
-    def drop(
-        self, ledger: Ledger, reason: str, told: str = "", *, perhaps_stored: bool = False, refused: bool = False
-    ) -> None:
+    def drop(self, ledger: Ledger, reason: str, told: str = "", loss: Loss = Loss.PASSING) -> None:
         """Count all events as dropped; `told` is the reason for a caller who waits."""
         count = len(self.events)
         ledger.queued -= count
         ledger.dropped[reason] += count
         if self.receipt:
-            self.receipt.drop(count, told, perhaps_stored=perhaps_stored, refused=refused)
+            self.receipt.drop(count, told, loss)

@@ -14,6 +14,7 @@ from eventscache.clock import MICROSECONDS
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.linger import Linger
 from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, OutgoingBatch
+from eventscache.delivery.receipt import Loss
 from eventscache.delivery.storage_log import StorageLog
 from eventscache.delivery.stream_buffer import StreamBuffer
 from eventscache.errors import StorageRefused, StorageUnavailable, TooManyStreams, UnknownStream
@@ -22,8 +23,14 @@ from eventscache.storage.messages import Admission, Batch, Quota
 
 MAX_CALL_STREAMS = 64
 """How many batches one call takes."""
-_PERHAPS_STORED = frozenset({"unconfirmed", "shutdown"})
-"""Reasons to drop events that were sent, and whose answer is not known."""
+_LOSSES = {
+    "unconfirmed": Loss.UNCONFIRMED,
+    "shutdown": Loss.UNCONFIRMED,
+    "new_streams": Loss.NEW_STREAM,
+    "max_streams": Loss.FINAL,
+    "storage_error": Loss.FINAL,
+}
+"""By the reason to drop events that were sent, what that means; else another try can help."""
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
 
 
@@ -370,9 +377,9 @@ class Sender:
             self._drop(in_flight, "storage_error", "the storage has an error, which is in the log")
 
     def _drop(self, in_flight: InFlightBatch, reason: str, told: str) -> None:
-        perhaps_stored, refused = reason in _PERHAPS_STORED, reason == "new_streams"
+        loss = _LOSSES.get(reason, Loss.PASSING)
         for pending in in_flight.batch.pending:
-            pending.drop(self._ledger, reason, told, perhaps_stored=perhaps_stored, refused=refused)
+            pending.drop(self._ledger, reason, told, loss)
 
     def _cancel(self, batches: Iterable[InFlightBatch]) -> None:
         for in_flight in batches:

@@ -8,7 +8,7 @@ import structlog
 
 from eventscache.cache import EventsCache
 from eventscache.clock import MICROSECONDS, Clock
-from eventscache.errors import NotReady, NotStored, StorageError, StorageUnavailable
+from eventscache.errors import NotStored, StorageError, StorageUnavailable
 from eventscache.event import Event
 from eventscache.sources.counts import ErrorKind, SourceCounts
 from eventscache.sources.lease import Lease, LeaseLost
@@ -51,8 +51,8 @@ class Feed:
         kept = self._newest(records)
         try:
             await self._store(kept, errors_only=errors_only)
-        except NotStored:
-            if not await self.storage_is_ready():
+        except NotStored as fault:
+            if not fault.final:
                 raise
             await self._store_each(kept, errors_only=errors_only)
         self.counts.entries += len(records)
@@ -74,9 +74,7 @@ class Feed:
                 missing = await self.missing(stream, events)
                 await self._store([(stream, event) for event in missing], errors_only=errors_only)
             except StorageError as fault:
-                if not (isinstance(fault, NotStored) or not isinstance(fault, StorageUnavailable)):
-                    raise
-                if not await self.storage_is_ready():
+                if isinstance(fault, StorageUnavailable) and not (isinstance(fault, NotStored) and fault.final):
                     raise
                 self.error("not_stored", "the storage cannot take the events of a stream", count=len(events))
 
@@ -122,14 +120,6 @@ class Feed:
             page = await self._cache.fetch(stream, Query(status, limit=UNLIMITED))
             by_sequence.update(page.events)
         return [*by_sequence.values()]
-
-    async def storage_is_ready(self) -> bool:
-        """Return whether the storage takes events."""
-        try:
-            await self._cache.check()
-        except NotReady:
-            return False
-        return True
 
     async def checkpoints(self) -> dict[bytes, bytes]:
         """Return how far was read, as it was saved last, by whichever process. Raises `StorageUnavailable`."""

@@ -5,6 +5,7 @@ import pytest
 # Tests whose servers or browser take long to start. All other modules are groups of their own.
 GROUPS = {
     "tests/ui/": "browser",
+    "tests/sources/jitsu_redis/test_failover.py": "servers",
     "tests/storage/redis/test_server_watch.py": "servers",
     "tests/storage/redis/test_topologies.py": "servers",
     "tests/storage/test_exactness.py": "servers",

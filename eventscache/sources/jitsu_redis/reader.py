@@ -10,7 +10,8 @@ from eventscache.sources.follower import SourceUnavailable
 from eventscache.sources.jitsu_redis.list_name import PATTERN
 from eventscache.sources.jitsu_redis.position import MARK_LENGTH
 from eventscache.storage.options import StorageOptions
-from eventscache.storage.redis.connect import client_from_url
+from eventscache.storage.redis.connect import client_from_url, disconnect
+from eventscache.storage.redis.driver_errors import Outcome, translate
 from eventscache.storage.redis.scripts import read_script
 
 TIMEOUT_SECONDS: Final = 2.0
@@ -19,6 +20,7 @@ MOST_ENTRY_BYTES: Final = 1024 * 1024
 _REPLY_BYTES = 1024 * 1024
 _SCANNED_KEYS = 1000
 _TAIL_BYTES = 100
+_SHOWN_CHARACTERS = 40  # of the code of an error
 
 
 class NewEntry(NamedTuple):
@@ -60,7 +62,7 @@ class Reader:
 
     async def close(self) -> None:
         """Close all connections; they are opened again when they are needed."""
-        await self._client.connection_pool.disconnect()
+        await disconnect(self._client)
 
     async def scan(self, cursor: int) -> tuple[int, list[bytes]]:
         """Return some keys of Jitsu's lists, and the cursor for the next ones, 0 after the last ones."""
@@ -89,20 +91,26 @@ class Reader:
             return await self._client.execute_command(*command)
         except driver.NoScriptError:
             raise _NoScript from None
-        except driver.AuthenticationError:
-            raise SourceUnavailable("Redis rejects the user or the password") from None
-        except driver.NoPermissionError:
-            raise SourceUnavailable(f"the user of Redis may not use {command[0]} on {PATTERN}") from None
-        except driver.ResponseError as fault:
+        except (driver.RedisError, OSError) as fault:
             if "unknown command" in str(fault) and str(command[0]).endswith("_RO"):
                 raise _UnknownCommand from None
-            raise SourceUnavailable(f"Redis refuses {command[0]}: {_first_word(fault)}") from None
-        except (driver.TimeoutError, TimeoutError):
-            await self.close()
-            raise SourceUnavailable(f"no answer from Redis within {TIMEOUT_SECONDS:.0f} seconds") from None
-        except (driver.RedisError, OSError) as fault:
-            await self.close()
-            raise SourceUnavailable(f"no connection to Redis: {type(fault).__name__}") from None
+            outcome = translate(fault, ambiguous=False).outcome
+            if outcome is not Outcome.ANSWERED:
+                await self.close()
+            raise SourceUnavailable(_reason(fault, outcome, str(command[0]))) from None
+
+
+def _reason(fault: Exception, outcome: Outcome, command: str) -> str:
+    """Return why a call failed. The driver's own text can quote what is not ours to log."""
+    if outcome is Outcome.DENIED:
+        return "Redis rejects the user or the password"
+    if isinstance(fault, driver.NoPermissionError):
+        return f"the user of Redis may not use {command} on {PATTERN}"
+    if outcome is Outcome.ANSWERED:
+        return f"Redis refuses {command}: {str(fault).partition(' ')[0][:_SHOWN_CHARACTERS]}"
+    if outcome is Outcome.TIMED_OUT:
+        return f"no answer from Redis within {TIMEOUT_SECONDS:.0f} seconds"
+    return f"no connection to Redis: {type(fault).__name__}"
 
 
 class _NoScript(Exception):
@@ -111,11 +119,6 @@ class _NoScript(Exception):
 
 class _UnknownCommand(Exception):
     """The server is too old for a command."""
-
-
-def _first_word(fault: Exception) -> str:
-    """Return the code of an error; the rest may quote what is not ours to log."""
-    return str(fault).partition(" ")[0][:40]
 
 
 def _change(keys: Sequence[bytes], reply: Sequence[Any]) -> Change | WrongType:

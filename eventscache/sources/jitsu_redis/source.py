@@ -18,6 +18,7 @@ _log = structlog.get_logger()
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 _KEYS = {"url", "layout"}
 _LAYOUTS = ("classic",)
+_SCHEMES = tuple(f"{scheme}://" for scheme in ("redis", "rediss", "unix", "sentinel", "sentinels"))
 
 
 class JitsuRedis(Follower):
@@ -61,11 +62,11 @@ def _url(value: Any, options: SourceOptions) -> str:
     if text.lower() in _FALSE:
         return ""
     if text.lower() not in _TRUE:
-        if "://" not in text:
+        if not text.startswith(_SCHEMES):
             raise ConfigError("must be true, false, or the URL of a Redis, such as redis://host:6379/0")
         url = text
     elif not (url := options.jitsu_redis_url):
         raise ConfigError("true needs the Redis of Jitsu's file, and meta.storage.redis.host names none: give its URL")
-    if "+cluster://" in url:
+    if not url.startswith(_SCHEMES):
         raise ConfigError("Jitsu uses no Redis Cluster: give the URL of a server or of Sentinels")
     return url

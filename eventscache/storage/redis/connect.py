@@ -7,7 +7,7 @@ import redis.asyncio
 from redis import exceptions as driver
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from eventscache.errors import ConfigError
@@ -60,6 +60,14 @@ def client_from_url(url: str, options: StorageOptions, connections: int) -> Clie
         reason = f": {error.strerror}" if isinstance(error, OSError) else ""
         expected = _FORMS[form].replace(form, scheme, 1)
         raise ConfigError(f"not a usable Redis URL{reason}; it is {expected}{encoding_hint(url)}") from None
+
+
+async def disconnect(client: redis.asyncio.Redis) -> None:
+    """Close all connections of a client that is not one of a Cluster; they are opened again when they are needed."""
+    pool: Any = client.connection_pool
+    await pool.disconnect()
+    if isinstance(pool, SentinelConnectionPool):
+        await pool.sentinel_manager.aclose()
 
 
 def _single(url: str, tls: bool, common: dict[str, Any]) -> Client:

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from redis import exceptions as driver
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.sentinel import SentinelConnectionPool
 
 from eventscache.errors import StorageError, StorageUnavailable
-from eventscache.storage.redis.connect import Client
+from eventscache.storage.redis.connect import Client, disconnect
 from eventscache.storage.redis.driver_internals import (
     Conversation,
     DetachableConnection,
@@ -224,10 +223,7 @@ class SingleServer(Topology):
         for connection in self._pipelined():
             await connection.close()
         await super().close()
-        pool = self.client.connection_pool
-        await pool.disconnect()
-        if isinstance(pool, SentinelConnectionPool):
-            await pool.sentinel_manager.aclose()
+        await disconnect(self.client)
 
 
 class Cluster(Topology):
