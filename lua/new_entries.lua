@@ -5,8 +5,8 @@
 -- of Jitsu has the time when it was written, and its uid. Each list is given with the marks of the entries that were
 -- read last; what is in front of the first entry with one of these marks is new.
 --
--- Steps, for each list: if its first entry is known, nothing is new; find how many entries are new; return the oldest of
--- them, within the bounds. Who asks again with their marks gets the next ones.
+-- Steps, for each list: if its first entry is known, nothing is new; find how many entries are new; return the oldest
+-- of them, within the bounds. Who asks again with their marks gets the next ones.
 --
 -- KEYS[1...]  lists, newest entry first
 --
@@ -14,10 +14,10 @@
 -- ARGV[2]  most bytes of an entry; of a longer one only its size and its mark are returned
 -- ARGV[3...]  for each list the marks of known entries, one after the other, the newest first; empty if none is known
 --
--- Returns {next, change...}. `next` is the index of the first list that was not looked at, because the reply is full, or
--- 0. A change is {index, found, more, entry...}: of which list; 1 if a known entry was found, or none was given, else 0;
--- how many newer entries there are; entries, the oldest first, each a string, or {size, mark} if it is too long. For a
--- key of another type it is {index, -1}.
+-- Returns {next, change...}. `next` is the index of the first list that was not looked at, because the reply is full,
+-- or 0. A change is {index, found, more, entry...}: of which list; 1 if a known entry was found, or none was given,
+-- else 0; how many newer entries there are; entries, the oldest first, each a string, or {size, mark} if it is long.
+-- For a key of another type it is {index, -1}.
 
 local MARK_LENGTH = 16
 local TAIL_BYTES = 100 -- beside the id, which is the end of the key: the time, the uid, and the names of these fields

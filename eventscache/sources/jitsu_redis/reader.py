@@ -7,8 +7,7 @@ from typing import Any, Final, NamedTuple
 from redis import exceptions as driver
 
 from eventscache.sources.follower import SourceUnavailable
-from eventscache.sources.jitsu_redis.list_name import PATTERN
-from eventscache.sources.jitsu_redis.position import MARK_LENGTH
+from eventscache.sources.jitsu_redis.marks import MARK_LENGTH
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis.connect import client_from_url, disconnect
 from eventscache.storage.redis.driver_errors import Outcome, translate
@@ -44,6 +43,10 @@ class Change(NamedTuple):
     entries: list[NewEntry]
 
 
+StreamEntry = tuple[bytes, dict[bytes, bytes]]
+"""The id of an entry of a stream, and its fields."""
+
+
 class WrongType(NamedTuple):
     """A key that is no list."""
 
@@ -64,9 +67,9 @@ class Reader:
         """Close all connections; they are opened again when they are needed."""
         await disconnect(self._client)
 
-    async def scan(self, cursor: int) -> tuple[int, list[bytes]]:
-        """Return some keys of Jitsu's lists, and the cursor for the next ones, 0 after the last ones."""
-        next_cursor, keys = await self._run("SCAN", cursor, "MATCH", PATTERN, "COUNT", _SCANNED_KEYS)
+    async def scan(self, cursor: int, pattern: str) -> tuple[int, list[bytes]]:
+        """Return some keys with names like a pattern, and the cursor for the next ones, 0 after the last ones."""
+        next_cursor, keys = await self._run("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED_KEYS)
         return int(next_cursor), keys
 
     async def new_entries(
@@ -76,6 +79,16 @@ class Reader:
         arguments = [len(keys), *keys, reply_bytes, MOST_ENTRY_BYTES, *marks]
         following, *changes = await self._run_script(arguments)
         return following - 1 if following else len(keys), [_change(keys, change) for change in changes]
+
+    async def stream_entries(
+        self, keys: Sequence[bytes], ids: Sequence[str], count: int
+    ) -> tuple[list[tuple[bytes, list[StreamEntry]]], list[bytes]]:
+        """Return up to `count` entries after an id for each stream that has some, and the keys that are no streams."""
+        try:
+            return await self._run("XREAD", "COUNT", count, "STREAMS", *keys, *ids), []
+        except _WrongType:
+            types = [await self._run("TYPE", key) for key in keys]
+            return [], [key for key, kind in zip(keys, types, strict=True) if kind not in {b"stream", b"none"}]
 
     async def _run_script(self, arguments: list[Any]) -> Any:
         try:
@@ -91,13 +104,20 @@ class Reader:
             return await self._client.execute_command(*command)
         except driver.NoScriptError:
             raise _NoScript from None
+        except driver.ResponseError as fault:
+            if str(fault).startswith("WRONGTYPE"):
+                raise _WrongType from None
+            raise self._unavailable(fault, command) from None
         except (driver.RedisError, OSError) as fault:
-            if "unknown command" in str(fault) and str(command[0]).endswith("_RO"):
-                raise _UnknownCommand from None
-            outcome = translate(fault, ambiguous=False).outcome
-            if outcome is not Outcome.ANSWERED:
-                await self.close()
-            raise SourceUnavailable(_reason(fault, outcome, str(command[0]))) from None
+            unavailable = self._unavailable(fault, command)
+            await self.close()
+            raise unavailable from None
+
+    def _unavailable(self, fault: Exception, command: Sequence[Any]) -> Exception:
+        name = str(command[0])
+        if "unknown command" in str(fault) and name.endswith("_RO"):
+            return _UnknownCommand()
+        return SourceUnavailable(_reason(fault, translate(fault, ambiguous=False).outcome, name))
 
 
 def _reason(fault: Exception, outcome: Outcome, command: str) -> str:
@@ -105,7 +125,7 @@ def _reason(fault: Exception, outcome: Outcome, command: str) -> str:
     if outcome is Outcome.DENIED:
         return "Redis rejects the user or the password"
     if isinstance(fault, driver.NoPermissionError):
-        return f"the user of Redis may not use {command} on {PATTERN}"
+        return f"the user of Redis may not use {command} on the keys of Jitsu's events"
     if outcome is Outcome.ANSWERED:
         return f"Redis refuses {command}: {str(fault).partition(' ')[0][:_SHOWN_CHARACTERS]}"
     if outcome is Outcome.TIMED_OUT:
@@ -115,6 +135,10 @@ def _reason(fault: Exception, outcome: Outcome, command: str) -> str:
 
 class _NoScript(Exception):
     """The server does not have the script."""
+
+
+class _WrongType(Exception):
+    """A key is of another type."""
 
 
 class _UnknownCommand(Exception):

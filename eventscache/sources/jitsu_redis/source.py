@@ -2,8 +2,6 @@
 
 from typing import Any, Self
 
-import structlog
-
 from eventscache.access.scalars import scalar_text
 from eventscache.errors import ConfigError
 from eventscache.logs import hide_secrets
@@ -11,22 +9,23 @@ from eventscache.sources.base import SourceOptions
 from eventscache.sources.feed import Feed
 from eventscache.sources.follower import Follower
 from eventscache.sources.jitsu_redis.classic import ClassicLists
+from eventscache.sources.jitsu_redis.jitsu2 import Jitsu2Logs
+from eventscache.sources.jitsu_redis.key_follower import KeyFollower
 from eventscache.sources.jitsu_redis.reader import Reader
-
-_log = structlog.get_logger()
 
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 _KEYS = {"url", "layout"}
-_LAYOUTS = ("classic",)
+_LAYOUTS: dict[str, type[KeyFollower[Any]]] = {"classic": ClassicLists, "jitsu2": Jitsu2Logs}
 _SCHEMES = tuple(f"{scheme}://" for scheme in ("redis", "rediss", "unix", "sentinel", "sentinels"))
 
 
 class JitsuRedis(Follower):
-    """Follows the lists of Jitsu's events cache, whatever the number of ids."""
+    """Follows what Jitsu classic, or Jitsu 2 with `layout: jitsu2`, keeps of events, whatever the number of ids."""
 
-    def __init__(self, url: str, options: SourceOptions) -> None:
+    def __init__(self, url: str, layout: str, options: SourceOptions) -> None:
         super().__init__()
         self._url = url
+        self._layout = layout
         self._options = options
         self._reader = Reader(url)
 
@@ -36,20 +35,21 @@ class JitsuRedis(Follower):
         given = value if isinstance(value, dict) else {"url": value}
         if unknown := sorted(str(name) for name in given if name not in _KEYS):
             raise ConfigError(f"has an unknown key, {unknown[0]}; known are {', '.join(sorted(_KEYS))}")
-        layout = str(given.get("layout", _LAYOUTS[0]))
+        layout = str(given.get("layout", "classic"))
         if layout not in _LAYOUTS:
             raise ConfigError(f"layout must be {' or '.join(_LAYOUTS)}")
         url = _url(given.get("url", True), options)
-        return cls(url, options) if url else None
+        return cls(url, layout, options) if url else None
 
     @property
     def place(self) -> str:
         """See `Source.place`."""
-        return hide_secrets(self._url)
+        shown = hide_secrets(self._url)
+        return shown if self._layout == "classic" else f"{shown} {self._layout}"
 
     async def follow(self, feed: Feed) -> None:
         """See `Follower.follow`."""
-        await ClassicLists(self._reader, feed, self._options).follow()
+        await _LAYOUTS[self._layout](self._reader, feed, self._options).follow()
 
     async def release(self) -> None:
         """See `Follower.release`."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from eventscache.sources.follower import Follower
-from eventscache.sources.jitsu_redis import classic
+from eventscache.sources.jitsu_redis import key_follower
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.options import StorageOptions
 from tests.support.cache_bench import GENEROUS_SECONDS
@@ -24,8 +24,8 @@ def jitsu(tcp_redis: RedisServer) -> JitsuLists:
 
 @pytest.fixture(autouse=True)
 def _poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classic, "POLL_SECONDS", 0.03)
-    monkeypatch.setattr(classic, "_LEAST_PAUSE_SECONDS", 0.03)
+    monkeypatch.setattr(key_follower, "POLL_SECONDS", 0.03)
+    monkeypatch.setattr(key_follower, "_LEAST_PAUSE_SECONDS", 0.03)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ async def test_a_user_without_the_right_or_with_a_wrong_password_is_told(
                 while not sidecar.server.sources.counts["jitsu_redis"].errors["unavailable"]:
                     await asyncio.sleep(0.01)
         reasons = " ".join(line for line in log.lines if "source not followed" in line)
-        assert "the user of Redis may not use SCAN on events_cache:*" in reasons
+        assert "the user of Redis may not use SCAN on the keys of Jitsu's events" in reasons
         assert "Redis rejects the user or the password" in reasons
         assert PASSWORD not in " ".join(log.lines)
     finally:
