@@ -195,7 +195,7 @@ class MemoryStorage(Storage):
             matching = [entry for entry in entries if entry.status is query.status]
         else:
             matching = list(entries)
-        in_range = (entry for entry in matching if query.spans(entry.sequence))
+        in_range = (entry for entry in matching if query.spans(entry.sequence) and query.containing in entry.event)
         return Page(list(islice(in_range, query.limit)), len(matching), limited)
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
