@@ -50,7 +50,9 @@ def test_what_jitsu_could_not_process_has_an_id_if_it_is_json() -> None:
     assert event_id(Event(malformed='{"event_id":"x","a":')) == ""
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"5", b"{", b'{"event_id":"x"', b'{"body":' * 3000, b'{"event_id":"\xff"}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"5", b"{", b'{"event_id":"x"', b'{"body":' * 3000, b'{"event_id":"\xff"}']
+)
 def test_broken_json_has_no_id(data: bytes) -> None:
     assert event_id(Event(original=data)) == ""
 
