@@ -295,5 +295,12 @@ async def test_hostile_text_is_shown_as_text_everywhere(server: Server, view: Vi
 
     assert await view.page.evaluate("window.hit") is None
     assert await view.page.evaluate("({}).hit") is None
-    for tag in ("script:not([src])", "img:not([src='icon.svg'])", "a:not(#skip, .way [href^='#'])", "iframe", "[onerror]", "[onload]"):
+    for tag in (
+        "script:not([src])",
+        "img:not([src='icon.svg'])",
+        "a:not(#skip, .way [href^='#'])",
+        "iframe",
+        "[onerror]",
+        "[onload]",
+    ):
         await expect(view["body " + tag]).to_have_count(0)

@@ -44,7 +44,9 @@ async def test_an_open_event_shows_its_way_as_a_time_line(server: Server, view: 
     await expect(steps(view).locator("a")).to_have_text(
         ["Received key", "Skipped hook", "Error db", "Success db", "Pending late"]
     )
-    await expect(steps(view).locator(".passed")).to_have_text(["", "+ 250 ms", "+ 500 ms", "+ 20.8 s", re.compile("for ")])
+    await expect(steps(view).locator(".passed")).to_have_text(
+        ["", "+ 250 ms", "+ 500 ms", "+ 20.8 s", re.compile("for ")]
+    )
     await expect(steps(view).nth(0)).to_have_attribute("aria-current", "step")
     await expect(steps(view).nth(1)).to_contain_text("not wanted")
     await expect(steps(view).nth(2)).to_contain_text("Attempt 1 · Response 503 · connection <b>refused</b>")

@@ -19,22 +19,24 @@ function notes({ status, attempt, since, error, skip, response, mayBeGone }) {
   ].filter(Boolean);
 }
 
-function times({ status, passed, waiting, timestamp }) {
-  if (status === "pending") return [Number.isFinite(waiting) ? `for ${duration(waiting)}` : "", ""];
-  return [Number.isFinite(passed) ? `+ ${duration(passed)}` : "", clock(Date.parse(timestamp))];
+/** How long after the event was received, and when; or how long it has been pending. */
+function times({ passed, waiting, timestamp }) {
+  if (timestamp === undefined) return [el("span.passed", {}, Number.isFinite(waiting) && `for ${duration(waiting)}`)];
+  return [
+    el("span.passed", { title: "Since it was received" }, Number.isFinite(passed) && `+ ${duration(passed)}`),
+    el("time", { dateTime: timestamp, title: timestamp }, clock(Date.parse(timestamp))),
+  ];
 }
 
 function lineNode(line, uid) {
   const { status, stream, href } = line;
-  const [passed, time] = times(line);
   const note = notes(line).join(" · ");
   return el(
     `li.${status}`,
     { "aria-current": line.uid === uid && "step" },
     icon(status),
     el("a", { href }, el("b", {}, STATUSES[status]), ` ${visible(stream)}`),
-    el("span.passed", { title: "Since it was received" }, passed),
-    el("time", { dateTime: line.timestamp ?? "", title: line.timestamp ?? "" }, time),
+    ...times(line),
     note && el("p.note", { title: visible(note) }, oneLine(note, 200)),
   );
 }
