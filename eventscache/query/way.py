@@ -13,7 +13,10 @@ _NEVER_US = 2**63
 
 
 class Step(NamedTuple):
-    """One entry on the way of an event; `time_us` is None if its timestamp cannot be read."""
+    """One entry on the way of an event; `time_us` is None if its timestamp cannot be read.
+
+    It `has_result` if the destination told what it made of the event.
+    """
 
     stream: Stream
     sequence: int
@@ -24,6 +27,7 @@ class Step(NamedTuple):
     uid: str
     error: str
     skip: str
+    has_result: bool
     attempt: int | None
     response: Response | None
 
@@ -41,6 +45,7 @@ class Step(NamedTuple):
             event.uid,
             _beginning(event.error),
             _beginning(event.skip),
+            bool(event.success),
             event.attempt,
             response and Response(response.status, _beginning(response.body)),
         )

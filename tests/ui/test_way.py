@@ -75,6 +75,30 @@ async def test_each_step_leads_to_its_entry_and_back(server: Server, view: View)
     await expect(steps(view).nth(0)).to_have_attribute("aria-current", "step")
 
 
+async def test_what_is_pending_is_shown_when_it_arrives(server: Server, view: View):
+    other = {"event_type": "pageview", "event_id": "other"}
+    original = {"event_type": "signup", "event_id": ID}
+    await server.record({"token_id": "key", "original": other}, {"destination_id": "db", "original": other})
+    await server.record({"token_id": "key", "original": original})
+    await view.open("#tab=incoming")
+    await view.row("signup").click()
+    await expect(steps(view).locator("a")).to_have_text(["Received key", "Pending db"])
+    await expect(steps(view).nth(1)).to_contain_text("Other events of the same API key went there")
+
+    await server.record({"destination_id": "db", "original": original, "success": {"table": "events"}})
+
+    await expect(steps(view).locator("a")).to_have_text(["Received key", "Success db"])
+
+
+async def test_an_entry_without_a_result_is_pending(server: Server, view: View):
+    await server.record(entry(1, destination_id="db"))
+    await view.open()
+    await view.rows.first.click()
+    await expect(steps(view)).to_have_count(1)
+    await expect(steps(view).locator("a")).to_have_text("Pending db")
+    await expect(steps(view).locator(".note")).to_have_count(0)
+
+
 async def test_a_search_for_an_event_id_offers_its_way(server: Server, view: View):
     await keep_a_way(server)
     await view.open("#tab=incoming")

@@ -78,11 +78,12 @@ def _attempts(steps: list[Step], received_us: int | None) -> list[dict[str, Any]
     attempts = []
     before_us = received_us
     for step in steps:
-        after = {
+        more = {
+            "has_result": step.has_result,
             "after_ms": _passed_ms(received_us, step.time_us),
             "after_previous_ms": _passed_ms(before_us, step.time_us),
         }
-        attempts.append({**_step(step), **after})
+        attempts.append({**_step(step), **more})
         before_us = step.time_us
     return attempts
 

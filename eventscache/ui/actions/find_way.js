@@ -6,6 +6,8 @@ import { oneLine } from "../lib/text.js";
 import { linesOf, mayBeEventId } from "../model/way.js";
 
 const REST_MS = 150; // who goes through events quickly does not wait for the way of each
+const AGAIN_MS = 3000; // while something may still arrive,
+const LONGEST_MS = 300_000; // which is not expected after this
 
 /** Return the lines of an event's way; none if there is no such event, or if the server cannot tell. */
 async function findLines(eventId) {
@@ -25,11 +27,14 @@ export class OpenWay {
   async find(eventId) {
     this.#asked += 1;
     const asked = this.#asked;
-    if (!eventId) return;
-    await new Promise((rested) => setTimeout(rested, REST_MS));
-    if (asked !== this.#asked) return;
-    const lines = await findLines(eventId);
-    if (asked === this.#asked && lines.length) this.detail.showWay(lines);
+    let restMs = REST_MS;
+    while (eventId && restMs) {
+      await new Promise((rested) => setTimeout(rested, restMs));
+      const lines = asked === this.#asked && !document.hidden ? await findLines(eventId) : [];
+      if (asked !== this.#asked) return;
+      if (lines.length) this.detail.showWay(lines);
+      restMs = document.hidden || lines.some(({ waiting }) => waiting < LONGEST_MS) ? AGAIN_MS : 0;
+    }
   }
 }
 

@@ -19,7 +19,8 @@ function receivedLine({ token_id: stream, ...step }) {
 /** The time since the attempt before is told only if there was one. */
 function attemptLine(stream, step, index) {
   const since = index ? step.after_previous_ms : null;
-  return { ...step, stream, href: hrefOf("processed", stream, step.uid), passed: step.after_ms, since };
+  const status = step.status === "success" && !step.has_result ? "pending" : step.status;
+  return { ...step, status, stream, href: hrefOf("processed", stream, step.uid), passed: step.after_ms, since };
 }
 
 function pendingLine({ destination_id: stream, waiting_ms: waiting, may_be_gone: mayBeGone }) {

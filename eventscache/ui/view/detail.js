@@ -65,8 +65,9 @@ export class Detail {
     this.node.replaceChildren();
   }
 
-  /** Show the way of the event, once it is known. */
+  /** Show the way of the event, once it is known, and when it goes on; not while somebody is at one of its links. */
   showWay(lines) {
+    if (this.#way.contains(document.activeElement)) return;
     this.#way.replaceChildren(...wayNodes(lines, this.uid));
     this.#way.hidden = false;
   }

@@ -9,13 +9,13 @@ const MOST_LINES = 100;
 const INFERRED = "Other events of the same API key went there";
 
 /** What a line says besides its status, stream and times. */
-function notes({ status, attempt, since, error, skip, response, mayBeGone }) {
+function notes({ attempt, since, error, skip, response, timestamp, mayBeGone }) {
   return [
     attempt !== undefined && `Attempt ${attempt}`,
     Number.isFinite(since) && `${duration(since)} after the one before`,
     response?.status && `Response ${response.status}`,
     error || skip,
-    status === "pending" && (mayBeGone ? `${INFERRED}; its entry may have left the cache` : INFERRED),
+    timestamp === undefined && (mayBeGone ? `${INFERRED}; its entry may have left the cache` : INFERRED),
   ].filter(Boolean);
 }
 
@@ -41,7 +41,7 @@ function lineNode(line, uid) {
   );
 }
 
-/** Return the nodes of a way. `uid` is that of the entry which is open. */
+/** Return the nodes of a way; a step that is only inferred has no timestamp. `uid` is that of the entry which is open. */
 export function wayNodes(lines, uid) {
   const more = lines.length - MOST_LINES;
   return [

@@ -66,6 +66,7 @@ async def test_an_event_is_shown_on_its_way_with_the_time_between(sidecar: Sidec
                         "seq": 1,
                         "uid": "uid 0.75",
                         "skip": "not wanted",
+                        "has_result": False,
                         "after_ms": 250.0,
                         "after_previous_ms": 250.0,
                     }
@@ -82,6 +83,7 @@ async def test_an_event_is_shown_on_its_way_with_the_time_between(sidecar: Sidec
                         "error": "down",
                         "attempt": 1,
                         "response": {"status": 503, "body": "busy"},
+                        "has_result": False,
                         "after_ms": 500.0,
                         "after_previous_ms": 500.0,
                     },
@@ -91,6 +93,7 @@ async def test_an_event_is_shown_on_its_way_with_the_time_between(sidecar: Sidec
                         "seq": 2,
                         "uid": "uid 21.25",
                         "attempt": 2,
+                        "has_result": True,
                         "after_ms": 20_750.0,
                         "after_previous_ms": 20_250.0,
                     },
