@@ -10,7 +10,7 @@ from eventscache.query.turns import Work
 from eventscache.storage.messages import Query
 from eventscache.stream import Stream
 
-CALLS_AT_ONCE = 8
+CALLS_AT_ONCE = 4
 """How many pages all lookups of a process ask the storage for at a time."""
 _PAGE_EVENTS = 200
 _T = TypeVar("_T")

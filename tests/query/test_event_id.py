@@ -1,6 +1,8 @@
 import json
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from eventscache.event import Event
 from eventscache.query.event_id import event_id
@@ -60,3 +62,9 @@ def test_broken_json_has_no_id(data: bytes) -> None:
 def test_half_of_a_surrogate_pair_hides_no_id() -> None:
     assert event_id(Event(original=b'{"name":"\\ud83d","event_id":"x"}')) == "x"
     assert event_id(Event(original=b'{"\\ud83d":1,"event_id":"\\ude00"}')) == "\ufffd"
+
+
+@hypothesis.given(data=st.binary() | st.binary().map(lambda odd: b'{"event_id":"' + odd + b'"}'))
+def test_any_bytes_have_an_id_or_none(data: bytes) -> None:
+    assert isinstance(event_id(Event(original=data)), str)
+    assert isinstance(event_id(Event(malformed=data.decode(errors="replace"))), str)

@@ -1,6 +1,8 @@
 import json
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from eventscache.query.members import has_value, parse_path, sure_bytes
 
@@ -62,3 +64,27 @@ def test_the_sure_bytes_of_a_text_are_those_that_json_holds_however_it_is_escape
     assert sure_bytes(text) == expected
     escaped = json.dumps(text).replace("/", "\\/").replace("<", "\\u003c").replace("+", "\\u002B")
     assert sure_bytes(text) in escaped.encode()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@hypothesis.given(value=JSON, path=st.lists(st.text(min_size=1), min_size=1, max_size=3), cut=st.integers(0, 50))
+def test_any_json_can_be_asked_for_a_field(value: object, path: list[str], cut: int) -> None:
+    data = json.dumps(value).encode()
+    assert has_value(data, tuple(path), "x") in {True, False}
+    assert has_value(data[:cut], tuple(path), "x") in {True, False}
+
+
+@hypothesis.given(name=st.text(min_size=1), text=st.text())
+def test_a_text_is_found_however_it_is_escaped(name: str, text: str) -> None:
+    for ascii_only in (True, False):
+        data = json.dumps({name: text}, ensure_ascii=ascii_only).encode("utf-8", "backslashreplace")
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        found = has_value(data, (name,), text) or has_value(data, (name,), whole)
+        assert found or any("\ud800" <= character <= "\udfff" for character in name + text)
+        assert sure_bytes(text) in data
