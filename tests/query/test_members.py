@@ -83,8 +83,6 @@ def test_any_json_can_be_asked_for_a_field(value: object, path: list[str], cut: 
 @hypothesis.given(name=st.text(min_size=1), text=st.text())
 def test_a_text_is_found_however_it_is_escaped(name: str, text: str) -> None:
     for ascii_only in (True, False):
-        data = json.dumps({name: text}, ensure_ascii=ascii_only).encode("utf-8", "backslashreplace")
-        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        found = has_value(data, (name,), text) or has_value(data, (name,), whole)
-        assert found or any("\ud800" <= character <= "\udfff" for character in name + text)
+        data = json.dumps({name: text}, ensure_ascii=ascii_only).encode()
+        assert has_value(data, tuple(name.split(".")), text)
         assert sure_bytes(text) in data
