@@ -49,11 +49,15 @@ _T = TypeVar("_T")
 
 
 class EventPage(NamedTuple):
-    """Events with their sequence numbers, newest first; `total` match, `limited` were limited in the last minute."""
+    """Events with their sequence numbers, newest first; `total` match, `limited` were limited in the last minute.
+
+    `unreadable` entries that belong among them were left out; with an `event_filter` these are not known.
+    """
 
     events: list[tuple[int, Event]]
     total: int
     limited: int
+    unreadable: int = 0
 
 
 class EventsCache:
@@ -353,7 +357,9 @@ class EventsCache:
         work = Work(self.turns)
         if event_filter is None:
             page = await self._storage.fetch(stream, query)
-            return EventPage(await self._read(page, work), page.total, page.limited)
+            events = await self._read(page, work)
+            unreadable = page.unreadable + len(page.entries) - len(events)
+            return EventPage(events, page.total, page.limited, unreadable)
         page = await self._storage.fetch(stream, Query(query.status, limit=UNLIMITED))
         matching = await self._matching(page, event_filter, work)
         in_range = [(sequence, event) for sequence, event in matching if query.spans(sequence)]

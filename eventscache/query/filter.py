@@ -1,12 +1,12 @@
 """Filters events by their time, type and text."""
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
 from eventscache.event import Event
+from eventscache.query.members import whole_pairs
 from eventscache.timestamp import parse_time
 
 
@@ -15,10 +15,6 @@ class _Typed(msgspec.Struct):
 
 
 _typed = msgspec.json.Decoder(_Typed)
-# An escape of a surrogate behind an even number of backslashes: group 1 is whole escapes and pairs, which stay.
-_HALF = re.compile(
-    rb"(\\(?:[^u]|u(?:[^dD]...|[dD][0-7]..|[dD][89abAB]..\\u[dD][c-fC-F]..)))|\\u[dD][89a-fA-F]..", re.DOTALL
-)
 
 
 class EventFilter(NamedTuple):
@@ -59,16 +55,11 @@ class EventFilter(NamedTuple):
         except msgspec.ValidationError:  # an event_type that is no text
             return ""
         except msgspec.DecodeError:  # no original, or half of a surrogate pair in it, which msgspec does not read
-            return _event_type(_HALF.sub(_whole, event.original)) if event.original else ""
+            return _event_type(whole_pairs(event.original)) if event.original else ""
 
 
 def _event_type(original: bytes) -> str:
     return _typed.decode(original).event_type
-
-
-def _whole(escape: re.Match[bytes]) -> bytes:
-    """Return an escape as it is, but half of a surrogate pair as U+FFFD, as Jitsu and browsers send it."""
-    return escape[1] or rb"\ufffd"
 
 
 def searchable_text(event: Event) -> str:

@@ -16,6 +16,7 @@ from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.ingest.limits import Limits
 from eventscache.live.hub import MAX_SUBSCRIBERS, Hub
+from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.definitions import Process
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
@@ -58,6 +59,7 @@ class Sidecar:
         self._context = Context(
             self.cache,
             self.live,
+            Lookup(self.cache),
             settings,
             access,
             api_keys,

@@ -10,6 +10,7 @@ from eventscache.cache import EventsCache
 from eventscache.config.settings import Settings
 from eventscache.ingest.limits import Limits
 from eventscache.live.hub import Hub
+from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.prometheus import Metrics
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
@@ -20,6 +21,7 @@ class Context(NamedTuple):
 
     cache: EventsCache
     live: Hub
+    lookup: Lookup
     settings: Settings
     access: Access
     api_keys: ApiKeys

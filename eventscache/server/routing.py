@@ -9,7 +9,7 @@ from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
 from eventscache.server.context import Context, Handler, Route
 from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
-from eventscache.server.routes import event_stream, events, health, ingestion, openapi, streams
+from eventscache.server.routes import event_stream, events, health, ingestion, lookup, openapi, streams
 
 _log = structlog.get_logger()
 
@@ -17,6 +17,7 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *event_stream.ROUTES,
     *streams.ROUTES,
+    *lookup.ROUTES,
     *ingestion.ROUTES,
     *health.ROUTES,
     *openapi.ROUTES,

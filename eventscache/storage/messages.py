@@ -122,13 +122,16 @@ UNLIMITED = 2**31
 class Query(NamedTuple):
     """Which events a reader wants: status `error` reads the collection `error`, everything else reads `all`.
 
-    `before` and `after` are exclusive sequence numbers; `limit` is at least 0.
+    `before` and `after` are exclusive sequence numbers; `limit` is at least 0. `containing` asks for those events
+    alone whose bytes hold these bytes somewhere. A storage may ignore it: then the page has other events too, up to
+    the limit. So the reader looks at each event itself, and reads on after a page that is full.
     """
 
     status: Status | None = None
     before: int | None = None
     after: int | None = None
     limit: int = 100
+    containing: bytes = b""
 
     def spans(self, sequence: int) -> bool:
         """Whether a sequence number lies between `after` and `before`."""
@@ -145,7 +148,7 @@ class Entry(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some `entries`, newest first, of the `total` events with the status of the query.
+    """Some `entries`, newest first, of the `total` events with the status of the query, whatever they contain.
 
     `limited` events were limited in the last minute. `unreadable` entries of this page were left out, because
     something else overwrote them.

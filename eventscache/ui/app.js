@@ -4,6 +4,7 @@ import { clearEvents } from "./actions/clear.js";
 import { copy, copyLink } from "./actions/copy.js";
 import { askToken } from "./actions/dialogs.js";
 import { findLastError, findOpenEvent } from "./actions/find_event.js";
+import { OpenWay, WayOffer } from "./actions/find_way.js";
 import { loadOlder } from "./actions/load_older.js";
 import { Navigation } from "./actions/navigation.js";
 import { PushHandler } from "./actions/push_handler.js";
@@ -89,6 +90,8 @@ export class App {
       openEvent: () => this.#openEventOfFilter(),
     });
     this.selection = new Selection(this, { draw: () => this.draw(), opened: (uid) => this.#eventOpened(uid) });
+    this.openWay = new OpenWay(this.detail);
+    this.wayOffer = new WayOffer();
     this.streamRefresh = new StreamRefresh(this.streams, {
       tab: () => this.filter.tab,
       live: () => this.status.live,
@@ -146,6 +149,7 @@ export class App {
     this.#drawControls();
     this.lossBanners.setNotFollowed(filter, this.streams);
     this.#readLastError();
+    this.wayOffer.set(filter.q);
   }
 
   /** How many events of each stream to begin with, so that all streams together fill the list. */
@@ -186,6 +190,7 @@ export class App {
   #eventOpened(uid) {
     document.body.classList.toggle("with-detail", Boolean(this.detail.key));
     this.navigation.setOpenEvent(uid);
+    this.openWay.find(this.detail.eventId);
   }
 
   // What the server sends.

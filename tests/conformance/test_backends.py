@@ -3,10 +3,14 @@
 import fakeredis
 import pytest
 
+from eventscache.conformance.suites.reading import ReadingSuite
 from eventscache.storage.base import Storage
+from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import Page, Query
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.plugins import storage_from_url
 from eventscache.storage.redis import RedisStorage
+from eventscache.stream import Stream
 from eventscache.testing import StorageConformance
 from tests.support.redis_server import RedisServer
 
@@ -32,3 +36,15 @@ class TestRedis(StorageConformance):
 
     def storage(self, options: StorageOptions) -> Storage:
         return storage_from_url(self.server.storage_url, options)
+
+
+class MemoryThatIgnoresBytes(MemoryStorage):
+    """Gives all events to a reader that asks for those with some bytes, as a storage may."""
+
+    async def fetch(self, stream: Stream, query: Query) -> Page:
+        return await super().fetch(stream, query._replace(containing=b""))
+
+
+class TestIgnoredBytes(ReadingSuite):
+    def storage(self, options: StorageOptions) -> Storage:
+        return MemoryThatIgnoresBytes(options)

@@ -35,6 +35,14 @@ async def test_searches_delay_nobody_else(start: Start) -> None:
     assert {answer.status for answer in searches.result()} == {200}
 
 
+async def test_lookups_delay_nobody_else(start: Start) -> None:
+    sidecar = await start()
+    await fill(sidecar)
+    lookups = asyncio.gather(*(sidecar.get(f"/api/v1/lookup?field=a&value=%C3%A9{number}") for number in range(20)))
+    assert await livez_during(sidecar, lookups) > ANSWERS
+    assert {answer.status for answer in lookups.result()} == {200}
+
+
 async def test_pushes_with_history_delay_nobody_else(start: Start) -> None:
     sidecar = await start()
     await fill(sidecar)

@@ -110,6 +110,11 @@ def complete(case: Any) -> None:
     ids = [part for part in (ids if isinstance(ids, list) else ids.split(",")) if part]
     if case.method == "POST" and case.path == CACHE:
         case.query = {**query, "id": query.get("id") or "d"}
+    elif case.path == "/api/v1/lookup":
+        by_field = query.get("field") and query.get("value") is not None
+        unwanted = {"event_id"} if by_field else {"field", "value"}
+        query["event_id"] = query.get("event_id") or "x"
+        case.query = {name: value for name, value in query.items() if name not in unwanted}
     elif case.method == "DELETE":
         case.query = {**query, "ids": ids or ["d"], "all": "false"}
     elif ("before" in query or "after" in query) and len(set(ids)) != 1:

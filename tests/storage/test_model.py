@@ -142,7 +142,8 @@ class Writing:
     def _fetch(self) -> Fetch:
         dice, events = self._dice, next(self._events)
         before, after = (dice.choice((None, dice.randint(0, events + 2))) for _ in range(2))
-        return Fetch(Query(dice.choice((None, *Status)), before, after, dice.choice(LIMITS)))
+        containing = dice.choice((b"", b"", b"%d" % dice.randint(0, 20)))
+        return Fetch(Query(dice.choice((None, *Status)), before, after, dice.choice(LIMITS), containing))
 
     def _clear(self) -> Clear:
         return Clear(self._dice.choice((True, False)))

@@ -124,6 +124,7 @@ class Model:
             for entry in matching
             if (query.before is None or entry.sequence < query.before)
             and (query.after is None or entry.sequence > query.after)
+            and query.containing in entry.event
         ]
         return Page(selected[: query.limit], len(matching), collection.limited(self.time(now)))
 

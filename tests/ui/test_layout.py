@@ -114,7 +114,9 @@ async def test_the_page_is_accessible(start: StartServer, look: Look, scheme: st
     await expect(view.banner("are not shown")).to_be_visible()
     await _is_accessible(view)
 
+    await server.record({"token_id": "key", "original": {"event_id": "out"}})
     await view.row("a rule").click()
+    await expect(view.detail.locator(".way li")).to_have_count(2)
     for part in ("Original", "Result", "Diff", "Raw"):
         await view.detail.get_by_role("tab", name=part).click()
         await _is_accessible(view)

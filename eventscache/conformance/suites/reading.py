@@ -125,6 +125,37 @@ class ReadingSuite(SuiteBase):
             assert await numbers(limit=0) == []
             assert await numbers(limit=1_000_000) == [8, 7, 6, 5, 4, 3, 2, 1]
 
+    async def test_a_query_for_events_that_contain_bytes_leaves_none_of_them_out(self) -> None:
+        async with self.storage(self.options()) as storage:
+            writer = self.writer(storage)
+            odd = [b"\0 50% of (a)", b"50%", b"'; x", b"\xff\xfe50%"]
+            await writer.insert([*success(*odd), *error(b"failed 50%"), Offer(b"skipped", Status.SKIP)])
+
+            async def numbers(containing: bytes, **query: Any) -> list[int]:
+                page = await writer.fetch(containing=containing, **query)
+                return [entry.sequence for entry in page.entries if containing in entry.event]
+
+            assert await numbers(b"50%") == [5, 4, 2, 1]
+            assert await numbers(b"\0") == [1]
+            assert await numbers(b"\xff") == [4]
+            assert await numbers(b"'") == [3]
+            assert await numbers(b"50%", before=4, after=1) == [2]
+            assert await numbers(b"50%", status=Status.ERROR) == [5]
+            assert await numbers(b"skipped", status=Status.SKIP) == [6]
+            assert await numbers(b"absent") == []
+            assert (await writer.fetch(containing=b"absent")).total == 6
+            assert (await writer.fetch(containing=b"skipped", limit=0)).entries == []
+
+    async def test_reading_on_after_a_full_page_finds_every_event_that_contains_bytes(self) -> None:
+        async with self.storage(self.options()) as storage:
+            writer = self.writer(storage)
+            await writer.insert(success(b"a0", b"b1", b"a2", b"b3", b"a4"))
+            found, before = [], None
+            while page := (await writer.fetch(containing=b"a", limit=1, before=before)).entries:
+                found += [entry.event for entry in page if b"a" in entry.event]
+                before = page[-1].sequence
+            assert found == [b"a4", b"a2", b"a0"]
+
     async def test_numbers_in_a_query_may_be_of_any_size(self) -> None:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage)

@@ -163,8 +163,9 @@ class RedisStorage(Storage):
             "" if query.before is None else query.before,
             "" if query.after is None else query.after,
             query.limit,
+            query.containing,
         ]
-        all_match = arguments[2:5] == ["", "", ""]
+        all_match = arguments[2:5] == ["", "", ""] and not query.containing
         if all_match and query.limit and (page := await self._fetch_newest(keys, arguments)):
             return page
         total, limited, unreadable, *flat = await self._topology.read(
@@ -177,9 +178,9 @@ class RedisStorage(Storage):
 
         Return None if a reply is an error; the script then finds out the reason.
         """
-        *others, limit = arguments
+        *others, limit, containing = arguments
         commands = (
-            self._fetch.command(keys, [*others, 0]),
+            self._fetch.command(keys, [*others, 0, containing]),
             ("LRANGE", keys[1], 0, limit - 1),
             ("LRANGE", keys[2], 0, limit - 1),
         )

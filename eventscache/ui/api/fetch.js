@@ -49,6 +49,9 @@ export async function fetchEvents(parameters) {
   return (await answer.text()).split("\n").filter(Boolean);
 }
 
+/** Return the ways of the event with that id. */
+export const fetchLookup = (eventId) => requestJson(`api/v1/lookup?${new URLSearchParams({ event_id: eventId })}`);
+
 /** Return how many events a stream admits, and in how many seconds. */
 export async function fetchQuota() {
   const answer = await requestJson("api/v1/events/cache?ids=");

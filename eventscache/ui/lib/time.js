@@ -42,6 +42,15 @@ export function ago(ms, now = Date.now()) {
   return seconds < 0 ? `in ${amount}` : `${amount} ago`;
 }
 
+/** A time span such as `230 ms`, `20.2 s`, `5 min` or `-3 ms`. */
+export function duration(ms) {
+  const size = Math.abs(ms);
+  if (size < 1000) return `${Math.round(ms)} ms`;
+  if (size < 60_000) return `${Math.round(ms / 100) / 10} s`;
+  const [seconds, unit] = UNITS.find(([seconds]) => size >= seconds * 1000);
+  return `${Math.round(ms / seconds / 100) / 10} ${unit}`;
+}
+
 /** The value of a `datetime-local` input, read as UTC; NaN if it is empty. */
 export const fromInput = (value) => (value ? Date.parse(`${value}Z`) : NaN);
 

@@ -22,6 +22,7 @@ const LEFT_OUT = new Set([
   "event_type",
   "event_id",
   "messageId",
+  "message_id",
   "src",
   "user_agent",
   "utc_time",
@@ -80,12 +81,20 @@ function numberReader(source) {
   };
 }
 
-const ID_PATHS = [["event_id"], ["eventn_ctx_event_id"], ["eventn_ctx", "event_id"], ["messageId"]];
+// In the order of the server, which joins the entries of an event by its id.
+const ID_PATHS = [
+  ["eventn_ctx", "event_id"],
+  ["eventn_ctx_event_id"],
+  ["event_id"],
+  ["messageId"],
+  ["message_id"],
+];
 
 function eventId(original, numberAt) {
   for (const keys of ID_PATHS) {
     const found = keys.reduce((value, key) => value?.[key], original);
-    if (found) return typeof found === "number" ? numberAt(keys) : text(found);
+    if (typeof found === "number") return numberAt(keys);
+    if (text(found)) return found;
   }
   return "";
 }
@@ -130,6 +139,7 @@ export function readEvent(source) {
   if (!isObject(event)) return null;
   const original = isObject(event.original) ? event.original : {};
   const numberAt = numberReader(source);
+  const id = eventId(original, numberAt);
   const stream = text(event.destination_id) || text(event.token_id);
   const row = {
     // After a loss of the storage the numbers start again at 1, so that a number alone is not unique.
@@ -143,7 +153,8 @@ export function readEvent(source) {
     timeUs: microseconds(text(event.timestamp)),
     timestamp: text(event.timestamp),
     type: oneLine(text(original.event_type) || text(original.type) || text(original.event), 120),
-    id: oneLine(eventId(original, numberAt), 120),
+    eventId: id,
+    id: oneLine(id, 120),
     preview: oneLine(previewOf(event, original, numberAt)),
     source,
   };

@@ -8,6 +8,7 @@ import { curlFor } from "../model/commands.js";
 import { STATUSES } from "../model/event.js";
 import { MASKED } from "../model/mask.js";
 import { DetailTabs } from "./detail_tabs.js";
+import { wayNodes } from "./way.js";
 
 const TABS = { original: "Original", result: "Result", diff: "Diff", raw: "Raw" };
 
@@ -17,6 +18,7 @@ export class Detail {
   #root = null;
   #panel = null;
   #age = null;
+  #way = null;
 
   /** `acts` has `filter(path, op, value)`, `close()`, `copy(text, what)` and `copyLink()`. */
   constructor(node, acts) {
@@ -30,6 +32,11 @@ export class Detail {
 
   get uid() {
     return this.#row?.uid ?? "";
+  }
+
+  /** The event id, by which its way is found. */
+  get eventId() {
+    return this.#row?.eventId ?? "";
   }
 
   /** The JSON that the tab shows. */
@@ -56,6 +63,13 @@ export class Detail {
     this.#row = null;
     this.node.hidden = true;
     this.node.replaceChildren();
+  }
+
+  /** Show the way of the event, once it is known, and when it goes on; not while somebody is at one of its links. */
+  showWay(lines) {
+    if (this.#way.contains(document.activeElement)) return;
+    this.#way.replaceChildren(...wayNodes(lines, this.uid));
+    this.#way.hidden = false;
   }
 
   /** Once a second. */
@@ -86,7 +100,8 @@ export class Detail {
     );
     const bar = el("div.tabs", { role: "tablist", "aria-label": "Parts of the event" }, ...tabs);
     bar.addEventListener("keydown", (event) => this.#step(event));
-    this.node.replaceChildren(this.#head(), ...this.#reasons(), bar, this.#panel);
+    this.#way = el("section.way", { "aria-labelledby": "way-title", hidden: true });
+    this.node.replaceChildren(this.#head(), ...this.#reasons(), this.#way, bar, this.#panel);
     this.#show(this.#tab);
     this.node.setAttribute("aria-label", `${STATUSES[row.status]}: ${row.type || "event"}`);
   }

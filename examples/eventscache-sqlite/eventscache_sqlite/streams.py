@@ -102,12 +102,13 @@ class Streams:
         (total,) = self._sql(f"SELECT count(*) {where}", values).fetchone()
         rows = self._sql(
             f"SELECT sequence, admitted_us, status, event {where}"
-            " AND sequence > ?4 AND sequence < ?5 ORDER BY sequence DESC LIMIT ?6",
+            " AND sequence > ?4 AND sequence < ?5 AND (?7 = x'' OR instr(event, ?7)) ORDER BY sequence DESC LIMIT ?6",
             (
                 *values,
                 min(-1 if query.after is None else query.after, _MAX_INTEGER),
                 min(_MAX_INTEGER if query.before is None else query.before, _MAX_INTEGER),
                 min(query.limit, _MAX_INTEGER),
+                query.containing,
             ),
         ).fetchall()
         entries = [Entry(row[0], row[1], Status(row[2]), row[3]) for row in rows if _readable(row)]

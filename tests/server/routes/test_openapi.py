@@ -21,6 +21,7 @@ from eventscache.stream import Namespace, Stream
 from tests.support.openapi_check import answered_operations, check_answer, check_as, check_value, operations, resolved
 from tests.support.sidecar import CACHE, Answer, Sidecar, Start
 
+LOOKUP = "/api/v1/lookup"
 RECORD = b'{"destination_id":"d","original":{"n":1},"error":"late"}'
 
 
@@ -119,6 +120,9 @@ async def test_every_example_is_accepted(sidecar: Sidecar, method: str, path: st
             queries.append(f"{parameter['name']}={text}")
     needed = {"DELETE": "ids=d", "POST": "token=key"}.get(method, "ids=d" if path == CACHE else "")
     for query in queries:
+        if path == LOOKUP:
+            others = {"event_id": "", "field": "value=x", "value": "field=x"}
+            needed = others.get(query.partition("=")[0], "event_id=x")
         query_string = "&".join(part for part in (query, "" if query.startswith("ids=") else needed) if part)
         for kind, body in list(bodies(operation)) or [("", b"")]:
             headers = {"Content_Type": kind} if kind else {}
@@ -154,6 +158,9 @@ async def test_the_answers_of_a_session_are_as_described(sidecar: Sidecar) -> No
         ("GET", CACHE, "limit=0", None, {}, 400),
         ("GET", CACHE, "", None, {"X_Real_IP": "1.2.3.4"}, 403),
         ("GET", "/api/v1/streams", "", None, {}, 200),
+        ("GET", LOOKUP, "field=n&value=1", None, {}, 200),
+        ("GET", LOOKUP, "field=n&value=2", None, {}, 200),
+        ("GET", LOOKUP, "", None, {}, 400),
         ("DELETE", CACHE, "", None, {}, 400),
         ("DELETE", CACHE, "ids=d", None, {}, 200),
         *(("GET", path, "", None, {}, 200) for path in ("/livez", "/readyz", "/ping", "/metrics", "/openapi.json")),
@@ -210,6 +217,7 @@ async def test_answers_without_a_storage_are_as_described(start: Start) -> None:
         ("GET", CACHE, ""),
         ("DELETE", CACHE, "?ids=d"),
         ("GET", "/api/v1/streams", ""),
+        ("GET", LOOKUP, "?event_id=x"),
         ("GET", "/readyz", ""),
     ):
         answer = await sidecar.ask(method, path + query)

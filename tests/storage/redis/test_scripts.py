@@ -36,9 +36,11 @@ def insert(client, letters: str, *payloads: bytes, now: object = NOW, number: in
     return reply
 
 
-def fetch(client, collection: str = "a", status: str = "", before="", after="", limit=100, now: object = NOW) -> Any:
+def fetch(
+    client, collection: str = "a", status: str = "", before="", after="", limit=100, containing=b"", now: object = NOW
+) -> Any:
     keys = KEYS[:3] if collection == "a" else [KEYS[0], *KEYS[3:]]
-    return client.eval(read_script("fetch"), 3, *keys, now, collection, status, before, after, limit)
+    return client.eval(read_script("fetch"), 3, *keys, now, collection, status, before, after, limit, containing)
 
 
 def test_insert_puts_each_event_into_its_lists_and_its_admission_beside_it(client) -> None:
@@ -173,6 +175,20 @@ def test_fetch_reads_the_events_that_match(client) -> None:
     assert fetch(client, before=6, after=2)[4::2] == [b"5", b"4", b"3"]
     assert fetch(client, limit=0) == [7, 0, 0]
     assert fetch(client, collection="e") == [0, 0, 0]
+
+
+def test_fetch_reads_the_events_that_contain_bytes(client) -> None:
+    count = 250  # more than are in memory at a time
+    insert(client, "sk" * (count // 2), *(b"<%d>" % n for n in range(1, count + 1)), size=count)
+    assert fetch(client, containing=b"<%d>" % count)[4::2] == [b"<250>"]
+    assert fetch(client, containing=b"<1>") == [count, 0, 0, b"s%d:1" % NOW, b"<1>"]
+    assert len(fetch(client, containing=b">", limit=1000)[4::2]) == count
+    assert fetch(client, containing=b"9>", limit=2)[4::2] == [b"<249>", b"<239>"]
+    assert fetch(client, containing=b"9>", limit=0) == [count, 0, 0]
+    assert fetch(client, containing=b"0>", status="k", before=31)[4::2] == [b"<30>", b"<20>", b"<10>"]
+    assert fetch(client, containing=b"0>", status="k", before=31)[0] == count // 2
+    assert fetch(client, containing=b"%d") == [count, 0, 0]
+    assert fetch(client, containing=b".") == [count, 0, 0]
 
 
 def test_clear_counts_each_event_once_and_leaves_the_admission_logs(client) -> None:

@@ -1,0 +1,78 @@
+/** Finding the way of an event: of the open one, and of one whose id is searched for. */
+
+import { fetchLookup } from "../api/fetch.js";
+import { byId, el, show } from "../lib/dom.js";
+import { oneLine } from "../lib/text.js";
+import { linesOf, mayBeEventId } from "../model/way.js";
+
+const REST_MS = 150; // who goes through events quickly does not wait for the way of each
+const AGAIN_MS = 3000; // while something may still arrive,
+const LONGEST_MS = 300_000; // which is not expected after this
+
+/** Return the lines of an event's way; none if there is no such event, or if the server cannot tell. */
+async function findLines(eventId) {
+  const { ways } = await fetchLookup(eventId).catch(() => ({ ways: [] }));
+  return ways.filter(({ event_id: id }) => id === eventId).flatMap(linesOf);
+}
+
+/** Shows the way of the open event. */
+export class OpenWay {
+  #asked = 0;
+
+  constructor(detail) {
+    this.detail = detail;
+  }
+
+  /** @param {string} eventId of the event that was opened; "" if there is none */
+  async find(eventId) {
+    this.#asked += 1;
+    const asked = this.#asked;
+    let restMs = REST_MS;
+    while (eventId && restMs) {
+      await new Promise((rested) => setTimeout(rested, restMs));
+      const lines = asked === this.#asked && !document.hidden ? await findLines(eventId) : [];
+      if (asked !== this.#asked) return;
+      if (lines.length) this.detail.showWay(lines);
+      restMs = document.hidden || lines.some(({ waiting }) => waiting < LONGEST_MS) ? AGAIN_MS : 0;
+    }
+  }
+}
+
+/** Offers the way of an event whose id is searched for; Enter follows the offer. */
+export class WayOffer {
+  #text = "";
+  #entered = "";
+  #node = byId("way-offer");
+
+  constructor() {
+    byId("search").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      this.#entered = event.target.value.trim();
+      this.#follow();
+    });
+  }
+
+  /** @param {string} text that is searched for */
+  async set(text) {
+    if (text === this.#text) return;
+    this.#text = text;
+    show(this.#node, false);
+    if (!mayBeEventId(text)) return;
+    const [line] = await findLines(text);
+    if (!line || text !== this.#text) return;
+    this.#node.replaceChildren(
+      `${oneLine(text, 80)} is the id of an event: `,
+      el("a", { href: line.href }, "show its way"),
+    );
+    show(this.#node, true);
+    this.#follow();
+  }
+
+  #follow() {
+    if (this.#node.hidden || this.#entered !== this.#text) return;
+    this.#entered = "";
+    byId("search").value = "";
+    byId("list").focus();
+    this.#node.querySelector("a").click();
+  }
+}

@@ -1,0 +1,202 @@
+"""The way of an event over HTTP."""
+
+import json
+from typing import Any
+
+import pytest
+
+from eventscache.errors import StorageUnavailable
+from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import Page, Query
+from eventscache.stream import Stream
+from tests.support.openapi_check import check_answer
+from tests.support.sidecar import Sidecar, Start
+
+LOOKUP = "/api/v1/lookup"
+ID = "00000000-0000-4000-8000-000000000001"
+
+
+def at(second: float) -> str:
+    return f"2026-01-01T12:00:{second:09.6f}Z"
+
+
+def entry(second: float, event_id: str = ID, **more: Any) -> dict[str, Any]:
+    original = {"eventn_ctx_event_id": event_id, "user": {"anonymous_id": "anon1"}, "note": "a/b <é>"}
+    return {"original": original, "timestamp": at(second), "uid": f"uid {second}", **more}
+
+
+async def keep(sidecar: Sidecar, *records: dict[str, Any]) -> None:
+    answer = await sidecar.record(json.dumps(records).encode())
+    assert (answer.status, answer.json["stored"]) == (200, len(records)), answer
+
+
+async def look_up(sidecar: Sidecar, query: str) -> Any:
+    answer = await sidecar.get(f"{LOOKUP}?{query}")
+    assert answer.status == 200, answer
+    check_answer("GET", LOOKUP, answer)
+    return answer.json
+
+
+async def test_an_event_is_shown_on_its_way_with_the_time_between(sidecar: Sidecar) -> None:
+    await keep(
+        sidecar,
+        entry(0.5, token_id="key"),
+        entry(1, destination_id="db", error="down", attempt=1, response={"status": 503, "body": "busy"}),
+        entry(0.75, destination_id="hook", skip="not wanted"),
+        entry(21.25, destination_id="db", success={"table": "events"}, attempt=2),
+        entry(2, "other", token_id="key"),
+        entry(3, "other", destination_id="late"),
+    )
+
+    answer = await look_up(sidecar, f"event_id={ID}")
+
+    (way,) = answer["ways"]
+    waiting_ms = way["pending"][0].pop("waiting_ms")
+    assert waiting_ms > 0
+    assert way == {
+        "event_id": ID,
+        "received": [{"token_id": "key", "timestamp": at(0.5), "status": "success", "seq": 1, "uid": "uid 0.5"}],
+        "destinations": [
+            {
+                "destination_id": "hook",
+                "attempts": [
+                    {
+                        "timestamp": at(0.75),
+                        "status": "skip",
+                        "seq": 1,
+                        "uid": "uid 0.75",
+                        "skip": "not wanted",
+                        "has_result": False,
+                        "after_ms": 250.0,
+                        "after_previous_ms": 250.0,
+                    }
+                ],
+            },
+            {
+                "destination_id": "db",
+                "attempts": [
+                    {
+                        "timestamp": at(1),
+                        "status": "error",
+                        "seq": 1,
+                        "uid": "uid 1",
+                        "error": "down",
+                        "attempt": 1,
+                        "response": {"status": 503, "body": "busy"},
+                        "has_result": False,
+                        "after_ms": 500.0,
+                        "after_previous_ms": 500.0,
+                    },
+                    {
+                        "timestamp": at(21.25),
+                        "status": "success",
+                        "seq": 2,
+                        "uid": "uid 21.25",
+                        "attempt": 2,
+                        "has_result": True,
+                        "after_ms": 20_750.0,
+                        "after_previous_ms": 20_250.0,
+                    },
+                ],
+            },
+        ],
+        "pending": [{"destination_id": "late", "may_be_gone": False}],
+    }
+    assert answer["found"] is True
+    assert answer["more"] is False
+    assert answer["searched"] == {"streams": 4, "events": 5, "complete": True, "pending_complete": True}
+
+
+async def test_what_is_not_found_is_an_answer(sidecar: Sidecar) -> None:
+    await keep(sidecar, entry(0, token_id="key"))
+    answer = await look_up(sidecar, "event_id=unknown")
+    searched = {"streams": 1, "events": 0, "complete": True, "pending_complete": True}
+    assert answer == {"found": False, "ways": [], "more": False, "searched": searched}
+
+
+async def test_an_event_that_only_destinations_have_was_not_seen_to_be_received(sidecar: Sidecar) -> None:
+    await keep(sidecar, entry(1, destination_id="db", error="down"), entry(2, destination_id="db", error="down"))
+    (way,) = (await look_up(sidecar, f"event_id={ID}"))["ways"]
+    assert (way["received"], way["pending"]) == ([], [])
+    attempts = way["destinations"][0]["attempts"]
+    assert [(attempt["after_ms"], attempt["after_previous_ms"]) for attempt in attempts] == [(None, None), (None, 1000)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "field=user.anonymous_id&value=anon1",
+        "field=note&value=a%2Fb+%3C%C3%A9%3E",
+        "field=note&value=a%2Fb+%3C%C3%A9%3E&event_id=&limit=",
+    ],
+)
+async def test_events_are_found_by_any_field(sidecar: Sidecar, query: str) -> None:
+    records = [entry(0, token_id="key"), entry(1, destination_id="db"), entry(2, "later", token_id="key")]
+    await keep(sidecar, *records)
+    answer = await look_up(sidecar, query)
+    assert [way["event_id"] for way in answer["ways"]] == ["later", ID]
+    one = await look_up(sidecar, f"{query.removesuffix('&limit=')}&limit=1")
+    assert [way["event_id"] for way in one["ways"]] == ["later"]
+    assert one["more"] is True
+
+
+async def test_what_was_sent_to_jitsus_route_is_found(sidecar: Sidecar) -> None:
+    body = b'{"eventn_ctx": {"event_id": "sent"}, "note": "\\ud83d"}'
+    assert (await sidecar.post("/api/v1/event?token=key", body)).status == 200
+    await sidecar.events("namespace=token&ids=key&min=1&wait=10")
+    (way,) = (await look_up(sidecar, "event_id=sent"))["ways"]
+    assert way["received"][0]["token_id"] == "key"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "give either event_id, or field and value"),
+        ("event_id=", "give either event_id, or field and value"),
+        ("event_id=x&field=a&value=b", "give either event_id, or field and value"),
+        ("event_id=x&value=b", "give either event_id, or field and value"),
+        ("field=a", "give either event_id, or field and value"),
+        ("value=b", "give either event_id, or field and value"),
+        ("field=" + "a." * 16 + "a&value=b", "field: a path has 1 to 16 names"),
+        ("event_id=x&limit=0", "limit must be a whole number from 1 to 100"),
+        ("event_id=x&limit=101", "limit must be a whole number from 1 to 100"),
+        ("event_id=x&event_id=y", "event_id is given more than once"),
+        ("event_id=%ff", "event_id is not valid UTF-8"),
+        ("event=x", "the parameter 'event' is not known, and nothing was done; did you mean event_id?"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(start: Start, query: str, message: str) -> None:
+    sidecar = await start()
+    answer = await sidecar.get(f"{LOOKUP}?{query}")
+    assert (answer.status, answer.json["code"]) == (400, "invalid_parameter")
+    assert answer.json["message"].startswith(message)
+    check_answer("GET", LOOKUP, answer)
+
+
+async def test_only_admins_look_events_up(start: Start) -> None:
+    sidecar = await start(admin_tokens=("admin",))
+    assert (await sidecar.get(f"{LOOKUP}?event_id=x")).status == 401
+    assert (await sidecar.get(f"{LOOKUP}?event_id=x", X_Admin_Token="admin")).status == 200
+
+
+async def test_where_there_is_get_there_is_head(start: Start) -> None:
+    sidecar = await start()
+    answer = await sidecar.ask("HEAD", f"{LOOKUP}?event_id=x")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+class Away(MemoryStorage):
+    async def fetch(self, stream: Stream, query: Query) -> Page:
+        raise StorageUnavailable("away")
+
+
+async def test_a_storage_that_is_away_is_no_empty_answer(start: Start) -> None:
+    sidecar = await start(Away())
+    await keep(sidecar, entry(0, token_id="key"))
+    answer = await sidecar.get(f"{LOOKUP}?event_id={ID}")
+    assert (answer.status, answer.json["code"]) == (503, "storage_unavailable")
+
+
+async def test_a_disabled_cache_finds_nothing(start: Start) -> None:
+    sidecar = await start(enabled=False)
+    assert (await look_up(sidecar, "event_id=x"))["found"] is False
