@@ -75,6 +75,7 @@ WHY = {
     "server.http.parameters:_WHOLE_URL": ANCHORED,
     "server.routes.ingestion:_PLAIN_QUERY": ANCHORED,
     "storage.plugins:storage_class": OURS,
+    "sources.jitsu_redis.jitsu2:_ID": BOUNDED,
     "storage.redis.codec:_LOGGED": BOUNDED,
     "storage.redis.driver_errors:_NEVER_SENT": OURS,
     "storage.redis.driver_errors:_PREFIX": OURS,

@@ -46,6 +46,15 @@ class RedisCheckpoints(Checkpoints):
             held = held and bool(await self._run(self._save_script, [self._lease, self._checkpoints], arguments))
         return held
 
+    async def erase(self) -> None:
+        """Remove the lease and the checkpoints."""
+        await self._topology.write(
+            self._lease,
+            lambda: self._topology.client.delete(self._lease, self._checkpoints),
+            ambiguous=False,
+            frees_memory=True,
+        )
+
     async def _run(self, script: Script, keys: list[str], arguments: list[Any]) -> Any:
         """Run a script that may run twice."""
         return await self._topology.write(

@@ -40,6 +40,7 @@ class RedisStorage(Storage):
         self._watch = ServerWatch(self._topology, self._keys, memory_guard, self._options.timeout_seconds)
         self._insert = Script("insert")
         self._fetch = Script("fetch")
+        self._checkpoints: dict[str, RedisCheckpoints] = {}
         self._clearing = Clearing(self._topology, self._keys)
         self._stream_list = StreamList(self._topology, self._keys, self._registry)
         self._trimming = Trimming(self._topology, self._keys, self._registry)
@@ -68,7 +69,9 @@ class RedisStorage(Storage):
 
     def checkpoints(self, source: str) -> RedisCheckpoints:
         """See `Storage.checkpoints`."""
-        return RedisCheckpoints(self._topology, self._keys, source, self._options.ttl_seconds * 1000)
+        checkpoints = RedisCheckpoints(self._topology, self._keys, source, self._options.ttl_seconds * 1000)
+        self._checkpoints[source] = checkpoints
+        return checkpoints
 
     def _now(self) -> int | str:
         return self._options.now() if self._options.now else ""
@@ -205,8 +208,10 @@ class RedisStorage(Storage):
         return await self._clearing.clear_many(streams, reset=reset)
 
     async def erase(self) -> None:
-        """See `Storage.erase`."""
+        """See `Storage.erase`; leases and checkpoints that another process keeps expire by themselves."""
         await self._registry.erase()
+        for checkpoints in self._checkpoints.values():
+            await checkpoints.erase()
 
     async def trim(self, size: int) -> float:
         """See `Storage.trim`."""
