@@ -1,5 +1,6 @@
 """The lease and the checkpoints of a source, in Redis."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,16 +14,23 @@ _PAIRS_PER_CALL = 500
 
 
 class RedisCheckpoints(Checkpoints):
-    """Keeps the lease and the checkpoints in two hashes that share a Cluster slot."""
+    """Keeps the lease and the checkpoints in two hashes that share a Cluster slot; another one lists all sources."""
 
     def __init__(self, topology: Topology, keys: Keys, name: str, expiry_ms: int) -> None:
         self._topology = topology
+        self._name = name
+        self._names = keys.sources()
+        self._is_listed = False
         self._lease, self._checkpoints = keys.source(name)
         self._expiry_ms = expiry_ms
         self._lease_script, self._save_script = Script("lease"), Script("checkpoint")
 
     async def hold(self, owner: str, seconds: float) -> bool:
         """See `Checkpoints.hold`."""
+        if not self._is_listed:
+            await self._write(self._names, "HSET", self._name, 1)
+            await self._write(self._names, "PEXPIRE", self._expiry_ms)
+            self._is_listed = True
         return bool(await self._run(self._lease_script, [self._lease], [owner, int(seconds * 1000)]))
 
     async def load(self) -> dict[bytes, bytes]:
@@ -46,13 +54,9 @@ class RedisCheckpoints(Checkpoints):
             held = held and bool(await self._run(self._save_script, [self._lease, self._checkpoints], arguments))
         return held
 
-    async def erase(self) -> None:
-        """Remove the lease and the checkpoints."""
+    async def _write(self, key: str, command: str, *arguments: Any) -> None:
         await self._topology.write(
-            self._lease,
-            lambda: self._topology.client.delete(self._lease, self._checkpoints),
-            ambiguous=False,
-            frees_memory=True,
+            key, lambda: self._topology.client.execute_command(command, key, *arguments), ambiguous=False
         )
 
     async def _run(self, script: Script, keys: list[str], arguments: list[Any]) -> Any:
@@ -60,3 +64,11 @@ class RedisCheckpoints(Checkpoints):
         return await self._topology.write(
             keys[0], lambda: script(self._topology.client, keys, arguments), ambiguous=False
         )
+
+
+async def erase_checkpoints(topology: Topology, keys: Keys) -> None:
+    """Remove the leases and the checkpoints of all sources."""
+    listed = keys.sources()
+    names = await topology.read(listed, lambda: topology.client.hgetall(listed))
+    for key in [key for name in names for key in keys.source(name.decode())] + [listed]:
+        await topology.write(key, functools.partial(topology.client.delete, key), ambiguous=False, frees_memory=True)

@@ -28,6 +28,10 @@ class Keys:
         """Return the key of the sorted set of known streams."""
         return f"{self._root}:streams:{namespace[0]}"
 
+    def sources(self) -> str:
+        """Return the key of the hash whose fields are the names of all sources."""
+        return f"{self._root}:sources"
+
     def source(self, name: str) -> tuple[str, str]:
         """Return the keys of a source's lease and checkpoints, which share a slot."""
         base = f"{self._root}:{{source.{quote(name, safe='')}}}"

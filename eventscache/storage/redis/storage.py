@@ -12,7 +12,7 @@ from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions, expiry_seconds
-from eventscache.storage.redis.checkpoints import RedisCheckpoints
+from eventscache.storage.redis.checkpoints import RedisCheckpoints, erase_checkpoints
 from eventscache.storage.redis.clearing import Clearing
 from eventscache.storage.redis.codec import STATUS_LETTERS, admission, entry, insert_arguments, is_entry
 from eventscache.storage.redis.connect import Client, client_from_url
@@ -40,7 +40,6 @@ class RedisStorage(Storage):
         self._watch = ServerWatch(self._topology, self._keys, memory_guard, self._options.timeout_seconds)
         self._insert = Script("insert")
         self._fetch = Script("fetch")
-        self._checkpoints: dict[str, RedisCheckpoints] = {}
         self._clearing = Clearing(self._topology, self._keys)
         self._stream_list = StreamList(self._topology, self._keys, self._registry)
         self._trimming = Trimming(self._topology, self._keys, self._registry)
@@ -69,9 +68,7 @@ class RedisStorage(Storage):
 
     def checkpoints(self, source: str) -> RedisCheckpoints:
         """See `Storage.checkpoints`."""
-        checkpoints = RedisCheckpoints(self._topology, self._keys, source, self._options.ttl_seconds * 1000)
-        self._checkpoints[source] = checkpoints
-        return checkpoints
+        return RedisCheckpoints(self._topology, self._keys, source, self._options.ttl_seconds * 1000)
 
     def _now(self) -> int | str:
         return self._options.now() if self._options.now else ""
@@ -208,10 +205,9 @@ class RedisStorage(Storage):
         return await self._clearing.clear_many(streams, reset=reset)
 
     async def erase(self) -> None:
-        """See `Storage.erase`; leases and checkpoints that another process keeps expire by themselves."""
+        """See `Storage.erase`."""
         await self._registry.erase()
-        for checkpoints in self._checkpoints.values():
-            await checkpoints.erase()
+        await erase_checkpoints(self._topology, self._keys)
 
     async def trim(self, size: int) -> float:
         """See `Storage.trim`."""
