@@ -66,6 +66,7 @@ class Sidecar:
             limits,
             Metrics(self.metrics_of_all_workers),
             Bodies(limits, settings.body_timeout_ms / 1000),
+            self.sources,
         )
         self._loop = asyncio.get_running_loop()
         self._connections = Connections(

@@ -14,6 +14,7 @@ from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.prometheus import Metrics
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
+from eventscache.sources.all_sources import AllSources
 
 
 class Context(NamedTuple):
@@ -28,6 +29,7 @@ class Context(NamedTuple):
     limits: Limits
     metrics: Metrics
     bodies: Bodies
+    sources: AllSources
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]

@@ -257,7 +257,11 @@ export class App {
     else if (narrows(filter))
       emptyState.showNoMatch(streams.cachedEvents(filter), () => this.navigation.clearFilters());
     else if (filter.ids.length || streams.of(filter.tab).length) emptyState.showNoEvents(this.#otherTab());
-    else emptyState.showFirstUse(this.#otherTab(), { apiKeys: streams.apiKeys, needsToken: hasToken() });
+    else emptyState.showFirstUse(this.#otherTab(), {
+        apiKeys: streams.apiKeys,
+        sources: streams.sources,
+        needsToken: hasToken(),
+      });
   }
 
   /** The other tab, or null if it has no events. */

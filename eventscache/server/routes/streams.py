@@ -11,7 +11,7 @@ from eventscache.timestamp import format_time
 
 
 async def get_streams(context: Context, request: web.BaseRequest) -> web.Response:
-    """List the known streams of a namespace, most recently active first, and whether API keys are configured."""
+    """List the known streams of a namespace, most recently active first; and which sources and keys are configured."""
     context.access.require_admin(request)
     namespace = parameters(request).namespace()
     work = Work(context.cache.turns)
@@ -19,7 +19,9 @@ async def get_streams(context: Context, request: web.BaseRequest) -> web.Respons
     for info in await context.cache.streams(namespace):
         streams.append(_shown(info))
         await work.spend(0)
-    return json_response({"streams": streams, "api_keys": context.api_keys.configured})
+    return json_response(
+        {"streams": streams, "api_keys": context.api_keys.configured, "sources": [*context.sources.counts]}
+    )
 
 
 def _shown(info: StreamInfo) -> dict[str, object]:

@@ -27,6 +27,7 @@ export class StreamRefresh {
       const answer = await fetchStreams(namespace({ tab }));
       this.streams.set(tab, answer.streams);
       this.streams.apiKeys = Boolean(answer.api_keys);
+      this.streams.sources = answer.sources ?? [];
     }
     this.acts.refreshed();
   }

@@ -40,7 +40,7 @@ async function request(path, { method = "GET", headers = {}, signal } = {}) {
 
 const requestJson = async (path, options) => (await request(path, options)).json();
 
-/** Return the known `streams` of a namespace, and whether `api_keys` are configured. */
+/** Return the known `streams` of a namespace, whether `api_keys` are configured, and the `sources`. */
 export const fetchStreams = (namespace) => requestJson(`api/v1/streams?namespace=${namespace}`);
 
 /** Return cached events as JSON texts, newest first inside a stream. */

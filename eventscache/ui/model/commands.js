@@ -31,6 +31,11 @@ export function recordOutcome(needsToken) {
   return `curl -X POST ${url}${token} \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(body))}`;
 }
 
+/** Follow the Redis that Jitsu's configuration names: a part of that configuration. */
+export const followJitsu = () => `eventscache:
+  sources:
+    jitsu_redis: true`;
+
 /** Mirror the requests that Jitsu receives: a part of the configuration of nginx. */
 export const nginxMirror = () => `location ~ ^/api/v1/((s2s/)?events?|s2s/event/)$ {
     mirror /_eventscache; mirror_request_body on;

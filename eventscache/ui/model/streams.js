@@ -11,6 +11,9 @@ export class Streams {
   /** Whether API keys are configured: then a token has to be one of them. */
   apiKeys = false;
 
+  /** The names of the sources that are followed. */
+  sources = [];
+
   /** @param {object[]} streams all streams of a tab, the most recently active first */
   set(tab, streams) {
     this.#tabs[tab] = streams;

@@ -2,7 +2,7 @@
 
 import { byId, el, show } from "../lib/dom.js";
 import { count } from "../lib/text.js";
-import { nginxMirror, recordOutcome, sendEvent } from "../model/commands.js";
+import { followJitsu, nginxMirror, recordOutcome, sendEvent } from "../model/commands.js";
 
 export class EmptyState {
   #drawn = "";
@@ -49,15 +49,26 @@ export class EmptyState {
   }
 
   /** Show how to send a first event; a command names a token or an API key if the server needs one. */
-  showFirstUse(other, { apiKeys, needsToken }) {
-    this.#draw(`first use ${other?.total ?? 0} ${needsToken} ${apiKeys}`, () => [
+  showFirstUse(other, { apiKeys, sources, needsToken }) {
+    const lead = sources.length
+      ? `This server follows ${sources.join(" and ")}, and nothing has come from there. You can also send events:`
+      : "This page waits for the first event and then shows a list. Follow your Jitsu, or send events:";
+    this.#draw(`first use ${other?.total ?? 0} ${needsToken} ${apiKeys} ${sources}`, () => [
       el("h2", {}, "No events yet"),
-      el("p.lead", {}, "This page waits for the first event and then shows a list. To send one:"),
+      el("p.lead", {}, lead),
       other && el("p", {}, openButton("button.primary", other)),
+      !sources.length && this.#follow(),
       this.#incoming(apiKeys),
       this.#processed(needsToken),
       this.#mirror(),
     ]);
+  }
+
+  #follow() {
+    const words =
+      "Add these lines to Jitsu's own eventnative.yaml, and start this server with --config eventnative.yaml. " +
+      "Everything that Jitsu keeps in its Redis appears here, with results and errors. Jitsu itself needs no change.";
+    return this.#command("Follow your Jitsu", followJitsu(), words);
   }
 
   #incoming(apiKeys) {

@@ -44,7 +44,7 @@ async def test_an_empty_cache_answers_as_jitsu_does(sidecar: Sidecar) -> None:
             "response_events": 0,
             "events": [],
         }
-    assert (await sidecar.get("/api/v1/streams")).json == {"streams": [], "api_keys": False}
+    assert (await sidecar.get("/api/v1/streams")).json == {"streams": [], "api_keys": False, "sources": []}
 
 
 async def test_what_is_posted_is_read_back(sidecar: Sidecar) -> None:
