@@ -73,6 +73,8 @@ WHY = {
     "server.http.parameters:_NO_LETTER": LAST,
     "server.http.parameters:_WHOLE_NUMBER": BOUNDED,
     "server.http.parameters:_WHOLE_URL": ANCHORED,
+    "server.jitsu2_record:_ID": BOUNDED,
+    "server.jitsu2_record:_WRITE_KEY": TOKENS,
     "server.routes.ingestion:_PLAIN_QUERY": ANCHORED,
     "storage.plugins:storage_class": OURS,
     "sources.jitsu_redis.jitsu2:_ID": BOUNDED,

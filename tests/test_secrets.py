@@ -94,6 +94,7 @@ async def everything(address: str) -> list[str]:
         ("GET", f"/{ADMIN}", {}, ""),
         ("PUT", f"{CACHE}?token={ADMIN}", {}, ""),
         ("GET", "/api/v1/streams", admin, ""),
+        ("GET", "/log/incoming.all/key", admin, ""),
         ("POST", f"{CACHE}?id=d&ack=stored", {**admin, "Content-Type": "application/json"}, record),
         ("POST", f"{CACHE}?id=d", {**ingest, "Content-Type": "application/json"}, record),
         ("POST", f"{CACHE}?id=d", {**ingest, "Content-Type": "application/json"}, "{"),

@@ -34,6 +34,14 @@ def answered_operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield method, path, operation
 
 
+def path_with_examples(path: str, operation: dict[str, Any]) -> str:
+    """Return a path whose parameters have the values of their examples."""
+    for parameter in map(resolved, operation.get("parameters", [])):
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
+    return path
+
+
 def check_value(schema: dict[str, Any], value: Any) -> None:
     """Raise if a value does not match a schema."""
     Draft202012Validator({**schema, "components": document()["components"]}).validate(value)

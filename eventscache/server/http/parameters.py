@@ -207,6 +207,12 @@ def path_of(target: str) -> str:
     return path or "/" if found else (path if path.startswith("/") else "")
 
 
+def path_parts(request: web.BaseRequest) -> list[str]:
+    """Return the decoded parts of a request's path; raise `HttpError` if one cannot be decoded."""
+    parts = path_of(request.raw_path).split("/")[1:]
+    return [_decode(part.replace("+", "%2B"), "the path") for part in parts]  # a plus is itself in a path
+
+
 def authority_of(target: str) -> str | None:
     """Return host and port of a target that is a whole URL, and None for a target that is a path."""
     found = _WHOLE_URL.match(target)

@@ -15,7 +15,7 @@ OPEN = {"/openapi.json", "/livez", "/readyz", "/ping", "/metrics"}
 INGESTION = {path for _, path, _ in ingestion.ROUTES}
 
 RECORD = b'{"destination_id":"d","original":{}}'
-READS = (("GET", CACHE), ("GET", "/api/v1/streams"), ("DELETE", f"{CACHE}?ids=d"))
+READS = (("GET", CACHE), ("GET", "/api/v1/streams"), ("GET", "/log/incoming.all/key"), ("DELETE", f"{CACHE}?ids=d"))
 
 
 @pytest.mark.parametrize(

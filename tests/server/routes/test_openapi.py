@@ -18,7 +18,15 @@ from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
 from eventscache.stream import Namespace, Stream
-from tests.support.openapi_check import answered_operations, check_answer, check_as, check_value, operations, resolved
+from tests.support.openapi_check import (
+    answered_operations,
+    check_answer,
+    check_as,
+    check_value,
+    operations,
+    path_with_examples,
+    resolved,
+)
 from tests.support.sidecar import CACHE, Answer, Sidecar, Start
 
 LOOKUP = "/api/v1/lookup"
@@ -126,14 +134,13 @@ async def test_every_example_is_accepted(sidecar: Sidecar, method: str, path: st
         query_string = "&".join(part for part in (query, "" if query.startswith("ids=") else needed) if part)
         for kind, body in list(bodies(operation)) or [("", b"")]:
             headers = {"Content_Type": kind} if kind else {}
-            answer = await sidecar.ask(method, f"{path}?{query_string}", body or None, **headers)
+            target = f"{path_with_examples(path, operation)}?{query_string}"
+            answer = await sidecar.ask(method, target, body or None, **headers)
             assert answer.status in {200, 202}, (query_string, body, answer)
             check_answer(method, path, answer)
             if body:
                 zipped = gzip.compress(body)
-                assert (
-                    await sidecar.post(f"{path}?{query_string}", zipped, **headers, Content_Encoding="gzip")
-                ).status < 300
+                assert (await sidecar.post(target, zipped, **headers, Content_Encoding="gzip")).status < 300
 
 
 async def test_the_answers_of_a_session_are_as_described(sidecar: Sidecar) -> None:

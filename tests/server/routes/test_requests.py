@@ -9,6 +9,7 @@ import pytest
 from eventscache.access.api_keys import ApiKey, KeyList
 from eventscache.server.http.parameters import pairs_as_in_go
 from eventscache.server.routing import ROUTES
+from tests.support.openapi_check import operations, path_with_examples
 from tests.support.sidecar import CACHE, Sidecar, Start
 from tests.support.wire import CLOSE, HOST, LENGTH, get, post, replies
 
@@ -143,10 +144,14 @@ async def test_a_page_can_read_every_error(start: Start, path: str) -> None:
 
 
 NEEDED = {"/api/v1/lookup": "?event_id=x"}
-READS = [(path + NEEDED.get(path, ""), handler) for method, path, handler in ROUTES if method == "GET"]
+READS = [
+    path_with_examples(path, operation) + NEEDED.get(path, "")
+    for method, path, operation in operations()
+    if method == "GET"
+]
 
 
-@pytest.mark.parametrize("path", [path for path, _ in READS] + ["/ui/", "/"])
+@pytest.mark.parametrize("path", [*READS, "/ui/", "/"])
 async def test_head_is_answered_wherever_get_is(start: Start, path: str) -> None:
     sidecar = await start()
     answer = await sidecar.ask("HEAD", path)
