@@ -50,11 +50,11 @@ class Sidecar:
         connection_limits = _connection_limits(settings)
         self.cache = _cache(settings, storage)
         self.live = Hub(self.cache, clock, max_subscribers=min(MAX_SUBSCRIBERS, max(1, connection_limits.most // 2)))
-        self.sources = AllSources(configured_sources(settings), self.cache, storage)
         self._settings = settings
         self._worker = worker
         self._inherited = worker.metrics.read(worker.number) if worker else MetricsSnapshot()
         access, api_keys, limits = Access(settings), ApiKeys(settings.api_keys), _limits(settings)
+        self.sources = AllSources(configured_sources(settings, api_keys), self.cache, storage)
         self._reloaders = _reloaders(settings, access, api_keys)
         self._context = Context(
             self.cache,

@@ -3,7 +3,7 @@
 import abc
 from typing import Any, NamedTuple, Self
 
-from eventscache.access.api_keys import KeyList
+from eventscache.access.api_keys import ApiKeys, KeyList
 from eventscache.sources.feed import Feed
 
 
@@ -12,7 +12,8 @@ class SourceOptions(NamedTuple):
 
     jitsu_redis_url: str = ""
     """The storage URL of the Redis that Jitsu's file names; empty if it names none."""
-    api_keys: KeyList = KeyList()
+    api_keys: ApiKeys = ApiKeys(KeyList())
+    """The current keys, which may change at any time."""
     max_id_bytes: int = 512
     max_depth: int = 200
 

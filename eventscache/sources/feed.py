@@ -38,6 +38,11 @@ class Feed:
         self._checkpoints = checkpoints
         self._logged: set[str] = set()
 
+    @property
+    def size(self) -> int:
+        """How many events a collection keeps."""
+        return self._cache.quota.size
+
     async def bring(self, records: Sequence[Record], *, errors_only: bool = False) -> None:
         """Bring events, oldest first, with their own times and ids; return when each is stored or limited.
 
@@ -90,6 +95,11 @@ class Feed:
                 kept.append(record)
         self._cache.ledger.limit(len(records) - len(kept))
         return kept[::-1]
+
+    def pass_over(self, count: int) -> None:
+        """Count entries that are not brought, because there are `size` newer ones: they are limited."""
+        self.counts.entries += count
+        self._cache.ledger.limit(count)
 
     def _note_time(self, event: Event) -> None:
         now_us = self.clock.unix_us()

@@ -9,7 +9,10 @@ from eventscache.sources.base import Source, SourceOptions
 ENTRY_POINT_GROUP = "eventscache.sources"
 
 # For a checkout that was never installed and has no entry points; setup.cfg lists the same for an installed package.
-_BUILT_IN = {"jitsu_redis": "eventscache.sources.jitsu_redis:JitsuRedis"}
+_BUILT_IN = {
+    "jitsu_logs": "eventscache.sources.jitsu_logs:JitsuLogs",
+    "jitsu_redis": "eventscache.sources.jitsu_redis:JitsuRedis",
+}
 
 
 def source_names() -> tuple[str, ...]:

@@ -1,0 +1,32 @@
+"""Where following begins, the first time: at the end of the files, at their beginning, or some time back."""
+
+import re
+from typing import Final, NamedTuple, Self
+
+from eventscache.clock import MICROSECONDS
+from eventscache.errors import ConfigError
+
+_DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class StartPoint(NamedTuple):
+    """Events from `seconds` before the first start on are brought; those of any time if it is None."""
+
+    seconds: int | None = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the start point that a setting means. Raises `ConfigError`."""
+        if text == "beginning":
+            return cls(None)
+        if text == "end":
+            return cls(0)
+        found = _DURATION.fullmatch(text)
+        if not found or not int(found[1]):
+            raise ConfigError("start must be end, beginning, or a time such as 90s, 15m, 12h or 2d")
+        return cls(int(found[1]) * _SECONDS[found[2]])
+
+    def since_us(self, now_us: int) -> int:
+        """Return the Unix microseconds from which on events are brought."""
+        return 0 if self.seconds is None else now_us - self.seconds * MICROSECONDS
