@@ -296,7 +296,7 @@ async def test_other_encodings_are_415(sidecar: Sidecar, case: Case) -> None:
     for path in (INGEST, f"{CACHE}?id=d"):
         answer = await sidecar.post(path, b'{"original":{}}', Content_Type=JSON, Content_Encoding=case.sent)
         assert (answer.status, answer.headers["Accept-Encoding"], answer.json["error"]) == (415, "gzip", "")
-    assert (await sidecar.get("/api/v1/streams")).json == {"streams": [], "api_keys": False}
+    assert (await sidecar.get("/api/v1/streams")).json == {"streams": [], "api_keys": False, "sources": []}
 
 
 @each(corpus.BAD_QUERIES)
@@ -315,7 +315,7 @@ async def test_bad_ids_are_rejected_on_every_route(sidecar: Sidecar, case: Case)
     assert (await sidecar.record(b'{"original":{}}', f"id={text}")).status == 400
     token = await sidecar.post(f"/api/v1/event?token={text}", b"{}")
     assert (token.status, token.json["error"]) == (401, "")
-    assert (await sidecar.get("/api/v1/streams?namespace=token")).json == {"streams": [], "api_keys": False}
+    assert (await sidecar.get("/api/v1/streams?namespace=token")).json == {"streams": [], "api_keys": False, "sources": []}
 
 
 @each(corpus.QUERIES)
