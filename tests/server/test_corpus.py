@@ -315,7 +315,11 @@ async def test_bad_ids_are_rejected_on_every_route(sidecar: Sidecar, case: Case)
     assert (await sidecar.record(b'{"original":{}}', f"id={text}")).status == 400
     token = await sidecar.post(f"/api/v1/event?token={text}", b"{}")
     assert (token.status, token.json["error"]) == (401, "")
-    assert (await sidecar.get("/api/v1/streams?namespace=token")).json == {"streams": [], "api_keys": False, "sources": []}
+    assert (await sidecar.get("/api/v1/streams?namespace=token")).json == {
+        "streams": [],
+        "api_keys": False,
+        "sources": [],
+    }
 
 
 @each(corpus.QUERIES)
