@@ -143,6 +143,8 @@ def _cache(settings: Settings, storage: Storage) -> EventsCache:
         ack_timeout_seconds=settings.ack_timeout_ms / 1000,
         storage_timeout_seconds=settings.storage_timeout_ms / 1000,
         mask=settings.mask,
+        record_bytes=settings.record_bytes,
+        record_seconds=settings.record_minutes * 60,
     )
 
 
