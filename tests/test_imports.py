@@ -30,7 +30,7 @@ ALLOWED = {
     "record": "clock errors event query stream",
     "delivery": "clock errors record storage stream",
     "cache": "clock delivery errors event masking query record storage stream timestamp uid",
-    "lookup": "cache event query storage stream",
+    "lookup": "cache errors event query record storage stream timestamp",
     "live": "cache clock errors event query storage stream",
     "metrics": "cache",
     "server": "access cache clock config delivery errors event ingest live logs lookup metrics query storage stream"

@@ -16,6 +16,7 @@ from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.ingest.limits import Limits
 from eventscache.live.hub import MAX_SUBSCRIBERS, Hub
+from eventscache.lookup.explanation import Explainer
 from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
@@ -56,6 +57,7 @@ class Sidecar:
             self.cache,
             self.live,
             Lookup(self.cache),
+            Explainer(self.cache),
             settings,
             access,
             api_keys,
