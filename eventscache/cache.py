@@ -218,11 +218,7 @@ class EventsCache:
             await self.turns.next()
         masked = await self._masked(masking, runs) if masking else runs
         if masked is None:
-            reason = "queue_full" if self._open else "shutdown"
-            self._drop(sum(len(events) for _, _, events in runs), reason, receipt)
-            if self.record is not None:
-                for stream, _, events in runs:
-                    self.record.add_events(stream, events, reason)
+            self._drop_runs(runs, "queue_full" if self._open else "shutdown", receipt)
             return False
         parts: list[_Part] = []
         for some_runs in _slices(masked):
@@ -324,10 +320,16 @@ class EventsCache:
         if receipt:
             receipt.drop(count, _DROPPED_AT_ONCE.get(reason, ""))
 
-    def _drop_parts(self, parts: Sequence[_Part], reason: str, receipt: Receipt | None) -> None:
-        self._drop(_totals(parts)[0], reason, receipt)
-        if self.record is not None:
-            for stream, pending in parts:
+    def _drop_runs(self, runs: Iterable[_Run], reason: str, receipt: Receipt | None) -> None:
+        for stream, _, events in runs:
+            self._drop(len(events), reason, receipt)
+            if self.record is not None:
+                self.record.add_events(stream, events, reason)
+
+    def _drop_parts(self, parts: Iterable[_Part], reason: str, receipt: Receipt | None) -> None:
+        for stream, pending in parts:
+            self._drop(len(pending.events), reason, receipt)
+            if self.record is not None:
                 self.record.add_pending(stream, pending.events, pending.size_bytes, reason)
 
     async def store(self, records: Sequence[_Record], producer: Producer = CONFIGURED) -> Receipt | None:

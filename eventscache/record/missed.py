@@ -39,9 +39,12 @@ class MissedEvents:
         self._began = None
 
     def add(self, events: int, now_us: int) -> None:
-        """Miss some events; in a period they are counted already."""
+        """Miss some events that counted in the tally already."""
         if self._began is None:
             self._append(Missed(now_us, now_us, events))
+        else:
+            first_us, before = self._began
+            self._began = first_us, before - events
 
     def _append(self, period: Missed) -> None:
         if self._parts and period.first_us - self._parts[-1].first_us < self._part_us:

@@ -60,8 +60,9 @@ class Record:
 
     It keeps at most `max_bytes`, for `max_age_us` and at most a sixteenth longer; the oldest leaves first. What was
     limited, what was lost (dropped or rejected), and what was stored have a third of the bytes each. What comes so fast
-    that it would leave within a minute is missed: only counted. Every event counts in the `ledger` before it is added.
-    `now_us` is this process's monotonic clock. With `masked` no messages of invalid records are kept: they quote names.
+    that it would leave within a minute is missed: only counted. Events count in the `ledger` just before they are
+    added. `now_us` is this process's monotonic clock. With `masked` no messages of invalid records are kept: they quote
+    names.
     """
 
     def __init__(
@@ -134,7 +135,10 @@ class Record:
         *,
         omitted: int = 0,
     ) -> None:
-        """Note records that are invalid, each with a message, or a body that cannot be read; `omitted` are missed."""
+        """Note records that are invalid, each with a message, or a body that cannot be read; `omitted` are missed.
+
+        All of them count in the ledger already.
+        """
         if not self.lost.is_open:
             return
         now_us = self.now_us()

@@ -260,6 +260,23 @@ async def test_every_event_is_found_or_missed() -> None:
         assert record.since_us == began_us
 
 
+@pytest.mark.parametrize("record_bytes", [3_000, 30_000, 3_000_000])
+@pytest.mark.parametrize("mask", [None, Mask(drop=("user",))])
+async def test_every_event_that_is_lost_is_found_or_missed(record_bytes: int, mask: Mask | None) -> None:
+    async with opened(record_bytes=record_bytes, queue_bytes=1, mask=mask) as bench:
+        streams = [Stream(Namespace.TOKEN, str(number)) for number in range(100)]
+        records = [(stream, Event(original=original(text="x" * 100))) for stream in streams]
+        assert not await bench.cache.offer_in_turns(records)
+        assert not bench.cache.offer(records)
+        assert not bench.cache.offer_originals(TOKEN, [original()] * 700)
+        record = record_of(bench.cache)
+        bench.ledger.reject(40)
+        record.add_rejected(None, [b"x" * 10] * 10, "invalid_record", ["m"] * 10, omitted=30)
+        kept = [1 for entry in record.lost.newest_first() for _ in events_in(entry.held, b"")]
+        missed = record.lost.missed(bench.clock())
+        assert len(kept) + (missed.events if missed else 0) == 940
+
+
 async def test_a_question_takes_turns_by_the_size_of_the_record() -> None:
     async with opened(record_bytes=100_000_000) as bench:
         await fill(bench)
