@@ -29,6 +29,7 @@ from eventscache.masking.mask import Mask
 from eventscache.masking.masking_thread import MaskingThread, are_short, originals_are_short
 from eventscache.query.filter import EventFilter
 from eventscache.query.turns import Turns, Work
+from eventscache.record.record import COOLDOWN, Record
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import UNLIMITED, Offer, Page, Query, Quota, StreamInfo
 from eventscache.stream import Namespace, Status, Stream
@@ -40,6 +41,7 @@ _log = structlog.get_logger()
 _DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the queue is full"}
 _CLEARED_TOGETHER = 500
 _OFFERED_TOGETHER = 500  # some milliseconds of work
+_TEND_SECONDS = 1
 
 _Record = tuple[Stream, Event]
 _Run = tuple[Stream, bool, list[Event]]
@@ -79,10 +81,17 @@ class EventsCache:
         ack_timeout_seconds: float = 2.0,
         storage_timeout_seconds: float = 0.25,
         mask: Mask | None = None,
+        record_bytes: int = 32 * 1024 * 1024,
+        record_seconds: float = 600.0,
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.quota = quota
         self.ledger = Ledger()
+        self.record: Record | None = None
+        if enabled and record_bytes:
+            self.record = Record(
+                record_bytes, int(record_seconds * MICROSECONDS), self.ledger, now_us, masked=mask is not None
+            )
         self.unreadable = 0
         self.turns = Turns()
         self.producers = Producers(max_new_streams_per_minute, now_us)
@@ -93,6 +102,7 @@ class EventsCache:
             pool_size=pool_size,
             max_bytes=queue_bytes,
             deadline_seconds=ack_timeout_seconds,
+            record=self.record,
             now_us=now_us,
         )
         self._storage = storage
@@ -107,6 +117,7 @@ class EventsCache:
         self._uids = uids()
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
+        self._tending: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Open the storage and start sending, even if the storage is unavailable."""
@@ -119,12 +130,18 @@ class EventsCache:
         self.queue.start()
         self._open = True
         self._trimming = asyncio.create_task(self._trim())
+        if self.record is not None:
+            self._tending = asyncio.create_task(_tend(self.record))
 
     async def close(self, timeout_seconds: float = 5.0) -> None:
         """Send what waits, within the timeout, then close the storage. Events offered from now on are dropped."""
         self._open = False
         if self._masking:
             self._masking.close()
+        if self._tending:
+            self._tending.cancel()
+            await asyncio.gather(self._tending, return_exceptions=True)
+            self._tending = None
         if self._trimming:
             self._trimming.cancel()
             await asyncio.gather(self._trimming, return_exceptions=True)
@@ -140,6 +157,8 @@ class EventsCache:
             return not self._enabled
         if self.queue.limit_locally(stream, count, failed=False):
             self.ledger.received += count
+            if self.record is not None and self.record.limited.is_open:
+                self.record.add_limited_originals(stream, originals)
             return True
         if not count:
             return True
@@ -162,6 +181,8 @@ class EventsCache:
             return self.offer_originals(stream, originals, producer)
         if self.queue.limit_locally(stream, len(originals), failed=False):
             self.ledger.received += len(originals)
+            if self.record is not None and self.record.limited.is_open:
+                self.record.add_limited_originals(stream, originals)
             return True
         return await self.offer_in_turns(
             [(stream, Event.of(stream, original=original)) for original in originals], producer
@@ -208,7 +229,7 @@ class EventsCache:
             await self.turns.next()
         masked = await self._masked(masking, runs) if masking else runs
         if masked is None:
-            self._drop(sum(len(events) for _, _, events in runs), "queue_full" if self._open else "shutdown", receipt)
+            self._drop_runs(runs, "queue_full" if self._open else "shutdown", receipt)
             return False
         parts: list[_Part] = []
         for some_runs in _slices(masked):
@@ -224,6 +245,8 @@ class EventsCache:
                 self.ledger.received += len(events)
                 if receipt:
                     receipt.resolve(limited=len(events))
+                if self.record is not None:
+                    self.record.add_events(stream, events, COOLDOWN)
             else:
                 runs.append((stream, failed, events))
         return runs
@@ -264,17 +287,16 @@ class EventsCache:
                 await self.turns.next()
         finally:
             if reserved:
-                count, size_bytes = _totals([part for some in reserved for part in some])
-                self.queue.release(size_bytes)
-                self._drop(count, "shutdown", receipt)
+                left = [part for some in reserved for part in some]
+                self.queue.release(_totals(left)[1])
+                self._drop_parts(left, "shutdown", receipt)
         return True
 
     def _reserve(self, parts: Sequence[_Part], receipt: Receipt | None) -> bool:
         """Return whether the queue has room for all events and is open; if not, drop all."""
-        count, size_bytes = _totals(parts)
-        if self._open and self.queue.reserve(size_bytes):
+        if self._open and self.queue.reserve(_totals(parts)[1]):
             return True
-        self._drop(count, "queue_full" if self._open else "shutdown", receipt)
+        self._drop_parts(parts, "queue_full" if self._open else "shutdown", receipt)
         return False
 
     def _put_reserved(self, parts: Sequence[_Part], producer: Producer) -> None:
@@ -315,6 +337,24 @@ class EventsCache:
         self.ledger.dropped[reason] += count
         if receipt:
             receipt.drop(count, _DROPPED_AT_ONCE.get(reason, ""))
+
+    def _drop_runs(self, runs: Iterable[_Run], reason: str, receipt: Receipt | None) -> None:
+        for stream, _, events in runs:
+            self._drop(len(events), reason, receipt)
+            if self.record is not None:
+                self.record.add_events(stream, events, reason)
+
+    def _drop_parts(self, parts: Iterable[_Part], reason: str, receipt: Receipt | None) -> None:
+        for stream, pending in parts:
+            self._drop(len(pending.events), reason, receipt)
+            if self.record is not None:
+                self.record.add_pending(stream, pending.events, pending.size_bytes, reason)
+
+    def pass_over(self, count: int) -> None:
+        """Count events as limited that are not offered: `size` newer ones of their stream are, at the same time."""
+        self.ledger.limit(count)
+        if self.record is not None and self.record.limited.is_open:
+            self.record.limited.miss(count, self.record.now_us())
 
     async def store(
         self, records: Sequence[_Record], producer: Producer = CONFIGURED, *, errors_only: bool = False
@@ -436,6 +476,12 @@ class EventsCache:
             except StorageError:
                 idle_seconds = 0  # tried again after the interval; the sender logs that the storage is unavailable
             pause_seconds = max(self._trim_interval_seconds, idle_seconds)
+
+
+async def _tend(record: Record) -> None:
+    while True:
+        await asyncio.sleep(_TEND_SECONDS)
+        record.tend()
 
 
 def _raise_loss(receipt: Receipt, count: int) -> NoReturn:

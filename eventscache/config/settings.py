@@ -106,6 +106,8 @@ class Settings:
         "eventscache.max_redis_memory_percent", parse=whole_number(1, 100), default=90
     )
     queue_bytes: int = _setting("eventscache.queue_bytes", parse=whole_number(1024), default=32 * 1024 * 1024)
+    record_bytes: int = _setting("eventscache.record_bytes", parse=whole_number(0), default=32 * 1024 * 1024)
+    record_minutes: int = _setting("eventscache.record_minutes", parse=whole_number(1, 10_080), default=10)
     max_body_bytes: int = _setting("eventscache.max_body_bytes", parse=whole_number(1), default=8 * 1024 * 1024)
     max_batch: int = _setting("eventscache.max_batch", parse=whole_number(1), default=10_000)
     max_depth: int = _setting("eventscache.max_depth", parse=whole_number(1, 500), default=200)

@@ -17,6 +17,7 @@ from eventscache.delivery.producer import Producer
 from eventscache.delivery.receipt import Receipt
 from eventscache.delivery.sender import Sender
 from eventscache.delivery.stream_buffer import StreamBuffer
+from eventscache.record.record import COOLDOWN, Record
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Quota
 from eventscache.stream import Stream
@@ -30,7 +31,7 @@ class Queue:
     """Events of all streams on their way to the storage: at most `max_bytes` of them, waiting or in flight.
 
     Its sender makes up to `pool_size` calls at a time, and drops events `deadline_seconds` after their first try.
-    `now_us` is this process's monotonic clock.
+    A `record` notes what became of them. `now_us` is this process's monotonic clock.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Queue:
         pool_size: int,
         max_bytes: int,
         deadline_seconds: float,
+        record: Record | None = None,
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.bytes = 0
@@ -55,8 +57,10 @@ class Queue:
             quota,
             pool_size=pool_size,
             deadline_seconds=deadline_seconds,
+            record=record,
             now_us=now_us,
         )
+        self._record = record
         self._linger = self.sender.linger
         self._ledger = ledger
         self._quota = quota
@@ -89,7 +93,7 @@ class Queue:
         for buffer in self._buffers.values():
             for pending in buffer.waiting:
                 self.bytes -= pending.size_bytes
-                pending.drop(self._ledger, "shutdown", "the server is stopping")
+                self._drop(buffer, pending, "shutdown", "the server is stopping")
             buffer.waiting.clear()
         self.waiting_bytes = 0
 
@@ -178,10 +182,25 @@ class Queue:
         """Drop those events of a receipt that wait and were never sent, and tell it the reason."""
         for stream in streams:
             buffer = self._buffers.get(stream)
-            for pending in buffer.withdraw(receipt) if buffer else ():
+            if buffer is None:
+                continue
+            for pending in buffer.withdraw(receipt):
                 self.bytes -= pending.size_bytes
                 self.waiting_bytes -= pending.size_bytes
-                pending.drop(self._ledger, "storage_unavailable", reason)
+                self._drop(buffer, pending, "storage_unavailable", reason)
+
+    def _drop(self, buffer: StreamBuffer, pending: PendingEvents, reason: str, told: str) -> None:
+        pending.drop(self._ledger, reason, told)
+        if self._record is not None:
+            self._record.add_pending(buffer.stream, pending.events, pending.size_bytes, reason)
+
+    def cooldown_us(self, stream: Stream, *, failed: bool) -> int:
+        """Return how long all cooldowns of events of a stream still last, 0 if one has ended; `failed` as above."""
+        buffer = self._buffers.get(stream)
+        if buffer is None:
+            return 0
+        until_us = min(buffer.all.until_us, buffer.error.until_us) if failed else buffer.all.until_us
+        return max(0, until_us - self._now_us())
 
     def end_cooldowns(self, stream: Stream) -> None:
         """Send the next events of a stream to the storage: its limiter was reset."""
@@ -203,6 +222,8 @@ class Queue:
             self.waiting_bytes -= pending.size_bytes
             self.bytes -= pending.size_bytes
             pending.resolve(self._ledger, stored=0)
+            if self._record is not None:
+                self._record.add_pending(buffer.stream, pending.events, pending.size_bytes, COOLDOWN)
         return batch
 
     def on_begun(self, buffer: StreamBuffer) -> None:

@@ -18,6 +18,7 @@ from eventscache.delivery.receipt import Loss
 from eventscache.delivery.storage_log import StorageLog
 from eventscache.delivery.stream_buffer import StreamBuffer
 from eventscache.errors import StorageRefused, StorageUnavailable, TooManyStreams, UnknownStream
+from eventscache.record.record import RATE_LIMIT, Record
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Quota
 
@@ -72,7 +73,8 @@ class Sender:
     the others.
 
     A batch that the storage did not answer is retried under the same number, until `deadline_seconds` after its first
-    try; then its events are dropped. `now_us` is this process's monotonic clock.
+    try; then its events are dropped. A `record` notes what became of events. `now_us` is this process's monotonic
+    clock.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Sender:
         *,
         pool_size: int,
         deadline_seconds: float,
+        record: Record | None,
         now_us: Callable[[], int],
     ) -> None:
         self.linger = Linger(now_us)
@@ -91,6 +94,7 @@ class Sender:
         self._storage = storage
         self._ledger = ledger
         self._quota = quota
+        self._record = record
         self._pool_size = pool_size
         self._deadline_us = int(deadline_seconds * MICROSECONDS)
         self._now_us = now_us
@@ -344,17 +348,21 @@ class Sender:
                 if not in_flight.buffer.known:
                     self._source.on_begun(in_flight.buffer)
                 in_flight.buffer.start_cooldowns(answer, sent_us, self._source.max_cooldown_us)
-                self._count_admission(in_flight.batch, answer)
+                self._count_admission(in_flight, answer)
         else:
             self._give_up(in_flight, answer)
         self._source.on_batch_done(in_flight.buffer, in_flight.batch)
 
-    def _count_admission(self, batch: OutgoingBatch, admission: Admission) -> None:
-        ledger = self._ledger
+    def _count_admission(self, in_flight: InFlightBatch, admission: Admission) -> None:
+        ledger, record = self._ledger, self._record
         ledger.admitted_all += admission.all.admitted if admission.all else 0
         ledger.admitted_error += admission.error.admitted if admission.error else 0
-        for pending, stored in batch.stored_counts(admission):
+        for pending, stored in in_flight.batch.stored_counts(admission):
             pending.resolve(ledger, stored=stored)
+            if record is not None:
+                record.add_pending(
+                    in_flight.buffer.stream, pending.events, pending.size_bytes, RATE_LIMIT, stored=stored
+                )
 
     def _give_up(self, in_flight: InFlightBatch, fault: Exception) -> None:
         if isinstance(fault, StorageUnavailable):
@@ -380,6 +388,8 @@ class Sender:
         loss = _LOSSES.get(reason, Loss.PASSING)
         for pending in in_flight.batch.pending:
             pending.drop(self._ledger, reason, told, loss)
+            if self._record is not None:
+                self._record.add_pending(in_flight.buffer.stream, pending.events, pending.size_bytes, reason)
 
     def _cancel(self, batches: Iterable[InFlightBatch]) -> None:
         for in_flight in batches:

@@ -188,12 +188,14 @@ def _parse(
     limits.check_count(count, "records")
     good: list[tuple[Stream, Event]] = []
     errors: list[tuple[int, str]] = []
+    invalid: list[bytes] = []
     omitted = 0
 
-    def reject(index: int, reason: str) -> None:
+    def reject(index: int, record: _Row | bytes | InvalidEvent, reason: str) -> None:
         nonlocal omitted
         if len(errors) < MAX_ERRORS:
             errors.append((index, reason[:_MAX_REASON_LENGTH]))
+            invalid.append(_bytes_of(record))
         else:
             omitted += 1
 
@@ -206,10 +208,17 @@ def _parse(
             else:
                 raise record
         except msgspec.ValidationError as fault:
-            reject(index, _told(str(fault), hints=len(errors) < _MOST_HINTS))
+            reject(index, record, _told(str(fault), hints=len(errors) < _MOST_HINTS))
         except InvalidEvent as fault:
-            reject(index, str(fault))
-    return Parsed((), good, errors, omitted)
+            reject(index, record, str(fault))
+    return Parsed((), good, errors, omitted, invalid)
+
+
+def _bytes_of(record: _Row | bytes | InvalidEvent) -> bytes:
+    """Return the bytes of an invalid record: all of it, its original, or nothing."""
+    if isinstance(record, bytes):
+        return record
+    return bytes(record[0] or b"") if isinstance(record, tuple) else b""
 
 
 def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:

@@ -17,13 +17,14 @@ class Parsed(NamedTuple):
     `originals` are events of the default stream of which only the original is known, as bytes of JSON objects; they
     may be cut out of the body only when they are read. `records` are events with all their fields and their streams.
     `errors` has the index and the reason of the first `MAX_ERRORS` records that are invalid, and `errors_omitted`
-    counts the others.
+    counts the others; `invalid` has what is known of the bytes of the first ones, in their order.
     """
 
     originals: Sequence[bytes] = ()
     records: Sequence[tuple[Stream, Event]] = ()
     errors: Sequence[tuple[int, str]] = ()
     errors_omitted: int = 0
+    invalid: Sequence[bytes] = ()
 
 
 Parser = Callable[[bytes, Stream | None, Limits], Parsed]

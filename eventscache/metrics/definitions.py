@@ -134,6 +134,16 @@ METRICS: Final = (
         gauge=True,
     ),
     Metric(
+        "eventscache_record_bytes",
+        "Bytes of the record of what became of events",
+        (
+            Value(
+                "record_bytes", lambda process: process.process.cache.record.size_bytes if process.cache.record else 0
+            ),
+        ),
+        gauge=True,
+    ),
+    Metric(
         "eventscache_storage_up",
         "1 if the storage answered the last insert of every process, else 0",
         (Value("storages_down", lambda process: int(not process.cache.queue.sender.storage_available)),),

@@ -16,6 +16,7 @@ from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.ingest.limits import Limits
 from eventscache.live.hub import MAX_SUBSCRIBERS, Hub
+from eventscache.lookup.explanation import Explainer
 from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.definitions import Process
 from eventscache.metrics.prometheus import Metrics
@@ -60,6 +61,7 @@ class Sidecar:
             self.cache,
             self.live,
             Lookup(self.cache),
+            Explainer(self.cache),
             settings,
             access,
             api_keys,
@@ -150,6 +152,8 @@ def _cache(settings: Settings, storage: Storage) -> EventsCache:
         ack_timeout_seconds=settings.ack_timeout_ms / 1000,
         storage_timeout_seconds=settings.storage_timeout_ms / 1000,
         mask=settings.mask,
+        record_bytes=settings.record_bytes,
+        record_seconds=settings.record_minutes * 60,
     )
 
 

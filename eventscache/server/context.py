@@ -10,6 +10,7 @@ from eventscache.cache import EventsCache
 from eventscache.config.settings import Settings
 from eventscache.ingest.limits import Limits
 from eventscache.live.hub import Hub
+from eventscache.lookup.explanation import Explainer
 from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.prometheus import Metrics
 from eventscache.server.http.auth import Access
@@ -23,6 +24,7 @@ class Context(NamedTuple):
     cache: EventsCache
     live: Hub
     lookup: Lookup
+    explainer: Explainer
     settings: Settings
     access: Access
     api_keys: ApiKeys

@@ -9,6 +9,7 @@ from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
 from eventscache.server.context import Context, Handler, Route
 from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
+from eventscache.server.rejections import reject_unread
 from eventscache.server.routes import event_stream, events, health, ingestion, jitsu2_log, lookup, openapi, streams
 
 _log = structlog.get_logger()
@@ -75,13 +76,15 @@ class Router:
         handler = methods.get(request.method) or (methods.get("GET") if request.method == "HEAD" else None)
         if handler is not None:
             return handler
-        if request.method in _METHODS_WITH_EVENTS:
-            self._context.cache.ledger.reject()
         if methods or request.raw_path == "*":  # of `OPTIONS *`
             allowed = dict.fromkeys([*methods, *(["HEAD"] if "GET" in methods else [])])
             message = f"this path does not take {request.method}; it takes {', '.join(allowed) or 'nothing'}"
-            raise HttpError(405, "method_not_allowed", message, {"Allow": ", ".join(allowed)})
-        raise HttpError(404, "not_found", "there is nothing at this path; GET /openapi.json lists all of them")
+            error = HttpError(405, "method_not_allowed", message, {"Allow": ", ".join(allowed)})
+        else:
+            error = HttpError(404, "not_found", "there is nothing at this path; GET /openapi.json lists all of them")
+        if request.method in _METHODS_WITH_EVENTS:
+            reject_unread(self._context.cache, error)
+        raise error
 
     def _by_template(self, path: str) -> Mapping[str, Handler]:
         """Return the handlers of the path that has any text where the template has braces."""

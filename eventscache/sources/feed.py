@@ -93,13 +93,13 @@ class Feed:
             left[record[0]] -= 1
             if left[record[0]] >= 0:
                 kept.append(record)
-        self._cache.ledger.limit(len(records) - len(kept))
+        self._cache.pass_over(len(records) - len(kept))
         return kept[::-1]
 
     def pass_over(self, count: int) -> None:
         """Count entries that are not brought, because there are `size` newer ones: they are limited."""
         self.counts.entries += count
-        self._cache.ledger.limit(count)
+        self._cache.pass_over(count)
 
     def _note_time(self, event: Event) -> None:
         now_us = self.clock.unix_us()

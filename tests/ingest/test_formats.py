@@ -23,7 +23,7 @@ RECORD = b'{"original":{"n":1}}'
 def test_native_records_are_of_the_default_stream_unless_they_name_another(content_type: str) -> None:
     body = msgpack.packb({"original": b'{"n":1}'}) if content_type.endswith("msgpack") else RECORD
     event = Event.of(STREAM, original=b'{"n":1}')
-    assert formats.NATIVE[content_type](body, STREAM, Limits()) == Parsed((), [(STREAM, event)], [])
+    assert formats.NATIVE[content_type](body, STREAM, Limits()) == Parsed((), [(STREAM, event)], [], 0, [])
 
 
 def test_jitsus_bodies_are_originals_of_the_default_stream() -> None:

@@ -49,6 +49,11 @@ class Elements(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self._spans) // 2
 
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes of memory it holds: the whole body."""
+        return len(self._body) + self._spans.nbytes
+
     @overload
     def __getitem__(self, index: int) -> bytes: ...
     @overload

@@ -20,7 +20,7 @@ from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError, json_response, prebuilt_response, streamed_response
-from eventscache.server.malformed import keep_malformed
+from eventscache.server.rejections import keep_malformed, reject_records, reject_unread
 from eventscache.server.routes.long_poll import wait_for_events
 from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Stream
@@ -121,14 +121,13 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         wait = params.choice("ack", "queued", "stored") == "stored"
         parsed = await context.bodies.parse(request, _parser(request), default)
     except (HttpError, BatchTooLarge) as fault:
-        context.cache.ledger.reject()
-        raise fault if isinstance(fault, HttpError) else HttpError(413, "too_many_events", str(fault)) from None
+        raise reject_unread(context.cache, fault) from None
     except MalformedBody as fault:
         body, max_bytes = fault.body.strip(), context.limits.max_malformed_bytes
         # A blank body has nothing to show.
         await keep_malformed(context.cache, default if body else None, body, str(fault), producer, max_bytes=max_bytes)
         raise HttpError(400, "malformed_body", f"the body cannot be read: {fault}") from None
-    context.cache.ledger.reject(len(parsed.errors) + parsed.errors_omitted)
+    reject_records(context.cache, parsed, default)
     errors = _errors(parsed)
     if parsed.errors and not parsed.records:
         raise HttpError(400, "no_valid_record", "no record is valid; errors says why for each", fields=errors)

@@ -17,7 +17,7 @@ from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import pairs_as_in_go, path_of, raw_query
 from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError, ok_response
-from eventscache.server.malformed import keep_malformed
+from eventscache.server.rejections import keep_malformed, reject_unread
 from eventscache.stream import Namespace, Stream, check_id
 
 _CORS = {
@@ -100,8 +100,7 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
         sender = _find_sender(context, request, from_server=from_server)
         parsed = await context.bodies.parse(request, formats.JITSU, sender.stream)
     except (HttpError, BatchTooLarge) as fault:
-        cache.ledger.reject()
-        raise fault if isinstance(fault, HttpError) else HttpError(413, "too_many_events", str(fault)) from None
+        raise reject_unread(cache, fault) from None
     except MalformedBody as fault:
         reason = str(fault)
         max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)

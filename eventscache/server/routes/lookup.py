@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from eventscache.lookup.lookup import Found
@@ -19,14 +20,16 @@ _DEFAULT_LIMIT, _MOST_WAYS = 10, 100
 
 
 async def get_lookup(context: Context, request: web.BaseRequest) -> web.Response:
-    """Answer with the ways of the events that have an id, or a value in a field."""
+    """Answer with the ways of the events that have an id, or a value in a field; or why there is none with the id."""
     context.access.require_admin(request)
     params = parameters(request)
     params.require_known(_KNOWN)
     wanted = _wanted(params)
     limit = params.whole_number("limit", least=1, most=_MOST_WAYS) or _DEFAULT_LIMIT
     found = await context.lookup.find(wanted, limit)
-    return json_response(_answer(found, time.time_ns() // 1000))
+    unknown_id = wanted.event_id if isinstance(wanted, ByEventId) and not found.ways else ""
+    explanation = await context.explainer.explain(unknown_id) if unknown_id else None
+    return json_response({**_answer(found, time.time_ns() // 1000), "explanation": msgspec.to_builtins(explanation)})
 
 
 def _wanted(params: Parameters) -> Wanted:

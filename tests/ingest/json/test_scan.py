@@ -288,8 +288,8 @@ def test_fuzz_parsers_return_the_same_without_the_module_in_c(data: bytes) -> No
         results: list[object] = []
         for parse in (
             lambda: [*jitsu.parse_events(data, LIMITS)],
-            lambda: native.parse_json(data, STREAM, LIMITS),
-            lambda: native.parse_ndjson(data, STREAM, LIMITS),
+            lambda: native.parse_json(data, STREAM, LIMITS)._replace(invalid=()),
+            lambda: native.parse_ndjson(data, STREAM, LIMITS)._replace(invalid=()),
         ):
             try:
                 results.append(parse())

@@ -111,7 +111,9 @@ async def test_what_is_not_found_is_an_answer(sidecar: Sidecar) -> None:
     await keep(sidecar, entry(0, token_id="key"))
     answer = await look_up(sidecar, "event_id=unknown")
     searched = {"streams": 1, "events": 0, "complete": True, "pending_complete": True}
+    explanation = answer.pop("explanation")
     assert answer == {"found": False, "ways": [], "more": False, "searched": searched}
+    assert explanation["outcomes"] == []
 
 
 async def test_an_event_that_only_destinations_have_was_not_seen_to_be_received(sidecar: Sidecar) -> None:
@@ -200,3 +202,87 @@ async def test_a_storage_that_is_away_is_no_empty_answer(start: Start) -> None:
 async def test_a_disabled_cache_finds_nothing(start: Start) -> None:
     sidecar = await start(enabled=False)
     assert (await look_up(sidecar, "event_id=x"))["found"] is False
+
+
+async def explained(sidecar: Sidecar, event_id: str = ID) -> Any:
+    return (await look_up(sidecar, f"event_id={event_id}"))["explanation"]
+
+
+async def test_a_limited_event_is_explained(start: Start) -> None:
+    sidecar = await start(size=1)
+    for number in (1, 2, 3):
+        body = b'{"event_id":"id-%d"}' % number
+        assert (await sidecar.post("/api/v1/event?token=key", body)).status == 200
+        await sidecar.events("namespace=token&ids=key")  # sends what waits
+    assert await explained(sidecar, "id-1") is None
+    for number in (2, 3):
+        (outcome,) = (await explained(sidecar, f"id-{number}"))["outcomes"]
+        assert (outcome["outcome"], outcome["namespace"], outcome["id"]) == ("limited", "token", "key")
+        assert outcome["limited_for_ms"] > 0
+
+
+async def test_an_invalid_record_is_explained_with_the_message_of_its_answer(start: Start) -> None:
+    for settings, by_mask in (({}, False), ({"mask_drop": ("email",)}, True)):
+        sidecar = await start(**settings)
+        body = json.dumps([{"original": {"event_id": ID}, "emial": "ann"}, {"original": {"event_id": "other"}}] * 2)
+        answer = await sidecar.record(body.encode(), "namespace=token&id=key")
+        assert answer.status == 202
+        outcomes = (await explained(sidecar))["outcomes"]
+        assert [outcome["reason"] for outcome in outcomes] == ["invalid_record"] * 2
+        message = answer.json["errors"][0]["message"]
+        assert [outcome["message"] == message for outcome in outcomes] == [not by_mask] * 2
+        assert [outcome["id"] for outcome in outcomes] == ["key"] * 2
+
+
+async def test_a_body_that_cannot_be_read_is_explained(sidecar: Sidecar) -> None:
+    broken = b'{"event_id":"%b",' % ID.encode()
+    assert (await sidecar.record(broken)).status == 400
+    (outcome,) = (await explained(sidecar))["outcomes"]
+    assert (outcome["outcome"], outcome["reason"], outcome["by_text"]) == ("rejected", "malformed_body", True)
+    assert (outcome["namespace"], outcome["id"]) == (None, None)
+    assert (await sidecar.post("/api/v1/event?token=key", broken)).status == 400
+    outcomes = (await explained(sidecar))["outcomes"]
+    assert {outcome["outcome"] for outcome in outcomes} <= {"rejected", "stored"}
+
+
+async def test_requests_that_are_rejected_unread_are_counted_by_their_codes(start: Start) -> None:
+    sidecar = await start(max_batch=2)
+    assert (await sidecar.post("/api/v1/event", b"{}")).status == 401
+    assert (await sidecar.post("/api/v1/events?token=key", b"[{},{},{}]")).status == 413
+    assert (await sidecar.post("/api/v1/events?token=key", b"x", Content_Encoding="br")).status == 415
+    assert (await sidecar.record(b"[{},{},{}]", "id=key")).status == 413
+    assert (await sidecar.post("/api/v9/event?token=key", b"{}")).status == 404
+    assert (await sidecar.ask("PUT", "/api/v1/event?token=key", b"{}")).status == 405
+    unread = {
+        "not_found": 1,
+        "method_not_allowed": 1,
+        "unknown_token": 1,
+        "too_many_events": 2,
+        "unsupported_encoding": 1,
+    }
+    assert (await explained(sidecar))["unread"] == unread
+
+
+async def test_without_a_record_nothing_is_explained(start: Start) -> None:
+    sidecar = await start(record_bytes=0)
+    assert (await sidecar.record(b"x")).status == 400
+    assert await explained(sidecar) is None
+
+
+async def test_each_of_several_processes_tells_what_it_knows(start: Start) -> None:
+    one, other = await start(size=1), await start(size=1)
+    await one.post("/api/v1/events?token=key", b'[{},{"event_id":"%b"}]' % ID.encode())
+    await one.events("namespace=token&ids=key")
+    assert len((await explained(one))["outcomes"]) == 1
+    nothing = await explained(other)
+    assert (nothing["outcomes"], nothing["scope"]) == ([], "process")
+
+
+@pytest.mark.parametrize(
+    "event_id", ["%00", "%22", "%5C", "a%2Fb", "%F0%9F%98%80", "%FF", "%ED%A0%BD", "x" * 4000, "."]
+)
+async def test_any_id_is_looked_for_in_the_record(sidecar: Sidecar, event_id: str) -> None:
+    await sidecar.record(b'{"original":{"event_id":"\\ud83d\\u0000"},"x":1}')
+    answer = await sidecar.get(f"{LOOKUP}?event_id={event_id}")
+    assert answer.status in {200, 400}
+    check_answer("GET", LOOKUP, answer)

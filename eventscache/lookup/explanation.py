@@ -1,0 +1,146 @@
+"""Why an event is not in the cache, as far as this process knows."""
+
+import time
+
+import msgspec
+
+from eventscache.cache import EventsCache
+from eventscache.errors import StorageError
+from eventscache.query.turns import Work
+from eventscache.record.record import COOLDOWN, RATE_LIMIT, STORED, Record, Sighting
+from eventscache.storage.messages import Query
+from eventscache.stream import Stream
+from eventscache.timestamp import format_time
+
+_MOST_STREAMS = 10  # whose events are counted, for events that were stored
+_LIMITED = "limited"
+_MESSAGES = {
+    COOLDOWN: "the stream had offered more events than its quota; this process knew it from the storage's last answer",
+    RATE_LIMIT: "the stream had offered more events than its quota",
+    "queue_full": "more events arrived than the storage could take (eventscache.queue_bytes)",
+    "storage_unavailable": "the storage did not answer, and surely does not have the event",
+    "unconfirmed": "the storage did not confirm the event in time, and may have it",
+    "storage_error": "the storage had an error, which is in the log",
+    "max_streams": "the stream was new, and there were eventscache.max_streams streams",
+    "new_streams": "the stream was new, and its sender began too many (eventscache.max_new_streams_per_minute)",
+    "shutdown": "the server was stopping",
+    "pushed_out": "it was stored, and newer events have pushed it out: the stream is full",
+    "removed": "it was stored, and then removed: the stream expired, was evicted, or was cleared",
+    "unknown": "it was stored; the storage does not tell what became of it",
+}
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one event with the id.
+
+    `outcome` is `limited`, `dropped`, `rejected` or `stored`; `reason` and `message` say more. `id` is that of the
+    stream. `limited_for_ms` says how long this process still limits events of the stream, if it does. With `by_text`
+    the event could not be parsed, and holds the id as a text somewhere.
+    """
+
+    outcome: str
+    reason: str
+    message: str
+    at: str
+    namespace: str | None
+    id: str | None
+    limited_for_ms: int | None
+    by_text: bool
+
+
+class MissedEvents(msgspec.Struct, frozen=True):
+    """So many events came too fast to be kept in the record: the one that is looked for may be among them."""
+
+    outcome: str
+    events: int
+    first: str
+    last: str
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What one process knows of an id. Another one may know more.
+
+    If there are no `outcomes`, this process has not seen the event `since` then, unless it is among the events `missed`
+    (`lost` ones are dropped or rejected) or `waiting` for the storage. `unread` counts the bodies that were rejected
+    unread since the process began, by the code of the error.
+    """
+
+    since: str
+    outcomes: list[Outcome]
+    missed: list[MissedEvents]
+    waiting: int
+    unread: dict[str, int]
+    scope: str = "process"
+
+
+class Explainer:
+    """Asks the record of a cache."""
+
+    def __init__(self, cache: EventsCache) -> None:
+        self._cache = cache
+
+    async def explain(self, event_id: str) -> Explanation | None:
+        """Return what is known of an event that is not cached; None without a record."""
+        record = self._cache.record
+        if record is None:
+            return None
+        waiting = self._cache.ledger.queued  # before the search: what becomes of these may be noted too late for it
+        sightings = await record.find(event_id, Work(self._cache.turns))
+        gone = await self._gone([sighting.stream for sighting in sightings if sighting.outcome == STORED])
+        times = _Times(record)
+        return Explanation(
+            times.text(record.since_us),
+            [self._outcome(sighting, gone, times) for sighting in sightings],
+            _missed(record, times),
+            waiting,
+            dict(record.unread),
+        )
+
+    def _outcome(self, sighting: Sighting, gone: dict[Stream | None, str], times: "_Times") -> Outcome:
+        stream = sighting.stream
+        outcome, reason = "dropped", sighting.outcome
+        limited_for_ms = None
+        if sighting.rejected:
+            outcome = "rejected"
+        elif reason == STORED:
+            outcome, reason = STORED, gone.get(stream, "unknown")
+        elif reason in {COOLDOWN, RATE_LIMIT} and stream:
+            outcome = _LIMITED
+            limited_for_ms = -(-self._cache.queue.cooldown_us(stream, failed=sighting.failed) // 1000) or None
+        message = sighting.detail or _MESSAGES.get(reason, "the answer to it was this error")
+        namespace, stream_id = stream or (None, None)
+        at = times.text(sighting.at_us)
+        return Outcome(outcome, reason, message, at, namespace, stream_id, limited_for_ms, sighting.by_text)
+
+    async def _gone(self, streams: list[Stream | None]) -> dict[Stream | None, str]:
+        """Return by stream why a stored event is not there any more."""
+        reasons: dict[Stream | None, str] = {}
+        for stream in dict.fromkeys(streams[:_MOST_STREAMS]):
+            if stream:
+                try:
+                    page = await self._cache.fetch(stream, Query(limit=1))
+                except StorageError:
+                    continue
+                reasons[stream] = "pushed_out" if page.total >= self._cache.quota.size else "removed"
+        return reasons
+
+
+class _Times:
+    """Turns times of a record's clock into texts."""
+
+    def __init__(self, record: Record) -> None:
+        self._ahead_us = time.time_ns() // 1000 - record.now_us()
+
+    def text(self, at_us: int) -> str:
+        """Return the time as events have it."""
+        return format_time(self._ahead_us + at_us)
+
+
+def _missed(record: Record, times: _Times) -> list[MissedEvents]:
+    """Return what the record has missed, if anything."""
+    logs = ((_LIMITED, record.limited), ("lost", record.lost), (STORED, record.stored))
+    return [
+        MissedEvents(outcome, missed.events, times.text(missed.first_us), times.text(missed.last_us))
+        for outcome, log in logs
+        if (missed := log.missed(record.now_us()))
+    ]
