@@ -136,11 +136,7 @@ METRICS: Final = (
     Metric(
         "eventscache_record_bytes",
         "Bytes of the record of what became of events",
-        (
-            Value(
-                "record_bytes", lambda process: process.process.cache.record.size_bytes if process.cache.record else 0
-            ),
-        ),
+        (Value("record_bytes", lambda process: process.cache.record.size_bytes if process.cache.record else 0),),
         gauge=True,
     ),
     Metric(
