@@ -58,6 +58,30 @@ def record(number: int, draw: random.Random) -> dict[str, Any]:
     return outcome | {"success": {"destination_id": stream, "table": "events", "record": fields}}
 
 
+def way() -> list[dict[str, Any]]:
+    """Return the entries of one event: received, stored by one destination, and refused twice by another."""
+    began = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=50)
+
+    def entry(seconds: float, **fields: Any) -> dict[str, Any]:
+        timestamp = (began + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        original = {
+            "event_type": "purchase",
+            "eventn_ctx_event_id": "7d3f2a90-41c8-4a6e-9d1b-2f60c3a7e5b1",
+            "order": {"id": 10482, "total": 59.90},
+            "user": {"email": "user7@example.com"},
+        }
+        return {"original": original, "timestamp": timestamp, **fields}
+
+    stored = {"destination_id": "postgres_main", "table": "events", "record": []}
+    refused = "HTTP 422: order.total must be a whole number of cents"
+    return [
+        entry(0, token_id="shop"),
+        entry(0.84, destination_id="postgres_main", success=stored),
+        entry(1.31, destination_id="webhook-crm", error=refused, attempt=1),
+        entry(21.4, destination_id="webhook-crm", error=refused, attempt=2),
+    ]
+
+
 async def open_view(browser: Browser, server: Server, *, dark: bool = False, fragment: str = "") -> Page:
     page = await browser.new_page(
         viewport={"width": 1160, "height": 560}, color_scheme="dark" if dark else "light", reduced_motion="reduce"
@@ -87,6 +111,11 @@ async def main() -> None:
         await page.locator("#canvas .row.success").nth(1).click()
         await page.locator("#detail-diff").click()
         await page.screenshot(path=FOLDER / "detail.png")
+        await server.record(*map(json.dumps, way()))
+        page = await open_view(browser, server, fragment="#id=webhook-crm")
+        await page.locator("#canvas .row.error").first.click()
+        await expect(page.get_by_text("Way of the event")).to_be_visible()
+        await page.screenshot(path=FOLDER / "way.png")
         await browser.close()
         await server.stop()
 

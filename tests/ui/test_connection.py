@@ -68,7 +68,7 @@ async def test_no_secret_of_the_configuration_is_sent_to_the_page(start: StartSe
     await view.open()
     await view["#token"].fill(TOKEN)
     await view.press("Enter")
-    await expect(view["#empty-state pre"]).to_have_count(3)
+    await expect(view["#empty-state pre"]).to_have_count(4)
     shown = await view.page.content()
 
     await server.record(done("one"), failed("two"))
@@ -107,7 +107,7 @@ async def test_the_admin_token_can_be_entered_later(start: StartServer, look: Lo
     await view.press("Enter")
 
     await expect(view["#state"]).to_have_attribute("data-state", "live")
-    await expect(view["#empty-state pre"].nth(1)).to_contain_text("X-Admin-Token: YOUR_ADMIN_TOKEN")
+    await expect(view["#empty-state pre"].nth(2)).to_contain_text("X-Admin-Token: YOUR_ADMIN_TOKEN")
 
 
 async def test_a_restart_of_the_server_loses_and_repeats_no_event(server: Server, view: View):

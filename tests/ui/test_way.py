@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.support.live_view import Server, View
+from tests.support.live_view import Look, Server, StartServer, View
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -145,3 +145,18 @@ async def test_an_event_without_an_id_has_no_way(server: Server, view: View):
     await expect(view.detail.locator(".tree")).to_be_visible()
     await expect(view.detail.locator(".way")).to_be_hidden()
     assert not any("/lookup" in request.url for request in view.requests)
+
+
+async def test_a_search_for_an_id_that_is_not_cached_says_why(start: StartServer, look: Look):
+    server = await start(size=1)
+    await server.record(entry(1, "first-of-its-stream-1", token_id="key"), entry(2, token_id="key"))
+    view = await look(server)
+    await view.open("#tab=incoming")
+
+    await view["#search"].fill(ID)
+    said = view["#way-offer"]
+    await expect(said).to_contain_text(f"{ID} is not cached: it was limited in key at ")
+    await expect(said).to_contain_text("the stream had offered more events than its quota.")
+
+    await view["#search"].fill(f"{ID[:-1]}9")
+    await expect(said).to_contain_text("9 is not cached: this server process has not seen it since ")

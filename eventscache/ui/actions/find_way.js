@@ -3,16 +3,17 @@
 import { fetchLookup } from "../api/fetch.js";
 import { byId, el, show } from "../lib/dom.js";
 import { oneLine } from "../lib/text.js";
+import { explanationText } from "../model/explanation.js";
 import { linesOf, mayBeEventId } from "../model/way.js";
 
 const REST_MS = 150; // who goes through events quickly does not wait for the way of each
 const AGAIN_MS = 3000; // while something may still arrive,
 const LONGEST_MS = 300_000; // which is not expected after this
 
-/** Return the lines of an event's way; none if there is no such event, or if the server cannot tell. */
-async function findLines(eventId) {
-  const { ways } = await fetchLookup(eventId).catch(() => ({ ways: [] }));
-  return ways.filter(({ event_id: id }) => id === eventId).flatMap(linesOf);
+/** Return the lines of an event's way, and why there are none; no lines if the server cannot tell. */
+async function find(eventId) {
+  const { ways, explanation } = await fetchLookup(eventId).catch(() => ({ ways: [] }));
+  return { lines: ways.filter(({ event_id: id }) => id === eventId).flatMap(linesOf), explanation };
 }
 
 /** Shows the way of the open event. */
@@ -30,7 +31,7 @@ export class OpenWay {
     let restMs = REST_MS;
     while (eventId && restMs) {
       await new Promise((rested) => setTimeout(rested, restMs));
-      const lines = asked === this.#asked && !document.hidden ? await findLines(eventId) : [];
+      const { lines } = asked === this.#asked && !document.hidden ? await find(eventId) : { lines: [] };
       if (asked !== this.#asked) return;
       if (lines.length) this.detail.showWay(lines);
       restMs = document.hidden || lines.some(({ waiting }) => waiting < LONGEST_MS) ? AGAIN_MS : 0;
@@ -38,7 +39,7 @@ export class OpenWay {
   }
 }
 
-/** Offers the way of an event whose id is searched for; Enter follows the offer. */
+/** Offers the way of an event whose id is searched for, or says why it is not cached; Enter follows the offer. */
 export class WayOffer {
   #text = "";
   #entered = "";
@@ -58,14 +59,13 @@ export class WayOffer {
     this.#text = text;
     show(this.#node, false);
     if (!mayBeEventId(text)) return;
-    const [line] = await findLines(text);
-    if (!line || text !== this.#text) return;
-    this.#node.replaceChildren(
-      `${oneLine(text, 80)} is the id of an event: `,
-      el("a", { href: line.href }, "show its way"),
-    );
-    show(this.#node, true);
-    this.#follow();
+    const { lines, explanation } = await find(text);
+    if (text !== this.#text) return;
+    const [line] = lines;
+    const words = line ? `${oneLine(text, 80)} is the id of an event: ` : explanationText(text, explanation);
+    this.#node.replaceChildren(words, ...(line ? [el("a", { href: line.href }, "show its way")] : []));
+    show(this.#node, Boolean(words));
+    if (line) this.#follow();
   }
 
   #follow() {
@@ -73,6 +73,6 @@ export class WayOffer {
     this.#entered = "";
     byId("search").value = "";
     byId("list").focus();
-    this.#node.querySelector("a").click();
+    this.#node.querySelector("a")?.click();
   }
 }
