@@ -75,7 +75,7 @@ WHY = {
     "server.http.parameters:_WHOLE_URL": ANCHORED,
     "server.jitsu2_record:_ID": BOUNDED,
     "server.jitsu2_record:_WRITE_KEY": TOKENS,
-    "server.routes.ingestion:_PLAIN_QUERY": ANCHORED,
+    "server.ingestion.senders:_PLAIN_QUERY": ANCHORED,
     "sources.jitsu_logs.directory:_DATE": BOUNDED,
     "sources.jitsu_logs.file_name:_STAMP": BOUNDED,
     "sources.jitsu_logs.start_point:_DURATION": OURS,

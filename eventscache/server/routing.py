@@ -25,6 +25,8 @@ ROUTES: tuple[Route, ...] = (
     *openapi.ROUTES,
 )
 
+ERROR_HEADERS = (ingestion.error_headers,)
+"""What return the headers of an error on routes that pages use, such as those of CORS; none for other routes."""
 
 _NONE: Mapping[str, Handler] = {}
 # A request that no handler sees counts as one rejected event if it could have brought events.
@@ -63,7 +65,8 @@ class Router:
         except Exception:
             _log.exception("request failed: internal error", path=request.path)
             response = error_response(500, "internal_error", "a bug of eventscache; the details are in its log")
-        response.headers.update(ingestion.headers_of_error(self._context, request))
+        for headers in ERROR_HEADERS:
+            response.headers.update(headers(self._context, request))
         return response
 
     def _find(self, request: web.BaseRequest) -> Handler:

@@ -20,7 +20,7 @@ from eventscache.server.http.auth import Access
 from eventscache.server.http.body import gunzip
 from eventscache.server.http.parameters import Parameters, pairs_as_in_go
 from eventscache.server.http.responses import HttpError
-from eventscache.server.routes.ingestion import find_token
+from eventscache.server.ingestion.senders import find_token
 from eventscache.server.routing import ROUTES
 from eventscache.stream import check_id
 from tests.support.fuzz import fuzz

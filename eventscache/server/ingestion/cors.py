@@ -1,0 +1,35 @@
+"""Which pages may read the answers of Jitsu's ingestion."""
+
+from functools import lru_cache
+
+from aiohttp import web
+
+from eventscache.access.api_keys import ApiKey
+from eventscache.server.context import Context
+from eventscache.server.ingestion.senders import find_token
+
+_CORS = {
+    "Access-Control-Max-Age": "86400",
+    "Access-Control-Allow-Methods": "POST, GET, OPTIONS, PUT, DELETE, UPDATE, PATCH",
+    "Access-Control-Allow-Headers": (
+        "Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization, Host, X-Auth-Token"
+    ),
+    "Access-Control-Allow-Credentials": "true",
+}
+_CACHED_ORIGINS = 1024
+
+
+def cors_of(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
+    """Return Jitsu's CORS headers for a request whose token may be unknown."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return ()
+    return cors_headers(origin, context.api_keys.client(find_token(request)))
+
+
+@lru_cache(_CACHED_ORIGINS)
+def cors_headers(origin: str, key: ApiKey | None) -> tuple[tuple[str, str], ...]:
+    """Return Jitsu's CORS headers; a valid origin is allowed unless the key has others only."""
+    valid = origin.isascii() and origin.isprintable()
+    allowed = (("Access-Control-Allow-Origin", origin),) if valid and (key is None or key.allows(origin)) else ()
+    return (*_CORS.items(), *allowed, ("Vary", "Origin"))

@@ -1,0 +1,104 @@
+"""Who sends events: the token of a request, and the key that it belongs to."""
+
+import base64
+import binascii
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from aiohttp import web
+
+from eventscache.access.api_keys import ApiKey
+from eventscache.delivery.producer import CONFIGURED, Producer
+from eventscache.errors import InvalidEvent
+from eventscache.server.context import Context
+from eventscache.server.http.parameters import pairs_as_in_go, raw_query
+from eventscache.server.http.responses import HttpError
+from eventscache.stream import Namespace, Stream, check_id
+
+# A token first, and nothing that would have to be decoded: the query of nearly every client.
+_PLAIN_QUERY = re.compile(r"token=([\w.~-]+)(?:&[\w.~=&-]*)?", re.ASCII)
+_NONE_SENT = (
+    "The token is not found: the request has none that can be read; send it as ?token=, in X-Auth-Token or api_key, "
+    "as ?p_...=, or as the user name of Basic authentication"
+)
+_CACHED_QUERIES = 4096
+_MAX_CACHED_QUERY_LENGTH = 256
+
+
+class Sender(NamedTuple):
+    """Where the events of a token belong, and by which key; None if no keys are configured."""
+
+    stream: Stream
+    key: ApiKey | None
+    producer: Producer
+
+
+def find_token(request: web.BaseRequest) -> str:
+    """Return the token from where Jitsu looks for it, in Jitsu's order."""
+    query = raw_query(request)
+    if plain := _PLAIN_QUERY.fullmatch(query):
+        return plain[1]
+    headers = request.headers
+    token, p_token = (
+        _cached_tokens_in_query(query) if len(query) <= _MAX_CACHED_QUERY_LENGTH else _tokens_in_query(query)
+    )
+    return (
+        token
+        or headers.get("X-Auth-Token")
+        or headers.get("api_key")
+        or p_token
+        or _basic_user(headers.get("Authorization", ""))
+    )
+
+
+def _tokens_in_query(raw: str) -> tuple[str, str]:
+    """Return the values of `token` and of the first key that begins with `p_`."""
+    pairs = [*pairs_as_in_go(raw)]
+    tokens = (value for name, value in pairs if name == "token")
+    p_tokens = (value for name, value in pairs if name.startswith("p_"))
+    return next(tokens, ""), next(p_tokens, "")
+
+
+# Clients repeat their queries.
+_cached_tokens_in_query = lru_cache(_CACHED_QUERIES)(_tokens_in_query)
+
+
+def _basic_user(authorization: str) -> str:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeError, ValueError):
+        return ""
+
+
+def find_sender(context: Context, token: str, *, from_server: bool) -> Sender:
+    """Return who sends with a token; raise `HttpError` for a token that may not send here.
+
+    That is always a 401, however often it happens: behind a proxy all clients share one address.
+    """
+    keys = context.api_keys
+    if keys.configured:
+        key, other = keys.client(token), keys.server(token)
+        if from_server:
+            key, other = other, key
+        if key:
+            return Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED)
+        if not other:
+            raise HttpError(401, "unknown_token", "The token is not found" if token else _NONE_SENT)
+        message = "The token isn't a client secret token. Please use a js integration token"
+        if from_server:
+            message = "The token isn't a server secret token. Please use an s2s integration token"
+        raise HttpError(401, "wrong_token_type", message)
+    if not context.access.on_loopback and not context.settings.open_ingestion:
+        message = "no api_keys are configured, and eventscache.open_ingestion is off"
+        raise HttpError(401, "ingestion_closed", message)
+    if not token:
+        raise HttpError(401, "unknown_token", _NONE_SENT)
+    try:
+        stream = Stream(Namespace.TOKEN, check_id(token, context.limits.max_id_bytes))
+    except InvalidEvent as fault:
+        raise HttpError(401, "unknown_token", f"The token is not usable: {fault}") from None
+    return Sender(stream, None, context.cache.producers.anonymous)

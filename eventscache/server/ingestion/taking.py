@@ -1,0 +1,30 @@
+"""How the events of a request are taken."""
+
+from aiohttp import web
+
+from eventscache.ingest.limits import BatchTooLarge
+from eventscache.ingest.parsed import Parser
+from eventscache.server.context import Context
+from eventscache.server.http.body import MalformedBody
+from eventscache.server.http.responses import HttpError
+from eventscache.server.ingestion.senders import Sender
+from eventscache.server.rejections import keep_malformed, reject_unread
+
+
+async def take_body(context: Context, request: web.BaseRequest, sender: Sender, parser: Parser) -> int:
+    """Take the originals that a parser finds in a body, and return how many there are.
+
+    Raises `HttpError` for a body that is not read, which is counted; and `MalformedBody` for one that cannot be parsed,
+    which is kept. A full queue is counted, and changes no response: the cache must not slow down Jitsu.
+    """
+    cache = context.cache
+    try:
+        parsed = await context.bodies.parse(request, parser, sender.stream)
+    except (HttpError, BatchTooLarge) as fault:
+        raise reject_unread(cache, fault) from None
+    except MalformedBody as fault:
+        max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
+        await keep_malformed(cache, sender.stream, fault.body, str(fault), sender.producer, max_bytes=max_bytes)
+        raise
+    await cache.offer_originals_in_turns(sender.stream, parsed.originals, sender.producer)
+    return len(parsed.originals)
