@@ -11,6 +11,7 @@ from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
 from eventscache.server.rejections import reject_unread
 from eventscache.server.routes import (
+    bulk,
     event_stream,
     events,
     health,
@@ -32,11 +33,12 @@ ROUTES: tuple[Route, ...] = (
     *jitsu2_log.ROUTES,
     *ingestion.ROUTES,
     *segment.ROUTES,
+    *bulk.ROUTES,
     *health.ROUTES,
     *openapi.ROUTES,
 )
 
-ERROR_HEADERS = (ingestion.error_headers, segment.error_headers)
+ERROR_HEADERS = (ingestion.error_headers, segment.error_headers, bulk.error_headers)
 """What return the headers of an error on routes that pages use, such as those of CORS; none for other routes."""
 
 _NONE: Mapping[str, Handler] = {}

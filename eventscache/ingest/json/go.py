@@ -25,7 +25,7 @@ _WHOLE = "\0"  # stands for a string that ends: no such character can be outside
 _DIGITS = "0123456789"
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _WORDS = {word[0]: word for word in ("true", "false", "null")}
-_KINDS = {b'"': "string", b"[": "array", b"t": "bool", b"f": "bool"}
+_KINDS = {b'"': "string", b"[": "array", b"{": "object", b"t": "bool", b"f": "bool"}
 _SHORT_ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 
 _VALUE = "looking for beginning of value"
@@ -85,7 +85,7 @@ def read_object(data: bytes) -> bytes:
 
 
 def kind_of(value: bytes) -> str:
-    """Return what Go calls the kind of a value that is no object and not null."""
+    """Return what Go calls the kind of a value that is not null."""
     return _KINDS.get(value[:1], "number")
 
 

@@ -10,6 +10,7 @@ from eventscache.server.http.responses import FOR_OTHER_SITES, HttpError, ok_res
 from eventscache.server.ingestion.cors import options
 from eventscache.server.ingestion.senders import find_sender, find_token
 from eventscache.server.ingestion.taking import take_body
+from eventscache.server.ingestion.told import told_once
 from eventscache.server.rejections import reject_unread
 
 
@@ -34,6 +35,6 @@ def error_headers(_: Context, request: web.BaseRequest) -> dict[str, str]:
 _PATHS = tuple(f"/api/v1/segment{form}" for form in ("", "/v1/batch", "/compat", "/compat/v1/batch"))
 
 ROUTES: tuple[Route, ...] = (
-    *(("POST", path, post_segment) for path in _PATHS),
+    *(("POST", path, told_once(path, post_segment)) for path in _PATHS),
     *(("OPTIONS", path, options) for path in _PATHS),
 )
