@@ -19,6 +19,7 @@ from eventscache.server.routes import (
     jitsu2_log,
     lookup,
     openapi,
+    pixel,
     segment,
     streams,
 )
@@ -34,11 +35,12 @@ ROUTES: tuple[Route, ...] = (
     *ingestion.ROUTES,
     *segment.ROUTES,
     *bulk.ROUTES,
+    *pixel.ROUTES,
     *health.ROUTES,
     *openapi.ROUTES,
 )
 
-ERROR_HEADERS = (ingestion.error_headers, segment.error_headers, bulk.error_headers)
+ERROR_HEADERS = (ingestion.error_headers, segment.error_headers, bulk.error_headers, pixel.error_headers)
 """What return the headers of an error on routes that pages use, such as those of CORS; none for other routes."""
 
 _NONE: Mapping[str, Handler] = {}
