@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from eventscache.ingest import jitsu, native
+from eventscache.ingest import jitsu, native, segment
 from eventscache.ingest.parsed import Parser
 
 NDJSON: Final = "application/x-ndjson"
@@ -19,5 +19,8 @@ NATIVE: Final[Mapping[str, Parser]] = {
 JITSU: Final[Parser] = jitsu.parse
 """Jitsu's plain bodies, whatever their content type: browsers' beacons send JSON as `text/plain`."""
 
-PARSERS: Final = (*dict.fromkeys(NATIVE.values()), JITSU)
+SEGMENT: Final[Parser] = segment.parse
+"""The bodies of Segment's clients, whatever their content type."""
+
+PARSERS: Final = (*dict.fromkeys(NATIVE.values()), JITSU, SEGMENT)
 """All of them, each once."""

@@ -90,7 +90,7 @@ OPERATIONS = {
 
 
 def secrets(path: str) -> dict[str, str]:
-    if path.startswith("/api/v1/s2s"):
+    if path.startswith(("/api/v1/s2s", "/api/v1/segment", "/api/v1/events/bulk")):
         return {"X-Auth-Token": "server"}
     is_ingestion = path in {ingested for _, ingested, _ in ingestion.ROUTES}
     return {"X-Auth-Token": "client"} if is_ingestion else {"X-Admin-Token": "admin"}

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey
 from eventscache.server.context import Context
+from eventscache.server.http.responses import FOR_ALL_PAGES
 from eventscache.server.ingestion.senders import find_token
 
 _CORS = {
@@ -25,6 +26,11 @@ def cors_of(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str]
     if origin is None:
         return ()
     return cors_headers(origin, context.api_keys.client(find_token(request)))
+
+
+async def options(_: Context, __: web.BaseRequest) -> web.StreamResponse:
+    """Answer 200 without the headers of CORS, as Jitsu does where only servers send."""
+    return web.Response(headers=FOR_ALL_PAGES)
 
 
 @lru_cache(_CACHED_ORIGINS)
