@@ -285,3 +285,25 @@ async def test_exact_paths_are_found_before_templates(sidecar: Sidecar) -> None:
     assert (await sidecar.post("/api/s/s2s/batch?writekey=key", BATCH)).json == TAKEN
     for path in ("/api/s/", "/api/s/a/b", "/v1/nothing", "/x", "/v1/"):
         assert (await sidecar.post(f"{path}?writekey=key", TRACK)).status == 404, path
+
+
+async def test_what_was_sent_is_taken_whatever_jitsu_2_would_make_of_it(sidecar: Sidecar) -> None:
+    key = {"X_Write_Key": "key"}
+    event = b'{"type":"page","messageId":"m","timestamp":"2020-11-30T21:48:12Z"}'
+    for content_type in ("application/xml", "application/x-www-form-urlencoded", ""):
+        answer = await sidecar.post("/api/s/page", event, **key, Content_Type=content_type)
+        assert answer.json == {"ok": True}
+    zipped = await sidecar.post("/api/s/s2s/page", gzip.compress(event), **key, Content_Encoding="gzip")
+    assert zipped.json == {"ok": True}
+    body = b'{"batch":[' + event + b"," + event + b'],"context":{"ip":"1.2.3.4"}}'
+    assert (await sidecar.post("/v1/batch", body, **key)).json == TAKEN
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+    assert answer.body.count(b'{"original":' + event + b',"timestamp":"') == 6
+
+
+async def test_a_path_in_a_whole_url_is_the_same(sidecar: Sidecar) -> None:
+    request = b"POST http://x/api/s/page?writekey=key HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    answer = await sidecar.raw(request + b"Content-Length: 2\r\nOrigin: https://a.example\r\n\r\n{}")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"Access-Control-Allow-Origin: https://a.example\r\n" in answer
+    assert answer.endswith(b'{"ok":true}')
