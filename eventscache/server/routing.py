@@ -16,7 +16,10 @@ from eventscache.server.routes import (
     events,
     health,
     ingestion,
+    jitsu2_ingestion,
     jitsu2_log,
+    jitsu2_pixel,
+    jitsu2_settings,
     lookup,
     openapi,
     pixel,
@@ -36,11 +39,20 @@ ROUTES: tuple[Route, ...] = (
     *segment.ROUTES,
     *bulk.ROUTES,
     *pixel.ROUTES,
+    *jitsu2_ingestion.ROUTES,
+    *jitsu2_pixel.ROUTES,
+    *jitsu2_settings.ROUTES,
     *health.ROUTES,
     *openapi.ROUTES,
 )
 
-ERROR_HEADERS = (ingestion.error_headers, segment.error_headers, bulk.error_headers, pixel.error_headers)
+ERROR_HEADERS = (
+    ingestion.error_headers,
+    segment.error_headers,
+    bulk.error_headers,
+    pixel.error_headers,
+    jitsu2_ingestion.error_headers,
+)
 """What return the headers of an error on routes that pages use, such as those of CORS; none for other routes."""
 
 _NONE: Mapping[str, Handler] = {}
