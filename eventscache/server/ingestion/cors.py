@@ -21,7 +21,9 @@ _JITSU2_CORS = {
     "Access-Control-Max-Age": "86400",
     "Access-Control-Allow-Methods": "GET,POST,HEAD,OPTIONS",
     "Access-Control-Allow-Headers": (
-        "x-enable-debug, x-write-key, authorization, content-type, x-ip-policy, cache-control, x-jitsu-custom"
+        "x-enable-debug, x-write-key, authorization, content-type, x-ip-policy, cache-control, x-jitsu-custom, "
+        # Not in Jitsu 2, where what Segment's library sends again is refused by the browser.
+        "x-retry-count"
     ),
     "Access-Control-Allow-Credentials": "true",
 }
