@@ -7,6 +7,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from eventscache.errors import InvalidEvent
+from eventscache.ingest.line_ends import LineEnds
 
 MAX_PARTS: Final = 1_000
 """How many parts a form may have: as in Go."""
@@ -31,6 +32,7 @@ class FormFile:
         self._header, self._value = b"", b""
         self._found = self._inside = self._in_content = self._ended = False
         self._pieces: list[bytes] = []
+        self._line_ends = LineEnds(boundary)
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -51,6 +53,9 @@ class FormFile:
 
     def feed(self, data: bytes) -> bytes:
         """Take the next piece of the form, and return what it has of the file."""
+        return self._parsed(self._line_ends.feed(data))
+
+    def _parsed(self, data: bytes) -> bytes:
         try:
             self._parser.write(data)
         except FormParserError:
