@@ -167,7 +167,8 @@ def _refusal(kind: _Kind, holder: Holder | None, reason: str) -> HttpError:
 
 def _quiet(error: HttpError) -> HttpError:
     """Return an error with the status that browsers get from Jitsu 2, so that none repeats it."""
-    return HttpError(200, error.code, error.message, fields=_NOT_OK)
+    error.status, error.fields = 200, _NOT_OK
+    return error
 
 
 _BATCH_PATHS = ("/v1/batch", "/v1/b", "/v1/batch/b", "/batch", "/b", "/batch/b")
