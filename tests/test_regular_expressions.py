@@ -40,6 +40,7 @@ WHY = {
     "config.yaml_file:_OF_YAML": OURS,
     "config.yaml_file:_QUOTED": OURS,
     "config.yaml_file:_reason": OURS,
+    "ingest.jitsu2:_WRITE_KEY": TOKENS,
     "ingest.json.go:_GOOD_START_OF_STRING": TOKENS,
     "ingest.json.go:_HALVES": BOUNDED,
     "ingest.json.go:_NOT_UTF8": LAST,

@@ -107,6 +107,17 @@ async def everything(address: str) -> list[str]:
         ("OPTIONS", f"/api/v1/event?token={CLIENT}", {"Origin": "https://a"}, ""),
         ("POST", f"/api/v1/s2s/event?token={SERVER}", {}, "[{},{}]"),
         ("POST", f"/api/v1/s2s/event?token={CLIENT}", {}, "{}"),
+        ("POST", "/api/s/page", {"X-Write-Key": f"site:{CLIENT}"}, f'{{"writeKey":"site:{CLIENT}"}}'),
+        ("POST", "/api/s/page", {"X-Write-Key": f"site:{CLIENT}"}, f'{{"writeKey":"site:{CLIENT}"'),
+        ("POST", "/api/s/s2s/page", {"X-Write-Key": f"site:{SERVER}"}, "[]"),
+        ("POST", "/api/s/s2s/page", {"X-Write-Key": CLIENT}, "{}"),
+        ("POST", f"/v1/batch?writekey=site:{SERVER}x", {}, "{}"),
+        ("POST", "/v1/batch", {}, f'{{"batch":[{{}}],"writeKey":"site:{SERVER}"}}'),
+        ("POST", "/v1/batch", {}, f'{{"batch":[{{}},"writeKey":"site:{SERVER}"}}'),
+        ("POST", "/v1/batch", {"Authorization": f"Bearer {SERVER}"}, "{}"),
+        ("GET", f"/v1/projects/site:{CLIENT}/settings", {}, ""),
+        ("GET", f"/api/px/page?writekey=site:{CLIENT}&writeKey=site:{CLIENT}", {}, ""),
+        ("GET", f"{CACHE}?namespace=token&ids=site", admin, ""),
         ("DELETE", f"{CACHE}?ids=nobody", admin, ""),
         ("DELETE", CACHE, admin, ""),
     ]
@@ -114,7 +125,8 @@ async def everything(address: str) -> list[str]:
         for method, path, headers, body in requests:
             url = URL(address + path, encoded=True)
             async with session.request(method, url, headers=headers, data=body.encode() or None) as answer:
-                answers.append(f"{method} {answer.status} {dict(answer.headers)} {await answer.text()}")
+                text = (await answer.read()).decode(errors="replace")
+                answers.append(f"{method} {answer.status} {dict(answer.headers)} {text}")
     answers += [await exchange(address, request) for request in BROKEN]
     return answers
 

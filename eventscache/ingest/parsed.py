@@ -18,6 +18,8 @@ class Parsed(NamedTuple):
     may be cut out of the body only when they are read. `records` are events with all their fields and their streams.
     `errors` has the index and the reason of the first `MAX_ERRORS` records that are invalid, and `errors_omitted`
     counts the others; `invalid` has what is known of the bytes of the first ones, in their order.
+    `faults` has the index of each original that Jitsu refuses as an event, and why; such an event is kept with this
+    error. `write_key` is the key that the body itself names.
     """
 
     originals: Sequence[bytes] = ()
@@ -25,6 +27,11 @@ class Parsed(NamedTuple):
     errors: Sequence[tuple[int, str]] = ()
     errors_omitted: int = 0
     invalid: Sequence[bytes] = ()
+    faults: Sequence[tuple[int, str]] = ()
+    write_key: str = ""
+
+    def __repr__(self) -> str:
+        return f"Parsed({len(self.originals)} originals, {len(self.records)} records)"
 
 
 Parser = Callable[[bytes, Stream | None, Limits], Parsed]

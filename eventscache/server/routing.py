@@ -10,7 +10,19 @@ from eventscache.server.context import Context, Handler, Route
 from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
 from eventscache.server.rejections import reject_unread
-from eventscache.server.routes import event_stream, events, health, ingestion, jitsu2_log, lookup, openapi, streams
+from eventscache.server.routes import (
+    event_stream,
+    events,
+    health,
+    ingestion,
+    jitsu2_ingestion,
+    jitsu2_log,
+    jitsu2_pixel,
+    jitsu2_settings,
+    lookup,
+    openapi,
+    streams,
+)
 
 _log = structlog.get_logger()
 
@@ -21,11 +33,14 @@ ROUTES: tuple[Route, ...] = (
     *lookup.ROUTES,
     *jitsu2_log.ROUTES,
     *ingestion.ROUTES,
+    *jitsu2_ingestion.ROUTES,
+    *jitsu2_pixel.ROUTES,
+    *jitsu2_settings.ROUTES,
     *health.ROUTES,
     *openapi.ROUTES,
 )
 
-ERROR_HEADERS = (ingestion.error_headers,)
+ERROR_HEADERS = (ingestion.error_headers, jitsu2_ingestion.error_headers)
 """What return the headers of an error on routes that pages use, such as those of CORS; none for other routes."""
 
 _NONE: Mapping[str, Handler] = {}

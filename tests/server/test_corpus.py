@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import msgpack
 import pytest
 
+from eventscache.access.api_keys import ApiKey, KeyList
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.server import app
@@ -52,6 +53,85 @@ async def test_originals_come_back_byte_for_byte(sidecar: Sidecar, case: Case) -
 
     assert answer.body.count(b'{"original":' + event + b',"timestamp":"') == 3
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+
+
+@each(corpus.NO_JSON, corpus.NO_EVENT)
+async def test_malformed_events_for_jitsu2_are_rejected_and_kept(sidecar: Sidecar, case: Case) -> None:
+    from_server = await sidecar.post("/api/s/s2s/page?writekey=key", case.sent)
+    from_page = await sidecar.post("/api/s/page?writekey=key", case.sent)
+    assert (from_server.status, from_page.status) == (400, 200)
+    assert from_server.json == from_page.json
+    assert from_server.json["code"] == "malformed_body"
+    for query in ("", "&status=error"):
+        events = await sidecar.events(f"namespace=token&ids=key{query}")
+        assert [event["error"] for event in events] == [from_page.json["message"]] * 2
+        for event in events:
+            assert event["malformed"] == case.sent[:10_004].decode(errors="backslashreplace").encode()[:10_000].decode()
+            assert "original" not in event
+
+
+@each(corpus.NO_BATCH)
+async def test_a_malformed_batch_is_rejected_and_kept(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.post("/v1/batch?writekey=key", case.sent)
+    assert (answer.status, answer.json["code"], answer.json["ok"]) == (400, "malformed_body", False)
+    assert case.expected in answer.json["message"]
+    (event,) = await sidecar.events("namespace=token&ids=key&status=error")
+    assert event["error"] == answer.json["message"]
+    assert event.get("malformed", "") == case.sent[:10_000].decode()
+    nobody = await sidecar.post("/v1/batch", case.sent)
+    assert nobody.status == 400
+    assert (sidecar.cache.ledger.rejected, sidecar.cache.ledger.balanced) == (1, True)
+
+
+@each(corpus.TOO_MANY)
+async def test_a_batch_of_too_many_is_rejected(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.post("/v1/batch?writekey=key", b'{"batch":' + case.sent + b"}")
+    assert (answer.status, answer.json["code"]) == (413, "too_many_events")
+    assert case.expected in answer.json["message"]
+    assert sidecar.cache.ledger.rejected == 1
+
+
+@each(corpus.EXACT)
+async def test_events_for_jitsu2_come_back_byte_for_byte(sidecar: Sidecar, case: Case) -> None:
+    event = case.sent
+    assert (await sidecar.post("/api/s/page?writekey=key", b" " + event + b"\n")).json == {"ok": True}
+    batch = b'{"eventsName":"x","batch":[{"n": 1.0},' + event + b" ]}"
+    assert (await sidecar.post("/v1/batch?writekey=key", batch)).json == {
+        "ok": True,
+        "receivedEvents": 2,
+        "okEvents": 2,
+    }
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+    assert answer.body.count(b'{"original":' + event + b',"timestamp":"') == 2
+    assert answer.body.count(b'{"original":{"n": 1.0},"timestamp":"') == 1
+
+
+@each(corpus.NOT_UTF8)
+async def test_bytes_that_are_not_utf8_are_replaced_for_jitsu2_too(sidecar: Sidecar, case: Case) -> None:
+    assert (await sidecar.post("/api/s/s2s/page?writekey=key", case.sent)).json == {"ok": True}
+    batch = b'{"eventsName":"x","batch":[' + case.sent + b"]} \xff"
+    assert (await sidecar.post("/v1/batch?writekey=key", batch)).json["okEvents"] == 1
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+    assert answer.body.count(b'{"original":' + case.expected.encode() + b',"timestamp":"') == 2
+
+
+@each(corpus.WRITE_KEYS)
+async def test_a_write_key_of_nobody_brings_nothing(start: Start, log: Log, case: Case) -> None:
+    sidecar = await start(api_keys=KeyList((ApiKey("site", "secret-key", "server-key"),)))
+    for path, body, status in (
+        (b"/api/s/page", b"{}", 200),
+        (b"/api/s/s2s/page", b"{}", 401),
+        (b"/api/s/s2s/batch", b'{"batch":[]}', 401),
+        (b"/v1/batch", b'{"batch":[{}]}', 401),
+        (b"/t", b"{}", 401),
+    ):
+        head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n" % len(body)
+        answer = await sidecar.raw(head + case.sent + b"\r\n" + body)
+        assert answer.startswith(b"HTTP/1.1 %d " % status), (path, answer)
+        assert b'"code":"unknown_token"' in answer
+        assert b"secret" not in answer
+    assert (sidecar.cache.ledger.received, sidecar.cache.ledger.rejected) == (5, 5)
+    assert log.lines == []
 
 
 @each(corpus.EXACT)

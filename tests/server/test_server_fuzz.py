@@ -21,6 +21,7 @@ from eventscache.server.http.body import gunzip
 from eventscache.server.http.parameters import Parameters, pairs_as_in_go
 from eventscache.server.http.responses import HttpError
 from eventscache.server.ingestion.senders import find_token
+from eventscache.server.ingestion.write_keys import find_write_key
 from eventscache.server.routing import ROUTES
 from eventscache.stream import check_id
 from tests.support.fuzz import fuzz
@@ -137,7 +138,10 @@ def test_other_compressions_are_rejected_as_gzip(data: bytes) -> None:
 @fuzz
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["X-Admin-Token", "Authorization", "X-Auth-Token", "api_key"]), HEADERS), max_size=4
+        st.tuples(
+            st.sampled_from(["X-Admin-Token", "Authorization", "X-Auth-Token", "X-Write-Key", "api_key"]), HEADERS
+        ),
+        max_size=4,
     ),
     QUERIES,
 )
@@ -157,6 +161,12 @@ def test_tokens_are_compared_and_never_raise(headers: list[tuple[str, str]], que
         else:
             assert known or any(value == "ingest" for _, value in headers)
     find_token(request)
+    try:
+        key = find_write_key(request)
+    except HttpError as error:
+        check_error(error, 401)
+    else:
+        assert isinstance(key, str)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +182,7 @@ NAMES = [
     "Accept",
     "Authorization",
     "X-Auth-Token",
+    "X-Write-Key",
     "Host",
     "Cookie",
     "Expect",
@@ -191,7 +202,7 @@ def test_odd_headers_never_make_a_route_fail(
     assume(not set(value) & set(b"\r\n\0"))
     method, path, _ = route
     lines = {"Host": b"127.0.0.1", "Content-Length": b"2", "Connection": b"close", name: value}
-    head = f"{method} {path}?token=key HTTP/1.1\r\n".encode()
+    head = f"{method} {path}?token=key&writekey=key HTTP/1.1\r\n".encode()
     request = head + b"".join(b"%b: %b\r\n" % (key.encode(), text) for key, text in lines.items()) + b"\r\n{}"
     with socket.create_connection(("127.0.0.1", URL(address).port or 0), timeout=60) as connection:
         connection.sendall(request)

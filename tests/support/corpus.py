@@ -129,6 +129,42 @@ NO_EVENT = (
     Case(36, "larger than an event may be", b'{"a":"' + b"x" * 51_200 + b'"}'),
 )
 
+# Bodies that Jitsu 2 rejects as a batch, and which are kept as malformed; expected is a part of the message.
+NO_BATCH = (
+    Case(1, "empty batch body", b"", "empty JSON body"),
+    Case(3, "truncated batch", b'{"batch":[{"a":1}', "unexpected EOF"),
+    Case(27, "a batch of an event that is too deep", b'{"batch":[' + nested(201) + b"]}", "nested deeper"),
+    Case(28, "a batch of 100,000 arrays", b'{"batch":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested"),
+    Case(32, "scalar for a batch", b"5", "not a JSON object"),
+    Case(32, "an array for a batch", b'[{"a":1}]', "not a JSON object"),
+    Case(32, "batch is a scalar", b'{"batch":5}', "batch is not an array"),
+    Case(32, "batch is an object", b'{"batch":{"a":1}}', "batch is not an array"),
+    Case(33, "batch of scalars", b'{"batch":[1,"x",true]}', "cannot unmarshal number"),
+    Case(33, "batch with a scalar", b'{"batch":[{"a":1},5]}', "cannot unmarshal number"),
+    Case(33, "batch with null", b'{"batch":[{"a":1},null]}', "null"),
+    Case(33, "batch in a batch", b'{"batch":[[{"a":1}]]}', "cannot unmarshal array"),
+    Case(33, "key is a scalar", b'{"batch":[],"writeKey":5}', "writeKey is not a text"),
+    Case(33, "name is an object", b'{"batch":[],"eventsName":{}}', "eventsName is not a text"),
+    Case(36, "batch of one that is too large", b'{"batch":[{"a":"' + b"x" * 51_200 + b'"}]}', "exceeds limit"),
+)
+
+# Write keys that belong to nobody; each is a header line.
+WRITE_KEYS = (
+    Case(74, "no write key", b""),
+    Case(74, "wrong write key", b"X-Write-Key: wrong\r\n"),
+    Case(74, "empty write key", b"X-Write-Key: \r\n"),
+    Case(74, "id without secret", b"X-Write-Key: site\r\n"),
+    Case(74, "id with an empty secret", b"X-Write-Key: site:\r\n"),
+    Case(74, "id with a wrong secret", b"X-Write-Key: site:wrong\r\n"),
+    Case(74, "secret at the wrong place", b"X-Write-Key: site:wrong:secret-key\r\n"),
+    Case(74, "write key that is no UTF-8", b"X-Write-Key: \xff\xfe\r\n"),
+    Case(74, "8 kB of write key", b"X-Write-Key: " + b"x" * 8000 + b"\r\n"),
+    Case(74, "Basic that is no base64", b"Authorization: Basic ???\r\n"),
+    Case(74, "Basic of no UTF-8", b"Authorization: Basic //79\r\n"),
+    Case(74, "bearer with a write key", b"Authorization: Bearer secret-key\r\n"),
+    Case(74, "Basic before a good one", b"Authorization: Basic Og==\r\nX-Write-Key: \r\n"),
+)
+
 # Kept as malformed without being decoded; expected is a part of the message.
 TOO_MANY_VALUES = (
     Case(28, "a megabyte of brackets", b"[" * MEGABYTE, "500000 values"),

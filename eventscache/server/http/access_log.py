@@ -9,6 +9,7 @@ from eventscache.server.http.parameters import path_of
 _log = structlog.get_logger()
 
 _MAX_PATH_CHARACTERS = 200
+_BEFORE_KEY = "/v1/projects/"  # a path that begins so has a write key next
 
 
 class AccessLog(AbstractAccessLogger):
@@ -32,4 +33,7 @@ class AccessLog(AbstractAccessLogger):
 
 def _path(target: str) -> str:
     """Return the path of a request's target, in ASCII and cut; `*` for a target without one."""
-    return ascii(path_of(target).partition("#")[0])[1:-1][:_MAX_PATH_CHARACTERS] or "*"
+    path = path_of(target).partition("#")[0]
+    if path.startswith(_BEFORE_KEY):
+        path = f"{_BEFORE_KEY}***"
+    return ascii(path)[1:-1][:_MAX_PATH_CHARACTERS] or "*"

@@ -1,4 +1,4 @@
-"""Which pages may read the answers of Jitsu's ingestion."""
+"""Which pages may read the answers of the ingestion of Jitsu classic and Jitsu 2."""
 
 from functools import lru_cache
 
@@ -16,6 +16,14 @@ _CORS = {
     ),
     "Access-Control-Allow-Credentials": "true",
 }
+_JITSU2_CORS = {
+    "Access-Control-Max-Age": "86400",
+    "Access-Control-Allow-Methods": "GET,POST,HEAD,OPTIONS",
+    "Access-Control-Allow-Headers": (
+        "x-enable-debug, x-write-key, authorization, content-type, x-ip-policy, cache-control, x-jitsu-custom"
+    ),
+    "Access-Control-Allow-Credentials": "true",
+}
 _CACHED_ORIGINS = 1024
 
 
@@ -30,6 +38,20 @@ def cors_of(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str]
 @lru_cache(_CACHED_ORIGINS)
 def cors_headers(origin: str, key: ApiKey | None) -> tuple[tuple[str, str], ...]:
     """Return Jitsu's CORS headers; a valid origin is allowed unless the key has others only."""
-    valid = origin.isascii() and origin.isprintable()
-    allowed = (("Access-Control-Allow-Origin", origin),) if valid and (key is None or key.allows(origin)) else ()
+    allowed = (("Access-Control-Allow-Origin", origin),) if _is_valid(origin) and _allows(key, origin) else ()
     return (*_CORS.items(), *allowed, ("Vary", "Origin"))
+
+
+@lru_cache(_CACHED_ORIGINS)
+def jitsu2_cors_headers(origin: str) -> tuple[tuple[str, str], ...]:
+    """Return Jitsu 2's CORS headers, which allow every valid origin whatever the key; `*` is one."""
+    allowed = (("Access-Control-Allow-Origin", origin),) if _is_valid(origin) else ()
+    return (*_JITSU2_CORS.items(), *allowed, ("Vary", "Origin"))
+
+
+def _is_valid(origin: str) -> bool:
+    return origin.isascii() and origin.isprintable()
+
+
+def _allows(key: ApiKey | None, origin: str) -> bool:
+    return key is None or key.allows(origin)

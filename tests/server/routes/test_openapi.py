@@ -126,7 +126,7 @@ async def test_every_example_is_accepted(sidecar: Sidecar, method: str, path: st
             value = parameter["example"]
             text = ",".join(quote(part) for part in value) if isinstance(value, list) else quote(str(value))
             queries.append(f"{parameter['name']}={text}")
-    needed = {"DELETE": "ids=d", "POST": "token=key"}.get(method, "ids=d" if path == CACHE else "")
+    needed = {"DELETE": "ids=d", "POST": "token=key&writekey=key"}.get(method, "ids=d" if path == CACHE else "")
     for query in queries:
         if path == LOOKUP:
             others = {"event_id": "", "field": "value=x", "value": "field=x"}
@@ -233,6 +233,7 @@ async def test_answers_without_a_storage_are_as_described(start: Start) -> None:
 
 
 async def answered(sidecar: Sidecar, method: str, path: str, status: int) -> Answer:
-    answer = await sidecar.ask(method, path)
+    # A body may name the key, and is read first where the head names none.
+    answer = await sidecar.ask(method, path, b"{}" if method == "POST" else None)
     assert answer.status == status, (method, path, answer)
     return answer

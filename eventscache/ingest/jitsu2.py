@@ -1,0 +1,164 @@
+"""Jitsu 2's ingestion bodies: one event, or `{"batch": [...]}`, which Segment's libraries send too.
+
+Events are as they came, byte for byte, with two exceptions: each byte in a text that is not UTF-8 is U+FFFD, and behind
+the id of a `writeKey` stands `***`, as in Jitsu 2's own log.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from eventscache.errors import InvalidEvent
+from eventscache.ingest import jitsu
+from eventscache.ingest.json import go, scan, strict
+from eventscache.ingest.limits import BatchTooLarge, Limits
+from eventscache.ingest.parsed import Parsed
+from eventscache.stream import Stream
+
+ANY_TYPE: Final = "event"
+"""In place of a type of events: each event names its own."""
+
+_TYPES: Final = {
+    "p": "page",
+    "i": "identify",
+    "t": "track",
+    "g": "group",
+    "a": "alias",
+    "s": "screen",
+    "e": ANY_TYPE,
+}
+_KNOWN_TYPES: Final = frozenset(_TYPES.values()) - {ANY_TYPE}
+_MAX_NAME_BYTES = 128
+_SHOWN_CHARACTERS = 128
+_WHITE_SPACE = b" \t\r\n"
+_NULL = msgspec.Raw(b"null")
+_LEVELS_AROUND = 2  # of the body and of its array
+_WRITE_KEY = re.compile(rb'("writeKey"\s{0,100}:\s{0,100}"[^"\\:]*+)(?::(?=[^"])|\\.)(?:[^"\\]|\\.)*+', re.DOTALL)
+_MARK = b'"writeKey"'
+
+
+class _Members(msgspec.Struct):
+    batch: msgspec.Raw = _NULL
+    events_name: msgspec.Raw = msgspec.field(default=_NULL, name="eventsName")
+    write_key: msgspec.Raw = msgspec.field(default=_NULL, name="writeKey")
+    type: msgspec.Raw = _NULL
+    event: msgspec.Raw = _NULL
+    message_id: msgspec.Raw = msgspec.field(default=_NULL, name="messageId")
+
+
+_decode = msgspec.json.Decoder(_Members).decode
+_NAMES = {field.encode_name: field.name for field in msgspec.structs.fields(_Members)}
+
+
+def parse_event(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
+    """Parse a body that is one event. Raises `InvalidEvent` if it is anything else."""
+    text = body.strip(_WHITE_SPACE)
+    if len(text) > limits.max_event_bytes:
+        raise InvalidEvent(f"Event size {len(text)} exceeds limit: {limits.max_event_bytes}")
+    event, rest = _first_object(text, limits, limits.max_depth)
+    if rest:
+        raise InvalidEvent("something follows the JSON object")
+    members = _members(event)
+    return Parsed([without_secret(event)], write_key=_text(members.write_key))
+
+
+def parse_batch(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
+    """Parse a body whose events are in its `batch`; without one there are none. What follows the object is ignored.
+
+    Raises `InvalidEvent` if it is no object, or an element of its `batch` is none; and `BatchTooLarge`.
+    """
+    data, _rest = _first_object(body.lstrip(_WHITE_SPACE), limits, limits.max_depth + _LEVELS_AROUND)
+    members = _members(data)
+    for name, value in (("eventsName", members.events_name), ("writeKey", members.write_key)):
+        if bytes(value) != b"null" and _text_or_none(value) is None:
+            raise InvalidEvent(f"{name} is not a text")
+    events = _events(bytes(members.batch), limits)
+    default_name = _text(members.events_name)
+    faults = [
+        (index, fault) for index, event in enumerate(events) if (fault := fault_of(event, ANY_TYPE, default_name))
+    ]
+    return Parsed(events, faults=faults, write_key=_text(members.write_key))
+
+
+def fault_of(event: bytes, kind: str, default_name: str = "") -> str:
+    """Return why Jitsu 2 refuses an event of a type, in its words; an empty text if it takes the event.
+
+    `default_name` is the name of each event of a batch that has none; all of these are of the type `track`.
+    """
+    members = _members(event)
+    kind = _TYPES.get(kind, kind)
+    if kind == ANY_TYPE:
+        kind = "track" if default_name else _text(members.type)
+        if not kind:
+            return "type property of event is required"
+    if kind not in _KNOWN_TYPES:
+        return f"Unknown event type: {kind[:_SHOWN_CHARACTERS]}"
+    if kind != "track":
+        return ""
+    name = _text(members.event) or default_name
+    if not name:
+        return "'event' property is required for 'track' event"
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        shown = name[:_SHOWN_CHARACTERS]
+        return f"Invalid track event name '{shown}'. Max length is {_MAX_NAME_BYTES} characters."
+    return ""
+
+
+def message_id_of(event: bytes) -> str:
+    """Return the `messageId` of an event, cut as in Jitsu 2; an empty text if it has none."""
+    return _text(_members(event).message_id)[:64]
+
+
+def without_secret(data: bytes) -> bytes:
+    """Return data in which behind the id of a `writeKey`, `ID:SECRET`, stands `***`; it may be no JSON."""
+    return _WRITE_KEY.sub(rb"\1:***", data) if _MARK in data else data
+
+
+def _first_object(text: bytes, limits: Limits, levels: int) -> tuple[bytes, bytes]:
+    """Return the object that a text begins with, and what follows it."""
+    if not text:
+        raise InvalidEvent("empty JSON body")
+    if not text.startswith(b"{"):
+        raise InvalidEvent("the body is not a JSON object")
+    limits.check_values(text)
+    end = scan.object_end(text, levels)
+    if end >= 0:
+        return text[:end], text[end:]
+    data = go.read(text).data
+    strict.check_depth(data, levels)
+    return data, go.repaired(text)[len(data) :]
+
+
+def _events(batch: bytes, limits: Limits) -> Sequence[bytes]:
+    if batch == b"null":
+        return ()
+    if not batch.startswith(b"["):
+        raise InvalidEvent("batch is not an array")
+    try:
+        events = jitsu.parse_events(batch, limits)
+    except BatchTooLarge:
+        raise
+    except InvalidEvent as fault:
+        raise InvalidEvent(str(fault).removeprefix("error parsing HTTP body: ")) from None
+    return [*map(without_secret, events)] if _MARK in batch else events
+
+
+def _members(data: bytes) -> _Members:
+    """Return the members that are asked for of a valid JSON object; of a repeated one the last."""
+    try:
+        return _decode(data)
+    except msgspec.DecodeError:  # msgspec does not read half of a surrogate pair
+        found = {go.text_of(name): value for name, value in strict.members(data)}
+        return _Members(**{_NAMES[name]: msgspec.Raw(value) for name, value in found.items() if name in _NAMES})
+
+
+def _text_or_none(value: msgspec.Raw) -> str | None:
+    token = bytes(value)
+    return go.text_of(token) if token.startswith(b'"') else None
+
+
+def _text(value: msgspec.Raw) -> str:
+    """Return a text; an empty one for another value."""
+    return _text_or_none(value) or ""

@@ -1,0 +1,101 @@
+"""Jitsu 2's write keys: where a request has one, and to whom it belongs.
+
+A key is a plain text, or `ID:SECRET`. Its secret half is for finding the API key only: it never becomes an id.
+"""
+
+import base64
+import binascii
+import enum
+from typing import NamedTuple
+
+from aiohttp import web
+
+from eventscache.access.api_keys import ApiKey, ApiKeys
+from eventscache.delivery.producer import CONFIGURED
+from eventscache.server.context import Context
+from eventscache.server.http.parameters import pairs_as_in_go, raw_query
+from eventscache.server.http.responses import HttpError
+from eventscache.server.ingestion.senders import Sender, find_sender
+from eventscache.stream import Namespace, Stream
+
+_BASIC = "basic "
+_NONE_SENT = (
+    "The write key is not found: the request has none; send it as the user name of Basic authentication, "
+    "in X-Write-Key, or as ?writekey="
+)
+_UNREADABLE = "The write key is not found: Authorization must be Basic, with the key and a colon in base64"
+_WRONG_TYPE = "The write key is a {}, and this route needs a {}"
+
+
+class Secrets(enum.Flag):
+    """Which secrets of API keys a route takes as plain keys."""
+
+    CLIENT = enum.auto()
+    SERVER = enum.auto()
+    EITHER = CLIENT | SERVER
+
+
+class Holder(NamedTuple):
+    """Who sends with a write key, and whether that is a server: then errors have their own status."""
+
+    sender: Sender
+    is_server: bool
+
+
+def find_write_key(request: web.BaseRequest) -> str:
+    """Return the write key from where Jitsu 2 looks for it, in its order; an empty text if there is none.
+
+    Raises `HttpError` for an `Authorization` that cannot be read: no other place counts then.
+    """
+    headers = request.headers
+    if authorization := headers.get("Authorization"):
+        return _decoded(authorization)
+    return headers.get("X-Write-Key") or _in_query(raw_query(request))
+
+
+def _decoded(authorization: str) -> str:
+    encoded = authorization[len(_BASIC) :] if authorization[: len(_BASIC)].lower() == _BASIC else authorization
+    try:
+        return base64.b64decode(encoded, validate=True).decode(errors="surrogateescape").removesuffix(":")
+    except (binascii.Error, ValueError):
+        raise HttpError(401, "unknown_token", _UNREADABLE) from None
+
+
+def _in_query(raw: str) -> str:
+    if "writekey" not in raw and "%" not in raw:
+        return ""
+    return next((value for name, value in pairs_as_in_go(raw) if name == "writekey"), "")
+
+
+def find_holder(context: Context, write_key: str, taken: Secrets) -> Holder:
+    """Return who sends with a write key; raise `HttpError` for a key that may not send here, always a 401.
+
+    With `api_keys`, a plain key must be a secret that the route takes. `ID:SECRET` counts on every route, whether it is
+    listed as a whole or only `SECRET` is. Without `api_keys` the part before the colon is the id of the stream.
+    """
+    if not write_key.partition(":")[0]:
+        raise HttpError(401, "unknown_token", _NONE_SENT)
+    if not context.api_keys.configured:
+        sender = find_sender(context, write_key.partition(":")[0], from_server=False)
+        return Holder(sender, Secrets.CLIENT not in taken)
+    found = _configured(context.api_keys, write_key)
+    if not found:
+        raise HttpError(401, "unknown_token", "The write key is not found")
+    usable = found if ":" in write_key else {secret: key for secret, key in found.items() if secret in taken}
+    if not usable:
+        names = ("client secret", "server secret")
+        raise HttpError(401, "wrong_token_type", _WRONG_TYPE.format(*names[:: 1 if Secrets.CLIENT in found else -1]))
+    # One text may be both: then the route decides.
+    preferred = Secrets.CLIENT if Secrets.CLIENT in taken else Secrets.SERVER
+    secret = preferred if preferred in usable else next(iter(usable))
+    key = usable[secret]
+    return Holder(Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED), secret is Secrets.SERVER)
+
+
+def _configured(keys: ApiKeys, write_key: str) -> dict[Secrets, ApiKey]:
+    """Return the API keys of which a write key, or else its secret half, is a secret."""
+    for text in (write_key, *write_key.split(":")[1:2]):
+        both = {Secrets.CLIENT: keys.client(text), Secrets.SERVER: keys.server(text)}
+        if found := {secret: key for secret, key in both.items() if key is not None}:
+            return found
+    return {}
