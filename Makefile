@@ -20,12 +20,12 @@ demo: .venv/installed ## start a server on http://127.0.0.1:8095 with made-up tr
 # A process for each core, up to a few: each has servers of its own.
 SHARED_OUT := -n logical --maxprocesses=4
 
-test: .venv/installed-dev ## run all tests, against a real Redis too
+test: .venv/installed-dev .venv/installed-clients ## run all tests, against a real Redis too
 	$(BIN)/python -m pytest $(SHARED_OUT) $(ARGS)
 	cd $(EXAMPLE) && ../../$(BIN)/python -m pytest
 
 test-fast: .venv/installed-dev ## run the tests that need no browser, no cluster and no simulation, in under a minute
-	$(BIN)/python -m pytest $(SHARED_OUT) -m 'not (servers or browser or simulation or slow)' $(ARGS)
+	$(BIN)/python -m pytest $(SHARED_OUT) -m 'not (servers or browser or clients or simulation or slow)' $(ARGS)
 
 fuzz: SECONDS := 600
 fuzz: .venv/installed-dev ## run all fuzzers, with new examples every time, for SECONDS=600 altogether
@@ -79,7 +79,7 @@ audit: .venv/installed-supply ## look the locked dependencies up among the known
 	PIP_AUDIT=$(BIN)/pip-audit .ci/audit $(ARGS)
 
 clean: ## remove what the other targets made
-	rm -rf .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .ruff_cache
+	rm -rf tests/clients/node_modules .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .ruff_cache
 
 .venv/created:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -94,6 +94,10 @@ clean: ## remove what the other targets made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable $(EXAMPLE)
 	@touch $@
+
+# Tests say so themselves where there is no npm.
+.venv/installed-clients: .venv/created tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc
+	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/clients && touch $@; fi
 
 .venv/installed-supply: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[supply]'

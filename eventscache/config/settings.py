@@ -109,6 +109,7 @@ class Settings:
     record_bytes: int = _setting("eventscache.record_bytes", parse=whole_number(0), default=32 * 1024 * 1024)
     record_minutes: int = _setting("eventscache.record_minutes", parse=whole_number(1, 10_080), default=10)
     max_body_bytes: int = _setting("eventscache.max_body_bytes", parse=whole_number(1), default=8 * 1024 * 1024)
+    max_bulk_bytes: int = _setting("eventscache.max_bulk_bytes", parse=whole_number(1), default=24 * 1024 * 1024)
     max_batch: int = _setting("eventscache.max_batch", parse=whole_number(1), default=10_000)
     max_depth: int = _setting("eventscache.max_depth", parse=whole_number(1, 500), default=200)
     max_ids: int = _setting("eventscache.max_ids", parse=whole_number(1), default=1_000)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from eventscache.ingest import jitsu, jitsu2, native
+from eventscache.ingest import jitsu, jitsu2, native, segment
 from eventscache.ingest.parsed import Parser
 
 NDJSON: Final = "application/x-ndjson"
@@ -19,9 +19,12 @@ NATIVE: Final[Mapping[str, Parser]] = {
 JITSU: Final[Parser] = jitsu.parse
 """Jitsu's plain bodies, whatever their content type: browsers' beacons send JSON as `text/plain`."""
 
+SEGMENT: Final[Parser] = segment.parse
+"""The bodies of Segment's clients, whatever their content type."""
+
 JITSU2_EVENT: Final[Parser] = jitsu2.parse_event
 JITSU2_BATCH: Final[Parser] = jitsu2.parse_batch
 """Jitsu 2's bodies, and those of Segment's libraries: one event, and `{"batch": [...]}`."""
 
-PARSERS: Final = (*dict.fromkeys(NATIVE.values()), JITSU, JITSU2_EVENT, JITSU2_BATCH)
+PARSERS: Final = (*dict.fromkeys(NATIVE.values()), JITSU, JITSU2_EVENT, JITSU2_BATCH, SEGMENT)
 """All of them, each once."""

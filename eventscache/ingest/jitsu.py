@@ -10,8 +10,6 @@ from eventscache.ingest.parsed import Parsed
 from eventscache.ingest.template import Template
 from eventscache.stream import Stream
 
-_KINDS = {b'"': "string", b"[": "array", b"t": "bool", b"f": "bool"}
-
 
 def parse(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     """Parse a body; all its events are originals of the default stream. Raises as `parse_events`."""
@@ -94,8 +92,7 @@ def _no_object(index: int, element: bytes) -> str:
     """Return what Go says of an event that is no object. Jitsu takes null, and fails later."""
     if element == b"null":
         return f"event {index} is null, and not an object"
-    kind = _KINDS.get(element[:1], "number")
-    return f"json: cannot unmarshal {kind} into Go value of type events.Event"
+    return f"json: cannot unmarshal {go.kind_of(element)} into Go value of type events.Event"
 
 
 def _elements(data: bytes) -> list[bytes]:

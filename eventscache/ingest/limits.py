@@ -20,6 +20,7 @@ class Limits(NamedTuple):
     max_depth: int = 200
     max_body_bytes: int = 8 * 1024 * 1024
     max_id_bytes: int = 512
+    max_bulk_bytes: int = 24 * 1024 * 1024
 
     def check_count(self, count: int, what: str) -> None:
         """Raise `BatchTooLarge` if a body has more than `max_batch` of `what`."""

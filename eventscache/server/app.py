@@ -28,6 +28,7 @@ from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
 from eventscache.server.http.connections import ConnectionLimits, Connections
 from eventscache.server.http.log_throttle import LogThrottle
+from eventscache.server.notices import Notices
 from eventscache.server.routes.static_files import page_routes
 from eventscache.server.routing import ROUTES, Router
 from eventscache.server.startup_checks import max_connections, require_aiohttp_internals, require_c_parser
@@ -69,6 +70,7 @@ class Sidecar:
             Metrics(self.metrics_of_all_workers),
             Bodies(limits, settings.body_timeout_ms / 1000),
             self.sources,
+            Notices(),
         )
         self._loop = asyncio.get_running_loop()
         self._connections = Connections(
@@ -165,6 +167,7 @@ def _limits(settings: Settings) -> Limits:
         max_depth=settings.max_depth,
         max_body_bytes=settings.max_body_bytes,
         max_id_bytes=settings.max_id_bytes,
+        max_bulk_bytes=settings.max_bulk_bytes,
     )
 
 

@@ -15,6 +15,7 @@ from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.prometheus import Metrics
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
+from eventscache.server.notices import Notices
 from eventscache.sources.all_sources import AllSources
 
 
@@ -32,6 +33,7 @@ class Context(NamedTuple):
     metrics: Metrics
     bodies: Bodies
     sources: AllSources
+    notices: Notices
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]

@@ -1,9 +1,12 @@
 """What is rejected with a 4xx: counted, and noted so that its sender can be told."""
 
+from collections.abc import Sequence
+
 from eventscache.cache import EventsCache
 from eventscache.delivery.producer import Producer
 from eventscache.event import Event
 from eventscache.ingest import malformed
+from eventscache.ingest.bulk import BrokenLine
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed
 from eventscache.server.http.responses import HttpError
@@ -41,3 +44,14 @@ async def keep_malformed(
         return
     event = Event.of(stream, malformed=malformed.cut(body, max_bytes), error=reason)
     await cache.offer_in_turns([(stream, event)], producer)
+
+
+async def keep_broken_lines(
+    cache: EventsCache, stream: Stream, lines: Sequence[BrokenLine], producer: Producer, *, omitted: int
+) -> None:
+    """Offer lines of a file as `malformed` events, and count those that are `omitted` as rejected."""
+    events = [(stream, Event.of(stream, malformed=line.text, error=line.reason)) for line in lines]
+    await cache.offer_in_turns(events, producer)
+    cache.ledger.reject(omitted)
+    if omitted and cache.record is not None and cache.record.lost.is_open:
+        cache.record.lost.miss(omitted, cache.record.now_us())

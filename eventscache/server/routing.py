@@ -11,6 +11,7 @@ from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
 from eventscache.server.rejections import reject_unread
 from eventscache.server.routes import (
+    bulk,
     event_stream,
     events,
     health,
@@ -21,6 +22,8 @@ from eventscache.server.routes import (
     jitsu2_settings,
     lookup,
     openapi,
+    pixel,
+    segment,
     streams,
 )
 
@@ -33,6 +36,9 @@ ROUTES: tuple[Route, ...] = (
     *lookup.ROUTES,
     *jitsu2_log.ROUTES,
     *ingestion.ROUTES,
+    *segment.ROUTES,
+    *bulk.ROUTES,
+    *pixel.ROUTES,
     *jitsu2_ingestion.ROUTES,
     *jitsu2_pixel.ROUTES,
     *jitsu2_settings.ROUTES,
@@ -40,7 +46,13 @@ ROUTES: tuple[Route, ...] = (
     *openapi.ROUTES,
 )
 
-ERROR_HEADERS = (ingestion.error_headers, jitsu2_ingestion.error_headers)
+ERROR_HEADERS = (
+    ingestion.error_headers,
+    segment.error_headers,
+    bulk.error_headers,
+    pixel.error_headers,
+    jitsu2_ingestion.error_headers,
+)
 """What return the headers of an error on routes that pages use, such as those of CORS; none for other routes."""
 
 _NONE: Mapping[str, Handler] = {}
@@ -51,8 +63,8 @@ _METHODS_WITH_EVENTS = {"POST", "PUT", "PATCH"}
 class Router:
     """Answers each request by the handler of its path and method.
 
-    A path matches as a whole. A part of it in braces stands for any text; such paths are looked at last. On an aiohttp
-    `Application`, routing and one middleware would cost each event a third of what aiohttp costs altogether.
+    A path matches as a whole. A part of it from a brace on stands for any text; such paths are looked at last. On an
+    aiohttp `Application`, routing and one middleware would cost each event a third of what aiohttp costs altogether.
     """
 
     def __init__(self, context: Context, routes: Iterable[Route]) -> None:
@@ -60,7 +72,11 @@ class Router:
         self._handlers: dict[str, dict[str, Handler]] = {}
         for method, path, handler in routes:
             self._handlers.setdefault(path, {})[method] = handler
-        self._templates = [(path.split("/"), methods) for path, methods in self._handlers.items() if "{" in path]
+        self._templates = [
+            ([part.partition("{") for part in path.split("/")], methods)
+            for path, methods in self._handlers.items()
+            if "{" in path
+        ]
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the handler's response, or an error response for what it raises."""
@@ -105,14 +121,18 @@ class Router:
         raise error
 
     def _by_template(self, path: str) -> Mapping[str, Handler]:
-        """Return the handlers of the path that has any text where the template has braces."""
+        """Return the handlers of the path that has some text where the template has braces."""
         parts = path.split("/")
         for template, methods in self._templates:
-            if len(parts) == len(template) and all(
-                part == expected or (part and "{" in expected) for part, expected in zip(parts, template, strict=True)
-            ):
+            if len(parts) == len(template) and all(map(_matches, parts, template)):
                 return methods
         return _NONE
+
+
+def _matches(part: str, template: tuple[str, str, str]) -> bool:
+    """Whether a part of a path is that of a template, which is the text before its brace, the brace, and the rest."""
+    start, brace, _ = template
+    return part.startswith(start) and part != start if brace else part == start
 
 
 def _reason(fault: StorageError) -> str:

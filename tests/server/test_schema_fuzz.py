@@ -93,7 +93,7 @@ OPERATIONS = {
 
 
 def secrets(path: str) -> dict[str, str]:
-    if path.startswith("/api/v1/s2s"):
+    if path.startswith(("/api/v1/s2s", "/api/v1/segment", "/api/v1/events/bulk")):
         return {"X-Auth-Token": "server"}
     if path in JITSU2_PATHS:
         return {"X-Write-Key": "server" if "/s2s/" in path else "client"}

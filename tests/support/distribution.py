@@ -12,7 +12,7 @@ GROUPS = {
     "tests/storage/test_idempotence.py": "servers",
 }
 # Marks by folder.
-FOLDERS = {"tests/simulation/": "simulation", "tests/deployment/": "servers"}
+FOLDERS = {"tests/clients/": "clients", "tests/deployment/": "servers", "tests/simulation/": "simulation"}
 # Marks by fixture.
 SHARED = {"browser": "browser", "_redis_clusters": "servers", "_sentinel_trio": "servers"}
 MARKS = {
@@ -23,7 +23,7 @@ MARKS = {
     "built": "slow",  # builds the wheel
 }
 # Groups that take long begin first, so that no process is alone with one in the end.
-ORDER = ("browser", "servers", "simulation", "slow")
+ORDER = ("browser", "servers", "clients", "simulation", "slow")
 
 
 def group_of(nodeid: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -90,15 +89,6 @@ class Server:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self._client.get(self.address + path, headers=named, allow_redirects=False) as answer:
             return answer.status, answer.headers, await answer.read()
-
-
-def browser_arguments() -> list[str]:
-    """A container's root has no sandbox to put the browser in; the pages are our own.
-
-    Each server is an origin of its own, for which the browser would start another process.
-    """
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return [*sandbox, "--disable-site-isolation-trials", "--renderer-process-limit=1"]
 
 
 class View:

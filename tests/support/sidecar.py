@@ -3,7 +3,7 @@ import functools
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -134,9 +134,9 @@ def _storage_class(scheme: str) -> type[Storage]:
     return storage_class(f"{scheme}:")
 
 
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    """Start sidecars; they listen on loopback, whatever the settings are."""
+@asynccontextmanager
+async def sidecars() -> AsyncIterator[Start]:
+    """Start sidecars, until the end; they listen on loopback, whatever the settings are."""
     async with AsyncExitStack() as stack:
 
         async def start_sidecar(
@@ -152,6 +152,13 @@ async def start() -> AsyncIterator[Start]:
             session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
             return Sidecar(sidecar, address, session)
 
+        yield start_sidecar
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Start sidecars, as `sidecars` does."""
+    async with sidecars() as start_sidecar:
         yield start_sidecar
 
 

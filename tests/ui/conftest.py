@@ -1,6 +1,5 @@
 """A real browser on a real sidecar. All of it shares one event loop, as a browser outlives a test."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -8,21 +7,16 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
-from tests.support.live_view import Look, Server, StartServer, View, Windows, browser_arguments
-from tests.support.missing import missing
+from tests.support.chromium import chromium
+from tests.support.live_view import Look, Server, StartServer, View, Windows
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        missing("no chromium: install Debian's")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=browser_arguments())
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.support.live_view import Server, browser_arguments
+from tests.support.chromium import browser_arguments
+from tests.support.live_view import Server
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / "docs" / "images"

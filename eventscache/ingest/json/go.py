@@ -20,10 +20,12 @@ _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?P<end>"?)', re.DOTALL)
 _STRING_OR_NO_NUMBER = re.compile(_STRING.pattern + "|(?P<no_number>-?Infinity|NaN)", re.DOTALL)
 _GOOD_START_OF_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+')
 _WHITE_SPACE = " \t\r\n"
+_BLANKS = _WHITE_SPACE.encode()
 _WHOLE = "\0"  # stands for a string that ends: no such character can be outside of one
 _DIGITS = "0123456789"
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _WORDS = {word[0]: word for word in ("true", "false", "null")}
+_KINDS = {b'"': "string", b"[": "array", b"{": "object", b"t": "bool", b"f": "bool"}
 _SHORT_ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 
 _VALUE = "looking for beginning of value"
@@ -57,6 +59,34 @@ def read(body: bytes) -> Read:
         places = (match.start() for match in _STRING_OR_NO_NUMBER.finditer(text) if match["no_number"])
         raise InvalidEvent(_fault(text, next(places))) from None
     return Read(value, repaired(body[:end]))
+
+
+def read_object(data: bytes) -> bytes:
+    """Return the bytes of the object that data begins with, as `read` does; white space may be in front.
+
+    Raises `InvalidEvent` with the words of Go, when it reads a value into a map; null is none to us.
+    """
+    text = data.lstrip(_BLANKS)
+    if not text:
+        raise InvalidEvent("EOF")
+    if text[:1] == b"{":
+        return read(text).data
+    if text[:1] == b"[":
+        read(text)
+    else:
+        try:
+            strict.first_value(text.decode("latin-1"))
+        except ValueError:
+            read(b"[" + text)  # it awaits a value there too, and says the same
+            raise InvalidEvent("unexpected EOF") from None
+    if text.startswith(b"null"):
+        raise InvalidEvent("it is null, and not an object")
+    raise InvalidEvent(f"json: cannot unmarshal {kind_of(text)} into Go value of type map[string]interface {{}}")
+
+
+def kind_of(value: bytes) -> str:
+    """Return what Go calls the kind of a value that is not null."""
+    return _KINDS.get(value[:1], "number")
 
 
 def repaired(data: bytes) -> bytes:

@@ -5,8 +5,9 @@ and `go` decide, and name what is wrong. Where the module in C was not built (`C
 nothing is validated here, and `strict` does all the work, several times as slowly.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from typing import Any, Self, overload
 
 __all__ = ["COMPILED", "Elements", "object_end", "object_members", "object_spans", "validated_elements"]
 
@@ -45,6 +46,17 @@ class Elements(Sequence[bytes]):
     def __init__(self, body: bytes, spans: bytes) -> None:
         self._body = body
         self._spans = memoryview(spans).cast("q")
+
+    @classmethod
+    def of(cls, objects: Sequence[bytes]) -> Self:
+        """Return objects in as little memory: their bytes behind one another."""
+        spans = array("q")
+        end = 0
+        for data in objects:
+            spans.append(end)
+            end += len(data)
+            spans.append(end)
+        return cls(b"".join(objects), spans.tobytes())
 
     def __len__(self) -> int:
         return len(self._spans) // 2

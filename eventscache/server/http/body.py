@@ -2,8 +2,9 @@
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -21,6 +22,7 @@ _MAX_GZIP_MEMBERS = 16
 _GZIP = 31  # zlib's code for a gzip header and the largest window
 _MAX_UNTHREADED_BYTES = 131_072  # parsed without a thread: in 0.1 ms, or in 25 ms if they are 10,000 events
 _THREADS = 2
+_BULK_FILES_IN_MEMORY = 4  # so many of the largest size may arrive and be taken at a time
 _LARGEST_BODIES_IN_MEMORY = 16  # so many of the largest size may arrive and be parsed at a time
 
 
@@ -40,6 +42,7 @@ class Bodies:
         self._max_bytes = limits.max_body_bytes
         self._timeout_seconds = timeout_seconds
         self.memory = BodyMemory(_LARGEST_BODIES_IN_MEMORY * limits.max_body_bytes, _MAX_UNTHREADED_BYTES)
+        self.bulk_memory = BodyMemory(_BULK_FILES_IN_MEMORY * limits.max_bulk_bytes, _MAX_UNTHREADED_BYTES)
         self._threads = ThreadPoolExecutor(_THREADS, "body")
 
     def close(self) -> None:
@@ -81,34 +84,65 @@ class Bodies:
                         break
         except TimeoutError:
             if not incoming.evicted:
-                raise HttpError(
-                    408, "body_timeout", "the body did not come within eventscache.body_timeout_ms", closes=True
-                ) from None
+                raise _too_slow() from None
         except web.RequestPayloadError:
-            raise HttpError(
-                400, "invalid_http", "the body breaks off, or its chunks are not valid HTTP/1.1", closes=True
-            ) from None
+            raise _broken_off() from None
         if incoming.evicted:
-            raise HttpError(
-                429,
-                "too_many_large_bodies",
-                "too many large bodies come at once: send smaller ones, or try again",
-                {"Retry-After": "1"},
-                closes=True,
-            )
+            raise _evicted()
         return self.memory.complete(incoming)
+
+    @asynccontextmanager
+    async def taken_in_pieces(self, request: web.BaseRequest, take: Callable[[bytes], int]) -> AsyncIterator[None]:
+        """Give a bulk body piece by piece to `take`, in a thread, and enter when it has arrived whole.
+
+        `take` returns how many bytes of memory it keeps of a piece; they count until the context ends. The body may
+        take as much longer than another one as it may be larger. Raises `HttpError` as `parse` does.
+        """
+        max_bytes = self._limits.max_bulk_bytes
+        if (request.content_length or 0) > max_bytes:
+            raise _too_large(max_bytes, "eventscache.max_bulk_bytes")
+        if "Expect" in request.headers:
+            await _continue(request, max_bytes)
+        times = max(1.0, max_bytes / self._max_bytes)
+        incoming = IncomingBody(asyncio.timeout(self._timeout_seconds * times))
+        try:
+            await self._give(request.content, take, incoming, max_bytes)
+            yield
+        finally:
+            self.bulk_memory.release(incoming)
+
+    async def _give(
+        self, content: StreamReader, take: Callable[[bytes], int], incoming: IncomingBody, max_bytes: int
+    ) -> None:
+        size = 0
+        try:
+            async with incoming.timeout:
+                while not incoming.evicted and (piece := await content.readany()):
+                    size += len(piece)
+                    if size > max_bytes:
+                        raise _too_large(max_bytes, "eventscache.max_bulk_bytes")
+                    self.bulk_memory.hold(incoming, await self.in_thread(take, piece))
+        except TimeoutError:
+            if not incoming.evicted:
+                raise _too_slow() from None
+        except web.RequestPayloadError:
+            raise _broken_off() from None
+        if incoming.evicted:
+            raise _evicted()
+        self.bulk_memory.complete(incoming)
 
     async def _parse_any(self, body: bytes, encoding: str, parser: Parser, default: Stream | None) -> Parsed:
         """Parse a body, in a thread if it is zipped or large."""
         if encoding == "gzip":
             # In a thread whatever its size, as a few bytes can unzip to many; and parsed in the same thread, so that
             # no more bodies are unzipped in memory than there are threads.
-            return await self._in_thread(_unzip_and_parse, body, parser, default, self._limits)
+            return await self.in_thread(_unzip_and_parse, body, parser, default, self._limits)
         if len(body) <= _MAX_UNTHREADED_BYTES:
             return _parse(body, parser, default, self._limits)
-        return await self._in_thread(_parse, body, parser, default, self._limits)
+        return await self.in_thread(_parse, body, parser, default, self._limits)
 
-    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+    async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        """Return what a function returns, called in one of the threads for bodies."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
 
@@ -163,6 +197,19 @@ def gunzip(data: bytes, max_bytes: int) -> bytes:
     raise HttpError(400, "invalid_gzip", f"the gzip body has more than {_MAX_GZIP_MEMBERS} members")
 
 
-def _too_large(max_bytes: int) -> HttpError:
-    message = f"the body is too large; at most {max_bytes} bytes are allowed (eventscache.max_body_bytes)"
+def _too_large(max_bytes: int, setting: str = "eventscache.max_body_bytes") -> HttpError:
+    message = f"the body is too large; at most {max_bytes} bytes are allowed ({setting})"
     return HttpError(413, "body_too_large", message, closes=True)
+
+
+def _too_slow() -> HttpError:
+    return HttpError(408, "body_timeout", "the body did not come within eventscache.body_timeout_ms", closes=True)
+
+
+def _broken_off() -> HttpError:
+    return HttpError(400, "invalid_http", "the body breaks off, or its chunks are not valid HTTP/1.1", closes=True)
+
+
+def _evicted() -> HttpError:
+    message = "too many large bodies come at once: send smaller ones, or try again"
+    return HttpError(429, "too_many_large_bodies", message, {"Retry-After": "1"}, closes=True)

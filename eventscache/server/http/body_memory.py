@@ -35,8 +35,12 @@ class BodyMemory:
     def add(self, body: IncomingBody, piece: bytes) -> None:
         """Keep a piece of a body. That may evict another body, or this one."""
         body.pieces.append(piece)
-        body.size += len(piece)
-        self.held_bytes += len(piece)
+        self.hold(body, len(piece))
+
+    def hold(self, body: IncomingBody, size_bytes: int) -> None:
+        """Count what the caller keeps of a body. That may evict another body, or this one."""
+        body.size += size_bytes
+        self.held_bytes += size_bytes
         if body.size > self._small_bytes:
             self._large[body] = None
             self._large.move_to_end(body)
@@ -44,7 +48,7 @@ class BodyMemory:
             self._evict(next(iter(self._large)))
 
     def complete(self, body: IncomingBody) -> bytes:
-        """Return a body that has arrived whole; from now on it is not evicted."""
+        """Return a body that has arrived whole, of the pieces that were added; from now on it is not evicted."""
         self._large.pop(body, None)
         return b"".join(body.pieces)
 

@@ -21,7 +21,8 @@ COMMON_HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-FOR_ALL_PAGES = {**COMMON_HEADERS, "Cross-Origin-Resource-Policy": "cross-origin"}
+FOR_OTHER_SITES = {"Cross-Origin-Resource-Policy": "cross-origin"}
+FOR_ALL_PAGES = {**COMMON_HEADERS, **FOR_OTHER_SITES}
 """Of the routes to which pages of other sites send: with another policy a browser tells them that sending failed."""
 _OK = b'{"status":"ok"}'
 _PREBUILT_RESPONSES = 1024  # at most; there is one for each origin

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey
 from eventscache.server.context import Context
+from eventscache.server.http.responses import FOR_ALL_PAGES
 from eventscache.server.ingestion.senders import find_token
 
 _CORS = {
@@ -20,7 +21,9 @@ _JITSU2_CORS = {
     "Access-Control-Max-Age": "86400",
     "Access-Control-Allow-Methods": "GET,POST,HEAD,OPTIONS",
     "Access-Control-Allow-Headers": (
-        "x-enable-debug, x-write-key, authorization, content-type, x-ip-policy, cache-control, x-jitsu-custom"
+        "x-enable-debug, x-write-key, authorization, content-type, x-ip-policy, cache-control, x-jitsu-custom, "
+        # Not in Jitsu 2, where what Segment's library sends again is refused by the browser.
+        "x-retry-count"
     ),
     "Access-Control-Allow-Credentials": "true",
 }
@@ -33,6 +36,11 @@ def cors_of(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str]
     if origin is None:
         return ()
     return cors_headers(origin, context.api_keys.client(find_token(request)))
+
+
+async def options(_: Context, __: web.BaseRequest) -> web.StreamResponse:
+    """Answer 200 without the headers of CORS, as Jitsu does where only servers send."""
+    return web.Response(headers=FOR_ALL_PAGES)
 
 
 @lru_cache(_CACHED_ORIGINS)

@@ -22,6 +22,8 @@ _NONE_SENT = (
     "The token is not found: the request has none that can be read; send it as ?token=, in X-Auth-Token or api_key, "
     "as ?p_...=, or as the user name of Basic authentication"
 )
+_NEEDS_CLIENT = "The token isn't a client secret token. Please use a js integration token"
+_NEEDS_SERVER = "The token isn't a server secret token. Please use an s2s integration token"
 _CACHED_QUERIES = 4096
 _MAX_CACHED_QUERY_LENGTH = 256
 
@@ -74,10 +76,12 @@ def _basic_user(authorization: str) -> str:
         return ""
 
 
-def find_sender(context: Context, token: str, *, from_server: bool) -> Sender:
+def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: str | None = None) -> Sender:
     """Return who sends with a token; raise `HttpError` for a token that may not send here.
 
-    That is always a 401, however often it happens: behind a proxy all clients share one address.
+    That is always a 401, however often it happens: behind a proxy all clients share one address. `wrong_type` is the
+    message about a secret of the other type, where the route has one of its own; if it is empty, such a secret is as
+    unknown as any other.
     """
     keys = context.api_keys
     if keys.configured:
@@ -86,12 +90,11 @@ def find_sender(context: Context, token: str, *, from_server: bool) -> Sender:
             key, other = other, key
         if key:
             return Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED)
-        if not other:
+        if wrong_type is None:
+            wrong_type = _NEEDS_SERVER if from_server else _NEEDS_CLIENT
+        if not other or not wrong_type:
             raise HttpError(401, "unknown_token", "The token is not found" if token else _NONE_SENT)
-        message = "The token isn't a client secret token. Please use a js integration token"
-        if from_server:
-            message = "The token isn't a server secret token. Please use an s2s integration token"
-        raise HttpError(401, "wrong_token_type", message)
+        raise HttpError(401, "wrong_token_type", wrong_type)
     if not context.access.on_loopback and not context.settings.open_ingestion:
         message = "no api_keys are configured, and eventscache.open_ingestion is off"
         raise HttpError(401, "ingestion_closed", message)

@@ -6,8 +6,8 @@ from eventscache.ingest import formats
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import path_of
-from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError, ok_response
-from eventscache.server.ingestion.cors import cors_headers, cors_of
+from eventscache.server.http.responses import FOR_ALL_PAGES, FOR_OTHER_SITES, HttpError, ok_response
+from eventscache.server.ingestion.cors import cors_headers, cors_of, options
 from eventscache.server.ingestion.senders import Sender, find_sender, find_token
 from eventscache.server.ingestion.taking import take_body
 from eventscache.server.rejections import reject_unread
@@ -31,18 +31,12 @@ async def preflight(context: Context, request: web.BaseRequest) -> web.StreamRes
     return web.Response(headers={**FOR_ALL_PAGES, **dict(cors_of(context, request))})
 
 
-async def options(_: Context, __: web.BaseRequest) -> web.StreamResponse:
-    """Answer 200 without the headers of CORS, as Jitsu does where only servers send."""
-    return web.Response(headers=FOR_ALL_PAGES)
-
-
 def error_headers(context: Context, request: web.BaseRequest) -> dict[str, str]:
     """Return the headers that every error of these routes has, so that a page can read it; none for other routes."""
     path = path_of(request.raw_path)
-    if path not in _PATHS:
-        return {}
-    cors = cors_of(context, request) if path in _PAGE_PATHS else ()
-    return {"Cross-Origin-Resource-Policy": FOR_ALL_PAGES["Cross-Origin-Resource-Policy"], **dict(cors)}
+    if path in _PAGE_PATHS or path.startswith(_RANDOM_PATH.partition("{")[0]):
+        return {**FOR_OTHER_SITES, **dict(cors_of(context, request))}
+    return FOR_OTHER_SITES if path in _SERVER_PATHS else {}
 
 
 async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bool) -> Sender:
@@ -58,13 +52,13 @@ async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bo
     return sender
 
 
+_RANDOM_PATH = "/api.{anything}"  # of Jitsu's `randomize_url`
 _PAGE_PATHS = ("/api/v1/event", "/api/v1/events")
 _SERVER_PATHS = ("/api/v1/s2s/event", "/api/v1/s2s/event/", "/api/v1/s2s/events")
-_PATHS = frozenset((*_PAGE_PATHS, *_SERVER_PATHS))
 
 ROUTES: tuple[Route, ...] = (
-    *(("POST", path, post_client_events) for path in _PAGE_PATHS),
-    *(("OPTIONS", path, preflight) for path in _PAGE_PATHS),
+    *(("POST", path, post_client_events) for path in (*_PAGE_PATHS, _RANDOM_PATH)),
+    *(("OPTIONS", path, preflight) for path in (*_PAGE_PATHS, _RANDOM_PATH)),
     *(("POST", path, post_server_events) for path in _SERVER_PATHS),
     *(("OPTIONS", path, options) for path in _SERVER_PATHS),
 )

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.sidecar import CACHE, Sidecar
+from eventscache.access.api_keys import ApiKey, KeyList
+from tests.support.sidecar import CACHE, Sidecar, Start
 
 EVENT = b'{"event_type":"pageview","n":1.10}'
 
@@ -84,3 +85,31 @@ async def test_a_thousand_at_once_are_limited_exactly(sidecar: Sidecar) -> None:
     assert (await sidecar.post("/api/v1/events?token=key", body)).status == 200
     answer = (await sidecar.get(f"{CACHE}?namespace=token&ids=key&limit=1000")).json
     assert (answer["total_events"], answer["response_events"], answer["last_minute_limited"]) == (100, 100, 900)
+
+
+@pytest.mark.parametrize("name", ["k3j9x2", "a.b", "%C3%A9"])
+async def test_a_path_of_randomized_urls_is_as_that_of_an_event(sidecar: Sidecar, name: str) -> None:
+    page = {"Origin": "https://a.example"}
+    path = f"/api.{name}?p_x1=key"
+    assert (await sidecar.ask("OPTIONS", path, **page)).headers["Access-Control-Allow-Origin"] == page["Origin"]
+    for body, status in ((EVENT, 200), (b"x", 400)):
+        answer = await sidecar.post(path, body, **page)
+        assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (status, page["Origin"])
+    unknown = await sidecar.post(f"/api.{name}", EVENT, **page)
+    assert (unknown.status, unknown.headers["Access-Control-Allow-Origin"]) == (401, page["Origin"])
+    assert len(await sidecar.events("namespace=token&ids=key")) == 2
+
+
+async def test_a_path_of_randomized_urls_takes_client_secrets_and_their_origins(start: Start) -> None:
+    key = ApiKey("id", "client", "server", ("*.shop.example",))
+    sidecar = await start(api_keys=KeyList((key,)))
+    assert (await sidecar.post("/api.x?token=server", EVENT)).json["code"] == "wrong_token_type"
+    for origin, allowed in (("https://a.shop.example", True), ("https://other.example", False)):
+        answer = await sidecar.post("/api.x?token=client", EVENT, Origin=origin)
+        assert (answer.status, "Access-Control-Allow-Origin" in answer.headers) == (200, allowed)
+
+
+@pytest.mark.parametrize("path", ["/api.", "/api.x/y", "/xapi.y", "/api/", "/api"])
+async def test_other_paths_are_not_taken_for_randomized_urls(sidecar: Sidecar, path: str) -> None:
+    answer = await sidecar.post(f"{path}?token=key", EVENT)
+    assert answer.status == 404

@@ -210,7 +210,7 @@ async def test_every_page_may_send_and_read_every_answer(start: Start, path: str
     assert (asked.status, asked.body) == (200, b"")
     assert asked.headers["Access-Control-Allow-Origin"] == page
     assert asked.headers["Access-Control-Allow-Methods"] == "GET,POST,HEAD,OPTIONS"
-    assert {"authorization", "x-write-key", "content-type"} <= {
+    assert {"authorization", "x-write-key", "content-type", "x-retry-count"} <= {
         *asked.headers["Access-Control-Allow-Headers"].split(", ")
     }
     assert asked.headers["Access-Control-Max-Age"] == "86400"
