@@ -9,6 +9,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
+from eventscache.delivery.inserter import Inserter
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.packer import Packer, Part, Run, runs_of, size_of
 from eventscache.delivery.producer import CONFIGURED, Producer, Producers
@@ -109,6 +110,9 @@ class EventsCache:
         self._masking: MaskingThread | None = None
         self._queue_bytes = queue_bytes
         self._packer = Packer(mask)
+        self._inserter = Inserter(
+            storage, self.ledger, quota.size, self.record, timeout_seconds=ack_timeout_seconds, now_us=now_us
+        )
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
@@ -294,6 +298,24 @@ class EventsCache:
             self._drop(len(pending.events), reason, receipt)
             if self.record is not None:
                 self.record.add_pending(stream, pending.events, pending.size_bytes, reason)
+
+    async def keep(self, records: Sequence[_Record], *, errors_only: bool = False) -> int:
+        """Store events, oldest first, that were limited where they come from: no rate limit holds for them here.
+
+        They go past the queue, and are masked. `errors_only` events are all errors, for the collection `error` alone.
+        Returns how many the storage cannot take at all. Raises `StorageUnavailable` if others may not be stored.
+        """
+        runs = runs_of(records)
+        masking = self._masking if self._masking and not are_short([event for _, event in records]) else None
+        masked = (await self._masked(masking, runs) if masking else runs) if self._open else None
+        if masked is None:
+            self._drop_runs(runs, "queue_full" if self._open else "shutdown", None)
+            raise StorageUnavailable("too many events wait to be masked, or the server is stopping", ambiguous=False)
+        parts: list[Part] = []
+        for some in _slices(masked):
+            parts += self._packer.pack(some, masked=masking is not None, to_all=not errors_only)
+            await self.turns.next()
+        return await self._inserter.insert(parts)
 
     def pass_over(self, count: int) -> None:
         """Count events as limited that are not offered: `size` newer ones of their stream are, at the same time."""

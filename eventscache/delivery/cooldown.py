@@ -13,15 +13,17 @@ class Cooldown:
     latest time in that second, until a batch takes the counts to the storage.
     """
 
-    __slots__ = ("limited", "until_us")
+    __slots__ = ("limited", "opens_us", "until_us")
 
     def __init__(self) -> None:
         self.until_us = 0
+        self.opens_us = 0  # when the limiter admits the next event, at the earliest, by the storage's last answer
         self.limited: list[tuple[int, int]] | None = None  # per second: the latest time, and how many events
 
     def start(self, sent_us: int, retry_after_us: int, max_us: int) -> None:
         """Last until `retry_after_us` after the call was sent, less a thousandth: clocks drift."""
         self.until_us = sent_us + min(retry_after_us * 999 // 1000, max_us)
+        self.opens_us = sent_us + retry_after_us
 
     def count_limited(self, now_us: int, count: int = 1) -> None:
         """Count events that are limited now."""

@@ -194,18 +194,22 @@ class Queue:
         if self._record is not None:
             self._record.add_pending(buffer.stream, pending.events, pending.size_bytes, reason)
 
-    def cooldown_us(self, stream: Stream, *, failed: bool) -> int:
-        """Return how long all cooldowns of events of a stream still last, 0 if one has ended; `failed` as above."""
+    def limited_for_us(self, stream: Stream, *, failed: bool) -> int:
+        """Return how long no collection of an event admits one, by the storage's last answers; `failed` as above.
+
+        That is 0 if it is not known. If others offer events of the stream, it takes longer.
+        """
         buffer = self._buffers.get(stream)
         if buffer is None:
             return 0
-        until_us = min(buffer.all.until_us, buffer.error.until_us) if failed else buffer.all.until_us
-        return max(0, until_us - self._now_us())
+        opens_us = min(buffer.all.opens_us, buffer.error.opens_us) if failed else buffer.all.opens_us
+        return max(0, opens_us - self._now_us())
 
     def end_cooldowns(self, stream: Stream) -> None:
         """Send the next events of a stream to the storage: its limiter was reset."""
         if buffer := self._buffers.get(stream):
             buffer.all.until_us = buffer.error.until_us = 0
+            buffer.all.opens_us = buffer.error.opens_us = 0
 
     def _schedule(self, buffer: StreamBuffer) -> None:
         if not buffer.scheduled:

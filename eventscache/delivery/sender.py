@@ -339,7 +339,7 @@ class Sender:
         if isinstance(answer, Admission):
             if not self._log.storage_available:
                 self._log.available()
-            if answer.other_quota:
+            if answer.other_quota and answer.other_quota.limits:  # else a source brought the batch before
                 self._log.other_quota(answer.other_quota)
             if answer.stale:  # another process has the same writer id, or the batch was delayed for very long
                 self._log.stale(self._writer)

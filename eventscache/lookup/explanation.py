@@ -1,14 +1,16 @@
 """Why an event is not in the cache, as far as this process knows."""
 
+import contextlib
 import time
 
 import msgspec
 
 from eventscache.cache import EventsCache
 from eventscache.errors import StorageError
+from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Work
 from eventscache.record.record import COOLDOWN, RATE_LIMIT, STORED, Record, Sighting
-from eventscache.storage.messages import Query
+from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Stream
 from eventscache.timestamp import format_time
 
@@ -26,6 +28,7 @@ _MESSAGES = {
     "shutdown": "the server was stopping",
     "pushed_out": "it was stored, and newer events have pushed it out: the stream is full",
     "removed": "it was stored, and then removed: the stream expired, was evicted, or was cleared",
+    "malformed": "it is cached, as a malformed event: its id cannot be read, so the lookup does not find it",
     "unknown": "it was stored; the storage does not tell what became of it",
 }
 
@@ -86,7 +89,7 @@ class Explainer:
             return None
         waiting = self._cache.ledger.queued  # before the search: what becomes of these may be noted too late for it
         sightings = await record.find(event_id, Work(self._cache.turns))
-        gone = await self._gone([sighting.stream for sighting in sightings if sighting.outcome == STORED])
+        gone = await self._gone([sighting for sighting in sightings if sighting.outcome == STORED], event_id)
         times = _Times(record)
         return Explanation(
             times.text(record.since_us),
@@ -106,23 +109,28 @@ class Explainer:
             outcome, reason = STORED, gone.get(stream, "unknown")
         elif reason in {COOLDOWN, RATE_LIMIT} and stream:
             outcome = _LIMITED
-            limited_for_ms = -(-self._cache.queue.cooldown_us(stream, failed=sighting.failed) // 1000) or None
+            limited_for_ms = -(-self._cache.queue.limited_for_us(stream, failed=sighting.failed) // 1000) or None
         message = sighting.detail or _MESSAGES.get(reason, "the answer to it was this error")
         namespace, stream_id = stream or (None, None)
         at = times.text(sighting.at_us)
         return Outcome(outcome, reason, message, at, namespace, stream_id, limited_for_ms, sighting.by_text)
 
-    async def _gone(self, streams: list[Stream | None]) -> dict[Stream | None, str]:
-        """Return by stream why a stored event is not there any more."""
+    async def _gone(self, sightings: list[Sighting], event_id: str) -> dict[Stream | None, str]:
+        """Return by stream why a stored event is not found."""
         reasons: dict[Stream | None, str] = {}
-        for stream in dict.fromkeys(streams[:_MOST_STREAMS]):
-            if stream:
-                try:
-                    page = await self._cache.fetch(stream, Query(limit=1))
-                except StorageError:
-                    continue
-                reasons[stream] = "pushed_out" if page.total >= self._cache.quota.size else "removed"
+        by_stream = {sighting.stream: sighting for sighting in sightings[::-1] if sighting.stream}
+        for stream, sighting in [*by_stream.items()][-_MOST_STREAMS:]:
+            with contextlib.suppress(StorageError):
+                reasons[stream] = await self._reason(stream, event_id, by_text=sighting.by_text)
         return reasons
+
+    async def _reason(self, stream: Stream, event_id: str, *, by_text: bool) -> str:
+        page = await self._cache.fetch(
+            stream, Query(limit=UNLIMITED if by_text else 1, containing=sure_bytes(event_id))
+        )
+        if by_text and any(f'"{event_id}"' in event.malformed for _, event in page.events):
+            return "malformed"
+        return "pushed_out" if page.total >= self._cache.quota.size else "removed"
 
 
 class _Times:

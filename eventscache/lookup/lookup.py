@@ -14,6 +14,7 @@ from eventscache.stream import Namespace, Status, Stream
 
 MOST_STREAMS = 1000
 _MOST_EVENTS, _MOST_BYTES = 100_000, 64 * 1024 * 1024
+_MOST_STEPS = 2000  # of all events that are found
 _MOST_RECENT = 500  # events of a stream, for what is pending; of all streams together:
 _MOST_RECENT_EVENTS, _MOST_RECENT_BYTES = 20_000, 32 * 1024 * 1024
 
@@ -69,6 +70,8 @@ class Lookup:
                 async for sequence, event in self._reader.events(info.stream, query, bound):
                     if wanted.matches(event):
                         steps.append(Step.of(info.stream, sequence, event))
+                        if len(steps) >= _MOST_STEPS:
+                            bound.exceed()
 
         await for_each(streams, search)
         return steps

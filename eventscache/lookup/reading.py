@@ -32,6 +32,10 @@ class Bound:
         self._events_left -= 1
         self._bytes_left -= event.size_bytes
 
+    def exceed(self) -> None:
+        """Read nothing more: enough was found."""
+        self.exceeded = True
+
     def allows_more(self) -> bool:
         """Tell whether more may be read; note it if not."""
         self.exceeded = self.exceeded or min(self._events_left, self._bytes_left) <= 0
@@ -64,6 +68,8 @@ class Reader:
             for sequence, event in page.events:
                 bound.take(event)
                 yield sequence, event
+                if bound.exceeded:
+                    return
                 await work.spend(event.size_bytes)
             if not page.events or len(page.events) + page.unreadable < asked:
                 return

@@ -16,6 +16,7 @@ _ID = re.compile(r"[0-9]{1,15}-([0-9]{1,18})")
 # bulker hides the same: the secret behind the id of a key, in the text of an event.
 _WRITE_KEY = re.compile(r'("writeKey"\s{0,100}:\s{0,100}"(?:[^"\\:]|\\.)*+:?)(?:[^"\\]|\\.)*+("?)', re.DOTALL)
 _NAMES: Final = {Status.SUCCESS: "SUCCESS", Status.SKIP: "SKIPPED", Status.ERROR: "FAILED"}
+_OF_JITSU_2: Final = {"mappedData", "representation"}
 _BATCH_MEMBER = "processedRows"
 _BATCH_MARK = b'"processedRows"'
 
@@ -94,6 +95,10 @@ def _processed(event: Event) -> dict[str, Any]:
 
 def _result(success: bytes) -> dict[str, Any]:
     """Return what a destination made of an event: a row of a table, or whatever else it tells."""
+    with contextlib.suppress(msgspec.DecodeError):
+        told = _members.decode(success)
+        if told and told.keys() <= _OF_JITSU_2:  # as the source `jitsu_redis` brings it
+            return {**told}
     try:
         row = _row.decode(success)
     except msgspec.DecodeError:

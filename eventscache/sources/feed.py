@@ -8,7 +8,6 @@ import structlog
 
 from eventscache.cache import EventsCache
 from eventscache.clock import MICROSECONDS, Clock
-from eventscache.errors import NotStored, StorageError, StorageUnavailable
 from eventscache.event import Event
 from eventscache.sources.counts import ErrorKind, SourceCounts
 from eventscache.sources.lease import Lease, LeaseLost
@@ -44,44 +43,22 @@ class Feed:
         return self._cache.quota.size
 
     async def bring(self, records: Sequence[Record], *, errors_only: bool = False) -> None:
-        """Bring events, oldest first, with their own times and ids; return when each is stored or limited.
+        """Bring events, oldest first, with their own times and ids; return when they are stored.
 
-        `errors_only` offers them to the collection `error` alone. Of more than `size` events of a stream the newest are
-        brought, and the others count as limited: no collection could keep them.
+        The rate limit does not hold for them: they were limited where they come from. `errors_only` brings them to the
+        collection `error` alone. Of more than `size` events of a stream the newest are brought, and the others count as
+        limited: no collection could keep them.
 
         Raises `LeaseLost`; and `StorageUnavailable` if some may not be stored: then bring those again that `missing`
         returns.
         """
         self.lease.require()
-        kept = self._newest(records)
-        try:
-            await self._store(kept, errors_only=errors_only)
-        except NotStored as fault:
-            if not fault.final:
-                raise
-            await self._store_each(kept, errors_only=errors_only)
+        lost = await self._cache.keep(self._newest(records), errors_only=errors_only)
+        if lost:
+            self.error("not_stored", "the storage cannot take the events of a stream", count=lost)
         self.counts.entries += len(records)
         if records:
             self._note_time(records[-1][1])
-
-    async def _store(self, records: Sequence[Record], *, errors_only: bool) -> None:
-        if await self._cache.store(records, errors_only=errors_only) is None:
-            raise StorageUnavailable("the queue is full: see eventscache.queue_bytes", ambiguous=False)
-
-    async def _store_each(self, records: Sequence[Record], *, errors_only: bool) -> None:
-        """Store stream by stream what is not stored yet; leave out the streams that the storage cannot take."""
-        by_stream: dict[Stream, list[Event]] = defaultdict(list)
-        for stream, event in records:
-            by_stream[stream].append(event)
-        for stream, events in by_stream.items():
-            self.lease.require()
-            try:
-                missing = await self.missing(stream, events)
-                await self._store([(stream, event) for event in missing], errors_only=errors_only)
-            except StorageError as fault:
-                if isinstance(fault, StorageUnavailable) and not (isinstance(fault, NotStored) and fault.final):
-                    raise
-                self.error("not_stored", "the storage cannot take the events of a stream", count=len(events))
 
     def _newest(self, records: Sequence[Record]) -> list[Record]:
         size = self._cache.quota.size

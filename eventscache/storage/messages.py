@@ -1,7 +1,7 @@
 """The values that go into a storage and come out of it, the same for every backend."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -29,6 +29,16 @@ class Quota(msgspec.Struct, frozen=True):
             raise ConfigError("a quota needs a size and a time window of at least 1")
         if self.size * self.window_us > _MAX_EXACT:
             raise ConfigError(f"size times time window in microseconds is over 2^52: {self.size * self.window_us}")
+
+    @classmethod
+    def without_limit(cls, size: int) -> Self:
+        """Return a quota that limits nothing: a batch of `size` events is admitted whole, and so is the next one."""
+        return cls(size, 1)
+
+    @property
+    def limits(self) -> bool:
+        """Whether this quota limits anything."""
+        return self.window_us > 1
 
 
 class LimitedCount(NamedTuple):

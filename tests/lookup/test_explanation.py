@@ -33,7 +33,7 @@ async def offer(bench: CacheBench, *originals: bytes, stream: Stream = TOKEN) ->
 async def test_a_limited_event_is_told_with_how_long_its_stream_is_limited() -> None:
     async with opened() as bench:
         await offer(bench, *[b"{}"] * 2 * QUOTA.size)
-        left_us = bench.cache.queue.cooldown_us(TOKEN, failed=False)
+        left_us = bench.cache.queue.limited_for_us(TOKEN, failed=False)
         before_us = time.time_ns() // 1000
         await offer(bench, ORIGINAL)
         bench.clock.advance(left_us - 1500)

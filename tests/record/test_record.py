@@ -82,7 +82,7 @@ async def test_an_event_that_a_cooldown_limits_is_found_with_its_stream_and_time
         assert offer(bench.cache)
         (sighting,) = await found(bench)
         assert sighting == Sighting(bench.clock(), TOKEN, COOLDOWN)
-        assert bench.cache.queue.cooldown_us(TOKEN, failed=False) > 0
+        assert bench.cache.queue.limited_for_us(TOKEN, failed=False) > 0
         assert await outcomes(bench, "unknown") == []
 
 
@@ -188,9 +188,9 @@ async def test_a_malformed_body_is_found_by_the_id_between_quotation_marks() -> 
 async def test_a_failed_event_is_limited_until_one_of_its_collections_admits_again() -> None:
     async with opened() as bench:
         await fill(bench)
-        assert bench.cache.queue.cooldown_us(TOKEN, failed=False) > 0
-        assert bench.cache.queue.cooldown_us(TOKEN, failed=True) == 0
-        assert bench.cache.queue.cooldown_us(DESTINATION, failed=False) == 0
+        assert bench.cache.queue.limited_for_us(TOKEN, failed=False) > 0
+        assert bench.cache.queue.limited_for_us(TOKEN, failed=True) == 0
+        assert bench.cache.queue.limited_for_us(DESTINATION, failed=False) == 0
 
 
 @pytest.mark.parametrize(

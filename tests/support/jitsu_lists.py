@@ -27,11 +27,12 @@ class JitsuLists:
         self._server = server
         self._size = size
         self._times: Iterator[int] = itertools.count(START_US, 1000)
+        self._passed_us = 0
         self.written: set[str] = set()
 
     def _push(self, key: str, fields: dict[str, Any]) -> bytes:
         order = ("malformed", "original", "success", "error", "skip", "timestamp", "uid", "destination_id", "token_id")
-        fields["timestamp"] = format_time(next(self._times))
+        fields["timestamp"] = format_time(next(self._times) + self._passed_us)
         for name in ("original", "success"):
             if isinstance(fields.get(name), dict):
                 fields[name] = text_of(fields[name])
@@ -46,6 +47,7 @@ class JitsuLists:
 
     def destination(self, destination_id: str = "pg", *, copies: str = "both", **fields: Any) -> None:
         """Write what became of an event at a destination."""
+        fields = {**fields, "destination_id": destination_id}
         self._write(f"events_cache:destination#{destination_id}", fields, copies, has_uid=False)
 
     def _write(self, key: str, fields: dict[str, Any], copies: str, *, has_uid: bool) -> None:
@@ -54,6 +56,10 @@ class JitsuLists:
             self._push(key, {**fields, **({"uid": str(uuid.uuid4())} if has_uid else {})})
         if failed and copies != "all":
             self._push(f"{key}:error", {**fields, **({"uid": str(uuid.uuid4())} if has_uid else {})})
+
+    def pass_ms(self, milliseconds: int) -> None:
+        """Let so much time pass, by Jitsu's clock."""
+        self._passed_us += 1000 * milliseconds
 
     def trim(self) -> None:
         """Cut the lists that were written to since, as Jitsu does twice a second."""

@@ -10,6 +10,7 @@ WAIT_SECONDS = 1.0
 """How long the copy in the list of errors waits for the other one."""
 _REMEMBER_SECONDS = 60.0
 _MOST_REMEMBERED = 100_000
+_MOST_APART_US = 1_000_000
 
 _Key = tuple[Stream, bytes]
 
@@ -19,27 +20,34 @@ class _Waiting(NamedTuple):
     entry: Entry
 
 
+class _Unpaired(NamedTuple):
+    until: float
+    at_us: int
+
+
 class ErrorCopies:
     """Pairs the copies, so that an error is brought once.
 
     Jitsu puts them into the lists one right after the other, each with a time of its own, and limits each list by
-    itself. Times are monotonic seconds.
+    itself. The same error again, as of a webhook that is tried again, has another time. Times are monotonic seconds.
     """
 
     def __init__(self) -> None:
-        self._unpaired: OrderedDict[_Key, list[float]] = OrderedDict()
+        self._unpaired: OrderedDict[_Key, list[_Unpaired]] = OrderedDict()
         """Copies of the list of all entries whose other copy has not been seen: until when each is remembered."""
         self._waiting: OrderedDict[_Key, list[_Waiting]] = OrderedDict()
 
     def note(self, entry: Entry, now: float) -> None:
         """Note an error that was in the list of all entries: its copy is not brought."""
         key = (entry.stream, entry.content)
-        if waiting := self._waiting.get(key):
-            waiting.pop(0)
-            if not waiting:
-                del self._waiting[key]
-            return
-        self._unpaired.setdefault(key, []).append(now + _REMEMBER_SECONDS)
+        waiting = self._waiting.get(key, [])
+        for index, one in enumerate(waiting):
+            if are_copies(one.entry.at_us, entry.at_us):
+                del waiting[index]
+                if not waiting:
+                    del self._waiting[key]
+                return
+        self._unpaired.setdefault(key, []).append(_Unpaired(now + _REMEMBER_SECONDS, entry.at_us))
         self._unpaired.move_to_end(key)
         if len(self._unpaired) > _MOST_REMEMBERED:
             self._unpaired.popitem(last=False)
@@ -47,11 +55,13 @@ class ErrorCopies:
     def offer(self, entry: Entry, now: float) -> None:
         """Take an entry of a list of errors: it waits, unless its copy has been seen."""
         key = (entry.stream, entry.content)
-        if copies := self._unpaired.get(key):
-            copies.pop(0)
-            if not copies:
-                del self._unpaired[key]
-            return
+        copies = self._unpaired.get(key, [])
+        for index, copy in enumerate(copies):
+            if are_copies(copy.at_us, entry.at_us):
+                del copies[index]
+                if not copies:
+                    del self._unpaired[key]
+                return
         self._waiting.setdefault(key, []).append(_Waiting(now + WAIT_SECONDS, entry))
 
     def due(self, now: float) -> list[Entry]:
@@ -66,23 +76,19 @@ class ErrorCopies:
             else:
                 del self._waiting[key]
         for key in [*self._unpaired]:
-            copies = [until for until in self._unpaired[key] if until > now]
+            copies = [copy for copy in self._unpaired[key] if copy.until > now]
             if copies:
                 self._unpaired[key] = copies
                 break  # the later ones were noted later
             del self._unpaired[key]
-        return [one.entry for one in sorted(due, key=lambda one: one.until)]
-
-    def waits(self, stream: Stream) -> bool:
-        """Whether an entry of a stream waits."""
-        return any(key[0] == stream for key in self._waiting)
+        return [one.entry for one in sorted(due, key=lambda one: (one.until, one.entry.at_us))]
 
     @property
     def streams_that_wait(self) -> set[Stream]:
         """The streams of all entries that wait."""
         return {stream for stream, _ in self._waiting}
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._unpaired.clear()
-        self._waiting.clear()
+
+def are_copies(one_us: int, other_us: int) -> bool:
+    """Whether two entries with equal content, of these times, are copies of one error."""
+    return abs(one_us - other_us) <= _MOST_APART_US

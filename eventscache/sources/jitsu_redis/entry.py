@@ -22,6 +22,7 @@ class _Entry(msgspec.Struct):
     skip: str = ""
     timestamp: str = ""
     uid: str = ""
+    destination_id: str = ""
     token_id: str = ""
 
 
@@ -29,12 +30,16 @@ _decode = msgspec.json.Decoder(_Entry).decode
 
 
 class Entry(NamedTuple):
-    """An event, the hash of what it has in common with its copy in the other list, and the token id that it names."""
+    """An event, the hash of what it has in common with its copy in the other list, its time, and the id that it names.
+
+    The time is in Unix microseconds, 0 if there is none.
+    """
 
     stream: Stream
     event: Event
     content: bytes
-    token_id: str
+    at_us: int
+    own_id: str
 
 
 def parse_entry(raw: bytes, stream: Stream, max_depth: int) -> Entry:
@@ -46,6 +51,7 @@ def parse_entry(raw: bytes, stream: Stream, max_depth: int) -> Entry:
         entry = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         raise InvalidEvent(f"not an entry of Jitsu's: {fault}") from None
+    at_us = time_us(entry.timestamp)
     event = Event.of(
         stream,
         malformed=entry.malformed,
@@ -53,12 +59,12 @@ def parse_entry(raw: bytes, stream: Stream, max_depth: int) -> Entry:
         success=_object("success", entry.success, max_depth),
         error=entry.error,
         skip=entry.skip,
-        timestamp=_time(entry.timestamp),
+        timestamp=entry.timestamp if at_us else "",
         uid=entry.uid or hashlib.blake2b(raw, digest_size=16).hexdigest(),
     )
     if not (event.size_bytes or entry.timestamp):
         raise InvalidEvent("not an entry of Jitsu's: it is empty")
-    return Entry(stream, event, content_of(event), entry.token_id)
+    return Entry(stream, event, content_of(event), at_us, entry.token_id or entry.destination_id)
 
 
 def content_of(event: Event) -> bytes:
@@ -85,10 +91,9 @@ def _object(name: str, text: str, max_depth: int) -> bytes:
     return data
 
 
-def _time(text: str) -> str:
-    """Return a time, empty if it cannot be read."""
+def time_us(text: str) -> int:
+    """Return a time, 0 if it cannot be read."""
     try:
-        parse_time(text)
+        return parse_time(text)
     except ValueError:
-        return ""
-    return text
+        return 0

@@ -19,10 +19,10 @@ class FollowedKey(Generic[P]):
     """A key with three positions: how far it was read, up to where all was brought, and what of that is saved.
 
     `checks` is true while the next entries may be in the cache already: another process may have brought them, or this
-    one before an error. `scan` is the number of the last search in which the key was there.
+    one before an error. `scan` is the number of the last search in which the key was there, and `seen` when that was.
     """
 
-    __slots__ = ("brought", "checks", "key", "name", "read", "saved", "scan")
+    __slots__ = ("brought", "checks", "key", "name", "read", "saved", "scan", "seen")
 
     def __init__(self, key: bytes, name: KeyName, position: P, scan: int) -> None:
         self.key = key
@@ -30,3 +30,4 @@ class FollowedKey(Generic[P]):
         self.read = self.brought = self.saved = position
         self.checks = True
         self.scan = scan
+        self.seen = 0.0

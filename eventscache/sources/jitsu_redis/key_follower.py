@@ -8,20 +8,20 @@ from typing import ClassVar, Generic, NamedTuple
 from eventscache.event import Event
 from eventscache.sources.base import SourceOptions
 from eventscache.sources.feed import Feed
-from eventscache.sources.jitsu_redis.copies import ErrorCopies
-from eventscache.sources.jitsu_redis.entry import Entry, content_of
+from eventscache.sources.jitsu_redis.copies import ErrorCopies, are_copies
+from eventscache.sources.jitsu_redis.entry import Entry, content_of, time_us
 from eventscache.sources.jitsu_redis.followed_key import FollowedKey, P
 from eventscache.sources.jitsu_redis.key_name import KeyName
 from eventscache.sources.jitsu_redis.reader import Reader
 from eventscache.stream import Stream
-from eventscache.timestamp import parse_time
 
 POLL_SECONDS = 0.5
 _LEAST_PAUSE_SECONDS = 0.25
 _KEYS_PER_POLL = 2000
-_SCANS_UNTIL_GONE = 2
+_SCANS_UNTIL_GONE, _SECONDS_UNTIL_GONE = 2, 600.0
+_LEAST_SCANNED, _MOST_SCANNED = 1000, 10_000  # names by one command
+_SCANS_OF_ALL = 20  # so many commands search all names, if there are not too many
 _IGNORED_SECONDS = 60.0
-_COPY_US = 1_000_000  # so far apart the times of the two copies of an error are at most
 
 
 class News(NamedTuple, Generic[P]):
@@ -52,6 +52,7 @@ class KeyFollower(abc.ABC, Generic[P]):
         self._saved: dict[bytes, bytes] = {}
         self._copies = ErrorCopies()
         self._cursor, self._scan = 0, 1
+        self._scans, self._scanned = 0, _MOST_SCANNED
         self._ignored_until: dict[bytes, float] = {}
         self._next_key = 0
 
@@ -103,15 +104,24 @@ class KeyFollower(abc.ABC, Generic[P]):
     async def _find_keys(self) -> None:
         """Search a part of the names, and add the keys that are new; drop those that are gone."""
         now = self.feed.clock.now()
-        self._cursor, keys = await self.reader.scan(self._cursor, self.pattern)
+        self._cursor, keys = await self.reader.scan(self._cursor, self.pattern, self._scanned)
+        self._scans += 1
         for key in keys:
             if known := self._keys.get(key):
-                known.scan = self._scan
+                known.scan, known.seen = self._scan, now
             elif self._ignored_until.get(key, 0.0) <= now:
                 self._add(key)
         if self._cursor:
             return
-        gone = [key for key, known in self._keys.items() if self._scan - known.scan >= _SCANS_UNTIL_GONE]
+        all_names = self._scans * self._scanned
+        self._scanned = min(max(all_names // _SCANS_OF_ALL, _LEAST_SCANNED), _MOST_SCANNED)
+        self._scans = 0
+        # A list that is renamed or expired may come back: its position is kept for a while.
+        gone = [
+            key
+            for key, known in self._keys.items()
+            if self._scan - known.scan >= _SCANS_UNTIL_GONE and now - known.seen > _SECONDS_UNTIL_GONE
+        ]
         for key in gone:
             del self._keys[key]
         if removed := {key: b"" for key in gone if self._saved.pop(key, b"")}:
@@ -125,11 +135,12 @@ class KeyFollower(abc.ABC, Generic[P]):
             self.feed.error("unknown", "a key of Jitsu's events has an unknown name", key=shown(key))
             return
         self._keys[key] = FollowedKey(key, name, self.position_of(self._saved.get(key, b"")), self._scan)
+        self._keys[key].seen = self.feed.clock.now()
 
-    def ignore(self, key: bytes) -> None:
-        """Follow a key no longer, for a minute: it cannot be read."""
+    def ignore(self, key: bytes, seconds: float = _IGNORED_SECONDS) -> None:
+        """Follow a key no longer for some time, as it cannot be read, or costs too much."""
         self._keys.pop(key, None)
-        self._ignored_until[key] = self.feed.clock.now() + _IGNORED_SECONDS
+        self._ignored_until[key] = self.feed.clock.now() + seconds
 
     async def take(self, news: Sequence[News[P]]) -> None:
         """Bring what is new in some keys, and save how far that is."""
@@ -193,7 +204,7 @@ class _Held:
         """Whether the other copy of an error is there."""
         await self._load(entry.stream)
         return any(
-            content_of(event) == entry.content and _are_close(event.timestamp, entry.event.timestamp)
+            content_of(event) == entry.content and are_copies(time_us(event.timestamp), entry.at_us)
             for event in self._events[entry.stream]
             if event.error == entry.event.error
         )
@@ -202,13 +213,6 @@ class _Held:
         if stream not in self._events:
             self._events[stream] = await self._feed.held(stream)
             self._uids[stream] = {event.uid for event in self._events[stream]}
-
-
-def _are_close(one: str, other: str) -> bool:
-    try:
-        return abs(parse_time(one) - parse_time(other)) <= _COPY_US
-    except ValueError:
-        return False
 
 
 def shown(key: bytes) -> str:

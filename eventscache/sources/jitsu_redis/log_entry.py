@@ -54,7 +54,7 @@ def parse_log_entry(raw: bytes, name: KeyName, key: bytes, entry_id: str, max_de
         timestamp=timestamp,
         uid=hashlib.blake2b(b"%b %b" % (key, entry_id.encode()), digest_size=16).hexdigest(),
     )
-    return Entry(name.stream, event, content_of(event), "")
+    return Entry(name.stream, event, content_of(event), 1000 * milliseconds, "")
 
 
 def _success(content: _Content, raw: bytes, kind: str, max_depth: int) -> bytes:

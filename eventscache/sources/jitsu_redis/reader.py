@@ -17,7 +17,7 @@ TIMEOUT_SECONDS: Final = 2.0
 MOST_ENTRY_BYTES: Final = 1024 * 1024
 """Of an entry: Jitsu takes events of 50 KB, if its `server.max_event_size` is not changed."""
 _REPLY_BYTES = 1024 * 1024
-_SCANNED_KEYS = 1000
+_READ_BYTES = 64 * 1024 * 1024  # by one call, in the server: some 20 ms
 _TAIL_BYTES = 100
 _SHOWN_CHARACTERS = 40  # of the code of an error
 
@@ -47,6 +47,12 @@ StreamEntry = tuple[bytes, dict[bytes, bytes]]
 """The id of an entry of a stream, and its fields."""
 
 
+class TooMuch(NamedTuple):
+    """A list whose new entries are so large that they are not read."""
+
+    key: bytes
+
+
 class WrongType(NamedTuple):
     """A key that is no list."""
 
@@ -67,16 +73,16 @@ class Reader:
         """Close all connections; they are opened again when they are needed."""
         await disconnect(self._client)
 
-    async def scan(self, cursor: int, pattern: str) -> tuple[int, list[bytes]]:
+    async def scan(self, cursor: int, pattern: str, count: int) -> tuple[int, list[bytes]]:
         """Return some keys with names like a pattern, and the cursor for the next ones, 0 after the last ones."""
-        next_cursor, keys = await self._run("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED_KEYS)
+        next_cursor, keys = await self._run("SCAN", cursor, "MATCH", pattern, "COUNT", count)
         return int(next_cursor), keys
 
     async def new_entries(
         self, keys: Sequence[bytes], marks: Sequence[str], reply_bytes: int = _REPLY_BYTES
-    ) -> tuple[int, list[Change | WrongType]]:
+    ) -> tuple[int, list[Change | WrongType | TooMuch]]:
         """Return what changed in lists since the entries with these marks, and how many lists were looked at."""
-        arguments = [len(keys), *keys, reply_bytes, MOST_ENTRY_BYTES, *marks]
+        arguments = [len(keys), *keys, reply_bytes, MOST_ENTRY_BYTES, _READ_BYTES, *marks]
         following, *changes = await self._run_script(arguments)
         return following - 1 if following else len(keys), [_change(keys, change) for change in changes]
 
@@ -145,10 +151,10 @@ class _UnknownCommand(Exception):
     """The server is too old for a command."""
 
 
-def _change(keys: Sequence[bytes], reply: Sequence[Any]) -> Change | WrongType:
+def _change(keys: Sequence[bytes], reply: Sequence[Any]) -> Change | WrongType | TooMuch:
     key = keys[reply[0] - 1]
     if reply[1] < 0:
-        return WrongType(key)
+        return WrongType(key) if reply[1] == -1 else TooMuch(key)
     return Change(key, bool(reply[1]), reply[2], [_new_entry(key, entry) for entry in reply[3:]])
 
 

@@ -286,3 +286,20 @@ async def test_any_id_is_looked_for_in_the_record(sidecar: Sidecar, event_id: st
     answer = await sidecar.get(f"{LOOKUP}?event_id={event_id}")
     assert answer.status in {200, 400}
     check_answer("GET", LOOKUP, answer)
+
+
+async def test_very_many_entries_of_one_id_are_bounded(start: Start) -> None:
+    sidecar = await start(size=10_000, window_seconds=1)
+    body = b"[" + b",".join([b'{"token_id":"key","original":{"event_id":"same"}}'] * 9_000) + b"]"
+    await sidecar.record(body)
+    found = (await sidecar.get("/api/v1/lookup?event_id=same")).json
+    assert len(found["ways"][0]["received"]) == 2000
+    assert not found["searched"]["complete"]
+
+
+async def test_a_malformed_event_that_is_cached_is_not_called_gone(start: Start) -> None:
+    sidecar = await start()
+    await sidecar.post("/api/v1/event?token=k", b'{"event_id":"mm1","x":')
+    await sidecar.events("namespace=token&ids=k")
+    (outcome,) = (await sidecar.get("/api/v1/lookup?event_id=mm1")).json["explanation"]["outcomes"]
+    assert (outcome["outcome"], outcome["reason"], outcome["by_text"]) == ("stored", "malformed", True)

@@ -435,3 +435,110 @@ async def test_a_storage_shared_in_one_process_gives_the_lease_to_each(
     for _ in range(times):
         sidecar = await follow(MemoryStorage(StorageOptions()))
         await brought(sidecar, 1)
+
+
+async def test_what_jitsu_has_admitted_is_not_limited_again(follow: Any, jitsu: JitsuLists) -> None:
+    sidecar = await follow(size=100, window_seconds=60)
+    for n in range(100):
+        jitsu.destination(original={"n": n})
+    await brought(sidecar, 100)
+    for n in range(100, 200):
+        jitsu.destination(original={"n": n})
+    jitsu.trim()
+    await brought(sidecar, 200)
+    assert numbers(await seen(sidecar, "ids=pg", 100)) == [*range(100, 200)]
+    assert (sidecar.cache.ledger.limited, sidecar.cache.ledger.balanced) == (0, True)
+
+
+async def test_an_older_state_of_a_list_brings_nothing_that_was_brought_before(
+    follow: Any, jitsu: JitsuLists, tcp_redis: RedisServer
+) -> None:
+    key = "events_cache:destination#pg"
+    sidecar = await follow(size=100)
+    for n in range(0, 4_000, 40):  # four seconds by Jitsu's clock
+        jitsu.destination(original={"n": n})
+        jitsu.pass_ms(39)
+    await brought(sidecar, 100)
+    snapshot = tcp_redis.ask("LRANGE", key, 0, -1)
+    assert isinstance(snapshot, list)
+    for n in range(4_000, 14_000, 40):
+        jitsu.destination(original={"n": n})
+        jitsu.pass_ms(39)
+    await brought(sidecar, 350)
+    jitsu.trim()
+    with tcp_redis.client() as client:  # it starts again from an old snapshot
+        pipeline = client.pipeline(transaction=True)
+        pipeline.delete(key)
+        pipeline.rpush(key, *snapshot)
+        pipeline.execute()
+    jitsu.destination(original={"n": 14_000})
+    await brought(sidecar, 351)
+    assert numbers(await seen(sidecar, "ids=pg", 100)) == [*range(14_000 - 99 * 40, 14_001, 40)]
+    assert counts(sidecar).errors == {"gap": 1}
+
+
+async def test_a_list_that_is_away_for_a_while_goes_on_where_it_was(
+    follow: Any, jitsu: JitsuLists, tcp_redis: RedisServer
+) -> None:
+    sidecar = await follow(size=10)
+    for n in range(30):
+        jitsu.destination(original={"n": n})
+    await brought(sidecar, 30)
+    tcp_redis.ask("RENAME", "events_cache:destination#pg", "elsewhere")
+    jitsu.token(original={"n": 0})
+    for _ in range(5):  # some searches of all names
+        scans = scanned(tcp_redis)
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            while scanned(tcp_redis) == scans:
+                await asyncio.sleep(0.01)
+    tcp_redis.ask("RENAME", "elsewhere", "events_cache:destination#pg")
+    jitsu.destination(original={"n": 30})
+    await brought(sidecar, 32)
+    assert numbers(await seen(sidecar, "ids=pg", 10)) == [*range(21, 31)]
+
+
+def scanned(server: RedisServer) -> int:
+    with server.client() as client:
+        return int(client.info("commandstats").get("cmdstat_scan", {"calls": 0})["calls"])
+
+
+async def test_errors_with_equal_words_are_paired_by_their_times(follow: Any, jitsu: JitsuLists) -> None:
+    # The list of all entries has only the last of three equal errors; Jitsu has limited the others there.
+    for copies in ("error", "error", "both"):
+        jitsu.destination(original={"n": 1}, error="no route to host", copies=copies)
+        jitsu.pass_ms(20_000)
+    sidecar = await follow()
+    await brought(sidecar, 3)
+    assert len(await seen(sidecar, "ids=pg", 1)) == 1
+    times = [event["timestamp"] for event in await seen(sidecar, "ids=pg&status=error", 3)]
+    assert len({*times}) == 3
+    # A copy of all entries, and twenty seconds later one of errors: two attempts.
+    jitsu.destination(original={"n": 2}, error="again", copies="all")
+    jitsu.pass_ms(20_000)
+    jitsu.destination(original={"n": 2}, error="again", copies="error")
+    await brought(sidecar, 5)
+
+
+async def test_an_entry_of_a_destination_says_whose_it_is(follow: Any, jitsu: JitsuLists) -> None:
+    jitsu.destination("x:error", original={"n": 1}, success={"table": "t"})
+    jitsu.destination("x:error", original={"n": 2}, error="failed")
+    sidecar = await follow()
+    await brought(sidecar, 2)
+    assert numbers(await seen(sidecar, "ids=x:error", 2)) == [1, 2]
+    streams = (await sidecar.get("/api/v1/streams")).json["streams"]
+    assert [stream["id"] for stream in streams] == ["x:error"]
+
+
+async def test_entries_too_large_to_be_read_stop_no_other_list(
+    follow: Any, jitsu: JitsuLists, tcp_redis: RedisServer, log: Log
+) -> None:
+    for _ in range(4):
+        tcp_redis.ask("LPUSH", "events_cache:destination#huge", text_of({"original": text_of({"x": "x" * 30_000_000})}))
+    jitsu.destination("other", original={"n": 1})
+    sidecar = await follow()
+    await brought(sidecar, 1)
+    assert numbers(await seen(sidecar, "ids=other", 1)) == [1]
+    jitsu.destination("other", original={"n": 2})
+    await brought(sidecar, 2)
+    assert set(counts(sidecar).errors) == {"too_large"}
+    assert log.faults == []

@@ -293,8 +293,10 @@ def test_checkpoint_changes_nothing_without_the_lease(client) -> None:
 JITSU_LIST = b"events_cache:token#x"
 
 
-def new_entries(client, *marks: str, full: int = 10**6, most: int = 10**5, keys=(JITSU_LIST,)) -> Any:
-    return client.eval(read_script("new_entries"), len(keys), *keys, full, most, *marks)
+def new_entries(
+    client, *marks: str, full: int = 10**6, most: int = 10**5, read: int = 10**7, keys=(JITSU_LIST,)
+) -> Any:
+    return client.eval(read_script("new_entries"), len(keys), *keys, full, most, read, *marks)
 
 
 def marks_of(*entries: bytes) -> str:
@@ -335,3 +337,18 @@ def test_new_entries_that_are_too_long_are_named_and_keys_of_another_type_are_to
     real.delete(JITSU_LIST)
     real.set(JITSU_LIST, "x")
     assert new_entries(real, "") == [0, [1, -1]]
+
+
+def test_new_entries_of_which_too_much_would_be_read_are_told(real) -> None:
+    other = b"events_cache:token#y"
+    real.lpush(JITSU_LIST, b"known", *[b"%d" % number + b"x" * 10_000 for number in range(20)])
+    real.lpush(other, b"a")
+    assert new_entries(real, marks_of(b"known"), "", read=50_000, keys=(JITSU_LIST, other)) == [2, [1, -2]]
+    assert new_entries(real, "", read=50_000, keys=(other,)) == [0, [1, 1, 0, b"a"]]
+    # A list that comes after others has a call of its own, and of the first one as much is returned as may be read.
+    real.delete(JITSU_LIST)
+    real.lpush(JITSU_LIST, *[b"x" * 10_000 + b"%02d" % number for number in range(20)])
+    [following, [_, found, left, *entries]] = new_entries(real, "", full=10**9, read=50_000)
+    assert (following, found, left + len(entries)) == (0, 1, 20)
+    assert 5 <= len(entries) <= 7
+    real.delete(other)
