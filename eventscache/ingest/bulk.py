@@ -1,6 +1,7 @@
 """Jitsu's bulk files: an event a line, or a line of Jitsu's log of failed events, in a file of a form."""
 
 from collections.abc import Iterator
+from sys import getsizeof
 from typing import NamedTuple
 
 import msgspec
@@ -46,10 +47,10 @@ class BulkFile:
     """The events of a file that arrives as a part of a form, piece by piece.
 
     `events` has what was found so far: byte for byte as it came, but that each byte in a text that is not UTF-8 is
-    U+FFFD. `broken` has the first lines that are no events, at most `max_batch`, and `omitted` counts the others. With
-    `fallback` a line is an object whose `event` is the event. If Jitsu rejects the whole file for a line, `fault` says
-    why in its words, and there are no events; with `skip_malformed`, which counts only for `fallback`, there is none.
-    The last line needs no line break. `zipped` tells that the file is gzip.
+    U+FFFD. `broken` has the first lines that are no events, at most `max_batch` in about `max_body_bytes`, and
+    `omitted` counts the others. With `fallback` a line is an object whose `event` is the event. If Jitsu rejects the
+    whole file for a line, `fault` says why in its words, and there are no events; with `skip`, which counts only for
+    `fallback`, there is none. The last line needs no line break. `zipped` tells that the file is gzip.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class BulkFile:
         self._bytes_left = limits.max_bulk_bytes
         self._rest = b""  # of a line that has not ended, cut
         self._cut_bytes = 0  # how many bytes were cut from it
+        self._broken_bytes = 0
         self._unzipping = Unzipping() if zipped else None
         try:
             self._form = FormFile(content_type, "file")
@@ -73,7 +75,7 @@ class BulkFile:
             raise _no_form(fault) from None
 
     def feed(self, data: bytes) -> int:
-        """Take the next piece of the form, and return how many bytes of memory its events take.
+        """Take the next piece of the form, and return how many bytes of memory its lines take.
 
         Raises `BrokenFile`, and `BatchTooLarge` if the file is too large unzipped, or has too many lines.
         """
@@ -81,14 +83,14 @@ class BulkFile:
             content = self._form.feed(data)
         except InvalidEvent as fault:
             raise _no_form(fault) from None
-        before = len(self.events)
+        before, broken_bytes = len(self.events), self._broken_bytes
         for piece in self._unzipped(content):
             self._bytes_left -= len(piece)
             if self._bytes_left < 0:
                 raise BatchTooLarge(f"the file is too large; at most {self._limits.max_bulk_bytes} bytes are allowed")
             if not self.fault:
                 self._take(piece)
-        return sum(events.size_bytes for events in self.events[before:])
+        return sum(events.size_bytes for events in self.events[before:]) + self._broken_bytes - broken_bytes
 
     def end(self) -> None:
         """Take the last line. Raises `BrokenFile` if the form or the gzip has not ended, or there is no file."""
@@ -146,7 +148,7 @@ class BulkFile:
             reason = malformed.cut(str(fault).encode(errors="replace"), self._limits.max_malformed_bytes)
             if not self._skip:
                 self.broken.clear()
-                self.omitted = 0
+                self.omitted = self._broken_bytes = 0
             self._keep(line, reason)
             if not self._skip:
                 self.fault = f"failed to parse JSON payload: {reason}"
@@ -157,9 +159,11 @@ class BulkFile:
             raise _OverLimit(f"Event size {size} exceeds limit: {self._limits.max_event_bytes}")
 
     def _keep(self, line: bytes, reason: str) -> None:
-        if len(self.broken) < self._limits.max_batch:
+        if len(self.broken) < self._limits.max_batch and self._broken_bytes < self._limits.max_body_bytes:
             most = min(self._limits.max_malformed_bytes, self._limits.max_event_bytes)
-            self.broken.append(BrokenLine(malformed.cut(line, most), reason))
+            broken = BrokenLine(malformed.cut(line, most), reason)
+            self._broken_bytes += sum(map(getsizeof, broken))
+            self.broken.append(broken)
         else:
             self.omitted += 1
 

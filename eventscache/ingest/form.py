@@ -19,7 +19,7 @@ class FormFile:
     """Finds the first file of a name in a form. Raises `InvalidEvent` with Go's words for what is wrong."""
 
     def __init__(self, content_type: str, name: str) -> None:
-        kind, options = parse_options_header(content_type)
+        kind, options = parse_options_header(content_type.encode(errors="surrogateescape"))
         if kind != b"multipart/form-data":
             raise InvalidEvent("request Content-Type isn't multipart/form-data")
         boundary = options.get(b"boundary")

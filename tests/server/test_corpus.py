@@ -1,5 +1,6 @@
 """Bad input from the tables of `corpus.py`: never a 5xx, and never a loss of other events."""
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 
@@ -13,10 +14,14 @@ from eventscache.server import app
 from eventscache.storage.memory import MemoryStorage
 from tests.support import corpus
 from tests.support.corpus import Case, covers, each
+from tests.support.forms import FORM, form
 from tests.support.sidecar import CACHE, Log, Sidecar, Start
 
 INGEST = "/api/v1/event?token=key"
 JSON = "application/json"
+SEGMENT = "/api/v1/segment?token=key"
+BULK = "/api/v1/events/bulk?token=key"
+PIXEL = "/api/v1/p.gif"
 
 
 @pytest.fixture
@@ -522,3 +527,79 @@ async def test_unrelated_headers_are_ignored(sidecar: Sidecar, case: Case) -> No
     assert len(answer.json["events"]) == 1
     assert (await sidecar.post(INGEST, b"{}", **headers)).json == {"status": "ok"}
     assert len(await sidecar.events("ids=d")) == 1
+
+
+@each(corpus.BATCHES)
+async def test_a_batch_of_no_events_is_rejected_and_kept(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.post(SEGMENT, case.sent)
+    assert (answer.status, answer.json["error"]) == (400, "")
+    assert case.expected in answer.json["message"]
+    (event,) = await sidecar.events("namespace=token&ids=key&status=error")
+    assert f"Error parsing events body: {event['error']}" == answer.json["message"]
+    assert event["malformed"] == case.sent[:10_000].decode()
+
+
+@each(corpus.NO_JSON, corpus.NO_EVENT, corpus.EXACT, corpus.NOT_UTF8)
+async def test_segments_bodies_may_be_anything(sidecar: Sidecar, case: Case) -> None:
+    for body in (case.sent, b'{"batch":[{},' + case.sent + b"]}"):
+        answer = await sidecar.post(SEGMENT, body)
+        assert answer.status in {200, 400}
+    assert sidecar.cache.ledger.rejected == 0
+
+
+@each(corpus.EXACT)
+async def test_the_events_of_batches_and_files_come_back_byte_for_byte(sidecar: Sidecar, case: Case) -> None:
+    assert (await sidecar.post(SEGMENT, b'{"batch":[' + case.sent + b' , {}], "sentAt":""}')).status == 200
+    line = case.sent.replace(b"\n", b" ")
+    assert (await sidecar.post(BULK, form(line + b"\n{}"), Content_Type=FORM)).status == 200
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+    for event in {case.sent, line}:
+        times = 2 if case.sent == line else 1
+        assert answer.body.count(b'{"original":' + event + b',"timestamp":"') == times
+
+
+@each(corpus.BROKEN_FORMS)
+async def test_a_broken_form_is_rejected_and_counted(sidecar: Sidecar, log: Log, case: Case) -> None:
+    body, encoding = case.sent
+    headers = {"Content_Encoding": encoding} if encoding else {}
+    for _ in range(2):
+        answer = await sidecar.post(BULK, body, Content_Type=FORM, **headers)
+        assert (answer.status, answer.json["error"]) == (400, "")
+        assert case.expected in answer.json["message"]
+    assert sidecar.cache.ledger.rejected == 2
+    assert sum("input rejected" in line for line in log.lines) == 1
+    record = sidecar.cache.record
+    assert record is not None
+    assert record.unread == {"malformed_body": 2}
+    assert await sidecar.events("namespace=token&ids=key") == []
+
+
+@each(corpus.BROKEN_LINES)
+async def test_a_broken_line_fails_its_file_and_is_kept(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.post(BULK, form(b'{"n":1}\n' + case.sent + b'\n{"n":2}'), Content_Type=FORM)
+    assert (answer.status, answer.json["error"]) == (400, "")
+    assert case.expected in answer.json["message"]
+    (event,) = await sidecar.events("namespace=token&ids=key")
+    assert f"failed to parse JSON payload: {event['error']}" == answer.json["message"]
+    assert event["malformed"] == case.sent.decode()
+
+
+@covers(42)
+async def test_a_bomb_in_a_file_is_rejected(sidecar: Sidecar) -> None:
+    for bomb in (corpus.bomb(1024), gzip.compress(b"{}\n" * 1_000_000)):
+        answer = await sidecar.post(BULK, form(bomb), Content_Type=FORM, Content_Encoding="gzip")
+        assert answer.status == 413
+    assert sidecar.server._context.bodies.bulk_memory.held_bytes == 0
+
+
+@each(corpus.PIXELS)
+async def test_a_pixel_without_an_event_is_answered_as_by_jitsu(sidecar: Sidecar, log: Log, case: Case) -> None:
+    for _ in range(2):
+        answer = await sidecar.get(f"{PIXEL}?{case.sent}")
+        assert answer.status == (400 if case.expected else 200)
+        if case.expected:
+            assert case.expected in answer.json["message"]
+        else:
+            assert answer.body.startswith(b"GIF89a")
+    assert sidecar.cache.ledger.rejected == 2
+    assert 1 <= sum("input rejected" in line for line in log.lines) <= 2

@@ -1,6 +1,6 @@
 """Bad input, one table per theme; bad bytes on the wire are in `wire.py`.
 
-The rows are those of this project's list of bad inputs, 1 to 86; `each` and `covers` name the rows of a test, and
+The rows are those of this project's list of bad inputs, 1 to 92; `each` and `covers` name the rows of a test, and
 `tests/test_tests.py` reads there that every row has one.
 """
 
@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
+from tests.support.forms import BOUNDARY, END, form, part
 from tests.support.sidecar import CACHE
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 
-ALL_ROWS = frozenset(range(1, 87))
+ALL_ROWS = frozenset(range(1, 93))
 MEGABYTE = 2**20
 BACKSLASH = b"\\"
 
@@ -392,4 +393,65 @@ IGNORED_HEADERS = (
     Case(86, "if modified since", {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}),
     Case(86, "method override", {"X-HTTP-Method-Override": "DELETE"}),
     Case(86, "method", {"X-HTTP-Method": "DELETE", "X-Method-Override": "DELETE"}),
+)
+
+# Segment's bodies; expected is a part of the message. They are kept as malformed.
+BATCHES = (
+    Case(92, "scalars", b'{"batch":[1,2,3]}', "Expected array of objects"),
+    Case(92, "a scalar behind an event", b'{"batch":[{},"x"]}', "Expected array of objects"),
+    Case(92, "null", b'{"batch":[null]}', "Expected array of objects"),
+    Case(92, "arrays", b'{"batch":[[{}]]}', "Expected array of objects"),
+    Case(92, "no array", b'{"batch":"[]"}', "Expected array of objects"),
+    Case(92, "no object", b"[[{}]]", "cannot unmarshal array"),
+    Case(92, "not closed", b'{"batch":[{}', "unexpected EOF"),
+    Case(92, "too deep", b'{"batch":[' + nested(201) + b"]}", "nested deeper than 200 levels"),
+    Case(92, "100,000 arrays", b'{"batch":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "nested too deeply"),
+)
+
+# Forms of bulk files, and the encoding of their file; expected is a part of the message.
+BROKEN_FORMS = (
+    Case(88, "no gzip", (form(b'{"n":1}'), "gzip"), "payload from input file: gzip: invalid header"),
+    Case(88, "truncated gzip", (form(gzip.compress(b'{"n":1}')[:-5]), "gzip"), "input file: unexpected EOF"),
+    Case(88, "empty gzip", (form(b""), "gzip"), "input file: EOF"),
+    Case(88, "17 members", (form(gzip.compress(b" ") * 17), "gzip"), "more than 16 members"),
+    Case(88, "other encoding", (form(b'{"n":1}'), "br"), "only 'gzip' encoding is supported"),
+    Case(89, "without its end", (part(b'{"n":1}\n'), ""), "'file' form parameter: unexpected EOF"),
+    Case(89, "within its end", (form(b'{"n":1}\n')[:-5], ""), "'file' form parameter: unexpected EOF"),
+    Case(89, "within a header", (part(b"")[:50], ""), "'file' form parameter: multipart: NextPart: EOF"),
+    Case(89, "no form", (b'{"n":1}', ""), "'file' form parameter: multipart: NextPart: EOF"),
+    Case(89, "nothing", (b"", ""), "'file' form parameter: multipart: NextPart: EOF"),
+    Case(89, "no header", (b"--" + BOUNDARY + b"\r\nx\r\n" + END, ""), "multipart: NextPart: the form is not valid"),
+    Case(89, "a header of 100 kB", (part(b"", b"x" * 100_000), ""), "multipart: NextPart: the form is not valid"),
+    Case(89, "no file", (part(b'{"n":1}', b"files") + END, ""), "http: no such file"),
+    Case(89, "a field", (part(b'{"n":1}', file_name=b"") + END, ""), "http: no such file"),
+    Case(90, "10,000 parts", (part(b"x", b"x") * 10_000 + END, ""), "multipart: message too large"),
+    Case(90, "10,000 files", (part(b'{"n":1}') * 10_000 + END, ""), "multipart: message too large"),
+)
+
+# Lines of a bulk file that fail it; expected is a part of the message.
+BROKEN_LINES = (
+    Case(87, "no JSON", b"x", "invalid character 'x'"),
+    Case(87, "blank", b" \t\r", "EOF"),
+    Case(87, "truncated", b'{"a":', "unexpected EOF"),
+    Case(87, "NaN", b'{"a":NaN}', "invalid character 'N'"),
+    Case(87, "array", b"[{}]", "cannot unmarshal array"),
+    Case(87, "null", b"null", "not an object"),
+    Case(87, "byte order mark", b"\xef\xbb\xbf{}", "invalid character"),
+    Case(87, "NULs in front", b"\0\0x", "invalid character 'x'"),
+)
+
+# Queries of the pixel; expected is a part of the message, None if the image comes.
+PIXELS = (
+    Case(91, "no field", ""),
+    Case(91, "no token", "event_type=pageview"),
+    Case(91, "an unusable token", "token=a%2Cb"),
+    Case(91, "no UTF-8", "%ff=%ff"),
+    Case(91, "bad escapes", "token=%zz&%zz=1&;=2"),
+    Case(91, "empty data", "data="),
+    Case(91, "a path of 3,000 levels", "a." * 3_000 + "a=1", "nested deeper than 200 levels"),
+    Case(91, "broken base64", "data=%25%25%25", "illegal base64 data at input byte 0"),
+    Case(91, "half of base64", "data=e30", "illegal base64 data at input byte 0"),
+    Case(91, "base64 of no JSON", "data=AAAA", "invalid character"),
+    Case(91, "base64 of an array", "data=W10%3D", "cannot unmarshal array"),
+    Case(91, "base64 of too many levels", "data=" + "W1tb" * 1_500, "nested too deeply"),
 )

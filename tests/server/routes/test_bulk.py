@@ -7,8 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from eventscache.access.api_keys import ApiKey, KeyList
+from eventscache.ingest.bulk import BulkFile
+from eventscache.ingest.limits import Limits
+from tests.support.event_streams import until
 from tests.support.forms import END, FORM, form, part
 from tests.support.sidecar import CACHE, Answer, Log, Sidecar, Start
 
@@ -165,19 +169,86 @@ async def test_only_a_server_secret_counts(start: Start) -> None:
     assert record.unread == {"wrong_token_type": 1, "unknown_token": 1}
 
 
-async def test_a_large_file_is_taken_whole_while_others_are_served(start: Start) -> None:
-    sidecar = await start()
+def large_file() -> bytes:
+    """Return 20,000 lines in 9 MB."""
     event = b'{"event_type":"page","pad":"%b","n":%d}\n'
-    lines = b"".join([event % (b"x" * 400, n) for n in range(20_000)])
-    answers = 0
-    task = asyncio.ensure_future(send(sidecar, form(lines)))
+    return b"".join([event % (b"x" * 400, n) for n in range(20_000)])
+
+
+async def test_a_large_file_is_taken_whole_and_in_turns(start: Start) -> None:
+    sidecar = await start()
+    ledger = sidecar.cache.ledger
+    turns = before = most = 0
+    task = asyncio.ensure_future(send(sidecar, form(large_file())))
     while not task.done():
-        assert (await sidecar.get("/livez")).status == 200
-        answers += 1
+        await asyncio.sleep(0)
+        turns, most, before = turns + 1, max(most, ledger.received - before), ledger.received
     assert task.result().status == 200
-    assert answers > 20, "far fewer than there are, and far more than if the loop were held"
-    assert sidecar.cache.ledger.received == 20_000
+    assert ledger.received == 20_000
+    assert most <= 1_000, "the events that were taken in one turn of the loop"
+    assert turns > 100
     assert len(await kept(sidecar)) == 100
+    assert sidecar.server._context.bodies.bulk_memory.held_bytes == 0
+
+
+def test_a_file_takes_little_more_memory_than_it_has_bytes() -> None:
+    content = large_file()
+    file = BulkFile(FORM, Limits())
+    body = form(content)
+    held = sum(file.feed(body[start : start + 65_536]) for start in range(0, len(body), 65_536))
+    file.end()
+    assert len(content) * 0.9 < held < len(content) * 1.1
+    assert sum(map(len, file.events)) == 20_000
+
+
+async def test_only_so_many_broken_lines_are_kept(start: Start) -> None:
+    sidecar = await start(max_batch=3)
+    body = form(b'{"event":{"n":1}}\n' + b"x\n" * 10)
+    assert (await send(sidecar, body, "token=key&fallback=true&skip_malformed=true")).status == 200
+    assert len(await kept(sidecar, "error")) == 3
+    assert len(await kept(sidecar, "success")) == 1
+    assert (sidecar.cache.ledger.received, sidecar.cache.ledger.rejected) == (11, 7)
+
+
+async def test_a_file_that_stops_arriving_makes_room_for_others(start: Start, log: Log) -> None:
+    sidecar = await start(max_bulk_bytes=200_000)
+    memory = sidecar.server._context.bodies.bulk_memory
+    body = form(b'{"a":"%b"}\n' % (b"x" * 10_000) * 18)
+    head = f"POST {BULK}?token=key HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}\r\n\r\n"
+    stalled = []
+    for number in range(1, 5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(sidecar.address).port)
+        writer.write(head.encode() + body[:-2])
+        stalled.append((reader, writer))
+        await until(lambda number=number: memory.held_bytes > number * 180_000)  # type: ignore[misc]
+    assert (await send(sidecar, body)).status == 200
+    answer = await stalled[0][0].readuntil(b"}")
+    assert answer.startswith(b"HTTP/1.1 429 ")
+    for reader, writer in stalled[1:]:
+        writer.write(body[-2:])
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+    for _, writer in stalled:
+        writer.close()
+        await writer.wait_closed()
+    await until(lambda: memory.held_bytes == 0)
+    assert log.faults == []
+
+
+async def test_a_file_has_to_arrive_in_time(start: Start, log: Log) -> None:
+    sidecar = await start(body_timeout_ms=50, max_bulk_bytes=1_000)
+    head = f"POST {BULK}?token=key HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: 500\r\n\r\n"
+    answer = await sidecar.raw(head.encode() + form(LINES)[:50])
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert sidecar.cache.ledger.rejected == 1
+    await sidecar.still_serves()
+    assert log.faults == []
+
+
+async def test_a_client_may_ask_before_it_sends_a_file(sidecar: Sidecar) -> None:
+    body = form(LINES)
+    head = f"POST {BULK}?token=key HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}\r\n"
+    answer = await sidecar.raw(f"{head}Connection: close\r\nExpect: 100-continue\r\n\r\n".encode() + body)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
 
 
 async def test_each_kind_of_broken_input_is_logged_once(start: Start, log: Log) -> None:

@@ -82,6 +82,7 @@ def test_the_limits_in_the_document_are_the_defaults() -> None:
     assert document()["components"]["parameters"]["Ids"]["schema"]["maxItems"] == settings.max_ids
     assert schemas["Records"]["anyOf"][1]["maxItems"] == settings.max_batch
     assert schemas["JitsuEvents"]["anyOf"][1]["maxItems"] == settings.max_batch
+    assert schemas["SegmentEvents"]["allOf"][1]["properties"]["batch"]["maxItems"] == settings.max_batch
     assert f"at most {settings.max_depth} levels" in schemas["Object"]["description"]
 
 

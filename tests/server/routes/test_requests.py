@@ -8,13 +8,14 @@ import pytest
 
 from eventscache.access.api_keys import ApiKey, KeyList
 from eventscache.server.http.parameters import pairs_as_in_go
-from eventscache.server.routes import jitsu2_ingestion, jitsu2_pixel, jitsu2_settings
+from eventscache.server.routes import bulk, ingestion, jitsu2_ingestion, jitsu2_pixel, jitsu2_settings, pixel, segment
 from eventscache.server.routing import ROUTES
 from tests.support.openapi_check import operations, path_with_examples
 from tests.support.sidecar import CACHE, Sidecar, Start
 from tests.support.wire import CLOSE, HOST, LENGTH, get, post, replies
 
-CLIENT_PATHS = ("/api/v1/event", "/api/v1/events")
+CLIENT_PATHS = ("/api/v1/event", "/api/v1/events", "/api.k3j9x2")
+INGESTION = {path for module in (ingestion, segment, bulk, pixel) for _, path, _ in module.ROUTES}
 SERVER_PATHS = ("/api/v1/s2s/event", "/api/v1/s2s/event/", "/api/v1/s2s/events")
 JITSU2_PATHS = {path for module in (jitsu2_ingestion, jitsu2_pixel, jitsu2_settings) for _, path, _ in module.ROUTES}
 KEYS = KeyList((ApiKey("site", "js", "s2s", ("shop.example",)),))
@@ -208,7 +209,7 @@ async def test_every_answer_says_which_sites_may_use_it(start: Start) -> None:
     sidecar = await start()
     for method, path in [(method, path) for method, path, _ in ROUTES] + [("GET", "/nothing"), ("PUT", CACHE)]:
         answer = await sidecar.ask("HEAD" if path.endswith("/stream") else method, path)
-        expected = "cross-origin" if path in {*CLIENT_PATHS, *SERVER_PATHS, *JITSU2_PATHS} else "same-origin"
+        expected = "cross-origin" if path in INGESTION | JITSU2_PATHS else "same-origin"
         assert answer.headers["Cross-Origin-Resource-Policy"] == expected, path
     for path in ("/", "/ui", "/ui/", "/livez?" + "x" * 9000):
         assert (await sidecar.get(path)).headers["Cross-Origin-Resource-Policy"] == "same-origin"
