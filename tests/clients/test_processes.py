@@ -35,14 +35,17 @@ class Use(NamedTuple):
     """What the client writes when it will try again. Without it, it drops what was not taken, as its makers mean it."""
 
 
+SENDS_AGAIN = "(?s)sends to.*sends to"
 USES = {
     "@jitsu/sdk-js": Use("node/jitsu_sdk.mjs", fields=jitsu_fields),
     "@jitsu/sdk-js, with randomize_url": Use(
         "node/jitsu_sdk.mjs", options={"randomize_url": True}, secret="js.secret", fields=jitsu_fields
     ),
     "@jitsu/js": Use("node/jitsu_js.mjs", key="my_id:{}", stream="my_id", batches=False),
-    "@segment/analytics-node": Use("node/segment_node.mjs", "/v1/batch", retries="errored"),
-    "@segment/analytics-node, to classic": Use("node/segment_node.mjs", "/api/v1/segment/v1/batch", retries="errored"),
+    "@segment/analytics-node": Use("node/segment_node.mjs", "/v1/batch", retries=SENDS_AGAIN),
+    "@segment/analytics-node, to classic": Use(
+        "node/segment_node.mjs", "/api/v1/segment/v1/batch", retries=SENDS_AGAIN
+    ),
     "segment-analytics-python": Use("python/segment_python.py", retries="Network error retry"),
     "segment-analytics-python, to classic": Use(
         "python/segment_python.py", "/api/v1/segment", {"gzip": True}, retries="Network error retry"

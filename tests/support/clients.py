@@ -62,17 +62,17 @@ class Client:
         events: Sequence[dict[str, Any]] = tuple(EVENTS),
         options: dict[str, Any] | None = None,
     ) -> Self:
-        program, environ = sys.executable, clean_environment()
+        program = sys.executable
         if self._path.suffix == ".mjs":
             packages()
-            program, environ = "node", clean_environment(NODE_DEBUG="undici")  # says each connection that fails
+            program = "node"
         self._process = await asyncio.create_subprocess_exec(
             program,
             str(self._path),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=environ,
+            env=clean_environment(),
         )
         given = {"host": host, "path": path, "key": key, "events": list(events), "options": options or {}}
         assert self._process.stdin
