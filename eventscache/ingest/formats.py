@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from eventscache.ingest import jitsu, native
+from eventscache.ingest import jitsu, native, webhook
 from eventscache.ingest.parsed import Parser
 
 NDJSON: Final = "application/x-ndjson"
@@ -19,5 +19,8 @@ NATIVE: Final[Mapping[str, Parser]] = {
 JITSU: Final[Parser] = jitsu.parse
 """Jitsu's plain bodies, whatever their content type: browsers' beacons send JSON as `text/plain`."""
 
-PARSERS: Final = (*dict.fromkeys(NATIVE.values()), JITSU)
+WEBHOOK: Final[Parser] = webhook.parse
+"""What Jitsu's webhooks send, whatever its content type: whole events, and records."""
+
+PARSERS: Final = (*dict.fromkeys(NATIVE.values()), JITSU, WEBHOOK)
 """All of them, each once."""

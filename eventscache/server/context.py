@@ -1,7 +1,7 @@
 """What all handlers share, and what a handler and a route are."""
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.prometheus import Metrics
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
+from eventscache.server.http.log_throttle import LogOnce
 from eventscache.sources.all_sources import AllSources
 
 
@@ -32,9 +33,20 @@ class Context(NamedTuple):
     metrics: Metrics
     bodies: Bodies
     sources: AllSources
+    ingestion: "Handlers"
+    log_once: LogOnce
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Handlers(Protocol):
+    """Finds handlers among some of the routes."""
+
+    def at(self, path: str) -> Mapping[str, Handler]:
+        """Return the handlers of a path by their methods; none if nothing is there."""
+        ...
+
 
 Route = tuple[str, str, Handler]
 """A method, a path, and what handles their requests."""
