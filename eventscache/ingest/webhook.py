@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from eventscache.ingest import jitsu, native
-from eventscache.ingest.json import go
+from eventscache.ingest.json import go, strict
 from eventscache.ingest.limits import Limits
 from eventscache.ingest.parsed import MAX_ERRORS, Parsed
 from eventscache.stream import Stream
@@ -19,8 +19,13 @@ def parse(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
     """
     events: list[bytes] = []
     records: list[bytes] = []
-    for item in jitsu.parse_events(body.strip(), limits):
-        (records if _is_record(item) else events).append(item)
+    # A record has a level around its original.
+    for item in jitsu.parse_events(body.strip(), limits._replace(max_depth=limits.max_depth + 1)):
+        if _is_record(item):
+            records.append(item)
+        else:
+            strict.check_depth(item, limits.max_depth)
+            events.append(item)
     parsed = native.parse_json(b"[%b]" % b",".join(records), default, limits) if records else Parsed()
     return parsed._replace(originals=events) if default or not events else _without_stream(parsed, events)
 

@@ -97,7 +97,10 @@ async def test_a_forwarded_request_without_tokens_is_not_the_operators(sidecar: 
     assert unread(sidecar) == {"forbidden": 1}
 
 
-@pytest.mark.parametrize("body", [b"no json", b'{"n":', b"5", b"[5]", b'{"n":NaN}', b"", b"\xef\xbb\xbf{}"])
+@pytest.mark.parametrize(
+    "body",
+    [b"no json", b'{"n":', b'{"a":' * 201 + b"1" + b"}" * 201, b"5", b"[5]", b'{"n":NaN}', b"", b"\xef\xbb\xbf{}"],
+)
 async def test_what_is_no_json_is_a_malformed_event_of_the_stream(sidecar: Sidecar, log: Log, body: bytes) -> None:
     for _ in range(3):
         check(await sidecar.post(CLASSIC, body))
