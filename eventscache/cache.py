@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, NoReturn, TypeVar
@@ -11,7 +10,7 @@ import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
 from eventscache.delivery.ledger import Ledger
-from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.packer import Packer, Part, Run, runs_of, size_of
 from eventscache.delivery.producer import CONFIGURED, Producer, Producers
 from eventscache.delivery.queue import Queue
 from eventscache.delivery.receipt import Loss, Receipt
@@ -31,10 +30,8 @@ from eventscache.query.filter import EventFilter
 from eventscache.query.turns import Turns, Work
 from eventscache.record.record import COOLDOWN, Record
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import UNLIMITED, Offer, Page, Query, Quota, StreamInfo
-from eventscache.stream import Namespace, Status, Stream
-from eventscache.timestamp import format_time
-from eventscache.uid import uids
+from eventscache.storage.messages import UNLIMITED, Page, Query, Quota, StreamInfo
+from eventscache.stream import Namespace, Stream
 
 _log = structlog.get_logger()
 
@@ -44,9 +41,6 @@ _OFFERED_TOGETHER = 500  # some milliseconds of work
 _TEND_SECONDS = 1
 
 _Record = tuple[Stream, Event]
-_Run = tuple[Stream, bool, list[Event]]
-"""Consecutive events of one stream that belong to the same collections, and whether they are errors."""
-_Part = tuple[Stream, PendingEvents]
 _T = TypeVar("_T")
 
 
@@ -114,7 +108,7 @@ class EventsCache:
         self._mask = mask
         self._masking: MaskingThread | None = None
         self._queue_bytes = queue_bytes
-        self._uids = uids()
+        self._packer = Packer(mask)
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
@@ -162,16 +156,7 @@ class EventsCache:
             return True
         if not count:
             return True
-        if self._mask is None and stream.id.isascii():
-            # Packing cannot fail then, and is left until the events are sent: some of them may never be.
-            now_us = time.time_ns() // 1000
-            parts = PendingEvents.split(
-                [(now_us, original) for original in originals], originals, pack=self._pack_originals
-            )
-        else:
-            events = [Event.of(stream, original=original) for original in originals]
-            parts = self._pending(events, failed=False, mask=self._mask)
-        return self._put([(stream, pending) for pending in parts], producer)
+        return self._put(self._packer.pack_originals(stream, originals), producer)
 
     async def offer_originals_in_turns(
         self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED
@@ -187,10 +172,6 @@ class EventsCache:
         return await self.offer_in_turns(
             [(stream, Event.of(stream, original=original)) for original in originals], producer
         )
-
-    def _pack_originals(self, stream: Stream, arrived: Sequence[tuple[int, bytes]]) -> list[Offer]:
-        """Return offers of originals; each comes with its arrival in Unix microseconds."""
-        return [Offer(packed, Status.SUCCESS) for packed in Event.pack_originals(stream, arrived, self._uids)]
 
     def offer(
         self,
@@ -209,7 +190,7 @@ class EventsCache:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
             return not self._enabled
         runs = self._not_limited(records, receipt, to_all=not errors_only)
-        return self._put(self._parts(runs, receipt, self._mask, to_all=not errors_only), producer, receipt)
+        return self._put(self._packer.pack(runs, receipt, to_all=not errors_only), producer, receipt)
 
     async def offer_in_turns(
         self,
@@ -223,7 +204,7 @@ class EventsCache:
         masking = self._masking if self._masking and not are_short([event for _, event in records]) else None
         if not self._open or (masking is None and len(records) <= _OFFERED_TOGETHER):
             return self.offer(records, producer, receipt, errors_only=errors_only)
-        runs: list[_Run] = []
+        runs: list[Run] = []
         for some in _slices(records):
             runs += self._not_limited(some, receipt, to_all=not errors_only)
             await self.turns.next()
@@ -231,16 +212,16 @@ class EventsCache:
         if masked is None:
             self._drop_runs(runs, "queue_full" if self._open else "shutdown", receipt)
             return False
-        parts: list[_Part] = []
+        parts: list[Part] = []
         for some_runs in _slices(masked):
-            parts += self._parts(some_runs, receipt, None if masking else self._mask, to_all=not errors_only)
+            parts += self._packer.pack(some_runs, receipt, masked=masking is not None, to_all=not errors_only)
             await self.turns.next()
         return await self._put_in_turns(parts, producer, receipt)
 
-    def _not_limited(self, records: Sequence[_Record], receipt: Receipt | None, *, to_all: bool) -> list[_Run]:
+    def _not_limited(self, records: Sequence[_Record], receipt: Receipt | None, *, to_all: bool) -> list[Run]:
         """Return the runs of events whose stream has no cooldown; the others are counted as limited."""
         runs = []
-        for stream, failed, events in _runs(records):
+        for stream, failed, events in runs_of(records):
             if self.queue.limit_locally(stream, len(events), failed=failed, to_all=to_all):
                 self.ledger.received += len(events)
                 if receipt:
@@ -251,32 +232,24 @@ class EventsCache:
                 runs.append((stream, failed, events))
         return runs
 
-    async def _masked(self, masking: MaskingThread, runs: Sequence[_Run]) -> list[_Run] | None:
+    async def _masked(self, masking: MaskingThread, runs: Sequence[Run]) -> list[Run] | None:
         """Return runs with their events masked; None if too many wait for that, or if the cache is closed."""
         events = [event for _, _, run in runs for event in run]
-        self._stamp(events)  # by their arrival
+        self._packer.stamp(events)  # by their arrival
         masked = await masking.masked(events)
         if masked is None:
             return None
         kept = iter(masked)
         return [(stream, failed, [*islice(kept, len(run))]) for stream, failed, run in runs]
 
-    def _parts(self, runs: Iterable[_Run], receipt: Receipt | None, mask: Mask | None, *, to_all: bool) -> list[_Part]:
-        """Return events as they are put into the queue."""
-        return [
-            (stream, pending)
-            for stream, failed, events in runs
-            for pending in self._pending(events, receipt, failed=failed, to_all=to_all, mask=mask)
-        ]
-
-    def _put(self, parts: Sequence[_Part], producer: Producer, receipt: Receipt | None = None) -> bool:
+    def _put(self, parts: Sequence[Part], producer: Producer, receipt: Receipt | None = None) -> bool:
         """Put all events into the queue, or drop all of them; return whether there was room."""
         if not self._reserve(parts, receipt):
             return False
         self._put_reserved(parts, producer)
         return True
 
-    async def _put_in_turns(self, parts: Sequence[_Part], producer: Producer, receipt: Receipt | None) -> bool:
+    async def _put_in_turns(self, parts: Sequence[Part], producer: Producer, receipt: Receipt | None) -> bool:
         """Put events as `_put` does, with turns for others."""
         if not self._reserve(parts, receipt):
             return False
@@ -288,49 +261,21 @@ class EventsCache:
         finally:
             if reserved:
                 left = [part for some in reserved for part in some]
-                self.queue.release(_totals(left)[1])
+                self.queue.release(size_of(left))
                 self._drop_parts(left, "shutdown", receipt)
         return True
 
-    def _reserve(self, parts: Sequence[_Part], receipt: Receipt | None) -> bool:
+    def _reserve(self, parts: Sequence[Part], receipt: Receipt | None) -> bool:
         """Return whether the queue has room for all events and is open; if not, drop all."""
-        if self._open and self.queue.reserve(_totals(parts)[1]):
+        if self._open and self.queue.reserve(size_of(parts)):
             return True
         self._drop_parts(parts, "queue_full" if self._open else "shutdown", receipt)
         return False
 
-    def _put_reserved(self, parts: Sequence[_Part], producer: Producer) -> None:
+    def _put_reserved(self, parts: Sequence[Part], producer: Producer) -> None:
         for stream, pending in parts:
             self.ledger.received += len(pending.events)
             self.queue.put(stream, pending, producer)
-
-    def _stamp(self, events: Sequence[Event]) -> None:
-        """Give a time and an id to events that have none."""
-        now = ""
-        for event in events:
-            if not event.timestamp:
-                event.timestamp = now = now or format_time(time.time_ns() // 1000)
-            if not event.uid:
-                event.uid = next(self._uids)
-
-    def _pending(
-        self,
-        events: Sequence[Event],
-        receipt: Receipt | None = None,
-        *,
-        failed: bool,
-        mask: Mask | None,
-        to_all: bool = True,
-    ) -> list[PendingEvents]:
-        """Return events of one stream, masked and packed, each with a time and an id; `failed` if they are errors."""
-        self._stamp(events)
-        offers = []
-        for event in events:
-            status = Status.ERROR if failed else Status.SKIP if event.skip else Status.SUCCESS
-            kept = event if mask is None else mask.masked(event)
-            offers.append(Offer(kept.pack(), status, to_all, failed))
-        payloads = [offer.event for offer in offers]
-        return PendingEvents.split(offers, payloads, receipt, failed=failed, to_all=to_all)
 
     def _drop(self, count: int, reason: str, receipt: Receipt | None) -> None:
         self.ledger.received += count
@@ -338,13 +283,13 @@ class EventsCache:
         if receipt:
             receipt.drop(count, _DROPPED_AT_ONCE.get(reason, ""))
 
-    def _drop_runs(self, runs: Iterable[_Run], reason: str, receipt: Receipt | None) -> None:
+    def _drop_runs(self, runs: Iterable[Run], reason: str, receipt: Receipt | None) -> None:
         for stream, _, events in runs:
             self._drop(len(events), reason, receipt)
             if self.record is not None:
                 self.record.add_events(stream, events, reason)
 
-    def _drop_parts(self, parts: Iterable[_Part], reason: str, receipt: Receipt | None) -> None:
+    def _drop_parts(self, parts: Iterable[Part], reason: str, receipt: Receipt | None) -> None:
         for stream, pending in parts:
             self._drop(len(pending.events), reason, receipt)
             if self.record is not None:
@@ -504,26 +449,3 @@ def _slices(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
     """Yield items as they are worked on in one turn of the loop."""
     for first in range(0, len(items), _OFFERED_TOGETHER):
         yield items[first : first + _OFFERED_TOGETHER]
-
-
-def _totals(parts: Iterable[_Part]) -> tuple[int, int]:
-    """Return how many events there are, and their bytes."""
-    count = size_bytes = 0
-    for _, pending in parts:
-        count += len(pending.events)
-        size_bytes += pending.size_bytes
-    return count, size_bytes
-
-
-def _runs(records: Sequence[_Record]) -> list[_Run]:
-    """Return the runs of events that may be of several streams."""
-    runs: list[_Run] = []
-    run: list[Event] = []
-    run_stream, run_failed = None, False
-    for stream, event in records:
-        failed = bool(event.error or event.malformed)
-        if failed is not run_failed or (stream is not run_stream and stream != run_stream):
-            run, run_stream, run_failed = [], stream, failed
-            runs.append((stream, failed, run))
-        run.append(event)
-    return runs
