@@ -27,7 +27,8 @@ from eventscache.server.http.access_log import AccessLog
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
 from eventscache.server.http.connections import ConnectionLimits, Connections
-from eventscache.server.http.log_throttle import LogOnce, LogThrottle
+from eventscache.server.http.log_throttle import LogThrottle
+from eventscache.server.notices import Notices
 from eventscache.server.routes.static_files import page_routes
 from eventscache.server.routing import INGESTION_ROUTES, ROUTES, Router, RouteTable
 from eventscache.server.startup_checks import max_connections, require_aiohttp_internals, require_c_parser
@@ -66,11 +67,11 @@ class Sidecar:
             access,
             api_keys,
             limits,
+            RouteTable(INGESTION_ROUTES),
             Metrics(self.metrics_of_all_workers),
             Bodies(limits, settings.body_timeout_ms / 1000),
             self.sources,
-            RouteTable(INGESTION_ROUTES),
-            LogOnce(),
+            Notices(),
         )
         self._loop = asyncio.get_running_loop()
         self._connections = Connections(

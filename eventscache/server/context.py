@@ -15,7 +15,7 @@ from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.prometheus import Metrics
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
-from eventscache.server.http.log_throttle import LogOnce
+from eventscache.server.notices import Notices
 from eventscache.sources.all_sources import AllSources
 
 
@@ -30,11 +30,11 @@ class Context(NamedTuple):
     access: Access
     api_keys: ApiKeys
     limits: Limits
+    ingestion: "Handlers"
     metrics: Metrics
     bodies: Bodies
     sources: AllSources
-    ingestion: "Handlers"
-    log_once: LogOnce
+    notices: Notices
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]

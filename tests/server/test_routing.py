@@ -18,9 +18,8 @@ def test_every_route_module_is_served() -> None:
 
 def test_every_route_by_which_clients_send_is_mirrored() -> None:
     others = {"/api/v1/events/cache", *(path for _, path, _ in (*mirror.ROUTES, *webhooks.ROUTES))}
-    assert {path for method, path, _ in ROUTES if method == "POST"} - others == {
-        path for method, path, _ in INGESTION_ROUTES if method == "POST"
-    }
+    posted = {path for method, path, _ in ROUTES if method == "POST" and not path.endswith("/settings")}
+    assert posted - others == {path for method, path, _ in INGESTION_ROUTES if method == "POST"}
 
 
 def test_no_path_and_method_is_declared_twice() -> None:

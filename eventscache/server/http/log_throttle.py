@@ -1,4 +1,4 @@
-"""Throttles for log lines about bad clients, so that none of them can flood the log."""
+"""A throttle for log lines about bad clients, so that none of them can flood the log."""
 
 import asyncio
 from typing import Any
@@ -32,19 +32,6 @@ class LogThrottle:
         if self._suppressed:
             fields["suppressed"], self._suppressed = self._suppressed, 0
         _log.warning(event, **{name: _cut(value) for name, value in fields.items()})
-
-
-class LogOnce:
-    """Logs the first warning of each kind; what comes after it is only counted elsewhere."""
-
-    def __init__(self) -> None:
-        self._logged: set[tuple[str, str]] = set()
-
-    def warning(self, event: str, *, code: str, **fields: Any) -> None:
-        """Log a warning, unless the same event was logged with the same code. Both must be texts of ours."""
-        if (event, code) not in self._logged:
-            self._logged.add((event, code))
-            _log.warning(event, code=code, **fields)
 
 
 def _cut(value: Any) -> Any:

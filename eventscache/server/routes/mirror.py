@@ -23,7 +23,7 @@ async def take_mirrored(context: Context, request: web.BaseRequest) -> web.Strea
     """
     code = await _fault(context, request)
     if code:
-        context.log_once.warning("fault in mirrored requests; more of this kind are only counted", code=code)
+        context.notices.tell("/mirror", code)
     can_go_on = await context.bodies.discard(request)
     return no_content_response(request, closes=not can_go_on)
 

@@ -15,7 +15,7 @@ from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
-from eventscache.server.http.parameters import parameters
+from eventscache.server.http.parameters import parameters, path_of
 from eventscache.server.http.responses import HttpError, prebuilt_response
 from eventscache.server.rejections import keep_malformed, reject_broken_off, reject_records, reject_unread
 from eventscache.stream import Namespace, Stream
@@ -35,9 +35,7 @@ async def take_webhook(context: Context, request: web.BaseRequest) -> web.Stream
     """Take whole events and records of a destination; what is wrong is counted, and logged once for each kind."""
     code = await _fault(context, request)
     if code:
-        context.log_once.warning(
-            "fault in webhooks; more of this kind are only counted", code=code, path=request.path[:100]
-        )
+        context.notices.tell(path_of(request.raw_path), code)
     can_go_on = await context.bodies.discard(request)
     return prebuilt_response(request, _OK, closes=not can_go_on)
 

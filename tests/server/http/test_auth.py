@@ -13,9 +13,8 @@ from tests.support.sidecar import CACHE, Sidecar, Start
 
 OPEN = {"/openapi.json", "/livez", "/readyz", "/ping", "/metrics"}
 INGESTION = {path for _, path, _ in ingestion.ROUTES}
-ALIKE = {
-    path for _, path, _ in (*mirror.ROUTES, *webhooks.ROUTES)
-}  # a request without a token is answered, and no more
+ALIKE = {path for _, path, _ in (*mirror.ROUTES, *webhooks.ROUTES)}
+"""Where a request without a token is answered as well, and no more."""
 
 RECORD = b'{"destination_id":"d","original":{}}'
 READS = (("GET", CACHE), ("GET", "/api/v1/streams"), ("GET", "/log/incoming.all/key"), ("DELETE", f"{CACHE}?ids=d"))

@@ -14,7 +14,7 @@ from tests.support.sidecar import CACHE, Answer, Log, Sidecar, Start
 
 EVENT = b'{"n":1}'
 KEY = ApiKey("id", "client", "server")
-FAULT = "fault in mirrored requests; more of this kind are only counted"
+FAULT = "input rejected: more of its kind is only counted"
 
 
 def check(answer: Answer) -> None:

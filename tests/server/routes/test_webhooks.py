@@ -11,7 +11,7 @@ from tests.support.sidecar import Answer, Log, Sidecar, Start
 
 CLASSIC = "/ingest/jitsu-webhook?destination_id=d"
 JITSU2 = "/ingest/jitsu2?actor_id=d"
-FAULT = "fault in webhooks; more of this kind are only counted"
+FAULT = "input rejected: more of its kind is only counted"
 
 
 def check(answer: Answer) -> None:
