@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from eventscache.ingest import jitsu, jitsu2, native, segment
+from eventscache.ingest import jitsu, jitsu2, native, segment, webhook
 from eventscache.ingest.parsed import Parser
 
 NDJSON: Final = "application/x-ndjson"
@@ -26,5 +26,8 @@ JITSU2_EVENT: Final[Parser] = jitsu2.parse_event
 JITSU2_BATCH: Final[Parser] = jitsu2.parse_batch
 """Jitsu 2's bodies, and those of Segment's libraries: one event, and `{"batch": [...]}`."""
 
-PARSERS: Final = (*dict.fromkeys(NATIVE.values()), JITSU, JITSU2_EVENT, JITSU2_BATCH, SEGMENT)
+WEBHOOK: Final[Parser] = webhook.parse
+"""What Jitsu's webhooks send, whatever its content type: whole events, and records."""
+
+PARSERS: Final = (*dict.fromkeys(NATIVE.values()), JITSU, JITSU2_EVENT, JITSU2_BATCH, SEGMENT, WEBHOOK)
 """All of them, each once."""

@@ -30,7 +30,7 @@ from eventscache.server.http.connections import ConnectionLimits, Connections
 from eventscache.server.http.log_throttle import LogThrottle
 from eventscache.server.notices import Notices
 from eventscache.server.routes.static_files import page_routes
-from eventscache.server.routing import ROUTES, Router
+from eventscache.server.routing import INGESTION_ROUTES, ROUTES, Router, RouteTable
 from eventscache.server.startup_checks import max_connections, require_aiohttp_internals, require_c_parser
 from eventscache.server.supervisor import Worker
 from eventscache.sources.all_sources import AllSources
@@ -67,6 +67,7 @@ class Sidecar:
             access,
             api_keys,
             limits,
+            RouteTable(INGESTION_ROUTES),
             Metrics(self.metrics_of_all_workers),
             Bodies(limits, settings.body_timeout_ms / 1000),
             self.sources,

@@ -1,7 +1,7 @@
 """What all handlers share, and what a handler and a route are."""
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -30,6 +30,7 @@ class Context(NamedTuple):
     access: Access
     api_keys: ApiKeys
     limits: Limits
+    ingestion: "Handlers"
     metrics: Metrics
     bodies: Bodies
     sources: AllSources
@@ -37,6 +38,15 @@ class Context(NamedTuple):
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Handlers(Protocol):
+    """Finds handlers among some of the routes."""
+
+    def at(self, path: str) -> Mapping[str, Handler]:
+        """Return the handlers of a path by their methods; none if nothing is there."""
+        ...
+
 
 Route = tuple[str, str, Handler]
 """A method, a path, and what handles their requests."""

@@ -12,6 +12,9 @@ from eventscache.ingest.parsed import Parsed
 from eventscache.server.http.responses import HttpError
 from eventscache.stream import Stream
 
+METHODS_WITH_EVENTS = frozenset({"POST", "PUT", "PATCH"})
+"""A request that no handler takes counts as one rejected event if it could have brought events."""
+
 
 def reject_unread(cache: EventsCache, fault: HttpError | BatchTooLarge) -> HttpError:
     """Count a body that is rejected before any event in it is known, and return the error that answers it."""
@@ -20,6 +23,11 @@ def reject_unread(cache: EventsCache, fault: HttpError | BatchTooLarge) -> HttpE
     if cache.record is not None:
         cache.record.unread[error.code] += 1
     return error
+
+
+def reject_broken_off(cache: EventsCache) -> HttpError:
+    """Count a body whose sender left before all of it came, and return the error for it, which nobody reads."""
+    return reject_unread(cache, HttpError(400, "invalid_http", "the body breaks off", closes=True))
 
 
 def reject_records(cache: EventsCache, parsed: Parsed, default: Stream | None) -> None:

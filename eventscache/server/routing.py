@@ -9,7 +9,7 @@ from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
 from eventscache.server.context import Context, Handler, Route
 from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
-from eventscache.server.rejections import reject_unread
+from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_unread
 from eventscache.server.routes import (
     bulk,
     event_stream,
@@ -21,13 +21,25 @@ from eventscache.server.routes import (
     jitsu2_pixel,
     jitsu2_settings,
     lookup,
+    mirror,
     openapi,
     pixel,
     segment,
     streams,
+    webhooks,
 )
 
 _log = structlog.get_logger()
+
+INGESTION_ROUTES: tuple[Route, ...] = (
+    *ingestion.ROUTES,
+    *segment.ROUTES,
+    *bulk.ROUTES,
+    *pixel.ROUTES,
+    *jitsu2_ingestion.ROUTES,
+    *jitsu2_pixel.ROUTES,
+)
+"""The routes on which clients of Jitsu send events, and nothing else: only these are served below `/mirror` too."""
 
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
@@ -35,13 +47,10 @@ ROUTES: tuple[Route, ...] = (
     *streams.ROUTES,
     *lookup.ROUTES,
     *jitsu2_log.ROUTES,
-    *ingestion.ROUTES,
-    *segment.ROUTES,
-    *bulk.ROUTES,
-    *pixel.ROUTES,
-    *jitsu2_ingestion.ROUTES,
-    *jitsu2_pixel.ROUTES,
+    *INGESTION_ROUTES,
     *jitsu2_settings.ROUTES,
+    *mirror.ROUTES,
+    *webhooks.ROUTES,
     *health.ROUTES,
     *openapi.ROUTES,
 )
@@ -56,34 +65,26 @@ ERROR_HEADERS = (
 """What return the headers of an error on routes that pages use, such as those of CORS; none for other routes."""
 
 _NONE: Mapping[str, Handler] = {}
-# A request that no handler sees counts as one rejected event if it could have brought events.
-_METHODS_WITH_EVENTS = {"POST", "PUT", "PATCH"}
 
 
 class Router:
     """Answers each request by the handler of its path and method.
 
-    A path matches as a whole. A part of it from a brace on stands for any text; such paths are looked at last. On an
-    aiohttp `Application`, routing and one middleware would cost each event a third of what aiohttp costs altogether.
+    On an aiohttp `Application`, routing and one middleware would cost each event a third of what aiohttp costs
+    altogether.
     """
 
     def __init__(self, context: Context, routes: Iterable[Route]) -> None:
         self._context = context
-        self._handlers: dict[str, dict[str, Handler]] = {}
-        for method, path, handler in routes:
-            self._handlers.setdefault(path, {})[method] = handler
-        self._templates = [
-            ([part.partition("{") for part in path.split("/")], methods)
-            for path, methods in self._handlers.items()
-            if "{" in path
-        ]
+        self._table = RouteTable(routes)
+        self._handlers = self._table.handlers
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the handler's response, or an error response for what it raises."""
         try:
             methods = self._handlers.get(request.raw_path.partition("?")[0], _NONE)
             handler = methods.get(request.method) or self._find(request)
-            if request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket":
+            if request.method == "GET" and _asks_for_websocket(request) and handler is not mirror.take_mirrored:
                 raise HttpError(400, "websocket_unsupported", "there is no WebSocket; GET /api/v1/events/stream pushes")  # noqa: TRY301 - as a handler would
             return await handler(self._context, request)
         except HttpError as error:
@@ -106,7 +107,9 @@ class Router:
         Where there is GET there is HEAD: aiohttp leaves the body out. A target may be a whole URL.
         """
         path = path_of(request.raw_path)
-        methods = self._handlers.get(path) or self._by_template(path)
+        if path.startswith(mirror.PREFIX):
+            return mirror.take_mirrored
+        methods = self._table.at(path)
         handler = methods.get(request.method) or (methods.get("GET") if request.method == "HEAD" else None)
         if handler is not None:
             return handler
@@ -116,9 +119,30 @@ class Router:
             error = HttpError(405, "method_not_allowed", message, {"Allow": ", ".join(allowed)})
         else:
             error = HttpError(404, "not_found", "there is nothing at this path; GET /openapi.json lists all of them")
-        if request.method in _METHODS_WITH_EVENTS:
+        if request.method in METHODS_WITH_EVENTS:
             reject_unread(self._context.cache, error)
         raise error
+
+
+class RouteTable:
+    """The handlers of some routes, by path and method.
+
+    A path matches as a whole. A part of it from a brace on stands for any text; such paths are looked at last.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.handlers: dict[str, dict[str, Handler]] = {}
+        for method, path, handler in routes:
+            self.handlers.setdefault(path, {})[method] = handler
+        self._templates = [
+            ([part.partition("{") for part in path.split("/")], methods)
+            for path, methods in self.handlers.items()
+            if "{" in path
+        ]
+
+    def at(self, path: str) -> Mapping[str, Handler]:
+        """Return the handlers of a path by their methods; none if nothing is there."""
+        return self.handlers.get(path) or self._by_template(path)
 
     def _by_template(self, path: str) -> Mapping[str, Handler]:
         """Return the handlers of the path that has some text where the template has braces."""
@@ -133,6 +157,10 @@ def _matches(part: str, template: tuple[str, str, str]) -> bool:
     """Whether a part of a path is that of a template, which is the text before its brace, the brace, and the rest."""
     start, brace, _ = template
     return part.startswith(start) and part != start if brace else part == start
+
+
+def _asks_for_websocket(request: web.BaseRequest) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _reason(fault: StorageError) -> str:

@@ -1,4 +1,4 @@
-"""The nginx lines of the README, read out of it: a mirror costs Jitsu's clients nothing, whatever the sidecar does."""
+"""The nginx lines of the README, read out of it: a mirror loses nothing for Jitsu, whatever the sidecar does."""
 
 import asyncio
 import io
@@ -10,42 +10,59 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from eventscache.server.routing import INGESTION_ROUTES
 from tests.support import nginx
+from tests.support.jitsu_server import OK, JitsuServer
 from tests.support.missing import missing
 from tests.support.paths import ROOT
 from tests.support.redis_server import HOST, free_port, short_folder
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 (CONFIGURATION,) = re.findall(r"```nginx\n(.*?)```", README, re.DOTALL)
-MIRRORED = ("/api/v1/event", "/api/v1/events", "/api/v1/s2s/event", "/api/v1/s2s/event/", "/api/v1/s2s/events")
-LEFT_OUT = ("/api/v1/segment", "/api.abc?p_abc=key", "/api/v1/events/bulk")
-JITSUS_ANSWER = '{"status":"ok","of":"Jitsu"}'
+(MIRRORED_PATHS,) = re.findall(r"location ~ (\S+) \{", CONFIGURATION)
+CLASSIC = ("/api/v1/event", "/api/v1/events", "/api/v1/s2s/event", "/api/v1/s2s/event/", "/api/v1/s2s/events")
+MIRRORED = (
+    *CLASSIC,
+    "/api/v1/segment",
+    "/api/v1/segment/v1/batch",
+    "/api/v1/segment/compat",
+    "/api/v1/segment/compat/v1/batch",
+    "/api/v1/events/bulk",
+    "/api/v1/p.gif",
+    "/api.xyz",
+    "/api/s/track",
+    "/api/s/s2s/track",
+    "/api/s/s2s/batch",
+    "/api/px/track",
+    *(prefix + path for prefix in ("/v1", "") for path in ("/batch", "/b", "/batch/b")),
+)
+# Default paths of Segment's libraries, which reach no Jitsu.
+NOT_JITSUS = re.compile(r"/v1/(track|page|identify|group|screen|alias)|/[tpigsa]")
+NOT_MIRRORED = (
+    "/",
+    "/ui/",
+    "/api/v1/events/cache",
+    "/api/v1/eventsx",
+    "/api/v1/statistics",
+    "/log/incoming.all/key",
+    "/v1/projects/key/settings",
+    "/v1/bx",
+    "/x/api/v1/event",
+)
 GENEROUS_SECONDS = 60
 BUSY_CLIENTS = 350  # so many broke with Debian's 768 connections
 
 
-class Jitsu:
-    """A stand-in for Jitsu: answers everything, and counts what reached it."""
-
-    def __init__(self) -> None:
-        self.received: Counter[str] = Counter()
-        self.runner = web.ServerRunner(web.Server(self._answer))
-
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
-        await request.content.read()
-        self.received[request.path] += 1
-        return web.Response(text=JITSUS_ANSWER)
-
-
 @pytest.fixture
-async def jitsu() -> AsyncIterator[Jitsu]:
-    jitsu = Jitsu()
+async def jitsu() -> AsyncIterator[JitsuServer]:
+    jitsu = JitsuServer()
     await jitsu.runner.setup()
     yield jitsu
     await jitsu.runner.cleanup()
@@ -76,6 +93,12 @@ class SidecarProcess:
         (value,) = re.findall(r"^eventscache_events_received_total (\S+)$", text, re.MULTILINE)
         return int(float(value))
 
+    async def has_received(self, count: int) -> None:
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            while await self.received() < count:
+                await asyncio.sleep(0.05)
+        assert await self.received() == count
+
 
 @pytest.fixture
 def sidecar() -> Iterator[SidecarProcess]:
@@ -86,19 +109,25 @@ def sidecar() -> Iterator[SidecarProcess]:
     sidecar.process.stderr.close()
 
 
-@pytest.fixture
-async def proxy(jitsu: Jitsu, sidecar: SidecarProcess) -> AsyncIterator[nginx.Nginx]:
-    """Debian's nginx with the README's lines, in front of both."""
+@asynccontextmanager
+async def in_front_of(jitsu: JitsuServer, sidecar_port: int) -> AsyncIterator[nginx.Nginx]:
+    """Run Debian's nginx with the README's lines."""
     if not nginx.BINARY:
         missing("no nginx: apt-get install nginx-light")
     port = free_port()
     await web.TCPSite(jitsu.runner, HOST, port, backlog=1024).start()
-    addresses = {"http://jitsu:8001": f"http://{HOST}:{port}", "127.0.0.1:8095": f"{HOST}:{sidecar.port}"}
+    addresses = {"http://jitsu:8001": f"http://{HOST}:{port}", "127.0.0.1:8095": f"{HOST}:{sidecar_port}"}
     with short_folder() as folder, nginx.Nginx(folder, CONFIGURATION, addresses) as running:
         yield running
 
 
-async def send(url: str, *, clients: int, requests: int, paths: tuple[str, ...] = MIRRORED) -> list[str]:
+@pytest.fixture
+async def proxy(jitsu: JitsuServer, sidecar: SidecarProcess) -> AsyncIterator[nginx.Nginx]:
+    async with in_front_of(jitsu, sidecar.port) as running:
+        yield running
+
+
+async def send(url: str, *, clients: int, requests: int, paths: tuple[str, ...] = CLASSIC) -> list[str]:
     """Let clients send so many requests each, one after another on a connection of their own; return the answers."""
 
     async def client(number: int) -> list[str]:
@@ -106,8 +135,7 @@ async def send(url: str, *, clients: int, requests: int, paths: tuple[str, ...] 
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
             for index in range(requests):
                 path = paths[(number + index) % len(paths)]
-                query = "" if "?" in path else "?token=key"
-                async with session.post(f"{url}{path}{query}", data=b'{"n":1}') as answer:
+                async with session.post(f"{url}{path}?token=key", data=b'{"n":1,"batch":[]}') as answer:
                     answers.append(f"{answer.status} {await answer.text()}")
         return answers
 
@@ -124,21 +152,58 @@ def test_nginx_takes_the_lines_without_a_warning(tmp_path: Path) -> None:
         assert "warn" not in said
 
 
+JITSUS = sorted({path for _, path, _ in INGESTION_ROUTES if not NOT_JITSUS.fullmatch(path)})
+
+
+@pytest.mark.parametrize("path", [*MIRRORED, *JITSUS])
+def test_every_path_that_takes_events_is_mirrored(path: str) -> None:
+    assert re.search(MIRRORED_PATHS, re.sub(r"\{.*?\}", "x", path))
+
+
+@pytest.mark.parametrize("path", NOT_MIRRORED)
+def test_no_other_path_is_mirrored(path: str) -> None:
+    assert not re.search(MIRRORED_PATHS, path)
+
+
+def test_the_page_shows_the_same_lines() -> None:
+    page = (ROOT / "eventscache" / "ui" / "model" / "commands.js").read_text(encoding="utf-8")
+    shown = page.partition("nginxMirror")[2].partition("String.raw`")[2].partition("`;")[0]
+    lines = [line.strip() for line in shown.replace("${SERVER_ADDRESS}", "http://eventscache").splitlines()]
+    assert len(lines) == 10
+    ours = {line.strip() for line in CONFIGURATION.splitlines()}
+    assert [line for line in lines if line not in ours] == []
+
+
 async def test_everything_reaches_jitsu_and_a_running_sidecar(
-    proxy: nginx.Nginx, jitsu: Jitsu, sidecar: SidecarProcess
+    proxy: nginx.Nginx, jitsu: JitsuServer, sidecar: SidecarProcess
 ) -> None:
     answers = await send(proxy.url, clients=5, requests=20)
-    assert answers == [f"200 {JITSUS_ANSWER}"] * 100
-    assert jitsu.received == dict.fromkeys(MIRRORED, 20)
-    async with asyncio.timeout(GENEROUS_SECONDS):
-        while await sidecar.received() < 100:
-            await asyncio.sleep(0.05)
-    assert await sidecar.received() == 100
+    assert answers == [f"200 {OK}"] * 100
+    assert jitsu.received == dict.fromkeys(CLASSIC, 20)
+    await sidecar.has_received(100)
+
+
+async def test_clients_get_jitsus_own_answers_on_every_path(
+    proxy: nginx.Nginx, jitsu: JitsuServer, sidecar: SidecarProcess
+) -> None:
+    ((direct, port, *_),) = jitsu.runner.addresses
+    paths = (*MIRRORED, "/api/v1/event?token=key&x=%E4%zz", "/nothing")
+    for method, origin in itertools.product(("POST", "GET", "OPTIONS"), ({}, {"Origin": "https://shop.example"})):
+        for path in paths:
+            answers = []
+            async with aiohttp.ClientSession() as session:
+                for url in (proxy.url, f"http://{direct}:{port}"):
+                    body = b'{"n":1,"batch":[]}' if method == "POST" else None
+                    async with session.request(method, url + path, data=body, headers=origin) as answer:
+                        cors = {name for name in answer.headers if name.startswith("Access-Control")}
+                        answers.append((answer.status, answer.content_type, cors, await answer.read()))
+            assert answers[0] == answers[1], (method, path)
+    assert "upstream" not in proxy.error_log  # the sidecar took all copies
 
 
 @pytest.mark.parametrize("state", ["stopped", "frozen"])
 async def test_nothing_is_lost_to_jitsus_clients_while_the_sidecar_is(
-    state: str, proxy: nginx.Nginx, jitsu: Jitsu, sidecar: SidecarProcess
+    state: str, proxy: nginx.Nginx, jitsu: JitsuServer, sidecar: SidecarProcess
 ) -> None:
     await send(proxy.url, clients=1, requests=3)
     jitsu.received.clear()
@@ -146,14 +211,39 @@ async def test_nothing_is_lost_to_jitsus_clients_while_the_sidecar_is(
         sidecar.stop()
     else:
         sidecar.freeze()
+    await check_that_nothing_is_lost(proxy, jitsu)
+
+
+async def check_that_nothing_is_lost(proxy: nginx.Nginx, jitsu: JitsuServer) -> None:
     answers = await send(proxy.url, clients=BUSY_CLIENTS, requests=4)
-    assert Counter(answers) == {f"200 {JITSUS_ANSWER}": 4 * BUSY_CLIENTS}
+    assert Counter(answers) == {f"200 {OK}": 4 * BUSY_CLIENTS}
     assert jitsu.received.total() == 4 * BUSY_CLIENTS
     assert "worker_connections are not enough" not in proxy.error_log
 
 
+def slow_sidecar(seconds: float) -> web.ServerRunner:
+    """Return what answers as the mirror does, but late."""
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        await request.content.read()
+        await asyncio.sleep(seconds)  # this is what a slow sidecar does, and no test waits for it
+        return web.Response(status=204)
+
+    return web.ServerRunner(web.Server(answer))
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.6], ids=["within nginx's limit", "beyond it"])
+async def test_nothing_is_lost_to_jitsus_clients_while_the_sidecar_is_slow(seconds: float, jitsu: JitsuServer) -> None:
+    runner, port = slow_sidecar(seconds), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, HOST, port, backlog=1024).start()
+    async with in_front_of(jitsu, port) as proxy:
+        await check_that_nothing_is_lost(proxy, jitsu)
+    await runner.cleanup()
+
+
 async def test_a_frozen_sidecar_is_soon_not_asked_any_more(
-    proxy: nginx.Nginx, jitsu: Jitsu, sidecar: SidecarProcess
+    proxy: nginx.Nginx, jitsu: JitsuServer, sidecar: SidecarProcess
 ) -> None:
     sidecar.freeze()
     await send(proxy.url, clients=1, requests=30)
@@ -161,37 +251,34 @@ async def test_a_frozen_sidecar_is_soon_not_asked_any_more(
     assert 3 <= asked <= 10  # not 30: three failures, and perhaps once more after ten seconds
 
 
-async def test_a_body_that_nginx_would_refuse_by_default_reaches_jitsu(proxy: nginx.Nginx, jitsu: Jitsu) -> None:
+async def test_what_the_sidecar_rejects_keeps_it_in_use(
+    proxy: nginx.Nginx, jitsu: JitsuServer, sidecar: SidecarProcess
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        for body in [b"no json"] * 10:
+            async with session.post(f"{proxy.url}/api/v1/event?token=key", data=body) as answer:
+                assert answer.status == 400  # Jitsu's
+    assert "upstream" not in proxy.error_log
+    await send(proxy.url, clients=1, requests=1)
+    await sidecar.has_received(11)
+
+
+async def test_a_body_that_nginx_would_refuse_by_default_reaches_jitsu(proxy: nginx.Nginx, jitsu: JitsuServer) -> None:
     async with (
         aiohttp.ClientSession() as session,
         session.post(
             f"{proxy.url}/api/v1/events?token=key", data=io.BytesIO(b"[" + b" " * 2_000_000 + b"{}]")
         ) as answer,
     ):
-        assert (answer.status, await answer.text()) == (200, JITSUS_ANSWER)
+        assert (answer.status, await answer.text()) == (200, OK)
 
 
-async def test_reading_and_the_paths_that_are_left_out_stay_with_jitsu(
-    proxy: nginx.Nginx, jitsu: Jitsu, sidecar: SidecarProcess
-) -> None:
-    answers = await send(proxy.url, clients=1, requests=3, paths=LEFT_OUT)
+async def test_reading_stays_with_jitsu(proxy: nginx.Nginx, jitsu: JitsuServer, sidecar: SidecarProcess) -> None:
+    answers = []
     async with aiohttp.ClientSession() as session:
         for path in ("/api/v1/events/cache?ids=a", "/ui/", "/_eventscache"):
             async with session.get(proxy.url + path) as answer:
-                answers.append(f"{answer.status} {await answer.text()}")
-    assert answers[:-1] == [f"200 {JITSUS_ANSWER}"] * 5
-    assert answers[-1].startswith("404 ")  # the mirror is internal
-    await send(proxy.url, clients=1, requests=1)
-    async with asyncio.timeout(GENEROUS_SECONDS):
-        while not await sidecar.received():
-            await asyncio.sleep(0.05)
-    assert await sidecar.received() == 1
-
-
-@pytest.mark.parametrize("path", LEFT_OUT)
-def test_the_readme_names_what_the_lines_leave_out(path: str) -> None:
-    section = README.partition("What these lines leave out:")[2].partition("\n## ")[0]
-    named = [
-        re.escape(name).replace(r"\*", ".*").replace(r"\.\.\.", ".*") for name in re.findall("`(/[^`]+)`", section)
-    ]
-    assert any(re.fullmatch(name, path) for name in named)
+                answers.append(answer.status)
+    assert answers == [200, 404, 404]
+    assert jitsu.received == {"/api/v1/events/cache": 1, "/ui/": 1}  # the mirror is internal
+    assert await sidecar.received() == 0

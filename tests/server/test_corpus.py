@@ -47,6 +47,41 @@ async def test_malformed_input_is_rejected_and_kept(sidecar: Sidecar, case: Case
     assert (await sidecar.post(INGEST, b'{"next":1}')).status == 200
 
 
+@each(corpus.NO_JSON, corpus.NO_EVENT, corpus.EXACT, corpus.NOT_UTF8, corpus.NOTHING)
+async def test_a_copy_becomes_what_the_request_itself_becomes(sidecar: Sidecar, case: Case) -> None:
+    await sidecar.post(INGEST, case.sent)
+    copied = await sidecar.post(f"/mirror{INGEST.replace('key', 'copy')}", case.sent)
+    assert (copied.status, copied.body) == (204, b"")
+    kept = [await sidecar.get(f"{CACHE}?namespace=token&ids={token}") for token in ("key", "copy")]
+    (one, other) = (answer.body.partition(b',"timestamp":')[0] for answer in kept)
+    assert one == other
+
+
+@each(corpus.NO_JSON, corpus.NO_EVENT, corpus.EXACT, corpus.NOT_UTF8, corpus.NOTHING)
+async def test_a_webhook_keeps_every_body_and_answers_alike(sidecar: Sidecar, case: Case) -> None:
+    answer = await sidecar.post("/ingest/jitsu2?actor_id=d", case.sent)
+    assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
+    await sidecar.get(f"{CACHE}?ids=d")
+    ledger = sidecar.cache.ledger
+    assert ledger.stored == ledger.received > 0
+
+
+@each(corpus.EXACT)
+async def test_a_record_of_a_webhook_is_kept_byte_for_byte(sidecar: Sidecar, case: Case) -> None:
+    for body in (b'{"original":%b}', b'[{"original": %b}]'):
+        assert (await sidecar.post("/ingest/jitsu2?actor_id=d", body % case.sent)).status == 200
+    answer = await sidecar.get(f"{CACHE}?ids=d")
+    assert answer.body.count(b'{"original":' + case.sent + b',"timestamp":"') == 2
+
+
+@each(corpus.GZIP, corpus.ENCODINGS)
+async def test_encodings_of_copies_and_of_webhooks_change_no_answer(sidecar: Sidecar, case: Case) -> None:
+    body, encoding = (case.sent, "gzip") if isinstance(case.sent, bytes) else (b"{}", case.sent)
+    for path, status in ((f"/mirror{INGEST}", 204), ("/ingest/jitsu2?actor_id=d", 200)):
+        assert (await sidecar.post(path, body, Content_Encoding=encoding)).status == status
+    assert sidecar.cache.ledger.received >= 2
+
+
 @each(corpus.EXACT)
 async def test_originals_come_back_byte_for_byte(sidecar: Sidecar, case: Case) -> None:
     event = case.sent

@@ -4,7 +4,8 @@ import importlib
 import pkgutil
 
 from eventscache.server import routes
-from eventscache.server.routing import ROUTES
+from eventscache.server.routes import mirror, webhooks
+from eventscache.server.routing import INGESTION_ROUTES, ROUTES
 
 
 def test_every_route_module_is_served() -> None:
@@ -13,6 +14,12 @@ def test_every_route_module_is_served() -> None:
     declared = {route for module in modules for route in getattr(module, "ROUTES", ())}
     assert len(declared) > len(names)
     assert declared == set(ROUTES)
+
+
+def test_every_route_by_which_clients_send_is_mirrored() -> None:
+    others = {"/api/v1/events/cache", *(path for _, path, _ in (*mirror.ROUTES, *webhooks.ROUTES))}
+    posted = {path for method, path, _ in ROUTES if method == "POST" and not path.endswith("/settings")}
+    assert posted - others == {path for method, path, _ in INGESTION_ROUTES if method == "POST"}
 
 
 def test_no_path_and_method_is_declared_twice() -> None:

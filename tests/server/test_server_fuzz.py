@@ -211,6 +211,30 @@ def test_odd_headers_never_make_a_route_fail(
     assert 200 <= int(answer.split()[1]) < 500
 
 
+PATHS = st.lists(st.sampled_from([*(path for _, path, _ in ROUTES), "/", "//", "mirror", "?", "%2F", "{", "..", "#"]))
+ODD_BODIES = st.sampled_from([b"{}", b"[{},{}]", b'{"original":{}}', b'[{"original":{},"x":1}]', b"{", b""]) | ODD
+
+
+@fuzz
+@given(st.sampled_from(["POST", "GET", "PUT", "DELETE", "OPTIONS", "HEAD"]), PATHS.map("".join), QUERIES, ODD_BODIES)
+@example("POST", "/api/v1/event", "token=key", b"{}")
+def test_every_copy_and_every_webhook_has_the_same_answer(
+    address: str, method: str, path: str, query: str, body: bytes
+) -> None:
+    query = quote(query, safe="%&=+,;", errors="surrogateescape")
+    targets = [(method, f"/mirror/{path}?{query}", 204), ("POST", f"/ingest/jitsu2?{query}", 200)]
+    with socket.create_connection(("127.0.0.1", URL(address).port or 0), timeout=60) as connection:
+        answers = connection.makefile("rb")
+        for method_, target, status in targets:
+            head = f"{method_} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+            assert answers.readline().startswith(b"HTTP/1.1 %d " % status), target
+            length = 0
+            while line := answers.readline().strip():
+                length = int(line.split()[1]) if line.lower().startswith(b"content-length") else length
+            answers.read(length)
+
+
 @fuzz
 @given(HEADERS, HEADERS)
 @example("\udcff", "é")

@@ -17,7 +17,7 @@ async def test_an_empty_page_shows_commands_that_make_it_a_list(server: Server, 
     commands = view["#empty-state pre"]
     await expect(commands.nth(1)).to_contain_text(f"curl -X POST '{server.address}/api/v1/event?token=my_key'")
     await expect(commands.nth(2)).to_contain_text(f"curl -X POST '{server.address}/api/v1/events/cache'")
-    await expect(commands.nth(3)).to_contain_text(f"proxy_pass {server.address}$request_uri;")
+    await expect(commands.nth(3)).to_contain_text(f"proxy_pass {server.address}/mirror$request_uri;")
     await view.button("Copy: Record what a destination did").click()
     body = re.search(r"-d '(.*)'", await view.copied())
     assert body

@@ -5,7 +5,7 @@ aiohttp may rename them in any release, so `setup.cfg` caps its version as well.
 
 from typing import Any
 
-from aiohttp import helpers, web_protocol
+from aiohttp import helpers, web, web_protocol
 
 ErrInfo: Any = getattr(web_protocol, "_ErrInfo", None)
 """What stands among a connection's requests in place of one that is not valid HTTP."""
@@ -24,6 +24,13 @@ _CONNECTION_ATTRIBUTES = (
     "_request_count",
     "_waiter",
 )
+
+
+def with_target(request: web.BaseRequest, target: str) -> web.BaseRequest:
+    """Return a request whose body has not been read, with another path and query; the two share the body."""
+    other: Any = request.clone()
+    other._message = other._message._replace(path=target)
+    return other  # type: ignore[no-any-return]
 
 
 def missing(connection: type = web_protocol.RequestHandler) -> list[str]:

@@ -55,11 +55,8 @@ class Access:
 
         That is no bytes if no token is needed.
         """
-        if not self.admins.configured:
-            _require_operator(request)
-            return b""
-        digest = self._admin_token(request) or self.ingesters.match(request.headers.getall("X-Auth-Token", []))
-        if not digest:
+        digest = self.writer(request)
+        if digest is None:
             raise self.failed_login(
                 request,
                 "unknown_token",
@@ -67,6 +64,16 @@ class Access:
                 _WWW_AUTHENTICATE,
             )
         return digest
+
+    def writer(self, request: web.BaseRequest) -> bytes | None:
+        """Return the digest of a request's token as `require_writer` does, and None for one that does not match.
+
+        Raises `HttpError` where no token is configured, and the request is not the operator's.
+        """
+        if not self.admins.configured:
+            _require_operator(request)
+            return b""
+        return self._admin_token(request) or self.ingesters.match(request.headers.getall("X-Auth-Token", [])) or None
 
     def failed_login(
         self, request: web.BaseRequest, code: ErrorCode, message: str, headers: dict[str, str] | None = None

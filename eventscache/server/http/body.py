@@ -72,6 +72,26 @@ class Bodies:
         finally:
             self.memory.release(incoming)
 
+    async def discard(self, request: web.BaseRequest) -> bool:
+        """Read what has not been read of a body, and keep none of it; return whether the next request can follow.
+
+        It cannot after a body that is not valid HTTP or too slow, nor if the client waits for `100 Continue`.
+        """
+        content = request.content
+        if content.exception() is not None:
+            return False
+        if content.is_eof():
+            return True
+        if "Expect" in request.headers:
+            return False
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                while await content.readany():
+                    pass
+        except (TimeoutError, web.RequestPayloadError):
+            return False
+        return True
+
     async def _read(self, content: StreamReader, incoming: IncomingBody) -> bytes:
         """Return a body that arrives in several packets."""
         try:

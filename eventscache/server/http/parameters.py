@@ -135,9 +135,14 @@ class Parameters:
 
     def stream(self, max_id_bytes: int) -> Stream | None:
         """Return the stream that `namespace` and `id` name, if there is an id."""
-        text = self.one("id")
         namespace = self.namespace()
-        return Stream(namespace, _checked_id(text, max_id_bytes)) if text else None
+        text = self.stream_id("id", max_id_bytes)
+        return Stream(namespace, text) if text else None
+
+    def stream_id(self, name: str, max_id_bytes: int) -> str | None:
+        """Return a parameter that is the id of a stream, or None if it is absent or empty."""
+        text = self.one(name)
+        return _checked_id(text, max_id_bytes) if text else None
 
 
 def _checked_id(text: str, max_id_bytes: int) -> str:

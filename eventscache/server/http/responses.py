@@ -30,6 +30,8 @@ _MAX_UNREAD_BYTES = 65_536
 _JSON_HEADERS = {**COMMON_HEADERS, "Content-Type": "application/json; charset=utf-8"}
 _PREBUILT_HEADERS = tuple(_JSON_HEADERS.items())
 _OK_HEADERS = tuple({**_JSON_HEADERS, **FOR_ALL_PAGES}.items())
+_NO_CONTENT = 204
+_NO_CONTENT_HEADERS = tuple(COMMON_HEADERS.items())
 
 
 class HttpError(Exception):
@@ -89,7 +91,9 @@ class PrebuiltResponse(web.StreamResponse):
     def __init__(self, status: int, body: bytes, headers: Iterable[tuple[str, str]]) -> None:
         super().__init__(status=status)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        lines += f"Content-Length: {len(body)}\r\nServer: {SERVER_SOFTWARE}\r\n"
+        if status != _NO_CONTENT:  # which has no body, and may not tell its length
+            lines += f"Content-Length: {len(body)}\r\n"
+        lines += f"Server: {SERVER_SOFTWARE}\r\n"
         self._head = f"HTTP/1.1 {status} {self.reason}\r\n{lines}Date: "
         self._content = body
         self._date = ""
@@ -125,17 +129,30 @@ _prebuilt = lru_cache(_PREBUILT_RESPONSES)(PrebuiltResponse)
 
 
 def prebuilt_response(
-    request: web.BaseRequest, body: bytes, headers: tuple[tuple[str, str], ...] = _PREBUILT_HEADERS, status: int = 200
+    request: web.BaseRequest,
+    body: bytes,
+    headers: tuple[tuple[str, str], ...] = _PREBUILT_HEADERS,
+    status: int = 200,
+    *,
+    closes: bool = False,
 ) -> web.StreamResponse:
-    """Return a response that is likely to be sent again, in the same bytes."""
-    if request.version == HttpVersion11 and request.keep_alive:
+    """Return a response that is likely to be sent again, in the same bytes; `closes` as in `HttpError`."""
+    if request.version == HttpVersion11 and request.keep_alive and not closes:
         return _prebuilt(status, body, headers)
-    return web.Response(status=status, body=body, headers=dict(headers))
+    response = web.Response(status=status, body=body, headers=dict(headers))
+    if closes:
+        response.force_close()
+    return response
 
 
 def ok_response(request: web.BaseRequest, headers: tuple[tuple[str, str], ...] = ()) -> web.StreamResponse:
     """Return Jitsu's `{"status":"ok"}`, with more headers."""
     return prebuilt_response(request, _OK, (*_OK_HEADERS, *headers) if headers else _OK_HEADERS)
+
+
+def no_content_response(request: web.BaseRequest, *, closes: bool = False) -> web.StreamResponse:
+    """Return a 204, which says nothing of what became of a request."""
+    return prebuilt_response(request, b"", _NO_CONTENT_HEADERS, _NO_CONTENT, closes=closes)
 
 
 async def streamed_response(

@@ -36,14 +36,14 @@ export const followJitsu = () => `eventscache:
   sources:
     jitsu_redis: true`;
 
-/** Mirror the requests that Jitsu receives: a part of the configuration of nginx. */
-export const nginxMirror = () => `location ~ ^/api/v1/((s2s/)?events?|s2s/event/)$ {
+/** Mirror the requests that Jitsu receives: a part of the configuration of nginx, as the README has it. */
+export const nginxMirror = () => String.raw`location ~ ^/(api/v1/((s2s/)?events?/?$|events/bulk$|segment|p\.gif$)|api\.|api/(s|px)/|(v1/)?b(atch(/b)?)?$) {
     mirror /_eventscache; mirror_request_body on;
     proxy_pass http://jitsu:8001;
 }
 location = /_eventscache {
     internal;
-    proxy_pass ${SERVER_ADDRESS}$request_uri;
+    proxy_pass ${SERVER_ADDRESS}/mirror$request_uri;
     proxy_http_version 1.1; proxy_set_header Connection "";
     proxy_connect_timeout 100ms; proxy_send_timeout 300ms; proxy_read_timeout 300ms;
 }`;

@@ -1,0 +1,60 @@
+"""`/mirror/...`: copies of what Jitsu receives, sent by a proxy that ignores the answers."""
+
+import structlog
+from aiohttp import web
+
+from eventscache.server.context import Context, Route
+from eventscache.server.http.aiohttp_internals import with_target
+from eventscache.server.http.error_codes import ErrorCode
+from eventscache.server.http.parameters import path_of, raw_query
+from eventscache.server.http.responses import HttpError, no_content_response
+from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_broken_off, reject_unread
+
+_log = structlog.get_logger()
+
+PREFIX = "/mirror/"
+
+
+async def take_mirrored(context: Context, request: web.BaseRequest) -> web.StreamResponse:
+    """Let the ingestion route of the rest of the path take a request; answer 204 whatever it says.
+
+    Only ingestion routes are served: what a copy asks to read, to record or to clear is not done. The answer comes when
+    the body has been read, so that the proxy can use its connection again; it is closed only where nothing can follow.
+    """
+    code = await _fault(context, request)
+    if code:
+        context.notices.tell("/mirror", code)
+    can_go_on = await context.bodies.discard(request)
+    return no_content_response(request, closes=not can_go_on)
+
+
+async def _fault(context: Context, request: web.BaseRequest) -> ErrorCode | None:
+    """Take the events of a request, and return the code of what is wrong with it, which is counted already."""
+    path, query = path_of(request.raw_path)[len(PREFIX) - 1 :], raw_query(request)
+    methods = context.ingestion.at(path)
+    try:
+        if handler := methods.get(request.method):
+            await handler(context, with_target(request, f"{path}?{query}" if query else path))
+        elif request.method in METHODS_WITH_EVENTS:
+            return reject_unread(context.cache, _not_taken(known=bool(methods))).code
+    except HttpError as fault:
+        return fault.code
+    except ConnectionError:
+        return reject_broken_off(context.cache).code
+    except Exception:
+        _log.exception("request failed: internal error", path=request.path)
+        return reject_unread(context.cache, HttpError(500, "internal_error", "a bug of eventscache")).code
+    return None
+
+
+def _not_taken(*, known: bool) -> HttpError:
+    if known:
+        return HttpError(405, "method_not_allowed", "no events are taken by this method here")
+    return HttpError(404, "not_found", "no events are taken at this path")
+
+
+# Every method is served, as the router sends all that begins with the prefix here; these are what Jitsu's clients use.
+ROUTES: tuple[Route, ...] = (
+    ("POST", f"{PREFIX}{{path}}", take_mirrored),
+    ("GET", f"{PREFIX}{{path}}", take_mirrored),
+)
