@@ -44,7 +44,7 @@ MIRRORED = (
     *(prefix + path for prefix in ("/v1", "") for path in ("/batch", "/b", "/batch/b")),
 )
 # Default paths of Segment's libraries, which reach no Jitsu.
-NOT_JITSUS = re.compile(r"/v1/(track|page|identify|group|screen|alias)|/[tpigsa]")
+NOT_JITSUS = re.compile(r"/v1/(track|page|identify|group|screen|alias)|(/v1)?/[tpigsa]")
 NOT_MIRRORED = (
     "/",
     "/ui/",

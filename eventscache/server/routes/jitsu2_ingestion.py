@@ -174,7 +174,7 @@ def _quiet(error: HttpError) -> HttpError:
 _BATCH_PATHS = ("/v1/batch", "/v1/b", "/v1/batch/b", "/batch", "/b", "/batch/b")
 _SEGMENT_PATHS = (
     *(f"/v1/{name}" for name in ("track", "page", "identify", "group", "screen", "alias")),
-    *(f"/{letter}" for letter in "tpigsa"),
+    *(f"{start}/{letter}" for start in ("", "/v1") for letter in "tpigsa"),
 )
 _HANDLERS: dict[str, Handler] = {
     "/api/s/{tp}": post_page_event,

@@ -20,7 +20,10 @@ KEYS = KeyList(
 PATHS = sorted({path for _, path, _ in jitsu2_ingestion.ROUTES})
 BATCH_PATHS = ("/v1/batch", "/v1/b", "/v1/batch/b", "/batch", "/b", "/batch/b")
 TYPES = ("track", "page", "identify", "group", "screen", "alias")
-SEGMENT_PATHS = (*(f"/v1/{name}" for name in TYPES), "/t", "/p", "/i", "/g", "/s", "/a")
+SEGMENT_PATHS = (
+    *(f"/v1/{name}" for name in TYPES),
+    *(f"{start}/{letter}" for start in ("", "/v1") for letter in "tpigsa"),
+)
 
 
 def basic(text: str) -> str:
