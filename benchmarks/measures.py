@@ -305,7 +305,11 @@ def streams(bench: Bench, plan: MeasurePlan) -> Findings:
 
     The quota is one event a minute: at 100, the streams could not be offered more than they may store.
     """
-    settings = {"EVENTSCACHE_MAX_STREAMS": str(2 * plan.streams), "SERVER_CACHE_EVENTS_SIZE": "1"}
+    settings = {
+        "EVENTSCACHE_MAX_STREAMS": str(2 * plan.streams),
+        "EVENTSCACHE_MAX_NEW_STREAMS_PER_MINUTE": str(2 * plan.streams),
+        "SERVER_CACHE_EVENTS_SIZE": "1",
+    }
     with bench.serving("sidecar", "sidecar", **settings) as (one, many):
         uvloop.run(HttpLoad(many, single_events(streams=1)).closed(plan.seconds, plan.warm_up_seconds))
         fresh = many.resident_bytes

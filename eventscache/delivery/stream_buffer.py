@@ -23,7 +23,6 @@ class StreamBuffer:
         "error",
         "flush_due",
         "known",
-        "may_begin",
         "producer",
         "scheduled",
         "stream",
@@ -33,8 +32,9 @@ class StreamBuffer:
     def __init__(self, stream: Stream, producer: Producer = CONFIGURED, *, known: bool = True) -> None:
         self.stream = stream
         self.producer = producer  # of all that offered events of the stream, the one that may do most
-        self.known = known  # the storage has the stream, as far as this process knows; or it begins in any case
-        self.may_begin = not producer.is_bounded
+        # Whether the storage has the stream, as far as this process knows, or it begins in any case. None: it has not,
+        # and the stream may begin now.
+        self.known: bool | None = known
         self.all = Cooldown()
         self.error = Cooldown()
         self.waiting: deque[PendingEvents] = deque()
@@ -64,17 +64,20 @@ class StreamBuffer:
         """Note who else offers events of the stream: the one that may do most counts."""
         if producer.outranks(self.producer):
             self.producer = producer
-            self.may_begin = self.may_begin or not producer.is_bounded
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether the stream may begin, if the storage does not have it."""
+        return self.known is None or not self.producer.is_bounded
 
     def note_known(self) -> None:
         """Note that the storage has the stream. If it is evicted, it is new again."""
-        self.known, self.may_begin = True, not self.producer.is_bounded
+        self.known = True
 
     def note_unknown(self) -> bool:
         """Note that the storage does not have the stream; return whether it may begin now."""
-        self.known = False
-        self.may_begin = self.producer.begin_stream()
-        return self.may_begin
+        self.known = None if self.producer.begin_stream() else False
+        return self.known is None
 
     def put(self, pending: PendingEvents) -> None:
         """Add events, to the last ones if possible: the cost per instance is then paid once."""
