@@ -12,7 +12,13 @@ GROUPS = {
     "tests/storage/test_idempotence.py": "servers",
 }
 # Marks by folder.
-FOLDERS = {"tests/clients/": "clients", "tests/deployment/": "servers", "tests/simulation/": "simulation"}
+FOLDERS = {
+    "tests/clients/": "clients",
+    "tests/deployment/": "servers",
+    "tests/server/test_schema_fuzz.py": "slow",
+    "tests/simulation/": "simulation",
+    "tests/sources/jitsu_redis/": "servers",
+}
 # Marks by fixture.
 SHARED = {"browser": "browser", "_redis_clusters": "servers", "_sentinel_trio": "servers"}
 MARKS = {
