@@ -16,10 +16,11 @@
 -- ARGV[3]  after how many bytes nothing more is read in this call
 -- ARGV[4...]  for each list the marks of known entries, one after the other, the newest first; empty if none is known
 --
--- Returns {next, change...}. `next` is the index of the first list that was not looked at, because the reply is full or
--- enough was read, or 0. A change is {index, found, more, entry...}: of which list; 1 if a known entry was found, or
--- none was given, else 0; how many newer entries there are; entries, the oldest first, each a string, or {size, mark} if
--- it is long. For a key of another type it is {index, -1}, and {index, -2} for a list of which too much would be read.
+-- Returns {next, change...}. `next` is the index of the first list that was not looked at, because the reply is full
+-- or enough was read, or 0. A change is {index, found, more, entry...}: of which list; 1 if a known entry was found, or
+-- none was given, else 0; how many newer entries there are; entries, the oldest first, each a string, or {size, mark}
+-- if it is long. For a key of another type it is {index, -1}, and {index, -2} for a list of which too much would be
+-- read.
 
 local MARK_LENGTH = 16
 local TAIL_BYTES = 100 -- beside the id, which is the end of the key: the time, the uid, and the names of these fields
@@ -58,8 +59,8 @@ local function count_new(key, known, length)
   end
 end
 
--- Adds the oldest of the `count` first entries of a list to `change`, until the reply is full or enough was read; returns
--- how many newer ones are left, and how many bytes the reply has then.
+-- Adds the oldest of the `count` first entries of a list to `change`, until the reply is full or enough was read;
+-- returns how many newer ones are left, and how many bytes the reply has then.
 local function add_oldest(change, key, count, bytes)
   while count > 0 and bytes < full_bytes and read <= most_read do
     local entry = entry_at(key, count - 1)
