@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +16,7 @@ from eventscache.stream import Stream
 from eventscache.timestamp import format_time
 
 _MOST_STREAMS = 10  # whose events are counted, for events that were stored
+_MOST_READ = 1000  # events of a stream, to find the oldest
 _LIMITED = "limited"
 _MESSAGES = {
     COOLDOWN: "the stream had offered more events than its quota; this process knew it from the storage's last answer",
@@ -99,38 +101,55 @@ class Explainer:
             dict(record.unread),
         )
 
-    def _outcome(self, sighting: Sighting, gone: dict[Stream | None, str], times: "_Times") -> Outcome:
+    def _outcome(self, sighting: Sighting, gone: dict[Stream | None, "_Gone"], times: "_Times") -> Outcome:
         stream = sighting.stream
         outcome, reason = "dropped", sighting.outcome
-        limited_for_ms = None
+        limited_for_ms, oldest = None, ""
         if sighting.rejected:
             outcome = "rejected"
         elif reason == STORED:
-            outcome, reason = STORED, gone.get(stream, "unknown")
+            outcome, (reason, oldest) = STORED, gone.get(stream, _UNKNOWN)
         elif reason in {COOLDOWN, RATE_LIMIT} and stream:
             outcome = _LIMITED
             limited_for_ms = -(-self._cache.queue.limited_for_us(stream, failed=sighting.failed) // 1000) or None
         message = sighting.detail or _MESSAGES.get(reason, "the answer to it was this error")
+        if oldest:
+            message += f", and its oldest event is of {oldest}"
         namespace, stream_id = stream or (None, None)
         at = times.text(sighting.at_us)
         return Outcome(outcome, reason, message, at, namespace, stream_id, limited_for_ms, sighting.by_text)
 
-    async def _gone(self, sightings: list[Sighting], event_id: str) -> dict[Stream | None, str]:
+    async def _gone(self, sightings: list[Sighting], event_id: str) -> dict[Stream | None, "_Gone"]:
         """Return by stream why a stored event is not found."""
-        reasons: dict[Stream | None, str] = {}
+        reasons: dict[Stream | None, _Gone] = {}
         by_stream = {sighting.stream: sighting for sighting in sightings[::-1] if sighting.stream}
         for stream, sighting in [*by_stream.items()][-_MOST_STREAMS:]:
             with contextlib.suppress(StorageError):
                 reasons[stream] = await self._reason(stream, event_id, by_text=sighting.by_text)
         return reasons
 
-    async def _reason(self, stream: Stream, event_id: str, *, by_text: bool) -> str:
+    async def _reason(self, stream: Stream, event_id: str, *, by_text: bool) -> "_Gone":
         page = await self._cache.fetch(
             stream, Query(limit=UNLIMITED if by_text else 1, containing=sure_bytes(event_id))
         )
         if by_text and any(f'"{event_id}"' in event.malformed for _, event in page.events):
-            return "malformed"
-        return "pushed_out" if page.total >= self._cache.quota.size else "removed"
+            return _Gone("malformed")
+        if page.total < self._cache.quota.size:
+            return _Gone("removed")
+        if page.total > _MOST_READ:
+            return _Gone("pushed_out")
+        cached = (await self._cache.fetch(stream, Query(limit=UNLIMITED))).events
+        return _Gone("pushed_out", cached[-1][1].timestamp if cached else "")
+
+
+class _Gone(NamedTuple):
+    """Why a stored event is not found, and the time of the oldest event of its stream, if that was read."""
+
+    reason: str
+    oldest: str = ""
+
+
+_UNKNOWN = _Gone("unknown")
 
 
 class _Times:

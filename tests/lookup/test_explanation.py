@@ -61,6 +61,7 @@ async def test_a_stored_event_was_pushed_out_if_its_stream_is_full() -> None:
         assert all(event.original == b"{}" for _, event in page.events)
         (outcome,) = (await explain(bench.cache)).outcomes
         assert (outcome.outcome, outcome.reason) == ("stored", "pushed_out")
+        assert outcome.message.endswith(f"and its oldest event is of {page.events[-1][1].timestamp}")
 
 
 async def test_a_stored_event_was_removed_if_its_stream_has_room() -> None:
