@@ -4,19 +4,20 @@ import asyncio
 import itertools
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from eventscache.clock import MICROSECONDS
 from eventscache.delivery.ledger import Ledger
+from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES
 from eventscache.delivery.packer import Part
+from eventscache.delivery.sender import MAX_CALL_STREAMS
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.record.record import RATE_LIMIT, Record
 from eventscache.storage.base import Storage
 from eventscache.storage.messages import Admission, Batch, Offer, Quota
 from eventscache.stream import Stream
 
-_MOST_STREAMS, _MOST_BYTES = 64, 1024 * 1024  # in one call
 _PAUSE_SECONDS = 0.05
 
 
@@ -25,6 +26,9 @@ class _Group(NamedTuple):
 
     batch: Batch
     size_bytes: int
+
+
+_Answered = tuple[_Group, Admission | StorageError]
 
 
 class Inserter:
@@ -51,31 +55,56 @@ class Inserter:
         self._now_us = now_us
         self._writer = secrets.token_urlsafe(9)
         self._numbers = itertools.count(1)
+        self._turn = asyncio.Lock()
 
     async def insert(self, parts: Sequence[Part]) -> int:
         """Insert events, oldest first; of more than `size` of a stream the storage keeps none but the first ones.
 
         Returns how many the storage cannot take at all. Raises `StorageUnavailable` if it did not answer for all.
         """
+        async with self._turn:  # batches of a writer must not overtake each other
+            return await self._insert_all(self._groups(parts))
+
+    async def _insert_all(self, groups: Sequence[_Group]) -> int:
+        """Insert groups; whatever happens, every event is counted."""
+        count = sum(len(group.batch.offers) for group in groups)
+        self._ledger.received += count
+        self._ledger.queued += count
+        uncounted = {group.batch.number: group for group in groups}
+        lost, reason = 0, "shutdown"
+        try:
+            for some in _calls(groups):
+                lost += self._resolve(await self._call(some), uncounted)
+        except StorageUnavailable as fault:
+            reason = "unconfirmed" if fault.ambiguous else "storage_unavailable"
+            raise
+        except Exception:  # a bug of a backend
+            reason = "storage_error"
+            raise
+        finally:
+            for group in uncounted.values():
+                self._drop(group, reason)
+        return lost
+
+    def _resolve(self, answered: Sequence[_Answered], uncounted: dict[int, _Group]) -> int:
+        """Count the groups that were answered, and return how many events the storage cannot take at all.
+
+        Raises the `StorageUnavailable` of one that was not answered.
+        """
         lost = 0
-        waiting = self._groups(parts)
-        self._ledger.received += sum(len(group.batch.offers) for group in waiting)
         unavailable: StorageUnavailable | None = None
-        while waiting:
-            some, waiting = _first(waiting)
-            for group, answer in await self._call(some):
-                if isinstance(answer, Admission):
-                    self._count(group, answer)
-                    continue
-                self._drop(group, answer)
-                if isinstance(answer, StorageUnavailable):
-                    unavailable = answer
-                else:
-                    lost += len(group.batch.offers)
-            if unavailable:
-                for group in waiting:
-                    self._drop(group, unavailable)
-                raise unavailable
+        for group, answer in answered:
+            if isinstance(answer, StorageUnavailable):
+                unavailable = answer
+                continue
+            del uncounted[group.batch.number]
+            if isinstance(answer, Admission):
+                self._count(group, answer)
+            else:
+                self._drop(group, "storage_error")
+                lost += len(group.batch.offers)
+        if unavailable:
+            raise unavailable
         return lost
 
     def _groups(self, parts: Sequence[Part]) -> list[_Group]:
@@ -89,17 +118,12 @@ class Inserter:
             for stream, some in offers.items()
         ]
 
-    async def _call(self, groups: Sequence[_Group]) -> list[tuple[_Group, Admission | StorageError]]:
+    async def _call(self, groups: Sequence[_Group]) -> list[_Answered]:
         """Return each group with its answer; what is not answered is sent again under the same number."""
         deadline_us = self._now_us() + self._timeout_us
-        answered: list[tuple[_Group, Admission | StorageError]] = []
+        answered: list[_Answered] = []
         while True:
-            try:
-                answers = await self._storage.insert_many([group.batch for group in groups])
-            except asyncio.CancelledError:
-                for group in groups:
-                    self._drop(group, StorageUnavailable("the server is stopping"))
-                raise
+            answers = await self._storage.insert_many([group.batch for group in groups])
             open_again = []
             for group, answer in zip(groups, answers, strict=True):
                 if isinstance(answer, StorageUnavailable) and self._now_us() < deadline_us:
@@ -114,29 +138,30 @@ class Inserter:
     def _count(self, group: _Group, admission: Admission) -> None:
         offers = group.batch.offers
         stored = sum(in_all or in_error for in_all, in_error in admission.placed(offers))
+        self._ledger.queued -= len(offers)
         self._ledger.stored += stored
         self._ledger.limited += len(offers) - stored
-        self._ledger.admitted_all += admission.all.admitted if admission.all else 0
-        self._ledger.admitted_error += admission.error.admitted if admission.error else 0
+        self._ledger.count_admission(admission)
         if self._record is not None:
             self._record.add_pending(group.batch.stream, offers, group.size_bytes, RATE_LIMIT, stored=stored)
 
-    def _drop(self, group: _Group, fault: StorageError) -> None:
-        reason = "storage_error"
-        if isinstance(fault, StorageUnavailable):
-            reason = "unconfirmed" if fault.ambiguous else "storage_unavailable"
+    def _drop(self, group: _Group, reason: str) -> None:
         offers = group.batch.offers
+        self._ledger.queued -= len(offers)
         self._ledger.dropped[reason] += len(offers)
         if self._record is not None:
             self._record.add_pending(group.batch.stream, offers, group.size_bytes, reason)
 
 
-def _first(groups: Sequence[_Group]) -> tuple[list[_Group], list[_Group]]:
-    """Return the groups of the next call, and the others."""
-    size_bytes = count = 0
+def _calls(groups: Sequence[_Group]) -> Iterator[list[_Group]]:
+    """Yield the groups of each call."""
+    some: list[_Group] = []
+    size_bytes = 0
     for group in groups:
-        if count == _MOST_STREAMS or (count and size_bytes + group.size_bytes > _MOST_BYTES):
-            break
+        if some and (len(some) == MAX_CALL_STREAMS or size_bytes + group.size_bytes > MAX_BATCH_BYTES):
+            yield some
+            some, size_bytes = [], 0
+        some.append(group)
         size_bytes += group.size_bytes
-        count += 1
-    return [*groups[:count]], [*groups[count:]]
+    if some:
+        yield some

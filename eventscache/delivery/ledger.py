@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from eventscache.storage.messages import Admission
+
 
 class Ledger:
     """Whole numbers that always add up: received = stored + limited + dropped + rejected + queued.
@@ -26,6 +28,11 @@ class Ledger:
         """Count events that were received and rejected."""
         self.received += count
         self.rejected += count
+
+    def count_admission(self, admission: Admission) -> None:
+        """Count what each collection admitted."""
+        self.admitted_all += admission.all.admitted if admission.all else 0
+        self.admitted_error += admission.error.admitted if admission.error else 0
 
     def limit(self, count: int) -> None:
         """Count events that were received, and that no collection can admit."""

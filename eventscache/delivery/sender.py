@@ -355,8 +355,7 @@ class Sender:
 
     def _count_admission(self, in_flight: InFlightBatch, admission: Admission) -> None:
         ledger, record = self._ledger, self._record
-        ledger.admitted_all += admission.all.admitted if admission.all else 0
-        ledger.admitted_error += admission.error.admitted if admission.error else 0
+        ledger.count_admission(admission)
         for pending, stored in in_flight.batch.stored_counts(admission):
             pending.resolve(ledger, stored=stored)
             if record is not None:
