@@ -9,7 +9,8 @@ import msgspec
 
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
-from eventscache.ingest.json import scan, strict
+from eventscache.ingest.json import strict
+from eventscache.ingest.json.objects import check_object
 from eventscache.ingest.malformed import cut
 from eventscache.sources.jitsu_logs.file_name import Kind, LogName
 from eventscache.stream import Namespace, Stream, check_id
@@ -66,7 +67,7 @@ class LineParser:
         The ids are the same whenever the line is read. Raises `InvalidEvent`, with a text that quotes nothing.
         """
         levels = self._max_depth + (_WRAPPING_LEVELS if name.kind in {Kind.FAILED, Kind.WRITE_AHEAD} else 0)
-        _check_object(line, levels)
+        check_object(line, levels, "the line")
         try:
             found = self._found(name, line)
         except msgspec.DecodeError:
@@ -112,15 +113,6 @@ class LineParser:
             raise InvalidEvent("an event of the line is no object")
         strict.check_depth(value, self._max_depth)
         return value
-
-
-def _check_object(line: bytes, levels: int) -> None:
-    """Raise `InvalidEvent` unless a line is one JSON object."""
-    if scan.object_end(line, levels) == len(line):
-        return
-    if not isinstance(strict.decode(line), dict):
-        raise InvalidEvent("the line is no JSON object")
-    strict.check_depth(line, levels)
 
 
 def _time_us(original: bytes) -> int | None:

@@ -7,7 +7,7 @@ import msgspec
 
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
-from eventscache.ingest.json import scan, strict
+from eventscache.ingest.json.objects import check_object
 from eventscache.stream import Stream
 from eventscache.timestamp import parse_time
 
@@ -70,24 +70,16 @@ def parse_entry(raw: bytes, stream: Stream, max_depth: int) -> Entry:
 def content_of(event: Event) -> bytes:
     """Return a hash of all that the two copies of an error have in common."""
     content = hashlib.blake2b(digest_size=16)
-    for part in (_bytes(event.malformed), event.original, event.success, _bytes(event.error)):
+    for part in (event.malformed.encode(), event.original, event.success, event.error.encode()):
         content.update(b"%d:" % len(part) + part)
     return content.digest()
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")
 
 
 def _object(name: str, text: str, max_depth: int) -> bytes:
     if not text:
         return b""
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        data = text.encode(errors="replace")
-    if scan.object_end(data, max_depth) < 0 and not isinstance(strict.decode(data), dict):
-        raise InvalidEvent(f"{name} is not a JSON object")
+    data = text.encode()
+    check_object(data, max_depth, name)
     return data
 
 

@@ -7,7 +7,8 @@ import msgspec
 
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
-from eventscache.ingest.json import scan, strict
+from eventscache.ingest.json import scan
+from eventscache.ingest.json.objects import check_object
 from eventscache.sources.jitsu_redis.entry import Entry, content_of
 from eventscache.sources.jitsu_redis.key_name import KeyName
 from eventscache.timestamp import format_time
@@ -70,9 +71,9 @@ def _success(content: _Content, raw: bytes, kind: str, max_depth: int) -> bytes:
 
 def _object(text: str, max_depth: int) -> bytes:
     """Return the bytes of a JSON object, none if a text is not one."""
-    data = text.encode(errors="replace")
+    data = text.encode()
     try:
-        valid = scan.object_end(data, max_depth) == len(data) or isinstance(strict.decode(data), dict)
+        check_object(data, max_depth, "it")
     except InvalidEvent:
         return b""
-    return data if valid else b""
+    return data
