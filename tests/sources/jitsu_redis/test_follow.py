@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from eventscache.sources.follower import Follower
-from eventscache.sources.jitsu_redis import key_follower
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.options import StorageOptions
 from tests.support.cache_bench import GENEROUS_SECONDS
@@ -20,12 +19,6 @@ ROOMY = {"size": 10_000, "window_seconds": 1}
 @pytest.fixture
 def jitsu(tcp_redis: RedisServer) -> JitsuLists:
     return JitsuLists(tcp_redis)
-
-
-@pytest.fixture(autouse=True)
-def _poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_follower, "POLL_SECONDS", 0.03)
-    monkeypatch.setattr(key_follower, "_LEAST_PAUSE_SECONDS", 0.03)
 
 
 @pytest.fixture

@@ -6,17 +6,10 @@ from typing import Any
 
 import pytest
 
-from eventscache.sources.jitsu_redis import key_follower
 from tests.support.cache_bench import GENEROUS_SECONDS
 from tests.support.jitsu_lists import numbers
 from tests.support.redis_server import RedisServer
 from tests.support.sidecar import Log, Sidecar, Start
-
-
-@pytest.fixture(autouse=True)
-def _poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_follower, "POLL_SECONDS", 0.03)
-    monkeypatch.setattr(key_follower, "_LEAST_PAUSE_SECONDS", 0.03)
 
 
 @pytest.fixture
