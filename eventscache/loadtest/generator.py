@@ -11,7 +11,7 @@ import msgspec
 from eventscache.loadtest.connection import ClientConnection, SentRequest
 from eventscache.loadtest.plan import LoadPlan
 from eventscache.loadtest.request_counts import RequestCounts
-from eventscache.loadtest.requests import RequestMaker
+from eventscache.loadtest.requests import RequestSource
 from eventscache.loadtest.response import Response
 from eventscache.loadtest.schedule import Schedule
 from eventscache.loadtest.target import Target, TargetError
@@ -27,7 +27,7 @@ _MAX_MESSAGE = 200
 class LoadGenerator:
     """Runs a plan once against a target. `counts` can be read meanwhile; `seconds` and `note` are known at the end."""
 
-    def __init__(self, plan: LoadPlan, target: Target, maker: RequestMaker) -> None:
+    def __init__(self, plan: LoadPlan, target: Target, maker: RequestSource) -> None:
         self.counts = RequestCounts()
         self.seconds = 0.0
         self.note = ""

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 from eventscache.loadtest.events import made_up_events, read_events
@@ -24,6 +24,13 @@ class Request(NamedTuple):
     events: int
     errors: int = 0
     malformed: bool = False
+
+
+class RequestSource(Protocol):
+    """Where a load generator takes its requests from."""
+
+    def next(self) -> Request:
+        """Return the next request."""
 
 
 class _Body(NamedTuple):

@@ -21,13 +21,13 @@ from eventscache.stream import Namespace, Status, Stream
 from tests.support.exactness_worker import (
     GENEROUS_SECONDS,
     OPTIONS,
-    Deed,
     Job,
     Report,
     insert_raw,
     offer_to_cache,
     set_up,
 )
+from tests.support.recording_redis import Deed, check_windows
 from tests.support.redis_cluster import Cluster
 from tests.support.redis_server import RedisServer
 from tests.support.storage_model import SECOND, Model
@@ -104,7 +104,7 @@ async def check(
     for deed in (deed for report in reports for deed in report.deeds):
         deeds[deed.batch.stream].append(deed)
     for done in deeds.values():
-        check_windows(done, quota)
+        assert all(count > quota.size for count in check_windows(done, quota).values())
     models = {stream: applied_again(done) for stream, done in deeds.items()}
     check_ledgers(reports, [*models.values()])
     async with RedisStorage.from_url(url, OPTIONS) as storage:
@@ -121,20 +121,6 @@ def kill_connections(servers: Sequence[RedisServer], until: Sequence[Future[Repo
         while wait(until, dice.uniform(0.001, 0.02)).not_done:
             kills += int(dice.choice(killers).execute_command("CLIENT", "KILL", "TYPE", "normal"))
     return kills
-
-
-def check_windows(deeds: Sequence[Deed], quota: Quota) -> None:
-    """No half-open window holds more than `size` admissions."""
-    for collection in ("all", "error"):
-        stamps = sorted(
-            deed.admission.at_us
-            for deed in deeds
-            if (decision := getattr(deed.admission, collection))
-            for _ in range(decision.admitted)
-        )
-        assert len(stamps) > quota.size
-        for first_us, next_us in zip(stamps, stamps[quota.size :], strict=False):
-            assert next_us - first_us >= quota.window_us
 
 
 def applied_again(deeds: Sequence[Deed]) -> Model:

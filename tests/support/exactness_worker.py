@@ -20,6 +20,7 @@ from eventscache.storage.messages import Admission, Batch, Decision, LimitedCoun
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Status, Stream
+from tests.support.recording_redis import Deed, RecordingRedis, now_us
 
 # Only a broken connection ends a try here: long enough for the slowest machine.
 OPTIONS = StorageOptions(timeout_seconds=30)
@@ -46,14 +47,6 @@ class Job(NamedTuple):
         return now_us() + self.windows * self.quota.window_us
 
 
-class Deed(NamedTuple):
-    """A batch that was applied, and its answer, which came that long after the limiter decided: from, to."""
-
-    batch: Batch
-    admission: Admission
-    late_us: tuple[int, int] = (0, 0)
-
-
 class Report(NamedTuple):
     """What a process did, what it counted, and how many events it had for each collection, limited ones included."""
 
@@ -61,54 +54,6 @@ class Report(NamedTuple):
     ledger: Ledger
     offered_all: int
     offered_error: int
-
-
-class RecordingStorage(RedisStorage):
-    """Notes what came of each batch, however often it was tried."""
-
-    deeds: dict[tuple[str, int], Deed]
-    tries: dict[tuple[str, int], list[tuple[int, Batch]]]
-
-    async def insert(self, batch: Batch) -> Admission:
-        self._begin(batch)
-        admission = await super().insert(batch)
-        self._end(batch, admission)
-        return admission
-
-    async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
-        for batch in batches:
-            self._begin(batch)
-        answers = await super().insert_many(batches)
-        for batch, answer in zip(batches, answers, strict=True):
-            if isinstance(answer, Admission):
-                self._end(batch, answer)
-        return answers
-
-    def has_admitted(self, least: int, streams: Sequence[Stream]) -> bool:
-        """Tell whether each collection of each of some streams has admitted at least so many events."""
-        admitted: Counter[tuple[str, str]] = Counter()
-        for (stream_id, _), deed in self.deeds.items():
-            for name in ("all", "error"):
-                decision: Decision | None = getattr(deed.admission, name)
-                admitted[stream_id, name] += decision.admitted if decision else 0
-        return all(admitted[stream.id, name] >= least for stream in streams for name in ("all", "error"))
-
-    def _begin(self, batch: Batch) -> None:
-        self.tries.setdefault((batch.stream.id, batch.number), []).append((now_us(), batch))
-
-    def _end(self, batch: Batch, admission: Admission) -> None:
-        tries = self.tries[batch.stream.id, batch.number]
-        # Limited counts grow older from try to try. The servers share this machine's clock, and a broken connection
-        # cannot be heard any more: it was the last of the tries that had been sent by then.
-        done = max((nth for nth, (sent_us, _) in enumerate(tries) if sent_us <= admission.at_us), default=0)
-        repeated = done < len(tries) - 1
-        late_us = (tries[-1][0] - admission.at_us, now_us() - admission.at_us) if repeated else (0, 0)
-        # Where many become one, or one of many is tried by itself, it ends twice.
-        self.deeds.setdefault((batch.stream.id, batch.number), Deed(tries[done][1], admission, late_us))
-
-
-def now_us() -> int:
-    return time.time_ns() // 1000
 
 
 def set_up(barrier: Barrier) -> None:
@@ -127,8 +72,8 @@ def offer_to_cache(job: Job) -> Report:
     return asyncio.run(_offer_to_cache(job))
 
 
-def _recording(job: Job) -> RecordingStorage:
-    storage = RecordingStorage.from_url(job.url, OPTIONS)
+def _recording(job: Job) -> RecordingRedis:
+    storage = RecordingRedis.from_url(job.url, OPTIONS)
     storage.deeds, storage.tries = {}, {}
     _barriers[0].wait(GENEROUS_SECONDS)
     return storage
@@ -152,7 +97,7 @@ def _counted(unsent: Unsent) -> int:
     return unsent.surplus + sum(limited.events for limited in unsent.limited_earlier)
 
 
-async def _insert_into(storage: RecordingStorage, job: Job, stream: Stream, ledger: Ledger) -> None:
+async def _insert_into(storage: RecordingRedis, job: Job, stream: Stream, ledger: Ledger) -> None:
     dice = random.Random(f"{job.seed} {stream}")
     ends_us = job.ends_us
     number = 0
