@@ -67,8 +67,11 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def check_windows(deeds: Iterable[Deed], quota: Quota) -> dict[str, int]:
-    """No half-open window holds more than `size` admissions of one stream; return how many each collection had."""
+def check_windows(deeds: Iterable[Deed], quota: Quota, more: int = 0) -> dict[str, int]:
+    """No half-open window holds more than `size` admissions of one stream, and so many `more`.
+
+    Return how many each collection had.
+    """
     known = [*deeds]
     admitted = {}
     for collection in ("all", "error"):
@@ -79,6 +82,6 @@ def check_windows(deeds: Iterable[Deed], quota: Quota) -> dict[str, int]:
             for _ in range(decision.admitted)
         )
         admitted[collection] = len(stamps)
-        for first_us, next_us in zip(stamps, stamps[quota.size :], strict=False):
+        for first_us, next_us in zip(stamps, stamps[quota.size + more :], strict=False):
             assert next_us - first_us >= quota.window_us
     return admitted

@@ -69,6 +69,7 @@ class Trial:
         # When a Redis began that knows nothing of what was before, for each stream and in microseconds.
         self._incarnations = {stream: [0] for stream in streams}
         self._whole = True
+        self._more = 0
 
     # What a test waits for.
 
@@ -148,9 +149,12 @@ class Trial:
         for stream in streams or self._streams:
             self._incarnations[stream].append(now_us())
 
-    def lost_some(self) -> None:
-        """Note that the storage may lack events that it stored: its contents are not compared one by one."""
-        self._whole = False
+    def lost_some(self, more: int = 0) -> None:
+        """Note that the storage may lack events that it stored: its contents are not compared one by one.
+
+        `more` events than the quota may be in a window.
+        """
+        self._whole, self._more = False, more
 
     # What is asked.
 
@@ -276,7 +280,7 @@ class Trial:
         quota = self._settings.quota
         begins = self._incarnations[deeds[0].batch.stream]
         for begin, end in zip(begins, [*begins[1:], now_us()], strict=True):
-            check_windows((deed for deed in deeds if begin <= deed.admission.at_us < end), quota)
+            check_windows((deed for deed in deeds if begin <= deed.admission.at_us < end), quota, self._more)
         if not self._whole:
             return
         latest = [deed for deed in deeds if deed.admission.at_us >= begins[-1]]
