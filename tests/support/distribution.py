@@ -5,6 +5,8 @@ import pytest
 # Tests whose servers or browser take long to start. All other modules are groups of their own.
 GROUPS = {
     "tests/ui/": "browser",
+    "tests/faults/test_cluster.py": "servers",
+    "tests/faults/test_sentinel.py": "servers",
     "tests/sources/jitsu_redis/test_failover.py": "servers",
     "tests/storage/redis/test_server_watch.py": "servers",
     "tests/storage/redis/test_topologies.py": "servers",
@@ -15,6 +17,7 @@ GROUPS = {
 FOLDERS = {
     "tests/clients/": "clients",
     "tests/deployment/": "servers",
+    "tests/faults/": "servers",
     "tests/server/test_schema_fuzz.py": "slow",
     "tests/simulation/": "simulation",
     "tests/sources/jitsu_redis/": "servers",
