@@ -24,11 +24,15 @@ DROP_REASONS: Final = (
 
 
 class Process(NamedTuple):
-    """What the numbers of a process are read from: its cache, how many subscribe to it, and what its sources count."""
+    """What the numbers of a process are read from.
+
+    Its cache, how many subscribe to it, what its sources count, and how long its event loop was held up.
+    """
 
     cache: EventsCache
     subscribers: int = 0
     sources: Mapping[str, SourceCounts] = {}
+    loop_late_ms: int = 0
 
 
 class Value(NamedTuple):
@@ -145,6 +149,12 @@ METRICS: Final = (
         (Value("storages_down", lambda process: int(not process.cache.queue.sender.storage_available)),),
         gauge=True,
         show=lambda storages_down: int(not storages_down),
+    ),
+    Metric(
+        "eventscache_loop_late_seconds",
+        "How long something held up the event loop; nobody is served meanwhile",
+        (Value("loop_late_ms", lambda process: process.loop_late_ms),),
+        show=lambda milliseconds: milliseconds / 1000,
     ),
     Metric(
         "eventscache_watchers",

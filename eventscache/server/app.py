@@ -28,6 +28,7 @@ from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
 from eventscache.server.http.connections import ConnectionLimits, Connections
 from eventscache.server.http.log_throttle import LogThrottle
+from eventscache.server.loop_watch import LoopWatch
 from eventscache.server.notices import Notices
 from eventscache.server.routes.static_files import page_routes
 from eventscache.server.routing import INGESTION_ROUTES, ROUTES, Router, RouteTable
@@ -52,6 +53,7 @@ class Sidecar:
         connection_limits = _connection_limits(settings)
         self.cache = _cache(settings, storage)
         self.live = Hub(self.cache, clock, max_subscribers=min(MAX_SUBSCRIBERS, max(1, connection_limits.most // 2)))
+        self._loop_watch = LoopWatch()
         self._settings = settings
         self._worker = worker
         self._inherited = worker.metrics.read(worker.number) if worker else MetricsSnapshot()
@@ -105,6 +107,7 @@ class Sidecar:
                 f"eventscache.port: cannot listen on {host}:{port}: {os.strerror(fault.errno or 0)}"
             ) from None
         await self.sources.start()
+        self._loop_watch.start()
         bound_host, bound_port = self._runner.addresses[0][:2]
         return f"http://[{bound_host}]:{bound_port}" if ":" in bound_host else f"http://{bound_host}:{bound_port}"
 
@@ -112,6 +115,7 @@ class Sidecar:
         """Finish the requests under way, then flush and close the cache."""
         deadline = self._loop.time() + self._settings.shutdown_timeout_ms / 1000
         self.live.close()
+        await self._loop_watch.stop()
         await self._runner.cleanup()
         await self._connections.stop()
         self._context.bodies.close()
@@ -132,7 +136,8 @@ class Sidecar:
 
     def publish_metrics(self) -> MetricsSnapshot:
         """Publish this worker's metrics to the others, and return them; they go on from those of its predecessor."""
-        own = self._inherited + MetricsSnapshot.of(Process(self.cache, self.live.subscribers, self.sources.counts))
+        process = Process(self.cache, self.live.subscribers, self.sources.counts, self._loop_watch.late_ms)
+        own = self._inherited + MetricsSnapshot.of(process)
         if self._worker:
             self._worker.metrics.publish(self._worker.number, own)
         return own
