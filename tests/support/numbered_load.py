@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from eventscache.loadtest.generator import LoadGenerator
 from eventscache.loadtest.plan import LoadPlan
@@ -41,7 +41,8 @@ class NumberedRequests:
 
 def _head(stream: Stream, host: str) -> bytes:
     token = stream.namespace is Namespace.TOKEN
-    path = f"/api/v1/event?token={stream.id}" if token else f"{CACHE}?id={stream.id}&ack=queued"
+    name = quote(stream.id)
+    path = f"/api/v1/event?token={name}" if token else f"{CACHE}?id={name}&ack=queued"
     return f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n".encode()
 
 

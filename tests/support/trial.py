@@ -128,10 +128,12 @@ class Trial:
         await self.until_answered()
 
     async def until_read(self, status: int, more: int = 3) -> None:
-        """Return once the reader got so many more answers with a status."""
+        """Return once so many more reads had an answer with a status."""
         goal = self.reads.get(status, 0) + more
 
         async def read() -> bool:
+            if self._reader is None:
+                await self.page(self._streams[0])
             return self.reads.get(status, 0) >= goal
 
         await self.until(read, f"{more} more reads give {status}")
@@ -170,6 +172,9 @@ class Trial:
         assert counts
         assert counts.received == counts.settled + counts.queued
         return counts
+
+    async def is_idle(self) -> bool:
+        return not (await self.counts()).queued
 
     async def metric(self, name: str, label: str = "") -> float:
         return parse_metrics((await self.get("/metrics"))[1].decode())[name][label]
@@ -228,15 +233,12 @@ class Trial:
         `dropped` are the reasons that events may be dropped for, `statuses` the answers that the load may get.
         """
         await self.load.stop()
-        await self._stop_reader()
-
-        async def idle() -> bool:
-            return not (await self.counts()).queued
-
-        await self.until(idle, "nothing is queued")
+        await self.stop_reading()
+        await self.until(self.is_idle, "nothing is queued")
         return await self.check(dropped, statuses)
 
-    async def _stop_reader(self) -> None:
+    async def stop_reading(self) -> None:
+        """End the reader; raise what went wrong with it, or with the load."""
         self._raise_if_failed()
         if self._reader:
             self._reader.cancel()
