@@ -26,7 +26,9 @@ def clock() -> ManualClock:
 @pytest.fixture(params=["memory", "redis"])
 async def storage(request: pytest.FixtureRequest, clock: ManualClock, tcp_redis: RedisServer) -> AsyncIterator[Storage]:
     options = StorageOptions(now=clock, timeout_seconds=20)
-    made = MemoryStorage(options) if request.param == "memory" else RedisStorage.from_url(tcp_redis.storage_url, options)
+    made = (
+        MemoryStorage(options) if request.param == "memory" else RedisStorage.from_url(tcp_redis.storage_url, options)
+    )
     async with made:
         yield made
 

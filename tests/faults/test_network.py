@@ -38,10 +38,15 @@ async def test_a_server_that_is_of_no_use_is_given_up_and_tried_again(
     assert trial.ledger.all_dropped
 
 
+def delay_and_split(proxy: FaultProxy) -> None:
+    proxy.delay(0.03)
+    proxy.split()
+
+
 SLOW: dict[str, Callable[[FaultProxy], object]] = {
     "delays": lambda proxy: proxy.delay(0.1),
     "splits": FaultProxy.split,
-    "delays and splits": lambda proxy: (proxy.delay(0.03), proxy.split()),
+    "delays and splits": delay_and_split,
 }
 
 

@@ -41,7 +41,7 @@ MOST_LOGINS = 20  # while hundreds of requests come: each connection that was op
 
 def run_all(operator: redis.Redis, commands: list[str]) -> None:
     for command in commands:
-        operator.execute_command(*command.split())
+        operator.execute_command(*command.split())  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
@@ -83,12 +83,12 @@ async def test_a_redis_that_a_foreign_script_keeps_busy_is_waited_for(on_trial: 
 @contextlib.contextmanager
 def crowded(server: RedisServer, operator: redis.Redis) -> Iterator[None]:
     """Take all places of a server with other clients."""
-    usual = operator.config_get("maxclients")["maxclients"]
+    usual = str(operator.config_get("maxclients")["maxclients"])
     with contextlib.ExitStack() as stack:
         for _ in range(10):
             stack.enter_context(server.client()).ping()
         operator.config_set("maxclients", 5)
-        operator.execute_command("CLIENT", "KILL", "USER", USER)
+        run_all(operator, [f"CLIENT KILL USER {USER}"])
         try:
             yield
         finally:

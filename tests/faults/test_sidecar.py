@@ -31,9 +31,11 @@ async def trial_of(
     process: Process, settings: dict[str, Any], streams: Sequence[Stream] = STREAMS
 ) -> AsyncIterator[Trial]:
     """Put a load on a process, and check nothing in the end."""
-    async with aiohttp.ClientSession() as session:
-        async with under_load(Trial(process.address, session, Settings(**settings), streams=streams)) as trial:
-            yield trial
+    async with (
+        aiohttp.ClientSession() as session,
+        under_load(Trial(process.address, session, Settings(**settings), streams=streams)) as trial,
+    ):
+        yield trial
 
 
 async def settle(trial: Trial) -> None:
@@ -163,9 +165,7 @@ async def test_a_sidecar_that_gets_more_than_its_queue_holds_says_so_and_goes_on
     bound = 50_000
     overload = {"queue_bytes": bound, "ack_timeout_ms": 3000, "size": 10_000, "rate": 900.0}
     dropped = frozenset({"queue_full", "storage_unavailable", "unconfirmed"})
-    async with on_trial(
-        tcp_redis.storage_url, **overload, dropped=dropped, statuses=TAKEN | {429}
-    ) as trial:
+    async with on_trial(tcp_redis.storage_url, **overload, dropped=dropped, statuses=TAKEN | {429}) as trial:
         tcp_redis.freeze()
 
         async def is_full() -> bool:
@@ -194,7 +194,7 @@ async def test_a_sidecar_without_free_file_descriptors_serves_who_is_there_and_r
         reader, writer = await asyncio.open_connection(url.host, url.port)
         stack.callback(writer.close)
         assert b" 200 OK" in await ask(reader, writer)
-        used = len(list(Path(f"/proc/{process.process.pid}/fd").iterdir()))
+        used = open_files(process)
         resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE, (used + 5, used + 5))
         crowd = [await asyncio.open_connection(url.host, url.port) for _ in range(40)]
         async with asyncio.timeout(20):
@@ -212,6 +212,10 @@ async def test_a_sidecar_without_free_file_descriptors_serves_who_is_there_and_r
                     break
     assert process.stop() == 0
     assert len(process.log) < 10, json.dumps(process.log)
+
+
+def open_files(process: Process) -> int:
+    return len(list(Path(f"/proc/{process.process.pid}/fd").iterdir()))
 
 
 async def turned_away(reader: asyncio.StreamReader) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import random
-import time
-from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.synchronize import Barrier
 from typing import NamedTuple
@@ -14,9 +12,9 @@ import structlog
 from eventscache.cache import EventsCache
 from eventscache.clock import MICROSECONDS
 from eventscache.delivery.ledger import Ledger
-from eventscache.errors import StorageError, StorageUnavailable
+from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
-from eventscache.storage.messages import Admission, Batch, Decision, LimitedCount, Offer, Quota, Unsent
+from eventscache.storage.messages import Admission, Batch, LimitedCount, Offer, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Status, Stream
