@@ -11,6 +11,9 @@ from redis import exceptions as driver
 from eventscache.storage.redis.driver_internals import connect_detached
 
 _SHORT = 256  # bytes
+# A reply may take longer than a call may, if it is long and so much of it arrives in that time. A server that sends
+# less is as good as silent: its readers would wait for minutes.
+_PROGRESS_BYTES = 16 * 1024
 _ERROR_CLASSES = {"NOSCRIPT": driver.NoScriptError, "READONLY": driver.ReadOnlyError}
 
 
@@ -51,7 +54,8 @@ class _OpenConnection(asyncio.Protocol):
         self._reader = hiredis.Reader(protocolError=driver.InvalidResponse, replyError=_error)
         # The expected replies, each with the time when its call was sent; None if nobody waits for the reply.
         self._expected: deque[tuple[asyncio.Future[Any] | None, float]] = deque()
-        self._last_received = 0.0
+        self._last_progress = 0.0
+        self._new_bytes = 0  # since then
         self._timer: asyncio.TimerHandle | None = None
         self._all_answered = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
@@ -75,11 +79,11 @@ class _OpenConnection(asyncio.Protocol):
         return reply
 
     def _check_timeout(self) -> None:
-        """Fail if the next reply is late and no data arrived meanwhile, else check again when it can be late."""
+        """Fail if the next reply is late and too little arrived meanwhile, else check again when it can be late."""
         self._timer = None
         if not self._expected:
             return
-        due = max(self._expected[0][1], self._last_received) + self._timeout_seconds
+        due = max(self._expected[0][1], self._last_progress) + self._timeout_seconds
         if due <= self._loop.time():
             self._fail(driver.TimeoutError("Timeout reading from the server"))
         else:
@@ -87,14 +91,18 @@ class _OpenConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Give each reply to its caller."""
-        self._last_received = self._loop.time()
+        self._new_bytes += len(data)
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
                 if not isinstance(reply, hiredis.PushNotification):
                     self._deliver(reply)
+                    self._new_bytes = _PROGRESS_BYTES
         except (driver.InvalidResponse, IndexError) as error:  # no Redis, or a reply without a call
             self._fail(driver.InvalidResponse(str(error)))
+        if self._new_bytes >= _PROGRESS_BYTES:
+            self._new_bytes = 0
+            self._last_progress = self._loop.time()
 
     def _deliver(self, reply: Any) -> None:
         waiting, _ = self._expected.popleft()

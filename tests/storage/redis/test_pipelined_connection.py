@@ -153,6 +153,25 @@ async def test_a_late_reply_fails_all_waiting_calls_and_is_never_given_to_anothe
     await connection.close()
 
 
+async def test_a_reply_that_trickles_is_late(fault_proxy: FaultProxy) -> None:
+    connection = connection_to(fault_proxy.storage_url, 1)
+    assert await echo(connection, "before") == b"before"
+    fault_proxy.throttle(1000)
+    with pytest.raises(driver.TimeoutError):
+        async with asyncio.timeout(GENEROUS_SECONDS):  # all of it would take two minutes
+            await echo(connection, "x" * 120_000)
+    fault_proxy.forward()
+    await connection.close()
+
+
+async def test_a_long_reply_may_take_longer_than_a_call_while_it_arrives(fault_proxy: FaultProxy) -> None:
+    connection = connection_to(fault_proxy.storage_url, 1)
+    fault_proxy.throttle(300_000)
+    assert len(await connection.eval("return string.rep('x', 600000)", 0)) == 600_000
+    fault_proxy.forward()
+    await connection.close()
+
+
 async def test_a_server_that_is_no_redis_is_an_error_and_disconnected(fault_proxy: FaultProxy) -> None:
     connection = connection_to(fault_proxy.storage_url)
     assert await echo(connection, "before") == b"before"
