@@ -17,11 +17,16 @@ def refuse(proxy: FaultProxy) -> None:
     proxy.reset_all()
 
 
+PROTECTED = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
+    b"default user. In this mode connections are only accepted from the loopback interface.\r\n"
+)
 OUTAGES: dict[str, Callable[[FaultProxy], object]] = {
     "takes everything and says nothing": FaultProxy.hang,
     "refuses": refuse,
     "speaks another protocol": FaultProxy.answer_garbage,
     "speaks binary": lambda proxy: proxy.answer_garbage(bytes(range(256))),
+    "is in protected mode": lambda proxy: proxy.answer_garbage(PROTECTED),
     "promises more than it sends": lambda proxy: proxy.answer_garbage(b"$1000000\r\nshort"),
 }
 
