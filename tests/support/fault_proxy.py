@@ -33,6 +33,7 @@ class FaultProxy:
         self._server: asyncio.Server | None = None
         self.port = 0
         self.encrypted = upstream.certificates is not None
+        self.accepted = 0  # connections so far
         self.dropped: list[bytes] = []  # the commands that were executed and whose client never knew
         self.forward()
 
@@ -108,6 +109,7 @@ class FaultProxy:
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
         if self.refuses:
             _reset(writer)
             return

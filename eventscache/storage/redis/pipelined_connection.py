@@ -151,7 +151,8 @@ class PipelinedConnection:
         self._pool = pool
         self._timeout_seconds = timeout_seconds
         self._connection: _OpenConnection | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[_OpenConnection] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def evalsha(self, *arguments: Any) -> Any:
         """Run a script by its digest."""
@@ -178,19 +179,41 @@ class PipelinedConnection:
     async def _connected(self) -> _OpenConnection:
         if self._connection and not self._connection.closed:
             return self._connection
-        async with self._connecting:
-            if self._connection is None or self._connection.closed:
-                writer = await connect_detached(self._pool)
-                self._connection = _OpenConnection(self._timeout_seconds)
-                self._connection.attach(writer)
-            return self._connection
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(self._on_connecting_done)
+        try:
+            # Each step of a login may take as long as a call; whoever waits for all of them does not.
+            async with asyncio.timeout(self._timeout_seconds):
+                return await asyncio.shield(self._connecting)
+        except TimeoutError:
+            raise driver.TimeoutError("Timeout connecting to server") from None
 
-    async def reconnect(self) -> None:
-        """Use a new connection from now on: the server may no longer be the right one."""
+    async def _connect(self) -> _OpenConnection:
+        writer = await connect_detached(self._pool)
+        self._connection = _OpenConnection(self._timeout_seconds)
+        self._connection.attach(writer)
+        return self._connection
+
+    def _on_connecting_done(self, connecting: "asyncio.Task[_OpenConnection]") -> None:
+        self._connecting = None
+        if not connecting.cancelled():
+            connecting.exception()  # mark it as retrieved: all who waited may have gone
+
+    def reconnect(self) -> None:
+        """Use a new connection from now on: the server may no longer be the right one.
+
+        The present one is closed when all its calls have been answered or are late.
+        """
         connection, self._connection = self._connection, None
-        if connection:
-            await connection.finish()
+        if connection and not connection.closed:
+            ending = asyncio.create_task(connection.finish())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
         """Disconnect when all calls have been answered or are late."""
-        await self.reconnect()
+        if self._connecting:
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        self.reconnect()
+        await asyncio.gather(*self._ending)

@@ -215,7 +215,7 @@ class SingleServer(Topology):
     async def reconnect(self) -> None:
         """See `Topology.reconnect`."""
         for connection in self._pipelined():
-            await connection.reconnect()
+            connection.reconnect()
         await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def close(self) -> None:

@@ -153,6 +153,29 @@ async def test_a_late_reply_fails_all_waiting_calls_and_is_never_given_to_anothe
     await connection.close()
 
 
+async def test_callers_wait_for_the_same_connection_and_no_longer_than_for_a_call(fault_proxy: FaultProxy) -> None:
+    connection = connection_to(fault_proxy.storage_url, 0.2)
+    fault_proxy.hang()
+    outcomes = await asyncio.gather(*(echo(connection, str(number)) for number in range(5)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [driver.TimeoutError] * 5
+    assert fault_proxy.accepted == 1
+    fault_proxy.forward()
+    await connection.close()
+
+
+async def test_calls_under_way_are_answered_although_others_use_a_new_connection(fault_proxy: FaultProxy) -> None:
+    connection = connection_to(fault_proxy.storage_url)
+    assert await echo(connection, "before") == b"before"
+    fault_proxy.hang()
+    call = asyncio.create_task(echo(connection, "under way"))
+    await asyncio.sleep(0)
+    connection.reconnect()  # and waits for nothing
+    fault_proxy.forward()
+    assert await echo(connection, "after") == b"after"
+    assert await call == b"under way"
+    await connection.close()
+
+
 async def test_a_reply_that_trickles_is_late(fault_proxy: FaultProxy) -> None:
     connection = connection_to(fault_proxy.storage_url, 1)
     assert await echo(connection, "before") == b"before"
