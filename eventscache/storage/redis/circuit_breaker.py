@@ -6,20 +6,21 @@ from eventscache.storage.redis.driver_errors import Outcome
 # The first and the longest pause before the next probe, in seconds.
 _AWAY_SECONDS = (0.05, 0.25)
 _DENIED_SECONDS = (1.0, 30.0)
-_MAX_TIMEOUTS = 2  # without an answer in between
+_MAX_SILENT = 2  # calls without an answer in between
 
 
 class CircuitBreaker:
     """Closed: calls go through. Open: calls fail at once. Half-open: one call, the probe, goes through.
 
-    A server that cannot be reached or denies access opens it with one call, a silent server with two. After a pause it
+    A server that cannot be reached or denies access opens it with one call, one that is silent or ends connections
+    before the login with two. After a pause it
     is half-open: an answer closes it, a failed probe opens it again, for twice as long up to a bound. Times in seconds.
     """
 
     def __init__(self) -> None:
         self.reason = ""  # why it opened
         self._denied = False
-        self._timeouts = 0
+        self._silent = 0
         self._pause = 0.0
         self._open_until: float | None = None  # None while closed; half-open once it has passed
         self._probing = False
@@ -41,10 +42,10 @@ class CircuitBreaker:
     def record(self, outcome: Outcome, reason: str, now: float, *, probe: bool) -> None:
         """Close or open, depending on the outcome of a call; `reason` is what later calls fail with."""
         if outcome is Outcome.ANSWERED:
-            self._timeouts, self._pause, self._open_until = 0, 0.0, None
+            self._silent, self._pause, self._open_until = 0, 0.0, None
             return
-        self._timeouts += outcome is Outcome.TIMED_OUT
-        enough = outcome in {Outcome.UNREACHABLE, Outcome.DENIED} or self._timeouts >= _MAX_TIMEOUTS
+        self._silent += outcome in {Outcome.TIMED_OUT, Outcome.NO_LOGIN}
+        enough = outcome in {Outcome.UNREACHABLE, Outcome.DENIED} or self._silent >= _MAX_SILENT
         # Calls that were in progress when the first of them failed do not prolong the pause.
         if probe or (enough and self._open_until is None):
             first, longest = _DENIED_SECONDS if outcome is Outcome.DENIED else _AWAY_SECONDS

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from redis import exceptions as driver
 
 from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
+from eventscache.storage.redis.driver_internals import HandshakeFailed
 from eventscache.storage.redis.refusals import refusal
 
 
@@ -16,6 +17,7 @@ class Outcome(enum.Enum):
     ANSWERED = "the server answered, perhaps with an error"
     DISCONNECTED = "the connection broke, as idle ones do; the next call shows whether the server is away"
     TIMED_OUT = "no answer in time"
+    NO_LOGIN = "a connection was made, and broke before the login"
     UNREACHABLE = "no connection could be made"
     DENIED = "the server rejected the login"
 
@@ -62,9 +64,9 @@ def translate(raised: Exception, *, ambiguous: bool) -> Translation:
     if isinstance(raised, driver.ResponseError):
         hint = f": {_WRONG_TYPE}" if message.startswith("WRONGTYPE") else ""
         return Translation(StorageError(f"Redis answered: {message}{hint}"), Outcome.ANSWERED)
-    if isinstance(raised, ConnectionRefusedError) or _NEVER_SENT.match(message):
+    if isinstance(raised, (ConnectionRefusedError, HandshakeFailed)) or _NEVER_SENT.match(message):
         error = StorageUnavailable(f"no connection to Redis (eventscache.storage): {message}", ambiguous=False)
-        return Translation(error, Outcome.UNREACHABLE)
+        return Translation(error, Outcome.NO_LOGIN if isinstance(raised, HandshakeFailed) else Outcome.UNREACHABLE)
     # Not all of these are a RedisError: the errors of a Cluster and OSError are not.
     if isinstance(raised, (driver.TimeoutError, TimeoutError)):
         error = StorageUnavailable(

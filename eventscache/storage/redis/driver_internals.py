@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSL
 
 from eventscache.errors import ConfigError
 
+# The texts of redis-py for a connection that the other side ended, or on which it said what is no RESP.
+_BROKE = re.compile(
+    r"Connection closed by server|Error (?:\S+ )?while (?:reading|writing)|Protocol error|Connection lost"
+)
 SUPPORTED_VERSIONS = "redis>=8.1,<9"
 """As in `setup.cfg`."""
 _CONNECTION_ATTRIBUTES = ("_reader", "_writer")  # of `AbstractConnection`, set by `connect`
@@ -27,11 +32,26 @@ _METHODS = (
     (NodesManager, "aclose"),
     (ClusterNode, "acquire_connection"),
     (ClusterNode, "release"),
+    (AbstractConnection, "connect_check_health"),
 )
+
+
+class HandshakeFailed(driver.ConnectionError):
+    """A server took a connection, and then said nothing that a Redis says to a login."""
 
 
 class DetachableConnection(AbstractConnection):
     """A connection of the driver's that can be taken away from it once it is connected."""
+
+    async def connect_check_health(self, *arguments: Any, **named: Any) -> None:
+        """Connect and log in, unless that is done. Raises `HandshakeFailed` if it breaks off before the login."""
+        try:
+            await super().connect_check_health(*arguments, **named)
+        except (driver.InvalidResponse, driver.ConnectionError) as error:
+            # Those for a wrong password, too many clients and others have classes or texts of their own.
+            if type(error) not in {driver.InvalidResponse, driver.ConnectionError} or not _BROKE.match(str(error)):
+                raise
+            raise HandshakeFailed(str(error)) from error
 
     def detach(self) -> asyncio.StreamWriter:
         """Return the writer of the connection; the driver's object has no connection afterwards."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import fakeredis
@@ -81,6 +82,32 @@ async def test_a_silent_server_delays_few_calls_and_the_others_fail_at_once(faul
             ambiguous.append(fault.value.ambiguous)
         # Registering comes first and may be repeated, so no error is ambiguous.
         assert not any(ambiguous)
+        fault_proxy.forward()
+        while True:
+            try:
+                await storage.ping()
+                break
+            except StorageUnavailable:
+                await asyncio.sleep(0)
+
+
+def refuse(proxy: FaultProxy) -> None:
+    proxy.refuse()
+    proxy.reset_all()
+
+
+@pytest.mark.parametrize("break_off", [FaultProxy.answer_garbage, refuse])
+async def test_a_server_that_ends_each_connection_before_the_login_is_tried_by_few_calls(
+    fault_proxy: FaultProxy, break_off: Callable[[FaultProxy], None]
+) -> None:
+    async with RedisStorage.from_url(fault_proxy.storage_url, StorageOptions(timeout_seconds=20)) as storage:
+        await Writer(storage, TOKEN).insert(success(b"x"))
+        break_off(fault_proxy)
+        before = fault_proxy.accepted
+        for _ in range(500):
+            with pytest.raises(StorageUnavailable):
+                await storage.fetch(TOKEN, Query())
+        assert fault_proxy.accepted - before < 100
         fault_proxy.forward()
         while True:
             try:

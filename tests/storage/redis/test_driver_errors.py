@@ -11,6 +11,7 @@ from redis.asyncio.sentinel import MasterNotFoundError
 
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.redis.driver_errors import Outcome, translate
+from eventscache.storage.redis.driver_internals import HandshakeFailed
 from tests.support.redis_server import RedisServer
 
 FAULTS = [
@@ -27,6 +28,7 @@ FAULTS = [
     (driver.ConnectionError("Error 111 connecting to h:1. Connection refused."), Outcome.UNREACHABLE, False),
     (driver.ConnectionError("max number of clients reached"), Outcome.UNREACHABLE, False),
     (driver.TimeoutError("Timeout connecting to server"), Outcome.UNREACHABLE, False),
+    (HandshakeFailed("Connection closed by server."), Outcome.NO_LOGIN, False),
     (
         driver.RedisClusterException("Redis Cluster cannot be connected. Please provide at least one"),
         Outcome.UNREACHABLE,
