@@ -40,6 +40,7 @@ _DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the que
 _CLEARED_TOGETHER = 500
 _OFFERED_TOGETHER = 500  # some milliseconds of work
 _TEND_SECONDS = 1
+_FLUSH_SHARE = 0.8  # of one try: a read waits for a flush, and then for its own try, less than half a second by default
 
 _Record = tuple[Stream, Event]
 _T = TypeVar("_T")
@@ -106,6 +107,7 @@ class EventsCache:
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
+        self._flush_seconds = _FLUSH_SHARE * storage_timeout_seconds
         self._mask = mask
         self._masking: MaskingThread | None = None
         self._queue_bytes = queue_bytes
@@ -360,7 +362,7 @@ class EventsCache:
         """
         if not self._enabled:
             return EventPage([], 0, 0)
-        await self.queue.flush(stream, self._storage_timeout_seconds)
+        await self.queue.flush(stream, self._flush_seconds)
         work = Work(self.turns)
         if event_filter is None:
             page = await self._storage.fetch(stream, query)
@@ -413,7 +415,7 @@ class EventsCache:
         cleared = 0
         for first in range(0, len(streams), _CLEARED_TOGETHER):
             some = streams[first : first + _CLEARED_TOGETHER]
-            await asyncio.gather(*(self.queue.flush(stream, self._storage_timeout_seconds) for stream in some))
+            await asyncio.gather(*(self.queue.flush(stream, self._flush_seconds) for stream in some))
             cleared += await self._storage.clear_many(some, reset=reset)
             if reset:
                 for stream in some:

@@ -32,7 +32,8 @@ _LOSSES = {
     "storage_error": Loss.FINAL,
 }
 """By the reason to drop events that were sent, what that means; else another try can help."""
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
+# The longest one and that of a circuit breaker make up how late an outage may be noticed to be over.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.15
 
 
 class BatchSource(Protocol):
