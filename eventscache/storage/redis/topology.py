@@ -3,6 +3,7 @@
 import abc
 import asyncio
 import functools
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, TypeVar
@@ -21,6 +22,8 @@ from eventscache.storage.redis.driver_internals import (
 from eventscache.storage.redis.node import Node
 from eventscache.storage.redis.pipelined_connection import PipelinedConnection
 from eventscache.storage.redis.refusals import CommandRefused
+
+_SOON_SHARE = 0.2  # of the time that a try may take
 
 T = TypeVar("T")
 Call = Callable[[], Awaitable[T]]
@@ -80,11 +83,13 @@ class Topology(abc.ABC):
         return node
 
     async def read(self, key: str, call: Call[T]) -> T:
-        """Run a call that changes nothing; if its connection broke, run it once more."""
+        """Run a call that changes nothing; once more if its connection broke soon, as one that was idle does."""
+        began = time.monotonic()
         try:
             return await self._run(self.node_of(key), call, ambiguous=False)
         except StorageUnavailable as error:
-            if not isinstance(error.__cause__, driver.ConnectionError):
+            late = time.monotonic() - began > _SOON_SHARE * self._timeout_seconds
+            if late or not isinstance(error.__cause__, driver.ConnectionError):
                 raise
         return await self._run(self.node_of(key), call, ambiguous=False)
 

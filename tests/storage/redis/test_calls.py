@@ -7,6 +7,7 @@ from typing import Any
 
 import fakeredis
 import pytest
+from redis import exceptions as driver
 
 from eventscache.errors import StorageUnavailable
 from eventscache.storage.messages import Admission, Query
@@ -59,6 +60,23 @@ async def test_a_write_whose_caller_is_cancelled_is_finished() -> None:
     allowed.set()
     await servers.close()  # waits for it
     assert finished.is_set()
+
+
+@pytest.mark.parametrize(("timeout_seconds", "tries"), [(60, 2), (1e-9, 1)])
+async def test_a_read_whose_connection_breaks_late_is_not_tried_again(timeout_seconds: float, tries: int) -> None:
+    servers = SingleServer(fakeredis.FakeAsyncRedis(), 5, timeout_seconds)
+    tried = 0
+
+    async def break_off() -> None:
+        nonlocal tried
+        tried += 1
+        await asyncio.sleep(0)
+        raise driver.ConnectionError("Connection closed by server.")
+
+    with pytest.raises(StorageUnavailable):
+        await servers.read("key", break_off)
+    assert tried == tries
+    await servers.close()
 
 
 async def test_reads_do_not_notice_a_broken_connection(fault_proxy: FaultProxy) -> None:
