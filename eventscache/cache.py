@@ -40,7 +40,9 @@ _DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the que
 _CLEARED_TOGETHER = 500
 _OFFERED_TOGETHER = 500  # some milliseconds of work
 _TEND_SECONDS = 1
-_FLUSH_SHARE = 0.8  # of one try: a read waits for a flush, and then for its own try, less than half a second by default
+# How long a read waits for a flush, as a share of one try: with its own try that is less than half a second by default.
+# In an outage a retry may be about to succeed, but hardly more.
+_FLUSH_SHARE, _FLUSH_SHARE_IN_OUTAGE = 0.8, 0.2
 
 _Record = tuple[Stream, Event]
 _T = TypeVar("_T")
@@ -107,7 +109,6 @@ class EventsCache:
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
-        self._flush_seconds = _FLUSH_SHARE * storage_timeout_seconds
         self._mask = mask
         self._masking: MaskingThread | None = None
         self._queue_bytes = queue_bytes
@@ -362,7 +363,7 @@ class EventsCache:
         """
         if not self._enabled:
             return EventPage([], 0, 0)
-        await self.queue.flush(stream, self._flush_seconds)
+        await self._flush(stream)
         work = Work(self.turns)
         if event_filter is None:
             page = await self._storage.fetch(stream, query)
@@ -373,6 +374,11 @@ class EventsCache:
         matching = await self._matching(page, event_filter, work)
         in_range = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
         return EventPage(in_range[: query.limit], len(matching), page.limited)
+
+    async def _flush(self, stream: Stream) -> None:
+        """Send what waits of a stream, so that a client reads its own writes; wait for that, but not long."""
+        share = _FLUSH_SHARE if self.queue.sender.storage_available else _FLUSH_SHARE_IN_OUTAGE
+        await self.queue.flush(stream, share * self._storage_timeout_seconds)
 
     async def _read(self, page: Page, work: Work) -> list[tuple[int, Event]]:
         self.unreadable += page.unreadable
@@ -415,7 +421,7 @@ class EventsCache:
         cleared = 0
         for first in range(0, len(streams), _CLEARED_TOGETHER):
             some = streams[first : first + _CLEARED_TOGETHER]
-            await asyncio.gather(*(self.queue.flush(stream, self._flush_seconds) for stream in some))
+            await asyncio.gather(*(self._flush(stream) for stream in some))
             cleared += await self._storage.clear_many(some, reset=reset)
             if reset:
                 for stream in some:
