@@ -9,7 +9,7 @@ from yarl import URL
 
 from tests.support.redis_server import RedisServer
 from tests.support.sidecar import CACHE, HONEST, Log, Sidecar, Start
-from tests.support.trial import Try
+from tests.support.trial import PATIENT, Try
 
 GENEROUS_SECONDS = 60
 LEAVERS = 300
@@ -78,7 +78,7 @@ async def test_ever_new_names_fill_neither_redis_nor_the_sidecar(on_trial: Try, 
     most, trusted = 50, 3
     dropped = frozenset({"max_streams", "new_streams"})
     async with on_trial(
-        tcp_redis.storage_url, max_streams=most, max_new_streams_per_minute=20, dropped=dropped
+        tcp_redis.storage_url, **PATIENT, max_streams=most, max_new_streams_per_minute=20, dropped=dropped
     ) as trial:
         for first in range(0, NEW_NAMES, 100):
             answers = await asyncio.gather(

@@ -41,7 +41,7 @@ async def until_it_goes_on(trial: Trial, stream: Stream) -> None:
 
     async def newer() -> bool:
         page = await trial.page(stream)
-        return page is not None and page[0]["original"]["n"] >= last
+        return bool(page and page[0]["original"]["n"] >= last)
 
     await trial.until(newer, f"new events of {stream}")
 

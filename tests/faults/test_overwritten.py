@@ -8,7 +8,7 @@ from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis.keys import KINDS, Keys
 from tests.support.redis_server import RedisServer
 from tests.support.sidecar import Log
-from tests.support.trial import STREAMS, Try
+from tests.support.trial import PATIENT, STREAMS, Try
 
 WRONG = {
     "garbage in front": ("LPUSH", b"\xff garbage"),
@@ -23,7 +23,7 @@ async def test_entries_that_cannot_be_read_are_left_out_and_counted(
 ) -> None:
     dice = random.Random(1)
     keys = Keys(StorageOptions().prefix)
-    async with on_trial(tcp_redis.storage_url) as trial:
+    async with on_trial(tcp_redis.storage_url, **PATIENT) as trial:
         trial.lost_some()
         for _ in range(20):
             command, value = WRONG[wrong]
@@ -40,7 +40,7 @@ async def test_a_key_of_another_type_costs_its_own_stream_alone(
 ) -> None:
     broken, *others = STREAMS
     key = Keys(StorageOptions().prefix).key(broken, kind)
-    async with on_trial(tcp_redis.storage_url, dropped=frozenset({"storage_error"})) as trial:
+    async with on_trial(tcp_redis.storage_url, **PATIENT, dropped=frozenset({"storage_error"})) as trial:
         trial.lost_some(more=200)
         tcp_redis.ask("SET", key, "not ours")
         await trial.until_stored(100)

@@ -13,7 +13,7 @@ from eventscache.storage.redis.keys import Keys
 from tests.support import redis_rights
 from tests.support.redis_server import RedisServer
 from tests.support.sidecar import Log
-from tests.support.trial import SETTINGS, STREAMS, Try
+from tests.support.trial import PATIENT, SETTINGS, STREAMS, Try
 
 USER, PASSWORD = redis_rights.USER, redis_rights.PASSWORD
 # What an operator or a fault does to a server, what ends it, and the status that readers get meanwhile.
@@ -130,7 +130,7 @@ async def test_a_redis_that_evicts_keys_is_worked_with(on_trial: Try, tcp_redis:
 async def test_a_stream_whose_keys_are_evicted_admits_a_quota_more_at_most(
     on_trial: Try, tcp_redis: RedisServer
 ) -> None:
-    async with on_trial(tcp_redis.storage_url) as trial:
+    async with on_trial(tcp_redis.storage_url, **PATIENT) as trial:
         trial.lost_some(more=SIZE)
         await trial.until_stored(2 * SIZE)
         keys = Keys(StorageOptions().prefix)

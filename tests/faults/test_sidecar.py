@@ -18,12 +18,12 @@ from eventscache.stream import Stream
 from tests.support.command import Process, Serve
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.sidecar import CACHE, HONEST
-from tests.support.trial import SETTINGS, STREAMS, TAKEN, Trial, Try, under_load
+from tests.support.trial import PATIENT, SETTINGS, STREAMS, TAKEN, Trial, Try, under_load
 
 pytestmark = pytest.mark.slow
 OTHERS = [Stream(stream.namespace, f"another {stream.id}") for stream in STREAMS]
 # Nothing is limited or trimmed here, so that all that was stored must be there.
-ROOMY = {**SETTINGS, "size": 100_000}
+ROOMY = {**SETTINGS, **PATIENT, "size": 100_000}
 
 
 @asynccontextmanager
@@ -128,7 +128,7 @@ async def test_a_sidecar_that_is_told_to_stop_under_load_keeps_all_that_it_took(
 async def test_a_sidecar_that_stops_while_redis_is_frozen_counts_what_it_could_not_store(
     begin: Any, tcp_redis: RedisServer
 ) -> None:
-    process = begin(**{**ROOMY, "shutdown_timeout_ms": 1000, "ack_timeout_ms": 60_000})
+    process = begin(**{**ROOMY, "storage_timeout_ms": 200, "shutdown_timeout_ms": 1000})
     async with trial_of(process, ROOMY) as trial:
         await trial.stop_reading()
         tcp_redis.freeze()
@@ -163,7 +163,7 @@ async def test_a_sidecar_that_gets_more_than_its_queue_holds_says_so_and_goes_on
     on_trial: Try, tcp_redis: RedisServer
 ) -> None:
     bound = 50_000
-    overload = {"queue_bytes": bound, "ack_timeout_ms": 3000, "size": 10_000, "rate": 900.0}
+    overload = {"queue_bytes": bound, "ack_timeout_ms": 60_000, "size": 10_000, "rate": 900.0}
     dropped = frozenset({"queue_full", "storage_unavailable", "unconfirmed"})
     async with on_trial(tcp_redis.storage_url, **overload, dropped=dropped, statuses=TAKEN | {429}) as trial:
         tcp_redis.freeze()

@@ -150,7 +150,12 @@ async def test_a_follower_that_is_killed_is_followed_by_one_that_brings_nothing_
     config = tmp_path / "config.yaml"
     sources = {"jitsu_redis": tcp_redis.url, "jitsu_logs": {"dir": str(tmp_path), "start": "beginning"}}
     config.write_text(json.dumps({"eventscache": {"sources": sources}}))
-    settings = {"EVENTSCACHE_PREFIX": f"eventscache:{tmp_path.name}", "SERVER_CACHE_EVENTS_SIZE": "10000"}
+    settings = {
+        "EVENTSCACHE_PREFIX": f"eventscache:{tmp_path.name}",
+        "SERVER_CACHE_EVENTS_SIZE": "10000",
+        "EVENTSCACHE_STORAGE_TIMEOUT_MS": "60000",
+        "EVENTSCACHE_ACK_TIMEOUT_MS": "60000",
+    }
 
     def begin() -> Process:
         return serve("--config", str(config), "--storage", redis_server.storage_url, **settings)

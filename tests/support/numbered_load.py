@@ -13,6 +13,7 @@ from eventscache.stream import Namespace, Stream
 from tests.support.sidecar import CACHE
 
 _ENDLESS = 10**9
+_PATIENCE_SECONDS = 60  # of a client, for a sidecar that is frozen for a while
 _ERROR_EVERY = 5  # of the records of a destination, one in so many is an error
 
 
@@ -51,7 +52,7 @@ class NumberedLoad:
 
     def __init__(self, address: str, streams: Sequence[Stream], *, rate: float, connections: int = 16) -> None:
         self.requests = NumberedRequests(urlsplit(address).netloc, streams)
-        plan = LoadPlan(rate=rate, connections=connections, requests=_ENDLESS)
+        plan = LoadPlan(rate=rate, connections=connections, requests=_ENDLESS, timeout_seconds=_PATIENCE_SECONDS)
         self._generator = LoadGenerator(plan, Target(address), self.requests)
         self.counts = self._generator.counts
         self._task: asyncio.Task[None] | None = None

@@ -31,6 +31,8 @@ SETTINGS: dict[str, Any] = {
     "ack_timeout_ms": 600,
     "queue_bytes": 4 * 1024 * 1024,
 }
+# For faults that are no outage: a slow machine must not look like one.
+PATIENT = {"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000}
 TAKEN: frozenset[int] = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED})
 LOST = frozenset({"storage_unavailable", "unconfirmed"})
 _STEP = 60
