@@ -5,7 +5,11 @@ from eventscache.storage.redis.driver_errors import Outcome
 
 # The first and the longest pause before the next probe, in seconds.
 _AWAY_SECONDS = (0.05, 0.25)
-_DENIED_SECONDS = (1.0, 30.0)
+_OTHER_SECONDS = {
+    Outcome.DENIED: (1.0, 30.0),
+    # It answers at once, and perhaps only a few connections are ended: such as those of an operator's CLIENT KILL.
+    Outcome.NO_LOGIN: (0.01, 0.05),
+}
 _MAX_SILENT = 2  # calls without an answer in between
 
 
@@ -48,7 +52,7 @@ class CircuitBreaker:
         enough = outcome in {Outcome.UNREACHABLE, Outcome.DENIED} or self._silent >= _MAX_SILENT
         # Calls that were in progress when the first of them failed do not prolong the pause.
         if probe or (enough and self._open_until is None):
-            first, longest = _DENIED_SECONDS if outcome is Outcome.DENIED else _AWAY_SECONDS
+            first, longest = _OTHER_SECONDS.get(outcome, _AWAY_SECONDS)
             self._pause = min(max(first, 2 * self._pause), longest)
             self._open_until = now + self._pause
             self.reason, self._denied = reason, outcome is Outcome.DENIED

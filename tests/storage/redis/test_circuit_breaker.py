@@ -59,3 +59,15 @@ def test_one_timeout_or_a_broken_connection_does_not_open_the_breaker() -> None:
     assert not fails_at_once(breaker, 0.0)
     breaker.record(Outcome.TIMED_OUT, "?", 0.0, probe=False)
     assert fails_at_once(breaker, 0.0)
+
+
+def test_a_breaker_is_open_for_a_moment_if_two_connections_broke_before_the_login() -> None:
+    breaker, now = CircuitBreaker(), 0.0
+    breaker.record(Outcome.NO_LOGIN, "broke", now, probe=breaker.enter(now))
+    assert not fails_at_once(breaker, now)
+    breaker.record(Outcome.NO_LOGIN, "broke", now, probe=breaker.enter(now))
+    for _ in range(10):
+        assert fails_at_once(breaker, now)
+        now += 0.05
+        breaker.record(Outcome.NO_LOGIN, "broke again", now, probe=breaker.enter(now))
+        breaker.leave(probe=True)
