@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := setup.py eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage freshness screenshots package lock audit clean
+.PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage faults freshness screenshots package lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -58,6 +58,10 @@ bench-micro: .venv/installed-dev ## time single steps: parser, cooldown, queue, 
 
 bench-storage: .venv/installed-dev ## measure batches into Redis against what they cannot do without
 	$(BIN)/python benchmarks/insert.py $(ARGS)
+
+faults: SOAK := 0
+faults: .venv/installed-dev ## measure latencies, recovery and memory through faults, then SOAK=600 seconds of all of them
+	$(BIN)/python -m benchmarks.faults --document docs/faults.md --soak $(SOAK) $(ARGS)
 
 freshness: .venv/installed-dev ## simulate how fresh streams under overload are
 	$(BIN)/python -m benchmarks.freshness $(ARGS)

@@ -2,12 +2,16 @@
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from benchmarks import chart
 from benchmarks.cases import CASES, Case, Contest, Findings, Latency, Result, Unit
 from benchmarks.events import page_views
+from benchmarks.faults.cases import CASES as CASES_OF_FAULTS
+from benchmarks.faults.figures import Figures, Results, Soak, write_into
 from benchmarks.load import LoadConnection, Measured
 from benchmarks.measures import FULL, MEASURES, QUICK
 from benchmarks.report import Environment, Report, Yardstick
@@ -128,10 +132,52 @@ def test_events_have_their_size_and_are_the_same_ones_every_time() -> None:
         page_views(1, 10)
 
 
+FIGURES = Figures("frozen", 24.9, 30.0, 0.5, 0.4, 0.5, 150.0, 1000, 250, True, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "missed"),
+    [
+        ({}, []),
+        ({"p99_ms": 25.0}, ["p99"]),
+        ({"longest_read_seconds": 0.51}, ["reads"]),
+        ({"first_write_seconds": 0.51}, ["first write"]),
+        ({"first_write_seconds": None}, ["first write"]),
+        ({"first_write_seconds": None, "asked_seconds": None}, []),
+        ({"memory_mb": 151.0}, ["memory"]),
+        ({"balanced": False}, ["ledger"]),
+        ({"server_errors": 1}, ["5xx"]),
+    ],
+)
+def test_the_figures_of_a_fault_are_compared_with_what_is_asked(changes: dict[str, Any], missed: list[str]) -> None:
+    assert msgspec.structs.replace(FIGURES, **changes).misses == missed
+
+
+def test_the_figures_of_faults_are_put_into_a_document(tmp_path: Path) -> None:
+    soak = Soak(600.0, 60, 80.1, 80.9, 9.5, 10.5, 50, 51, 40, 40, 600_000, 60_000, True, 0)
+    results = Results([("Redis", "7")], [FIGURES], soak)
+    document = tmp_path / "faults.md"
+    document.write_text("before\n<!-- figures: begin. Made. -->\nold\n<!-- figures: end -->\nafter\n", encoding="utf-8")
+    for _ in range(2):
+        write_into(document, results)
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- figures: begin. Made. -->\n\nMeasured with Redis 7.\n\n| Redis")
+    assert "| frozen | 24.9 ms | 30 ms | 0.50 s | 0.40 s of 0.5 | 150 MB | 25 % | none |\n" in text
+    assert "600 s with 60 faults in turn, 600,000 events: 80.1 MB" in text
+    assert text.endswith("\n<!-- figures: end -->\nafter\n")
+    assert "old" not in text
+    assert msgspec.json.decode(msgspec.json.encode(results), type=Results) == results
+
+
+def test_the_documentation_has_the_figures_of_every_fault() -> None:
+    text = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    assert [name for name in CASES_OF_FAULTS if f"\n| {name} | " not in text] == []
+
+
 def test_every_make_target_of_the_benchmarks_is_in_their_readme() -> None:
     documentation = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in ("bench", "bench-quick", "bench-micro", "bench-storage", "freshness"):
+    for target in ("bench", "bench-quick", "bench-micro", "bench-storage", "faults", "freshness"):
         assert f"make {target}" in documentation
         assert f"\n{target}:" in makefile
     for module in (ROOT / "benchmarks").glob("[a-z]*.py"):
