@@ -108,5 +108,18 @@ def test_every_file_and_test_that_a_document_names_exists(document: Path) -> Non
     assert [test for path, test in tests if f"def {test}(" not in (ROOT / path).read_text(encoding="utf-8")] == []
 
 
+def test_every_test_of_a_fault_is_in_the_list_of_faults() -> None:
+    text = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    tests = [
+        f"tests/faults/{path.name}::{name}"
+        for path in (ROOT / "tests" / "faults").glob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert [test for test in tests if test not in text] == []
+    rows = re.findall(r"^\| (\d+) \|.*\| (.+) \|$", text, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == [*range(1, len(rows) + 1)]
+    assert all("::test_" in named or named == "the same" for _, named in rows)
+
+
 def test_the_readme_leads_to_the_threat_model() -> None:
     assert "](SECURITY.md)" in README
