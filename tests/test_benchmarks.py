@@ -163,7 +163,7 @@ def test_the_figures_of_faults_are_put_into_a_document(tmp_path: Path) -> None:
     text = document.read_text(encoding="utf-8")
     assert text.startswith("before\n<!-- figures: begin. Made. -->\n\nMeasured with Redis 7.\n\n| Redis")
     assert "| frozen | 24.9 ms | 30 ms | 0.50 s | 0.40 s of 0.5 | 150 MB | 25 % | none |\n" in text
-    assert "600 s with 60 faults in turn, 600,000 events: 80.1 MB" in text
+    assert "600 s with 60 faults in turn, 600,000 events:\n80.1 MB" in text
     assert text.endswith("\n<!-- figures: end -->\nafter\n")
     assert "old" not in text
     assert msgspec.json.decode(msgspec.json.encode(results), type=Results) == results

@@ -107,13 +107,16 @@ def _row(figures: Figures) -> Sequence[str]:
 
 def _soak_text(soak: Soak) -> str:
     ledger = "every event was accounted for" if soak.balanced else "THE LEDGER DID NOT ADD UP"
-    return (
-        f"\nA run of {soak.seconds:,.0f} s with {soak.faults} faults in turn, {soak.sent:,} events: "
-        f"{soak.early_mb:.1f} MB in the second round of all faults and {soak.late_mb:.1f} MB in the last, of which the record of "
-        f"events, which has a bound of its own, took {soak.early_record_mb:.1f} and {soak.late_record_mb:.1f} MB; "
-        f"{soak.early_files} and {soak.late_files} open files, {soak.early_tasks} and {soak.late_tasks} tasks; {soak.server_errors} answers "
-        f"with a 5xx, {100 * soak.dropped / max(1, soak.sent):.0f} % dropped, and {ledger}.\n"
-    )
+    dropped = 100 * soak.dropped / max(1, soak.sent)
+    sentences = [
+        f"A run of {soak.seconds:,.0f} s with {soak.faults} faults in turn, {soak.sent:,} events:",
+        f"{soak.early_mb:.1f} MB in the second round of all faults and {soak.late_mb:.1f} MB in the last,",
+        f"of which the record of events, which is bounded, took {soak.early_record_mb:.1f} and",
+        f"{soak.late_record_mb:.1f} MB; {soak.early_files} and {soak.late_files} open files;",
+        f"{soak.early_tasks} and {soak.late_tasks} tasks; {soak.server_errors} answers with a 5xx,",
+        f"{dropped:.0f} % dropped, and {ledger}.",
+    ]
+    return "\n" + "\n".join(sentences) + "\n"
 
 
 def write_into(path: Path, results: Results) -> None:
