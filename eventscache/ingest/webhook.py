@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from eventscache.ingest import jitsu, native
 from eventscache.ingest.json import go, strict
 from eventscache.ingest.limits import Limits
@@ -27,7 +29,9 @@ def parse(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
             strict.check_depth(item, limits.max_depth)
             events.append(item)
     parsed = native.parse_json(b"[%b]" % b",".join(records), default, limits) if records else Parsed()
-    return parsed._replace(originals=events) if default or not events else _without_stream(parsed, events)
+    return (
+        msgspec.structs.replace(parsed, originals=events) if default or not events else _without_stream(parsed, events)
+    )
 
 
 def _is_record(item: bytes) -> bool:
@@ -39,4 +43,4 @@ def _without_stream(parsed: Parsed, events: Sequence[bytes]) -> Parsed:
     invalid = [*parsed.invalid, *events][:MAX_ERRORS]
     errors = [*parsed.errors, *((index, _NO_STREAM) for index in range(len(events)))]
     omitted = parsed.errors_omitted + max(0, len(errors) - MAX_ERRORS)
-    return parsed._replace(errors=errors[:MAX_ERRORS], errors_omitted=omitted, invalid=invalid)
+    return msgspec.structs.replace(parsed, errors=errors[:MAX_ERRORS], errors_omitted=omitted, invalid=invalid)

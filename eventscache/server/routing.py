@@ -88,6 +88,7 @@ class Router:
                 raise HttpError(400, "websocket_unsupported", "there is no WebSocket; GET /api/v1/events/stream pushes")  # noqa: TRY301 - as a handler would
             return await handler(self._context, request)
         except HttpError as error:
+            self._tell(request, error)
             response = error.response()
         except StorageError as fault:
             _log.warning("request failed: storage unavailable", path=request.path, reason=str(fault))
@@ -100,6 +101,12 @@ class Router:
         for headers in ERROR_HEADERS:
             response.headers.update(headers(self._context, request))
         return response
+
+    def _tell(self, request: web.BaseRequest, error: HttpError) -> None:
+        """Tell in the log that events are rejected; of invalid HTTP its connection tells."""
+        route = self._context.ingestion.route_at(path_of(request.raw_path))
+        if route and error.code != "invalid_http":
+            self._context.notices.tell(route, error.code)
 
     def _find(self, request: web.BaseRequest) -> Handler:
         """Return the handler of a request that has no entry of its own; raise `HttpError` if there is none.
@@ -135,22 +142,23 @@ class RouteTable:
         for method, path, handler in routes:
             self.handlers.setdefault(path, {})[method] = handler
         self._templates = [
-            ([part.partition("{") for part in path.split("/")], methods)
-            for path, methods in self.handlers.items()
-            if "{" in path
+            ([part.partition("{") for part in path.split("/")], path) for path in self.handlers if "{" in path
         ]
 
     def at(self, path: str) -> Mapping[str, Handler]:
         """Return the handlers of a path by their methods; none if nothing is there."""
-        return self.handlers.get(path) or self._by_template(path)
+        declared = self.route_at(path)
+        return self.handlers[declared] if declared else _NONE
 
-    def _by_template(self, path: str) -> Mapping[str, Handler]:
-        """Return the handlers of the path that has some text where the template has braces."""
+    def route_at(self, path: str) -> str:
+        """Return the path by which the route of a path was declared; an empty text if nothing is there."""
+        if path in self.handlers:
+            return path
         parts = path.split("/")
-        for template, methods in self._templates:
+        for template, declared in self._templates:
             if len(parts) == len(template) and all(map(_matches, parts, template)):
-                return methods
-        return _NONE
+                return declared
+        return ""
 
 
 def _matches(part: str, template: tuple[str, str, str]) -> bool:

@@ -14,6 +14,7 @@ from eventscache.errors import InvalidEvent
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
+from eventscache.server.rejections import reject_unread
 from eventscache.stream import Namespace, Stream, check_id
 
 # A token first, and nothing that would have to be decoded: the query of nearly every client.
@@ -24,7 +25,7 @@ _NONE_SENT = (
 )
 _NEEDS_CLIENT = "The token isn't a client secret token. Please use a js integration token"
 _NEEDS_SERVER = "The token isn't a server secret token. Please use an s2s integration token"
-_CACHED_QUERIES = 4096
+_CACHED_QUERIES = _CACHED_SENDERS = 4096
 _MAX_CACHED_QUERY_LENGTH = 256
 
 
@@ -76,6 +77,16 @@ def _basic_user(authorization: str) -> str:
         return ""
 
 
+def require_sender(
+    context: Context, request: web.BaseRequest, *, from_server: bool, wrong_type: str | None = None
+) -> Sender:
+    """Return who sends a request, as `find_sender` does; an error is counted."""
+    try:
+        return find_sender(context, find_token(request), from_server=from_server, wrong_type=wrong_type)
+    except HttpError as fault:
+        raise reject_unread(context.cache, fault) from None
+
+
 def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: str | None = None) -> Sender:
     """Return who sends with a token; raise `HttpError` for a token that may not send here.
 
@@ -89,7 +100,7 @@ def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: 
         if from_server:
             key, other = other, key
         if key:
-            return Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED)
+            return configured_sender(key)
         if wrong_type is None:
             wrong_type = _NEEDS_SERVER if from_server else _NEEDS_CLIENT
         if not other or not wrong_type:
@@ -101,7 +112,19 @@ def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: 
     if not token:
         raise HttpError(401, "unknown_token", _NONE_SENT)
     try:
-        stream = Stream(Namespace.TOKEN, check_id(token, context.limits.max_id_bytes))
+        return _anonymous_sender(token, context.limits.max_id_bytes, context.cache.producers.anonymous)
     except InvalidEvent as fault:
         raise HttpError(401, "unknown_token", f"The token is not usable: {fault}") from None
-    return Sender(stream, None, context.cache.producers.anonymous)
+
+
+# Clients repeat their tokens.
+@lru_cache(_CACHED_SENDERS)
+def configured_sender(key: ApiKey) -> Sender:
+    """Return who sends with an API key."""
+    return Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED)
+
+
+@lru_cache(_CACHED_SENDERS)
+def _anonymous_sender(token: str, max_id_bytes: int, producer: Producer) -> Sender:
+    """Return who sends with a token that is an id; raise `InvalidEvent` if it cannot be one."""
+    return Sender(Stream(Namespace.TOKEN, check_id(token, max_id_bytes)), None, producer)

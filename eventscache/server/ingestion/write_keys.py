@@ -11,12 +11,10 @@ from typing import NamedTuple
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey, ApiKeys
-from eventscache.delivery.producer import CONFIGURED
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
-from eventscache.server.ingestion.senders import Sender, find_sender
-from eventscache.stream import Namespace, Stream
+from eventscache.server.ingestion.senders import Sender, configured_sender, find_sender
 
 _BASIC = "basic "
 _NONE_SENT = (
@@ -89,7 +87,7 @@ def find_holder(context: Context, write_key: str, taken: Secrets) -> Holder:
     preferred = Secrets.CLIENT if Secrets.CLIENT in taken else Secrets.SERVER
     secret = preferred if preferred in usable else next(iter(usable))
     key = usable[secret]
-    return Holder(Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED), secret is Secrets.SERVER)
+    return Holder(configured_sender(key), secret is Secrets.SERVER)
 
 
 def _configured(keys: ApiKeys, write_key: str) -> dict[Secrets, ApiKey]:

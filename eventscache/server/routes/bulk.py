@@ -11,7 +11,6 @@ from eventscache.server.http.parameters import pairs_as_in_go, path_of, raw_quer
 from eventscache.server.http.responses import FOR_OTHER_SITES, HttpError, ok_response
 from eventscache.server.ingestion.cors import options
 from eventscache.server.ingestion.senders import Sender, find_sender, find_token
-from eventscache.server.ingestion.told import told_once
 from eventscache.server.rejections import keep_broken_lines, reject_unread
 
 _WRONG_TYPE = "The token isn't a server token. Please use an s2s integration token"
@@ -76,6 +75,6 @@ def error_headers(_: Context, request: web.BaseRequest) -> dict[str, str]:
 _PATH = "/api/v1/events/bulk"
 
 ROUTES: tuple[Route, ...] = (
-    ("POST", _PATH, told_once(_PATH, post_bulk)),
+    ("POST", _PATH, post_bulk),
     ("OPTIONS", _PATH, options),
 )

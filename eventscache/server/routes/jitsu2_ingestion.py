@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from eventscache.cache import EventsCache
@@ -96,7 +97,7 @@ async def _post_event(context: Context, request: web.BaseRequest, kind: _Kind) -
         raise reject_unread(context.cache, fault) from None
     holder, parsed = await _take(context, request, kind)
     reason = jitsu2.fault_of(parsed.originals[0], event_type)
-    await offer(context.cache, holder, parsed._replace(faults=[(0, reason)] if reason else ()))
+    await offer(context.cache, holder, msgspec.structs.replace(parsed, faults=[(0, reason)] if reason else ()))
     if reason:
         raise _refusal(kind, holder, f"event error: {reason}")
     return prebuilt_response(request, _OK, (*_OK_HEADERS, *cors_of(request)))
@@ -107,6 +108,8 @@ async def _post_batch(context: Context, request: web.BaseRequest, kind: _Kind) -
     await offer(context.cache, holder, parsed)
     received, refused = len(parsed.originals), len(parsed.faults)
     answer = {"ok": not refused, "receivedEvents": received, "okEvents": received - refused}
+    if refused:
+        context.notices.tell(path_of(request.raw_path), "event_error")
     errors = {"errors": [*_told(parsed)]} if refused else {}
     return json_response({**answer, **errors}, headers={**FOR_ALL_PAGES, **dict(cors_of(request))})
 

@@ -41,17 +41,23 @@ async def _take(context: Context, request: web.BaseRequest) -> str:
         event_type = path_parts(request)[-1]
         holder = find_holder(context, find_write_key(request), Secrets.CLIENT)
     except HttpError as fault:
-        return reject_unread(context.cache, fault).message
+        error = reject_unread(context.cache, fault)
+        context.notices.tell(_PATH, error.code)
+        return error.message
     stream, _, producer = holder.sender
     try:
         event = pixel_event(pairs_as_in_go(raw_query(request)), context.limits)
     except InvalidEvent as fault:
         reason = f"error parsing message: {fault}"
+        context.notices.tell(_PATH, "malformed_body")
         await context.cache.offer_in_turns([(stream, Event.of(stream, error=reason))], producer)
         return reason
     fault_of_event = jitsu2.fault_of(event, event_type)
     await offer(context.cache, holder, Parsed([event], faults=[(0, fault_of_event)] if fault_of_event else ()))
-    return f"event error: {fault_of_event}" if fault_of_event else ""
+    if not fault_of_event:
+        return ""
+    context.notices.tell(_PATH, "event_error")
+    return f"event error: {fault_of_event}"
 
 
 ROUTES: tuple[Route, ...] = (("GET", _PATH, get_pixel), ("OPTIONS", _PATH, preflight))

@@ -13,7 +13,6 @@ from eventscache.server.http.parameters import pairs_as_in_go, path_of, raw_quer
 from eventscache.server.http.responses import FOR_ALL_PAGES, FOR_OTHER_SITES, HttpError
 from eventscache.server.ingestion.cors import options
 from eventscache.server.ingestion.senders import Sender, find_sender
-from eventscache.server.ingestion.told import told_once
 from eventscache.server.rejections import keep_malformed, reject_unread
 
 _GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -95,6 +94,6 @@ def error_headers(_: Context, request: web.BaseRequest) -> dict[str, str]:
 _PATH = "/api/v1/p.gif"
 
 ROUTES: tuple[Route, ...] = (
-    ("GET", _PATH, told_once(_PATH, get_pixel)),
+    ("GET", _PATH, get_pixel),
     ("OPTIONS", _PATH, options),
 )
