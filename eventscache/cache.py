@@ -9,12 +9,14 @@ from typing import NamedTuple, NoReturn, TypeVar
 import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
+from eventscache.delivery.freshness import Freshness
 from eventscache.delivery.inserter import Inserter
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.packer import Packer, Part, Run, runs_of, size_of
 from eventscache.delivery.producer import CONFIGURED, Producer, Producers
 from eventscache.delivery.queue import Queue
 from eventscache.delivery.receipt import Loss, Receipt
+from eventscache.delivery.storage_calls import StorageCalls, fault_kind
 from eventscache.errors import (
     InvalidEvent,
     NewStreamsRefused,
@@ -89,6 +91,7 @@ class EventsCache:
             )
         self.unreadable = 0
         self.turns = Turns()
+        self.storage_calls = StorageCalls()
         self.producers = Producers(max_new_streams_per_minute, now_us)
         self.queue = Queue(
             storage,
@@ -98,6 +101,7 @@ class EventsCache:
             max_bytes=queue_bytes,
             deadline_seconds=ack_timeout_seconds,
             record=self.record,
+            calls=self.storage_calls,
             now_us=now_us,
         )
         self._storage = storage
@@ -363,14 +367,25 @@ class EventsCache:
         await self.queue.flush(stream, self._storage_timeout_seconds)
         work = Work(self.turns)
         if event_filter is None:
-            page = await self._storage.fetch(stream, query)
+            page = await self._fetch(stream, query)
             events = await self._read(page, work)
             unreadable = page.unreadable + len(page.entries) - len(events)
             return EventPage(events, page.total, page.limited, unreadable)
-        page = await self._storage.fetch(stream, Query(query.status, limit=UNLIMITED))
+        page = await self._fetch(stream, Query(query.status, limit=UNLIMITED))
         matching = await self._matching(page, event_filter, work)
         in_range = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
         return EventPage(in_range[: query.limit], len(matching), page.limited)
+
+    async def _fetch(self, stream: Stream, query: Query) -> Page:
+        """Return a page of the storage, and count what that took."""
+        began_us = self._now_us()
+        try:
+            return await self._storage.fetch(stream, query)
+        except Exception as fault:
+            self.storage_calls.read_faults[fault_kind(fault)] += 1
+            raise
+        finally:
+            self.storage_calls.reads.add(self._now_us() - began_us)
 
     async def _read(self, page: Page, work: Work) -> list[tuple[int, Event]]:
         self.unreadable += page.unreadable
@@ -390,6 +405,21 @@ class EventsCache:
                 matching.append((sequence, event))
             await work.spend(event.size_bytes)
         return matching
+
+    @property
+    def freshness(self) -> Freshness:
+        """How soon events could be read that this process accepted."""
+        return self.queue.sender.freshness
+
+    @property
+    def readable_within_ms(self) -> int:
+        """After how long, at most, events of the last minute could be read; 0 if there were none."""
+        return -(-self.freshness.worst_us(self._now_us()) // 1000)
+
+    @property
+    def open_breakers(self) -> int:
+        """How many servers behind the storage are not called now, because they failed."""
+        return self._storage.open_breakers if self._open else 0
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """Return the known streams, most recently active first, at most `limit`. Raises `StorageUnavailable`."""

@@ -33,7 +33,7 @@ ALLOWED = {
     "lookup": "cache errors event query record storage stream timestamp",
     "live": "cache clock errors event query storage stream",
     "sources": "access cache clock errors event ingest logs storage stream timestamp",
-    "metrics": "cache sources",
+    "metrics": "cache clock delivery sources",
     "server": "access cache clock config delivery errors event ingest live logs lookup metrics query sources storage "
     "stream timestamp",
     "conformance": "clock errors storage stream",

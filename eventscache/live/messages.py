@@ -37,6 +37,7 @@ class Counters(NamedTuple):
     """The counters of the subscriber's streams, whatever it filters.
 
     `per_second`: events that came since the last counters. `dropped`: by this process, since its start.
+    `readable_within_ms`: after how long, at most, events of the last minute could be read that this process accepted.
     """
 
     per_second: float
@@ -44,6 +45,7 @@ class Counters(NamedTuple):
     total_events: int
     dropped: int
     streams: int
+    readable_within_ms: int
 
 
 Message = LiveEvent | Signal | Gap | Cleared | Counters

@@ -19,6 +19,7 @@ from eventscache.live.hub import MAX_SUBSCRIBERS, Hub
 from eventscache.lookup.explanation import Explainer
 from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.definitions import Process
+from eventscache.metrics.loop_lag import LoopLag
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
 from eventscache.server.configured_sources import configured_sources
@@ -74,6 +75,7 @@ class Sidecar:
             Notices(),
         )
         self._loop = asyncio.get_running_loop()
+        self._loop_lag = LoopLag()
         self._connections = Connections(
             Router(self._context, (*ROUTES, *page_routes())).answer,
             connection_limits,
@@ -97,6 +99,7 @@ class Sidecar:
             await reloader.start()
         await self._runner.setup()
         self._connections.start()
+        self._loop_lag.start()
         try:
             await web.TCPSite(self._runner, host, port, backlog=1024, reuse_port=bool(self._worker) or None).start()
         except OSError as fault:
@@ -114,6 +117,7 @@ class Sidecar:
         self.live.close()
         await self._runner.cleanup()
         await self._connections.stop()
+        await self._loop_lag.stop()
         self._context.bodies.close()
         for reloader in self._reloaders:
             await reloader.stop()
@@ -132,10 +136,14 @@ class Sidecar:
 
     def publish_metrics(self) -> MetricsSnapshot:
         """Publish this worker's metrics to the others, and return them; they go on from those of its predecessor."""
-        own = self._inherited + MetricsSnapshot.of(Process(self.cache, self.live.subscribers, self.sources.counts))
+        own = self._inherited + MetricsSnapshot.of(self._process)
         if self._worker:
             self._worker.metrics.publish(self._worker.number, own)
         return own
+
+    @property
+    def _process(self) -> Process:
+        return Process(self.cache, self.live.subscribers, self.sources.counts, self._loop_lag, self.connections)
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         """Return a request whose body may be as large as the settings allow."""

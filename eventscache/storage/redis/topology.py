@@ -73,6 +73,11 @@ class Topology(abc.ABC):
             await asyncio.wait(self._writes, timeout=self._timeout_seconds)
         await self.client.aclose()
 
+    @property
+    def nodes_away(self) -> int:
+        """How many servers are not called now, because they failed."""
+        return sum(node.is_away for node in self._nodes.values())
+
     def _node(self, name: str) -> Node:
         node = self._nodes.get(name)
         if node is None:

@@ -99,6 +99,12 @@ export class Status {
     setText(byId("rate"), perSecond > 0 ? (perSecond < 1 ? "<1/s" : `${whole(Math.round(perSecond))}/s`) : "");
   }
 
+  /** After how many milliseconds, at most, events of the last minute could be read; 0 if there were none. */
+  setReadableWithin(milliseconds) {
+    const time = milliseconds < 1000 ? `${whole(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+    setText(byId("fresh"), milliseconds > 0 ? `readable within ${time}` : "");
+  }
+
   #draw() {
     const available = this.#storageUnavailable ? "unavailable" : this.#paused ? "paused" : "live";
     const shown = this.live ? available : this.#state;
