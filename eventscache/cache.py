@@ -110,7 +110,6 @@ class EventsCache:
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
-        self._mask = mask
         self._masking: MaskingThread | None = None
         self._queue_bytes = queue_bytes
         self._packer = Packer(mask)
@@ -127,8 +126,8 @@ class EventsCache:
             _log.info("cache disabled: nothing is stored, and reads are empty")
             return
         await self._storage.open()
-        if self._mask:
-            self._masking = MaskingThread(self._mask, self._queue_bytes)
+        if self._packer.mask:
+            self._masking = MaskingThread(self._packer.mask, self._queue_bytes)
         self.queue.start()
         self._open = True
         self._trimming = asyncio.create_task(self._trim())
@@ -150,6 +149,18 @@ class EventsCache:
             self._trimming = None
             await self.queue.drain(timeout_seconds)
             await self._storage.close()
+
+    def use_mask(self, mask: Mask | None) -> None:
+        """Mask events by this mask that come from now on."""
+        self._packer.mask = mask
+        if self.record is not None:
+            self.record.masked = mask is not None
+        if mask is None:
+            self._masking = None  # its thread ends when those who wait for it have left
+        elif self._masking is not None:
+            self._masking.mask = mask
+        elif self._open:
+            self._masking = MaskingThread(mask, self._queue_bytes)
 
     def offer_originals(self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED) -> bool:
         """Take events that have nothing but an original, as `offer` does; limited ones are only counted."""

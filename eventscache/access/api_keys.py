@@ -75,6 +75,10 @@ class ApiKeys:
     """
 
     def __init__(self, listed: KeyList) -> None:
+        self.list(listed)
+
+    def list(self, listed: KeyList) -> None:
+        """Use the keys of the setting from now on."""
         self.configured = any(listed)
         self.replace(listed.keys)
 

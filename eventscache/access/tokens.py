@@ -21,13 +21,20 @@ class Tokens:
     """
 
     def __init__(self, listed: Iterable[str], file: str = "") -> None:
-        self._listed = _digests(listed)
-        self._in_use = self._listed
-        self.configured = bool(self._listed or file)
+        self._has_file = bool(file)
+        self._of_file: tuple[bytes, ...] = ()
+        self.list(listed)
+
+    def list(self, tokens: Iterable[str]) -> None:
+        """Use these listed tokens from now on, besides those of the file."""
+        self._listed = _digests(tokens)
+        self._in_use = self._listed + self._of_file
+        self.configured = bool(self._listed or self._has_file)
 
     def replace(self, tokens: Iterable[str]) -> None:
         """Use these tokens of the file from now on, besides those listed."""
-        self._in_use = self._listed + _digests(tokens)
+        self._of_file = _digests(tokens)
+        self._in_use = self._listed + self._of_file
 
     def match(self, given: Sequence[str]) -> bytes:
         """Return the digest of the token if exactly one is given and known, else no bytes.

@@ -120,6 +120,10 @@ class Sender:
         """Whether the storage answered the last call, as far as that is known."""
         return self._log.storage_available
 
+    def debug(self, *, on: bool) -> None:
+        """Log each answer of the storage, or no more."""
+        self._log.debugs = on
+
     def start(self) -> None:
         """Start sending, on the running loop."""
         self._running = True
@@ -349,6 +353,8 @@ class Sender:
 
     def _resolve(self, in_flight: InFlightBatch, answer: Admission | Exception, sent_us: int) -> None:
         """Count what became of a batch."""
+        if self._log.debugs:
+            self._log.answer(self._batch(in_flight, sent_us), answer, sent_us)
         if isinstance(answer, Admission):
             if not self._log.storage_available:
                 self._log.available()

@@ -83,7 +83,7 @@ class Record:
         self.lost = log(lambda: ledger.dropped.total() + ledger.rejected)
         self.stored = log(lambda: ledger.stored)
         self.now_us = now_us
-        self._masked = masked
+        self.masked = masked
 
     @property
     def logs(self) -> tuple[Log, Log, Log]:
@@ -143,7 +143,7 @@ class Record:
             return
         now_us = self.now_us()
         held = RejectedRecords([record[:_MOST_REJECTED_BYTES] for record in records])
-        details = () if self._masked else messages
+        details = () if self.masked else messages
         size_bytes = _size_bytes(held.records) + _BYTES_PER_CHARACTER * sum(map(len, details))
         self.lost.add(Entry(now_us, stream, code, held, details), len(records), size_bytes)
         if omitted:

@@ -59,7 +59,7 @@ class Sidecar:
         access, api_keys, limits = Access(settings), ApiKeys(settings.api_keys), _limits(settings)
         self.sources = AllSources(configured_sources(settings, api_keys), self.cache, storage)
         self._reloaders = _reloaders(settings, access, api_keys)
-        self._context = Context(
+        context = Context(
             self.cache,
             self.live,
             Lookup(self.cache),
@@ -76,8 +76,9 @@ class Sidecar:
         )
         self._loop = asyncio.get_running_loop()
         self._loop_lag = LoopLag()
+        self._router = Router(context, (*ROUTES, *page_routes()))
         self._connections = Connections(
-            Router(self._context, (*ROUTES, *page_routes())).answer,
+            self._router.answer,
             connection_limits,
             LogThrottle(),
             request_factory=self._request,
@@ -111,6 +112,24 @@ class Sidecar:
         bound_host, bound_port = self._runner.addresses[0][:2]
         return f"http://[{bound_host}]:{bound_port}" if ":" in bound_host else f"http://{bound_host}:{bound_port}"
 
+    def use(self, settings: Settings) -> None:
+        """Use those settings from now on that can change while it runs; after a `ConfigError` all is as before."""
+        context = self._context
+        context.access.use(settings)
+        if not settings.api_keys.url:
+            context.api_keys.list(settings.api_keys)
+        limits = _limits(settings)
+        context.bodies.use(limits)
+        self.cache.use_mask(settings.mask)
+        self.cache.producers.bound(settings.max_new_streams_per_minute)
+        self._settings = settings
+        self._router.context = context._replace(settings=settings, limits=limits)
+
+    def debug(self, *, on: bool) -> None:
+        """Log each request, and each batch that the storage answered, or no more."""
+        self._router.debugs = on
+        self.cache.queue.sender.debug(on=on)
+
     async def stop(self) -> None:
         """Finish the requests under way, then flush and close the cache."""
         deadline = self._loop.time() + self._settings.shutdown_timeout_ms / 1000
@@ -140,6 +159,10 @@ class Sidecar:
         if self._worker:
             self._worker.metrics.publish(self._worker.number, own)
         return own
+
+    @property
+    def _context(self) -> Context:
+        return self._router.context
 
     @property
     def _process(self) -> Process:

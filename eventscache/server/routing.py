@@ -7,6 +7,7 @@ from aiohttp import web
 
 from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
 from eventscache.server.context import Context, Handler, Route
+from eventscache.server.http.access_log import log_request
 from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
 from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_unread
@@ -75,9 +76,11 @@ class Router:
     """
 
     def __init__(self, context: Context, routes: Iterable[Route]) -> None:
-        self._context = context
+        self.context = context
         self._table = RouteTable(routes)
         self._handlers = self._table.handlers
+        self.debugs = False
+        """Whether each request is logged."""
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the handler's response, or an error response for what it raises."""
@@ -86,7 +89,10 @@ class Router:
             handler = methods.get(request.method) or self._find(request)
             if request.method == "GET" and _asks_for_websocket(request) and handler is not mirror.take_mirrored:
                 raise HttpError(400, "websocket_unsupported", "there is no WebSocket; GET /api/v1/events/stream pushes")  # noqa: TRY301 - as a handler would
-            return await handler(self._context, request)
+            response = await handler(self.context, request)
+            if self.debugs:
+                log_request(request, response.status)
+            return response  # noqa: TRY300 - the usual end, and errors end below
         except HttpError as error:
             self._tell(request, error)
             response = error.response()
@@ -99,14 +105,16 @@ class Router:
             _log.exception("request failed: internal error", path=request.path)
             response = error_response(500, "internal_error", "a bug of eventscache; the details are in its log")
         for headers in ERROR_HEADERS:
-            response.headers.update(headers(self._context, request))
+            response.headers.update(headers(self.context, request))
+        if self.debugs:
+            log_request(request, response.status)
         return response
 
     def _tell(self, request: web.BaseRequest, error: HttpError) -> None:
         """Tell in the log that events are rejected; of invalid HTTP its connection tells."""
-        route = self._context.ingestion.route_at(path_of(request.raw_path))
+        route = self.context.ingestion.route_at(path_of(request.raw_path))
         if route and error.code != "invalid_http":
-            self._context.notices.tell(route, error.code)
+            self.context.notices.tell(route, error.code)
 
     def _find(self, request: web.BaseRequest) -> Handler:
         """Return the handler of a request that has no entry of its own; raise `HttpError` if there is none.
@@ -127,7 +135,7 @@ class Router:
         else:
             error = HttpError(404, "not_found", "there is nothing at this path; GET /openapi.json lists all of them")
         if request.method in METHODS_WITH_EVENTS:
-            reject_unread(self._context.cache, error)
+            reject_unread(self.context.cache, error)
         raise error
 
 

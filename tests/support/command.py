@@ -86,6 +86,14 @@ class Process:
             return dict(await answer.json())
 
 
+def workers_of(process: Process) -> list[int]:
+    """Return the process ids of its workers."""
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.process.pid)], capture_output=True, check=False
+    )
+    return [int(pid) for pid in children.stdout.split()]
+
+
 Serve = Callable[..., Process]
 
 

@@ -20,15 +20,19 @@ class AccessLog(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Log a request that took `time` seconds."""
-        _log.info(
-            "request",
-            method=request.method,
-            path=_path(request.raw_path),
-            status=response.status,
-            duration_ms=round(time * 1000, 3),
-            bytes=response.body_length,
-            client=request.remote,
-        )
+        log_request(request, response.status, duration_ms=round(time * 1000, 3), bytes=response.body_length)
+
+
+def log_request(request: web.BaseRequest, status: int, **more: float) -> None:
+    """Log a request and the status of its response, and more about it."""
+    _log.info(
+        "request",
+        method=request.method,
+        path=_path(request.raw_path),
+        status=status,
+        **more,
+        client=request.remote,
+    )
 
 
 def _path(target: str) -> str:

@@ -37,11 +37,18 @@ class Access:
     def __init__(self, settings: Settings, throttle: AuthThrottle | None = None) -> None:
         self.admins = Tokens(settings.all_admin_tokens, settings.admin_tokens_file)
         self.ingesters = Tokens(settings.ingest_tokens, settings.ingest_tokens_file)
-        self._in_query = settings.admin_token_in_query
         self._throttle = throttle or AuthThrottle()
         self.on_loopback = is_loopback(settings.host)
-        if not self.admins.configured and not self.on_loopback:
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """Use the tokens of the settings from now on. Raises `ConfigError`, and changes nothing then."""
+        needs_token = not self.on_loopback and not settings.admin_tokens_file
+        if needs_token and not Tokens(settings.all_admin_tokens).configured:
             raise ConfigError(f"eventscache.admin_tokens: needed to listen on {settings.host}, which others can reach")
+        self.admins.list(settings.all_admin_tokens)
+        self.ingesters.list(settings.ingest_tokens)
+        self._in_query = settings.admin_token_in_query
 
     def require_admin(self, request: web.BaseRequest) -> None:
         """Raise `HttpError` unless the request may read and clear."""

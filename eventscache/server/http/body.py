@@ -38,13 +38,19 @@ class Bodies:
     """Reads and parses the bodies of all requests, within one bound of memory."""
 
     def __init__(self, limits: Limits, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self.memory = BodyMemory(_MAX_UNTHREADED_BYTES)
+        self.bulk_memory = BodyMemory(_MAX_UNTHREADED_BYTES)
+        self._threads = ThreadPoolExecutor(_THREADS, "body")
+        self.use(limits)
+
+    def use(self, limits: Limits) -> None:
+        """Use these limits for bodies that are read from now on."""
         self._limits = limits
         self._max_bytes = limits.max_body_bytes
         self._max_at_once = min(_MAX_UNTHREADED_BYTES, limits.max_body_bytes)
-        self._timeout_seconds = timeout_seconds
-        self.memory = BodyMemory(_LARGEST_BODIES_IN_MEMORY * limits.max_body_bytes, _MAX_UNTHREADED_BYTES)
-        self.bulk_memory = BodyMemory(_BULK_FILES_IN_MEMORY * limits.max_bulk_bytes, _MAX_UNTHREADED_BYTES)
-        self._threads = ThreadPoolExecutor(_THREADS, "body")
+        self.memory.max_bytes = _LARGEST_BODIES_IN_MEMORY * limits.max_body_bytes
+        self.bulk_memory.max_bytes = _BULK_FILES_IN_MEMORY * limits.max_bulk_bytes
 
     def close(self) -> None:
         """Stop the threads."""
