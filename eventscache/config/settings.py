@@ -4,6 +4,9 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from eventscache.access.api_keys import KeyList, parse_api_keys
+from eventscache.access.read_token_entries import parse_read_tokens
+from eventscache.access.read_tokens import ReadToken, check_read_tokens
+from eventscache.access.tokens import Tokens
 from eventscache.clock import MICROSECONDS
 from eventscache.config.sources import variable_of
 from eventscache.config.values import (
@@ -19,6 +22,7 @@ from eventscache.config.values import (
     parse_ttl_minutes,
     whole_number,
 )
+from eventscache.errors import ConfigError
 from eventscache.masking.mask import Mask
 from eventscache.storage.messages import Quota
 from eventscache.storage.options import StorageOptions
@@ -81,6 +85,10 @@ class Settings:
     jitsu_admin_token: str = _setting("server.admin_token", parse=parse_token, default="", secret=True)
     ingest_tokens: tuple[str, ...] = _setting("eventscache.ingest_tokens", parse=parse_tokens, default=(), secret=True)
     ingest_tokens_file: str = _setting("eventscache.ingest_tokens_file", parse=parse_string, default="")
+    read_tokens: tuple[ReadToken, ...] = _setting(
+        "eventscache.read_tokens", parse=parse_read_tokens, default=(), secret=True
+    )
+    read_tokens_file: str = _setting("eventscache.read_tokens_file", parse=parse_string, default="")
     admin_token_in_query: bool = _setting("eventscache.admin_token_in_query", parse=parse_boolean, default=False)
     api_keys: KeyList = _setting("api_keys", parse=parse_api_keys, default=KeyList(), secret=True)  # noqa: RUF009
     api_keys_reload_seconds: int = _setting(
@@ -141,6 +149,19 @@ class Settings:
     def all_admin_tokens(self) -> tuple[str, ...]:
         """The admin tokens, with Jitsu's own."""
         return self.admin_tokens + ((self.jitsu_admin_token,) if self.jitsu_admin_token else ())
+
+    @property
+    def checked_read_tokens(self) -> tuple[ReadToken, ...]:
+        """The read tokens that are listed.
+
+        Raises `ConfigError` if one of them is an admin or ingest token too, or if there are read tokens, or a file for
+        them, and no admin token: then whoever reaches the server may read everything.
+        """
+        admins = Tokens(self.all_admin_tokens, self.admin_tokens_file)
+        if (self.read_tokens or self.read_tokens_file) and not admins.configured:
+            raise ConfigError("read tokens need eventscache.admin_tokens: without one, no token is asked for")
+        check_read_tokens(self.read_tokens, self.all_admin_tokens + self.ingest_tokens)
+        return self.read_tokens
 
     @property
     def storage_options(self) -> StorageOptions:
