@@ -32,9 +32,14 @@ class ReadTokens:
 
     def __init__(self, listed: Sequence[ReadToken] = (), others: Sequence[Tokens] = ()) -> None:
         """`others` are the tokens that may do more, which no read token may equal."""
-        self._listed = _by_digest(listed)
-        self._in_use = self._listed
+        self._of_file: dict[bytes, SomeStreams] = {}
         self._others = others
+        self.list(listed)
+
+    def list(self, tokens: Sequence[ReadToken]) -> None:
+        """Use these listed tokens from now on, besides those of the file."""
+        self._listed = _by_digest(tokens)
+        self._in_use = {**self._listed, **self._of_file}
 
     def check(self, tokens: Sequence[ReadToken]) -> None:
         """Raise `ConfigError` if a token of the file is listed too, or is an admin or ingest token."""
@@ -46,7 +51,8 @@ class ReadTokens:
 
     def replace(self, tokens: Sequence[ReadToken]) -> None:
         """Use these tokens of the file from now on, besides those listed."""
-        self._in_use = {**self._listed, **_by_digest(tokens)}
+        self._of_file = _by_digest(tokens)
+        self._in_use = {**self._listed, **self._of_file}
 
     def match(self, given: Sequence[str]) -> KnownReader | None:
         """Return whose token it is if exactly one is given and known, in the same time for every token."""

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys
-from eventscache.access.credential_reloaders import ApiKeyReloader, TokenFileReloader
+from eventscache.access.credential_reloaders import ApiKeyReloader, ReadTokenFileReloader, TokenFileReloader
 from eventscache.access.reloader import Reloader
 from eventscache.cache import EventsCache
 from eventscache.clock import Clock
@@ -224,4 +224,6 @@ def _reloaders(settings: Settings, access: Access, api_keys: ApiKeys) -> list[Re
     ):
         if path:
             reloaders.append(TokenFileReloader(what, path, tokens, seconds))
+    if settings.read_tokens_file:  # after the others, which no read token may equal
+        reloaders.append(ReadTokenFileReloader(settings.read_tokens_file, access.readers, seconds))
     return reloaders

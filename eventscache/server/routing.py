@@ -12,6 +12,7 @@ from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
 from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_unread
 from eventscache.server.routes import (
+    access,
     bulk,
     event_stream,
     events,
@@ -46,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *event_stream.ROUTES,
     *streams.ROUTES,
+    *access.ROUTES,
     *lookup.ROUTES,
     *jitsu2_log.ROUTES,
     *INGESTION_ROUTES,
