@@ -61,7 +61,7 @@ export class Status {
     this.banners.remove("rejected");
     this.banners.set("rejected", {
       kind: "bad",
-      text: needsToken ? "This server needs an admin token." : `The server rejected the request: ${this.#fault.message}.`,
+      text: needsToken ? "This server needs an admin token, or a read token." : `The server rejected the request: ${this.#fault.message}.`,
       buttons: needsToken ? [["Enter token", this.acts.enterToken]] : [],
     });
   }
