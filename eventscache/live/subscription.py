@@ -190,7 +190,11 @@ class Subscription:
         """Queue the counters of the last `seconds`."""
         if self.ready:
             counters = self._streams.counters(seconds)
-            told = counters if self.stream_filter.readable is ALL_STREAMS else counters._replace(dropped=None, readable_within_ms=None)
+            told = (
+                counters
+                if self.stream_filter.readable is ALL_STREAMS
+                else counters._replace(dropped=None, readable_within_ms=None)
+            )
             self._put(told)
 
     def end_tick(self, now: float) -> None:

@@ -14,7 +14,15 @@ _log = structlog.get_logger()
 
 RELOADED = frozenset(
     {
-        *("admin_tokens", "jitsu_admin_token", "ingest_tokens", "read_tokens", "admin_token_in_query", "api_keys", "open_ingestion"),
+        *(
+            "admin_tokens",
+            "jitsu_admin_token",
+            "ingest_tokens",
+            "read_tokens",
+            "admin_token_in_query",
+            "api_keys",
+            "open_ingestion",
+        ),
         *("mask_drop", "mask_hash", "mask_ip", "mask_key"),
         *("max_event_bytes", "max_malformed_bytes", "max_batch", "max_depth", "max_body_bytes", "max_bulk_bytes"),
         *("max_ids", "max_id_bytes", "max_new_streams_per_minute"),

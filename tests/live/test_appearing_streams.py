@@ -85,5 +85,5 @@ async def test_a_named_stream_that_is_not_readable_is_not_followed(bench: LiveBe
     await bench.store(B)
     await bench.tick(2 * TICKS_PER_SECOND)
     assert subscriber.events() == [("a", 1)]
-    assert subscriber.counters()[-1]._replace(per_second=0) == (0, 0, 1, None, 1)
+    assert subscriber.counters()[-1]._replace(per_second=0) == (0, 0, 1, None, 1, None)
     assert {stream for stream, _ in bench.hub._pollers._pollers} == {A}

@@ -419,6 +419,7 @@ async def test_the_push_tells_of_the_own_streams_alone(start: Start, clock: Fake
             "last_minute_limited": 0,
             "total_events": 1,
             "dropped": None,
+            "readable_within_ms": None,
             "streams": 1,
         }
         assert (await named.until("counters"))[-1].data == counters
