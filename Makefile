@@ -20,7 +20,7 @@ demo: .venv/installed ## start a server on http://127.0.0.1:8095 with made-up tr
 # A process for each core, up to a few: each has servers of its own.
 SHARED_OUT := -n logical --maxprocesses=4
 
-test: .venv/installed-dev .venv/installed-clients ## run all tests, against a real Redis too
+test: .venv/installed-dev .venv/installed-deploy .venv/installed-clients ## run all tests, against a real Redis too
 	$(BIN)/python -m pytest $(SHARED_OUT) $(ARGS)
 	cd $(EXAMPLE) && ../../$(BIN)/python -m pytest
 
@@ -72,8 +72,12 @@ package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhe
 	build/smoke/bin/python -m pip install --quiet dist/*.whl
 	cd build/smoke && bin/eventscache config && bin/python -c "from eventscache.storage.redis.scripts import read_script; read_script('insert')"
 
-lock: .venv/installed-supply ## write requirements.lock: the newest runtime dependencies, with hashes
-	$(BIN)/uv pip compile setup.cfg --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --output-file requirements.lock
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
+BUILD_REQUIRES := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+
+lock: .venv/installed-supply ## write requirements.lock and deploy/build.lock: the newest dependencies, with hashes
+	$(LOCK) setup.cfg --output-file requirements.lock
+	$(BIN)/python -c '$(BUILD_REQUIRES)' | $(LOCK) - --output-file deploy/build.lock
 
 audit: .venv/installed-supply ## look the locked dependencies up among the known vulnerabilities
 	PIP_AUDIT=$(BIN)/pip-audit .ci/audit $(ARGS)
@@ -93,6 +97,10 @@ clean: ## remove what the other targets made
 .venv/installed-dev: .venv/installed $(EXAMPLE)/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable $(EXAMPLE)
+	@touch $@
+
+.venv/installed-deploy: .venv/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[deploy]'
 	@touch $@
 
 # Tests say so themselves where there is no npm.
