@@ -22,10 +22,10 @@ from tests.support import nginx
 from tests.support.jitsu_server import OK, JitsuServer
 from tests.support.missing import missing
 from tests.support.paths import ROOT
+from tests.support.readme import nginx_lines
 from tests.support.redis_server import HOST, free_port, short_folder
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-(CONFIGURATION,) = re.findall(r"```nginx\n(.*?)```", README, re.DOTALL)
+CONFIGURATION = nginx_lines()
 (MIRRORED_PATHS,) = re.findall(r"location ~ (\S+) \{", CONFIGURATION)
 CLASSIC = ("/api/v1/event", "/api/v1/events", "/api/v1/s2s/event", "/api/v1/s2s/event/", "/api/v1/s2s/events")
 MIRRORED = (
