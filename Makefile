@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := setup.py eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage freshness screenshots package lock audit clean
+.PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage freshness screenshots dist package lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -65,12 +65,13 @@ freshness: .venv/installed-dev ## simulate how fresh streams under overload are
 screenshots: .venv/installed-dev ## make the README's pictures of the live view, with Debian's chromium
 	$(BIN)/python -m tests.ui.screenshots
 
-package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhere and try it
+dist: .venv/installed-dev ## build the sdist, from it the wheel, and their checksums, in dist/
 	rm -rf dist build
 	$(BIN)/python -m build
-	rm -rf build/smoke && $(PYTHON) -m venv build/smoke
-	build/smoke/bin/python -m pip install --quiet dist/*.whl
-	cd build/smoke && bin/eventscache config && bin/python -c "from eventscache.storage.redis.scripts import read_script; read_script('insert')"
+	cd dist && sha256sum *.tar.gz *.whl > SHA256SUMS
+
+package: dist .venv/installed-supply ## build them, install the wheel with uv and pipx elsewhere, and try it
+	$(BIN)/python -m pytest tests/package.py
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 BUILD_REQUIRES := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")

@@ -58,6 +58,7 @@ class Process:
                 if self.log[-1]["event"] == "listening":
                     self.address = self.log[-1]["url"].rstrip("/")
                     return
+        self.process.communicate()
         raise AssertionError("".join(said))
 
     def __enter__(self) -> Self:
