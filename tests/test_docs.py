@@ -95,19 +95,24 @@ def test_no_drop_goes_by_a_reason_that_is_not_shown() -> None:
     assert len(used) >= 5
 
 
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").glob("*.md"),
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "deploy" / "README.md",
+]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_within_the_repository_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_and_test_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    named = re.findall(r"(?<!//)\b((?:eventscache|tests|lua|docs|examples)/[\w./-]+)(?:::(test_\w+))?", text)
+    named = re.findall(r"(?<!//)(?<!\w/)\b((?:eventscache|tests|lua|docs|examples|deploy)/[\w./-]+)(?:::(test_\w+))?", text)
     missing = [path for path, _ in named if not (ROOT / path.rstrip(".")).exists()]
     assert missing == []
     tests = [(path, test) for path, test in named if test]
