@@ -1,6 +1,8 @@
 """The Dockerfile: what a linter says of it, and its instructions, which are run."""
 
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,10 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def image(context: Path, tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return Image(tmp_path_factory.mktemp("image"), DOCKERFILE, context).last
+def image(context: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("image")
+    yield Image(folder, DOCKERFILE, context).last
+    shutil.rmtree(folder)  # a hundred megabytes
 
 
 def test_the_linter_has_nothing_to_say() -> None:

@@ -26,6 +26,7 @@ mount -o "remount,bind,$mode" "$folder/root"
 set -- setpriv --reuid="$user" --regid="$group" --clear-groups --no-new-privs "$@"
 exec chroot "$folder/root" "$@"
 """
+_PYTHON = Path(sys.executable).parent
 _BASE_PYTHON = Path(sys.base_prefix) / "bin"
 _SECONDS = 300
 
@@ -37,7 +38,7 @@ class Stage:
         self.folder = folder
         for name in ("upper", "work", "root"):
             (folder / name).mkdir(parents=True)
-        self.environ = {"PATH": f"{_BASE_PYTHON}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
+        self.environ = {"PATH": f"{_PYTHON}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
         self.directory = "/"
         self.user = "0:0"
         self.command: list[str] = []
