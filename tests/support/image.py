@@ -11,8 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.dockerfile import Instruction, stages
-from tests.support.missing import missing, program
+from tests.support.missing import program
 
 # $1: the folder; $2: ro or rw; $3, $4: user and group; then the command.
 _ENTER = """
@@ -91,7 +93,8 @@ class Image:
             self.last = Stage(folder / str(number))
             self._named[base.words[-1]] = self.last
             if self.last.run(["true"]).returncode:
-                missing("no file system of its own for an image: only root can mount one, and not in every container")
+                # No package brings this right, so it is no fault of a machine that has none.
+                pytest.skip("no file system of its own for an image: only root can mount one, not in every container")
             for instruction in rest:
                 getattr(self, f"_{instruction.name.lower()}")(instruction)
 
