@@ -1,6 +1,8 @@
 """The alerts for Prometheus: each fires on its fault, and none does while all is well."""
 
 import json
+import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -183,6 +185,15 @@ FAULTS = {
 
 def test_the_rules_are_valid() -> None:
     said = promtool("check", "rules", "--lint-fatal", str(FILE), folder=ROOT)
+    assert f"{len(ALERTS)} rules found" in said
+
+
+def test_the_configuration_in_the_documentation_is_valid(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (configuration,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "prometheus.yml").write_text(configuration, encoding="utf-8")
+    shutil.copy(FILE, tmp_path)
+    said = promtool("check", "config", "prometheus.yml", folder=tmp_path)
     assert f"{len(ALERTS)} rules found" in said
 
 
