@@ -183,6 +183,17 @@ FAULTS = {
 }
 
 
+def test_what_an_expression_reads_is_found() -> None:
+    expression = 'sum by (a) (rate(x_total{b=~"c|d", e!="{f"}[5m])) / on (g) group_left (h) y > 0.1 and z offset 1d'
+    x, y, z = selectors_of(expression)
+    assert [(matcher.label, matcher.operator, matcher.values) for matcher in x.matchers] == [
+        ("b", "=~", ["c", "d"]),
+        ("e", "!=", ["{f"]),
+    ]
+    assert (x.name, y, z) == ("x_total", ("y", ()), ("z", ()))
+    assert grouping_labels_of(expression) == {"a", "g", "h"}
+
+
 def test_the_rules_are_valid() -> None:
     said = promtool("check", "rules", "--lint-fatal", str(FILE), folder=ROOT)
     assert f"{len(ALERTS)} rules found" in said
