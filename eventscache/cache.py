@@ -114,7 +114,13 @@ class EventsCache:
         self._queue_bytes = queue_bytes
         self._packer = Packer(mask)
         self._inserter = Inserter(
-            storage, self.ledger, quota.size, self.record, timeout_seconds=ack_timeout_seconds, now_us=now_us
+            storage,
+            self.ledger,
+            quota.size,
+            self.record,
+            self.storage_calls,
+            timeout_seconds=ack_timeout_seconds,
+            now_us=now_us,
         )
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
@@ -431,6 +437,11 @@ class EventsCache:
     def open_breakers(self) -> int:
         """How many servers behind the storage are not called now, because they failed."""
         return self._storage.open_breakers if self._open else 0
+
+    @property
+    def refusing(self) -> int:
+        """How many servers behind the storage answer, but take no events now."""
+        return self._storage.refusing if self._open else 0
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """Return the known streams, most recently active first, at most `limit`. Raises `StorageUnavailable`."""

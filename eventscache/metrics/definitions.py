@@ -31,10 +31,15 @@ DROP_REASONS: Final = (
 )
 
 
+WORKER_DEATHS: Final = "worker_deaths"
+"""The value that grows when a worker dies, which it cannot count itself."""
+
+
 class Process(NamedTuple):
     """What the numbers of a process are read from.
 
-    That is its cache, how many subscribe to it, what its sources count, how late its loop is, and its connections.
+    That is its cache, how many subscribe to it, what its sources count, how late its loop is, its connections and how
+    many there may be.
     """
 
     cache: EventsCache
@@ -42,6 +47,7 @@ class Process(NamedTuple):
     sources: Mapping[str, SourceCounts] = {}
     loop_lag: LoopLag | None = None
     connections: int = 0
+    max_connections: int = 0
 
 
 class Value(NamedTuple):
@@ -250,6 +256,13 @@ METRICS: Final = (
         kind=Kind.GAUGE,
     ),
     Metric(
+        "eventscache_storage_refusing",
+        "Servers of the storage that answer, but take no events now: read-only, too full or not permitted; known also "
+        "while no events come",
+        (Value("refusing", lambda process: process.cache.refusing),),
+        kind=Kind.GAUGE,
+    ),
+    Metric(
         "eventscache_subscribers",
         "Subscribers of the push, and requests that wait for events",
         (Value("subscribers", lambda process: process.subscribers),),
@@ -259,6 +272,12 @@ METRICS: Final = (
         "eventscache_connections",
         "Open HTTP connections",
         (Value("connections", lambda process: process.connections),),
+        kind=Kind.GAUGE,
+    ),
+    Metric(
+        "eventscache_max_connections",
+        "HTTP connections that may be open; above it some are closed (eventscache.max_connections)",
+        (Value("max_connections", lambda process: process.max_connections),),
         kind=Kind.GAUGE,
     ),
     Metric(
@@ -279,6 +298,11 @@ METRICS: Final = (
         "Processes that serve: as many as eventscache.workers, unless one has just died",
         (Value("processes", lambda _: 1),),
         kind=Kind.GAUGE,
+    ),
+    Metric(
+        "eventscache_worker_deaths",
+        "Worker processes that exited by themselves or were killed; each was restarted",
+        (Value(WORKER_DEATHS, lambda _: 0),),
     ),
     Metric(
         "eventscache_build_info",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Self
 
-from eventscache.metrics.definitions import METRICS, Kind, Process
+from eventscache.metrics.definitions import METRICS, WORKER_DEATHS, Kind, Process
 
 _VALUES: Final = tuple(value for metric in METRICS for value in metric.values)
 _GAUGES: Final = tuple(value.name for metric in METRICS if metric.kind is Kind.GAUGE for value in metric.values)
@@ -34,5 +34,6 @@ class MetricsSnapshot:
         """Return what remains of the values of a process that died: its queued events are dropped, its gauges 0."""
         remaining = dict(zip(VALUE_NAMES, self.values, strict=True))
         remaining["dropped_worker_died"] += remaining["queued"]
+        remaining[WORKER_DEATHS] += 1
         remaining.update(dict.fromkeys(_GAUGES, 0))
         return MetricsSnapshot(tuple(remaining.values()))

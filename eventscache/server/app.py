@@ -51,6 +51,7 @@ class Sidecar:
         require_c_parser()
         require_aiohttp_internals()
         connection_limits = _connection_limits(settings)
+        self._max_connections = connection_limits.most
         self.cache = _cache(settings, storage)
         self.live = Hub(self.cache, clock, max_subscribers=min(MAX_SUBSCRIBERS, max(1, connection_limits.most // 2)))
         self._settings = settings
@@ -166,7 +167,14 @@ class Sidecar:
 
     @property
     def _process(self) -> Process:
-        return Process(self.cache, self.live.subscribers, self.sources.counts, self._loop_lag, self.connections)
+        return Process(
+            self.cache,
+            self.live.subscribers,
+            self.sources.counts,
+            self._loop_lag,
+            self.connections,
+            self._max_connections,
+        )
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         """Return a request whose body may be as large as the settings allow."""

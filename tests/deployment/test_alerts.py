@@ -103,6 +103,7 @@ FAULTS = {
     "a server of the storage is away": Fault(
         {f"eventscache_storage_breakers_open{{{B}}}": Gauge(1)}, {"EventscacheBreakerOpen"}
     ),
+    "the storage refuses": Fault({f"eventscache_storage_refusing{{{B}}}": Gauge(1)}, {"EventscacheStorageRefuses"}),
     "reads fail": Fault(
         {f'eventscache_storage_errors_total{{{B},operation="read",kind="error"}}': Counter(2)}, {"EventscacheReadsFail"}
     ),

@@ -65,6 +65,7 @@ _HEALTHY: Mapping[str, Steady] = {
     "eventscache_storage_up": Gauge(1),
     "eventscache_loop_lag_seconds_count": Counter(600),
     "eventscache_connections": Gauge(50),
+    "eventscache_max_connections": Gauge(2000),
     "eventscache_resident_memory_bytes": Gauge(200_000_000),
     "eventscache_processes": Gauge(2),
     "eventscache_build_info": Gauge(1),

@@ -63,6 +63,11 @@ class RedisStorage(Storage):
         """See `Storage`."""
         return self._topology.nodes_away
 
+    @property
+    def refusing(self) -> int:
+        """See `Storage`."""
+        return self._topology.nodes_refusing
+
     async def ping(self) -> None:
         """See `Storage.ping`."""
         await self._topology.ping()
