@@ -123,12 +123,18 @@ class Access:
     def writer(self, request: web.BaseRequest) -> bytes | None:
         """Return the digest of a request's token as `require_writer` does, and None for one that does not match.
 
-        Raises `HttpError` where no token is configured, and the request is not the operator's.
+        An ingest token counts with and without admin tokens, and a wrong one does not. Raises `HttpError` where no
+        admin token is configured, no ingest token was sent, and the request is not the operator's.
         """
-        if not self.admins.configured:
-            _require_operator(request)
-            return b""
-        return self._admin_token(request) or self.ingesters.match(request.headers.getall("X-Auth-Token", [])) or None
+        sent = request.headers.getall("X-Auth-Token", [])
+        if digest := self.ingesters.match(sent):
+            return digest
+        if self.admins.configured:
+            return self._admin_token(request) or None
+        if sent and self.ingesters.configured:
+            return None
+        _require_operator(request)
+        return b""
 
     def failed_login(
         self, request: web.BaseRequest, code: ErrorCode, message: str, headers: dict[str, str] | None = None

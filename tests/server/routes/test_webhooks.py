@@ -92,6 +92,22 @@ async def test_a_right_token_is_needed_where_tokens_are_configured(start: Start,
     assert not any("wrong" in line for line in log.lines)
 
 
+async def test_an_ingest_token_counts_without_an_admin_token_and_a_wrong_one_does_not(start: Start) -> None:
+    sidecar = await start(ingest_tokens=("ingest",))
+    sent: list[dict[str, str]] = [
+        {"X_Auth_Token": "ingest", "Host": "eventscache.local:8095"},
+        {"X_Auth_Token": "ingest", "X_Forwarded_For": "1.2.3.4"},
+        {"X_Auth_Token": "wrong"},
+        {"X_Auth_Token": "wrong", "Host": "eventscache.local:8095"},
+        {"Host": "eventscache.local:8095"},
+        {},  # of the operator
+    ]
+    for number, headers in enumerate(sent):
+        check(await sidecar.post(CLASSIC, b'{"n":%d}' % number, **headers))
+    assert [event["original"]["n"] for event in await kept(sidecar)] == [0, 1, 5]
+    assert unread(sidecar) == {"unknown_token": 2, "forbidden": 1}
+
+
 async def test_a_forwarded_request_without_tokens_is_not_the_operators(sidecar: Sidecar) -> None:
     check(await sidecar.post(CLASSIC, b'{"n":1}', X_Forwarded_For="1.2.3.4"))
     assert unread(sidecar) == {"forbidden": 1}
