@@ -56,8 +56,8 @@ _TEXT_NAMES = ("malformed", "error", "skip", "timestamp", "uid", "destination_id
 _OBJECTS = (b"original", b"success")
 _TEXTS = tuple(map(str.encode, _TEXT_NAMES))
 _OBJECT_NAMES = {b'"%b"' % name: name.decode() for name in _OBJECTS}
-_Row = tuple[Any, ...]
-"""original and success, each None, empty or the bytes of an object; the texts, each None or a str."""
+Row = tuple[Any, ...]
+"""The fields of a record: original and success, None, empty or the bytes of an object; the texts, None or a str."""
 _UNKNOWN = "Object contains unknown field `"  # as msgspec begins its message
 _IN_RESPONSE = "` - at `$.response`"
 _SHOWN_CHARACTERS = 100  # of a name
@@ -86,6 +86,16 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
 def _levels(limits: Limits) -> int:
     """Return how many levels a record may have so that each of its fields has at most `max_depth`."""
     return limits.max_depth + 1
+
+
+def parse_items(items: Iterable[Row | bytes], default: Stream | None, limits: Limits, count: int) -> Parsed:
+    """Parse `count` records, each its fields or its JSON, in their order. Raises `BatchTooLarge`."""
+    return _parse(items, default, limits, count)
+
+
+def whole_event(original: bytes) -> Row:
+    """Return the fields of a record of which only the original is known."""
+    return (original, *[None] * (len(_TEXT_NAMES) + 1))
 
 
 def parse_ndjson(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
@@ -182,16 +192,14 @@ def _field_to_json(name: str, value: object) -> bytes:
     return json.dumps(name).encode() + b":" + text
 
 
-def _parse(
-    records: Iterable[_Row | bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int
-) -> Parsed:
+def _parse(records: Iterable[Row | bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int) -> Parsed:
     limits.check_count(count, "records")
     good: list[tuple[Stream, Event]] = []
     errors: list[tuple[int, str]] = []
     invalid: list[bytes] = []
     omitted = 0
 
-    def reject(index: int, record: _Row | bytes | InvalidEvent, reason: str) -> None:
+    def reject(index: int, record: Row | bytes | InvalidEvent, reason: str) -> None:
         nonlocal omitted
         if len(errors) < MAX_ERRORS:
             errors.append((index, reason[:_MAX_REASON_LENGTH]))
@@ -214,7 +222,7 @@ def _parse(
     return Parsed((), good, errors, omitted, invalid)
 
 
-def _bytes_of(record: _Row | bytes | InvalidEvent) -> bytes:
+def _bytes_of(record: Row | bytes | InvalidEvent) -> bytes:
     """Return the bytes of an invalid record: all of it, its original, or nothing."""
     if isinstance(record, bytes):
         return record
@@ -289,7 +297,7 @@ def _read_record_with_halves(data: bytes) -> _Record:
     return record
 
 
-def _event(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
+def _event(row: Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
     """Return the stream and the event of a record's fields, each None if it is absent."""
     original, success, text, error, skip, timestamp, uid, destination_id, token_id = row
     if not (original or success or text or error or skip):

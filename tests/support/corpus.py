@@ -212,6 +212,17 @@ EXACT = (
     Case(79, "terminal escapes", escaped('u001b[31m\\r\\n\\" 200 0 \\"')),
 )
 
+# Objects that Jitsu's own routes would take apart, or that look like records: whole events to a webhook.
+WHOLE_EVENTS = (
+    Case(33, "template", b'{"event_type":"order","template":{"id":1},"events":[{"n":1},{"n":2}]}'),
+    Case(33, "template without events", b'{"template":{"id":1},"events":[]}'),
+    Case(33, "template alone", b'{"template":{}}'),
+    Case(33, "batch", b'{"batch":[{"n":1}]}'),
+    Case(33, "original of a text", b'{"original":"{}","n":1}'),
+    Case(33, "original within", b'{"a":{"original":{}}}'),
+    Case(16, "template with half a pair", b'{"template":{"a":"' + BACKSLASH + b'ud800"},"events":[{}]}'),
+)
+
 # Each as one of several records; expected is a part of its error message.
 BAD_RECORDS = (
     Case(16, "half a pair in a text of ours", b'{"original":{},"error":"' + BACKSLASH + b'ud83d"}', "surrogate"),

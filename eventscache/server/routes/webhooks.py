@@ -3,16 +3,16 @@
 Jitsu sends again, and shows an error, if the answer is not a 200; so it always is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import msgspec
 from aiohttp import web
 
+from eventscache.access.api_keys import ApiKeys
 from eventscache.delivery.producer import Producer
 from eventscache.event import Event
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
-from eventscache.ingest.parsed import Parsed
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import parameters, path_of
@@ -56,7 +56,9 @@ async def _fault(context: Context, request: web.BaseRequest) -> str:
         await keep_malformed(cache, stream, fault.body, str(fault), producer, max_bytes=max_bytes)
         return "malformed_body"
     reject_records(cache, parsed, stream)
-    await cache.offer_in_turns([*parsed.records, *_events(context, stream, parsed)], producer)
+    if context.api_keys.configured:
+        _set_token_ids(context.api_keys, parsed.records)
+    await cache.offer_in_turns(parsed.records, producer)
     return "invalid_record" if parsed.errors else ""
 
 
@@ -77,17 +79,14 @@ def _stream(context: Context, request: web.BaseRequest) -> Stream | None:
     return None
 
 
-def _events(context: Context, stream: Stream | None, parsed: Parsed) -> Iterator[tuple[Stream, Event]]:
-    if stream is not None:
-        for original in parsed.originals:
-            yield stream, Event.of(stream, original=original, token_id=_token_id(context, original))
+def _set_token_ids(keys: ApiKeys, records: Iterable[tuple[Stream, Event]]) -> None:
+    """Set of each event that names no API key the one by which Jitsu received it; its secret is in the original."""
+    for _, event in records:
+        if not event.token_id and b'"api_key"' in event.original:
+            event.token_id = _token_id(keys, event.original)
 
 
-def _token_id(context: Context, original: bytes) -> str:
-    """Return the id of the API key by which Jitsu received an event; it puts the secret into the event."""
-    keys = context.api_keys
-    if not keys.configured or b'"api_key"' not in original:
-        return ""
+def _token_id(keys: ApiKeys, original: bytes) -> str:
     try:
         secret = _read_sent(original).api_key
     except msgspec.DecodeError:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from eventscache.access.api_keys import ApiKey, KeyList
+from tests.support import corpus
 from tests.support.sidecar import Answer, Log, Sidecar, Start
 
 CLASSIC = "/ingest/jitsu-webhook?destination_id=d"
 JITSU2 = "/ingest/jitsu2?actor_id=d"
+WHOLE_EVENTS = [case.sent for case in corpus.WHOLE_EVENTS]
 FAULT = "input rejected: more of its kind is only counted"
 
 
@@ -57,9 +59,18 @@ async def test_a_record_that_names_no_stream_is_of_the_one_in_the_query(sidecar:
     assert (event["destination_id"], event["error"]) == ("d", "late")
 
 
-async def test_an_array_may_hold_both(sidecar: Sidecar) -> None:
-    check(await sidecar.post(CLASSIC, b'[{"original":{"n":1}},{"n":2},{"original":"a text","n":3}]'))
-    assert {event["original"]["n"] for event in await kept(sidecar)} == {1, 2, 3}
+async def test_an_array_may_hold_both_and_keeps_its_order(sidecar: Sidecar) -> None:
+    check(await sidecar.post(CLASSIC, b'[{"n":1},{"original":{"n":2}},{"n":3},{"original":"a text","n":4}]'))
+    assert [event["original"]["n"] for event in await kept(sidecar)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("around", [b"%b", b"[%b]", b" [ %b ] "])
+@pytest.mark.parametrize("event", WHOLE_EVENTS)
+async def test_any_other_object_is_one_event_whatever_is_in_it(sidecar: Sidecar, event: bytes, around: bytes) -> None:
+    check(await sidecar.post(CLASSIC, around % event))
+    answer = await sidecar.get("/api/v1/events/cache?ids=d")
+    assert b'{"events":[{"original":' + event + b',"timestamp"' in answer.body
+    assert answer.json["total_events"] == 1
 
 
 async def test_blanks_of_a_template_may_stand_around(sidecar: Sidecar) -> None:
@@ -76,6 +87,15 @@ async def test_the_secret_in_an_event_tells_its_api_key(start: Start, secret: An
     check(await sidecar.post(CLASSIC, json.dumps({"api_key": secret, "n": 1}).encode()))
     (event,) = await kept(sidecar)
     assert (event["destination_id"], event["token_id"]) == ("d", token_id)
+
+
+async def test_the_secret_in_the_original_of_a_record_tells_its_api_key_unless_the_record_names_one(
+    start: Start,
+) -> None:
+    sidecar = await start(api_keys=KeyList((ApiKey("key", "client", "server"),)))
+    check(await sidecar.post(CLASSIC, b'{"original":{"api_key":"client"},"success":{"table":"t"}}'))
+    check(await sidecar.post(CLASSIC, b'{"destination_id":"d","token_id":"x","original":{"api_key":"client"}}'))
+    assert [event["token_id"] for event in await kept(sidecar)] == ["key", "x"]
 
 
 @pytest.mark.parametrize("header", ["X_Auth_Token", "X_Admin_Token"])
