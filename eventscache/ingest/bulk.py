@@ -210,9 +210,12 @@ class BulkFile:
 
 
 def _failed_as_go(line: bytes) -> _Failed:
-    """Return a line of Jitsu's log as Go reads it: names in any case, and the last of several counts."""
+    """Return a line of Jitsu's log as Go reads it: names in any case, the last of several counts, and null is empty."""
+    text = line.lstrip(b"\0").lstrip(b" \t\r\n")
+    if text.startswith(b"null"):
+        return _Failed()
     try:
-        data = go.read_object(line.lstrip(b"\0"))
+        data = go.read_object(text)
     except InvalidEvent as fault:
         raise InvalidEvent(f"{_INTO_FAILED_EVENT}{fault}") from None
     members = {go.text_of(name).lower(): value for name, value in strict.members(data)}

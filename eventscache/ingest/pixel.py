@@ -13,10 +13,15 @@ _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _LINE_BREAKS = b"\r\n"
 _MOST_PADDING = 2
 _TOKENS = ("token", "api_key")
+_ALTERNATIVES = "||"
 _ANONYMOUS_ID = (("user", "anonymous_id"), ("eventn_ctx", "user", "anonymous_id"))
 
 _Node = dict[str, "bytes | _Node"]
 """The members of an object by their names: JSON as it came, or members that were looked into."""
+
+
+class _NoObject(Exception):
+    """A path leads through a value that is no object."""
 
 
 class PixelEvent:
@@ -24,6 +29,7 @@ class PixelEvent:
 
     A key is a path: its points or slashes lead into objects. Its value is a text, or an array of texts if the key
     comes several times, and wins over what `data` has there. What is not set stays byte for byte as it came.
+    Of a key with `||` the first alternative counts whose objects are there; none are made for it, as in Jitsu.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -79,22 +85,38 @@ class PixelEvent:
         return written
 
     def _set(self, key: str, value: str | list[str]) -> None:
-        path = key.replace(".", "/").removeprefix("/").removesuffix("/").replace(" ", "").split("/")
-        if path == [""]:
-            return
-        if len(path) > self._limits.max_depth:
+        paths = [*map(_path, key.split(_ALTERNATIVES))]
+        if max(map(len, paths)) > self._limits.max_depth:
             raise InvalidEvent(f"nested deeper than {self._limits.max_depth} levels")
+        for path in paths:
+            if path == [""]:
+                return  # it means the whole event, of which Jitsu sets nothing, and no other alternative
+            try:
+                node = self._node(path[:-1], make=len(paths) == 1)
+            except _NoObject:
+                return  # nor does Jitsu try another alternative then
+            if node is not None:
+                node[path[-1]] = _json(value)
+                self._data = b""
+                return
+
+    def _node(self, path: list[str], *, make: bool) -> _Node | None:
+        """Return the object at a path; make those that are missing, or return None if there is none.
+
+        Raises `_NoObject` for a value on the way that is none.
+        """
         node = self._members
-        for name in path[:-1]:
-            inner = node.get(name, {})
+        for name in path:
+            inner = node.get(name, {} if make else None)
+            if inner is None:
+                return None
             if isinstance(inner, bytes):
                 if not inner.startswith(b"{"):
-                    return  # Jitsu does not set it either
+                    raise _NoObject
                 inner = _members(inner)
             node[name] = inner
             node = inner
-        node[path[-1]] = _json(value)
-        self._data = b""
+        return node
 
     def _value(self, path: tuple[str, ...]) -> str | None:
         """Return the text of a value, as it is written if it is none; None if there is no value."""
@@ -111,6 +133,10 @@ class PixelEvent:
             return None
         written = value if isinstance(value, bytes) else _written(value)
         return go.text_of(written) if written.startswith(b'"') else written.decode(errors="replace")
+
+
+def _path(key: str) -> list[str]:
+    return key.replace(".", "/").removeprefix("/").removesuffix("/").replace(" ", "").split("/")
 
 
 def _whole_object(data: bytes, limits: Limits) -> bytes:

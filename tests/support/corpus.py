@@ -419,6 +419,25 @@ BATCHES = (
     Case(92, "100,000 arrays", b'{"batch":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "nested too deeply"),
 )
 
+# Keys of a pixel: the event in `data`, the key, and the members that the event has then.
+PIXEL_KEYS = (
+    (b"{}", "user.id||uid", b'"uid":"1",'),
+    (b'{"user":{}}', "user.id||uid", b'"user":{"id":"1"},'),
+    (b'{"user":{"id":7}}', "/user/id||uid", b'"user":{"id":"1"},'),
+    (b'{"user":7}', "user.id||uid", b'"user":7,'),
+    (b'{"user":null}', "user.id||uid", b'"user":null,'),
+    (b'{"b":{}}', "a.x||b.y.z||b.x", b'"b":{"x":"1"},'),
+    (b"{}", "a||b", b'"a":"1",'),
+    (b"{}", "a.x||b.x", b""),
+    (b"{}", "||a", b""),
+    (b"{}", "a.x||/||a", b""),
+    (b"{}", "a.x||", b""),
+    (b"{}", "a.x|| b c ||d", b'"bc":"1",'),
+    (b"{}", "a|b", b'"a|b":"1",'),
+    (b"{}", "a|||b", b'"a":"1",'),
+    (b"{}", "a.x|||b", b'"|b":"1",'),
+)
+
 # Forms of bulk files, and the encoding of their file; expected is a part of the message.
 BROKEN_FORMS = (
     Case(88, "no gzip", (form(b'{"n":1}'), "gzip"), "payload from input file: gzip: invalid header"),
