@@ -67,6 +67,8 @@ WHY = {
     "query.members:_PLAIN": LAST,
     "server.http.auth:_FORWARDING": BOUNDED,
     "server.http.auth:_HOST": ANCHORED,
+    "server.http.connections:_METHOD": BOUNDED,
+    "server.http.connections:_NOT_ASCII": BOUNDED,
     "server.http.connections:_QUOTED": BOUNDED,
     "server.http.parameters:_BAD_ESCAPE": BOUNDED,
     "server.http.parameters:_DECIMAL": BOUNDED,

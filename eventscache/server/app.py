@@ -31,7 +31,7 @@ from eventscache.server.http.connections import ConnectionLimits, Connections
 from eventscache.server.http.log_throttle import LogThrottle
 from eventscache.server.notices import Notices
 from eventscache.server.routes.static_files import page_routes
-from eventscache.server.routing import INGESTION_ROUTES, ROUTES, Router, RouteTable
+from eventscache.server.routing import INGESTION_ROUTES, ROUTES, Router, RouteTable, route_of_events
 from eventscache.server.startup_checks import max_connections, require_aiohttp_internals, require_c_parser
 from eventscache.server.supervisor import Worker
 from eventscache.sources.all_sources import AllSources
@@ -73,7 +73,7 @@ class Sidecar:
             Metrics(self.metrics_of_all_workers),
             Bodies(limits, settings.body_timeout_ms / 1000),
             self.sources,
-            Notices(),
+            Notices(route_of_events),
         )
         self._loop = asyncio.get_running_loop()
         self._loop_lag = LoopLag()
@@ -83,7 +83,7 @@ class Sidecar:
             connection_limits,
             LogThrottle(),
             request_factory=self._request,
-            on_refused=self.cache.ledger.reject,
+            on_refused=self._router.refuse,
             access_log=logging.getLogger(__name__) if settings.access_log else None,
             access_log_class=AccessLog,
         )

@@ -96,7 +96,7 @@ class Router:
                 log_request(request, response.status)
             return response  # noqa: TRY300 - the usual end, and errors end below
         except HttpError as error:
-            self._tell(request, error)
+            self.context.notices.tell(request, error.code)
             response = error.response()
         except StorageError as fault:
             _log.warning("request failed: storage unavailable", path=request.path, reason=str(fault))
@@ -112,11 +112,19 @@ class Router:
             log_request(request, response.status)
         return response
 
-    def _tell(self, request: web.BaseRequest, error: HttpError) -> None:
-        """Tell in the log that events are rejected; of invalid HTTP its connection tells."""
-        route = self.context.ingestion.route_at(path_of(request.raw_path))
-        if route and error.code != "invalid_http":
-            self.context.notices.tell(route, error.code)
+    def refuse(self, request: web.BaseRequest, target: str, error: HttpError, reason: str) -> web.StreamResponse | None:
+        """Count a request for a target that is refused because it is not valid HTTP.
+
+        Where every request is answered alike, tell it and return that answer. `request` stands for one that could not
+        be read; `reason` quotes nothing of it.
+        """
+        reject_unread(self.context.cache, error)
+        path = path_of(target)
+        is_copy = path.startswith(mirror.PREFIX)
+        if not is_copy and path not in webhooks.PATHS:
+            return None
+        self.context.notices.tell_refused(path, error.code, reason)
+        return mirror.refused(request) if is_copy else webhooks.refused(request)
 
     def _find(self, request: web.BaseRequest) -> Handler:
         """Return the handler of a request that has no entry of its own; raise `HttpError` if there is none.
@@ -169,6 +177,14 @@ class RouteTable:
             if len(parts) == len(template) and all(map(_matches, parts, template)):
                 return declared
         return ""
+
+
+_WITH_EVENTS = RouteTable((*INGESTION_ROUTES, *webhooks.ROUTES))
+
+
+def route_of_events(path: str) -> str:
+    """Return the route by which events come at a path, for notices; an empty text if none do."""
+    return mirror.ROUTE if path.startswith(mirror.PREFIX) else _WITH_EVENTS.route_at(path)
 
 
 def _matches(part: str, template: tuple[str, str, str]) -> bool:

@@ -251,6 +251,29 @@ async def test_a_frozen_sidecar_is_soon_not_asked_any_more(
     assert 3 <= asked <= 10  # not 30: three failures, and perhaps once more after ten seconds
 
 
+async def test_raw_bytes_and_odd_heads_lose_no_event(
+    proxy: nginx.Nginx, jitsu: JitsuServer, sidecar: SidecarProcess
+) -> None:
+    several = "".join(f"X-{number}: a\r\n" for number in range(140))
+    targets = [
+        "/api/v1/event?token=key&x=\u00e9",
+        "/api/v1/event?token=key&x=" + "\u00e9" * 3500,
+        "/api.\u00e9?p_x=key",
+    ]
+    for target, headers in [*((target, "") for target in targets), ("/api/v1/event?token=key", several)]:
+        head = f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 7\r\n{headers}\r\n"
+        reader, writer = await asyncio.open_connection(HOST, proxy.port)
+        writer.write(head.encode() + b'{"n":1}')
+        await reader.read()  # what stands for Jitsu here is aiohttp's too, and refuses some: that is its own affair
+        writer.close()
+    await sidecar.has_received(4)
+    async with aiohttp.ClientSession() as session:
+        url = f"{sidecar.url}/api/v1/events/cache?namespace=token&ids=key"
+        async with session.get(url) as answer:
+            assert (await answer.json())["total_events"] == 4
+    assert "upstream" not in proxy.error_log
+
+
 async def test_what_the_sidecar_rejects_keeps_it_in_use(
     proxy: nginx.Nginx, jitsu: JitsuServer, sidecar: SidecarProcess
 ) -> None:

@@ -35,7 +35,7 @@ async def post_bulk(context: Context, request: web.BaseRequest) -> web.StreamRes
     if file.fault:
         raise HttpError(400, "malformed_body", file.fault)
     if file.broken:
-        context.notices.tell(_PATH, "malformed_line")
+        context.notices.tell(request, "malformed_line")
     return ok_response(request)
 
 

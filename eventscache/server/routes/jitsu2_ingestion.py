@@ -109,7 +109,7 @@ async def _post_batch(context: Context, request: web.BaseRequest, kind: _Kind) -
     received, refused = len(parsed.originals), len(parsed.faults)
     answer = {"ok": not refused, "receivedEvents": received, "okEvents": received - refused}
     if refused:
-        context.notices.tell(path_of(request.raw_path), "event_error")
+        context.notices.tell(request, "event_error")
     errors = {"errors": [*_told(parsed)]} if refused else {}
     return json_response({**answer, **errors}, headers={**FOR_ALL_PAGES, **dict(cors_of(request))})
 

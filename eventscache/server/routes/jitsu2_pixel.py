@@ -17,7 +17,6 @@ from eventscache.server.ingestion.write_keys import Secrets, find_holder, find_w
 from eventscache.server.rejections import reject_unread
 from eventscache.server.routes.jitsu2_ingestion import cors_of, offer, preflight
 
-_PATH = "/api/px/{tp}"
 _GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _HEADERS: Final = {
     **FOR_ALL_PAGES,
@@ -42,22 +41,22 @@ async def _take(context: Context, request: web.BaseRequest) -> str:
         holder = find_holder(context, find_write_key(request), Secrets.CLIENT)
     except HttpError as fault:
         error = reject_unread(context.cache, fault)
-        context.notices.tell(_PATH, error.code)
+        context.notices.tell(request, error.code)
         return error.message
     stream, _, producer = holder.sender
     try:
         event = pixel_event(pairs_as_in_go(raw_query(request)), context.limits)
     except InvalidEvent as fault:
         reason = f"error parsing message: {fault}"
-        context.notices.tell(_PATH, "malformed_body")
+        context.notices.tell(request, "malformed_body")
         await context.cache.offer_in_turns([(stream, Event.of(stream, error=reason))], producer)
         return reason
     fault_of_event = jitsu2.fault_of(event, event_type)
     await offer(context.cache, holder, Parsed([event], faults=[(0, fault_of_event)] if fault_of_event else ()))
     if not fault_of_event:
         return ""
-    context.notices.tell(_PATH, "event_error")
+    context.notices.tell(request, "event_error")
     return f"event error: {fault_of_event}"
 
 
-ROUTES: tuple[Route, ...] = (("GET", _PATH, get_pixel), ("OPTIONS", _PATH, preflight))
+ROUTES: tuple[Route, ...] = (("GET", "/api/px/{tp}", get_pixel), ("OPTIONS", "/api/px/{tp}", preflight))

@@ -29,12 +29,12 @@ async def get_pixel(context: Context, request: web.BaseRequest) -> web.StreamRes
     pairs = [*pairs_as_in_go(raw_query(request))]
     event = PixelEvent(context.limits)
     if request.method != "HEAD":
-        await _take(context, event, pairs)
+        await _take(context, request, event, pairs)
     headers = {**FOR_ALL_PAGES, **_cookie(request, event, dict(reversed(pairs)))}
     return web.Response(body=_GIF, content_type="image/gif", headers=headers)
 
 
-async def _take(context: Context, event: PixelEvent, pairs: list[tuple[str, str]]) -> None:
+async def _take(context: Context, request: web.BaseRequest, event: PixelEvent, pairs: list[tuple[str, str]]) -> None:
     """Offer the event of a query; raise `HttpError` for one that is malformed, which is kept if its token is known."""
     data = next((value for name, value in pairs if name == "data"), "")
     fault, original = "", b""
@@ -49,7 +49,7 @@ async def _take(context: Context, event: PixelEvent, pairs: list[tuple[str, str]
         original = event.original()
     except InvalidEvent as invalid:
         fault = fault or str(invalid)
-    sender = _sender(context, event.token)
+    sender = _sender(context, request, event.token)
     if fault:
         if sender:
             most = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
@@ -59,7 +59,7 @@ async def _take(context: Context, event: PixelEvent, pairs: list[tuple[str, str]
         await context.cache.offer_originals_in_turns(sender.stream, [original], sender.producer)
 
 
-def _sender(context: Context, token: str) -> Sender | None:
+def _sender(context: Context, request: web.BaseRequest, token: str) -> Sender | None:
     """Return who sends with a token, which may be a secret of either type.
 
     None for a token that is not known, which is counted.
@@ -70,7 +70,7 @@ def _sender(context: Context, token: str) -> Sender | None:
         return find_sender(context, token, from_server=from_server)
     except HttpError as fault:
         reject_unread(context.cache, fault)
-        context.notices.tell(_PATH, fault.code)
+        context.notices.tell(request, fault.code)
         return None
 
 

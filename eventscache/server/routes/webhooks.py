@@ -4,6 +4,7 @@ Jitsu sends again, and shows an error, if the answer is not a 200; so it always 
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -15,7 +16,7 @@ from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
-from eventscache.server.http.parameters import parameters, path_of
+from eventscache.server.http.parameters import parameters
 from eventscache.server.http.responses import HttpError, prebuilt_response
 from eventscache.server.rejections import keep_malformed, reject_broken_off, reject_records, reject_unread
 from eventscache.stream import Namespace, Stream
@@ -35,9 +36,14 @@ async def take_webhook(context: Context, request: web.BaseRequest) -> web.Stream
     """Take whole events and records of a destination; what is wrong is counted, and logged once for each kind."""
     code = await _fault(context, request)
     if code:
-        context.notices.tell(path_of(request.raw_path), code)
+        context.notices.tell(request, code)
     can_go_on = await context.bodies.discard(request)
     return prebuilt_response(request, _OK, closes=not can_go_on)
+
+
+def refused(request: web.BaseRequest) -> web.StreamResponse:
+    """Return the response to a request that is not valid HTTP: as to any other, and the last one of its connection."""
+    return prebuilt_response(request, _OK, closes=True)
 
 
 async def _fault(context: Context, request: web.BaseRequest) -> str:
@@ -95,7 +101,6 @@ def _token_id(keys: ApiKeys, original: bytes) -> str:
     return key.id if key else ""
 
 
-ROUTES: tuple[Route, ...] = (
-    ("POST", "/ingest/jitsu-webhook", take_webhook),
-    ("POST", "/ingest/jitsu2", take_webhook),
-)
+PATHS: Final = ("/ingest/jitsu-webhook", "/ingest/jitsu2")
+
+ROUTES: tuple[Route, ...] = tuple(("POST", path, take_webhook) for path in PATHS)

@@ -40,6 +40,19 @@ async def test_a_whole_event_is_an_original_of_its_destination(sidecar: Sidecar,
     assert set(event) == {"original", "timestamp", "uid", "token_id", "destination_id", "seq"}
 
 
+@pytest.mark.parametrize("path", [CLASSIC, JITSU2])
+async def test_what_is_not_valid_http_is_answered_alike_and_counted_by_its_code(
+    sidecar: Sidecar, log: Log, path: str
+) -> None:
+    for head in (b"", b"Host: localhost\r\nContent-Length: x\r\n"):
+        answer = await sidecar.raw(b"POST " + path.encode() + b" HTTP/1.1\r\n" + head + b"\r\n")
+        assert answer.startswith(b"HTTP/1.0 200 ")
+        assert answer.endswith(b'{"status":"ok"}')
+    assert unread(sidecar) == {"invalid_http": 2}
+    (line,) = log.lines
+    assert path.partition("?")[0] in line
+
+
 async def test_a_record_is_taken_as_by_the_cache_itself(sidecar: Sidecar) -> None:
     record = {
         "destination_id": "other",
