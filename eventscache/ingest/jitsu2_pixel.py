@@ -57,11 +57,24 @@ def _encoded(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def _decoded(data: str, limits: Limits) -> bytes:
+def sent_data(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """Return what a pixel has in `data`: decoded, or as it was sent where it is not base64."""
+    text = next((_whole(value) for name, value in pairs if name == _DATA), "").encode()
     try:
-        body = base64.b64decode(data.encode(), validate=True)
+        return _from_base64(text)
+    except InvalidEvent:
+        return text
+
+
+def _from_base64(data: bytes) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidEvent('Error decoding event from "data" field in tracking pixel: not base64') from None
+
+
+def _decoded(data: str, limits: Limits) -> bytes:
+    body = _from_base64(data.encode())
     try:
         return parse_event(body, None, limits).originals[0]
     except InvalidEvent as fault:

@@ -6,15 +6,14 @@ from typing import Final
 from aiohttp import web
 
 from eventscache.errors import InvalidEvent
-from eventscache.event import Event
 from eventscache.ingest import jitsu2
-from eventscache.ingest.jitsu2_pixel import pixel_event
+from eventscache.ingest.jitsu2_pixel import pixel_event, sent_data
 from eventscache.ingest.parsed import Parsed
 from eventscache.server.context import Context, Route
 from eventscache.server.http.parameters import pairs_as_in_go, path_parts, raw_query
 from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError
 from eventscache.server.ingestion.write_keys import Secrets, find_holder, find_write_key
-from eventscache.server.rejections import reject_unread
+from eventscache.server.rejections import keep_malformed, reject_unread
 from eventscache.server.routes.jitsu2_ingestion import cors_of, offer, preflight
 
 _GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -44,12 +43,15 @@ async def _take(context: Context, request: web.BaseRequest) -> str:
         context.notices.tell(request, error.code)
         return error.message
     stream, _, producer = holder.sender
+    pairs = [*pairs_as_in_go(raw_query(request))]
     try:
-        event = pixel_event(pairs_as_in_go(raw_query(request)), context.limits)
+        event = pixel_event(pairs, context.limits)
     except InvalidEvent as fault:
         reason = f"error parsing message: {fault}"
         context.notices.tell(request, "malformed_body")
-        await context.cache.offer_in_turns([(stream, Event.of(stream, error=reason))], producer)
+        kept = jitsu2.without_secret(sent_data(pairs))
+        max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
+        await keep_malformed(context.cache, stream, kept, reason, producer, max_bytes=max_bytes)
         return reason
     fault_of_event = jitsu2.fault_of(event, event_type)
     await offer(context.cache, holder, Parsed([event], faults=[(0, fault_of_event)] if fault_of_event else ()))
