@@ -67,6 +67,9 @@ ERROR_HEADERS = (
 )
 """What return the headers of an error on routes that pages use, such as those of CORS; none for other routes."""
 
+_ALIKE: frozenset[Handler] = frozenset((mirror.take_mirrored, webhooks.take_webhook))
+"""The handlers that answer every request alike, whatever is wrong with it."""
+
 _NONE: Mapping[str, Handler] = {}
 
 
@@ -89,7 +92,7 @@ class Router:
         try:
             methods = self._handlers.get(request.raw_path.partition("?")[0], _NONE)
             handler = methods.get(request.method) or self._find(request)
-            if request.method == "GET" and _asks_for_websocket(request) and handler is not mirror.take_mirrored:
+            if request.method == "GET" and _asks_for_websocket(request) and handler not in _ALIKE:
                 raise HttpError(400, "websocket_unsupported", "there is no WebSocket; GET /api/v1/events/stream pushes")  # noqa: TRY301 - as a handler would
             response = await handler(self.context, request)
             if self.debugs:

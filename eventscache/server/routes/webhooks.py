@@ -17,7 +17,7 @@ from eventscache.ingest.limits import BatchTooLarge
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import parameters
-from eventscache.server.http.responses import HttpError, prebuilt_response
+from eventscache.server.http.responses import HttpError, json_response, prebuilt_response
 from eventscache.server.rejections import keep_malformed, reject_broken_off, reject_records, reject_unread
 from eventscache.stream import Namespace, Stream
 
@@ -39,6 +39,14 @@ async def take_webhook(context: Context, request: web.BaseRequest) -> web.Stream
         context.notices.tell(request, code)
     can_go_on = await context.bodies.discard(request)
     return prebuilt_response(request, _OK, closes=not can_go_on)
+
+
+async def answer_head(context: Context, request: web.BaseRequest) -> web.StreamResponse:
+    """Answer as to a webhook, and keep nothing."""
+    response = json_response({"status": "ok"})
+    if not await context.bodies.discard(request):
+        response.force_close()
+    return response
 
 
 def refused(request: web.BaseRequest) -> web.StreamResponse:
@@ -101,6 +109,11 @@ def _token_id(keys: ApiKeys, original: bytes) -> str:
     return key.id if key else ""
 
 
-PATHS: Final = ("/ingest/jitsu-webhook", "/ingest/jitsu2")
+PATHS: Final = ("/ingest/jitsu-webhook", "/ingest/jitsu-webhook/", "/ingest/jitsu2", "/ingest/jitsu2/")
+# Those that Jitsu lets one choose; its default is GET, with a body as well.
+_METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
 
-ROUTES: tuple[Route, ...] = tuple(("POST", path, take_webhook) for path in PATHS)
+ROUTES: tuple[Route, ...] = (
+    *((method, path, take_webhook) for path in PATHS for method in _METHODS),
+    *(("HEAD", path, answer_head) for path in PATHS),  # else it would be as GET
+)

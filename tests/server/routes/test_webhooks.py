@@ -40,7 +40,40 @@ async def test_a_whole_event_is_an_original_of_its_destination(sidecar: Sidecar,
     assert set(event) == {"original", "timestamp", "uid", "token_id", "destination_id", "seq"}
 
 
-@pytest.mark.parametrize("path", [CLASSIC, JITSU2])
+METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_each_method_that_jitsu_lets_one_choose_brings_its_body(start: Start, method: str) -> None:
+    sidecar = await start(ingest_tokens=("ingest",))
+    for number, path in enumerate((CLASSIC, JITSU2, CLASSIC.replace("?", "/?"), JITSU2.replace("?", "/?"))):
+        check(await sidecar.ask(method, path, b'{"n":%d}' % number, X_Auth_Token="ingest"))
+        check(await sidecar.ask(method, path, b'{"n":9}', X_Auth_Token="wrong"))
+    assert [event["original"]["n"] for event in await kept(sidecar)] == [0, 1, 2, 3]
+    assert unread(sidecar) == {"unknown_token": 4}
+
+
+async def test_without_a_body_every_method_is_as_an_empty_post(sidecar: Sidecar) -> None:
+    for method in METHODS:
+        check(await sidecar.ask(method, CLASSIC))
+    events = await kept(sidecar)
+    assert [(event["error"], "original" in event) for event in events] == [("empty JSON body", False)] * len(METHODS)
+
+
+async def test_head_has_the_answer_and_keeps_nothing(sidecar: Sidecar) -> None:
+    for path in (CLASSIC, JITSU2):
+        answer = await sidecar.ask("HEAD", path, b'{"n":1}')
+        assert (answer.status, answer.headers["Content-Length"], answer.body) == (200, "15", b"")
+    assert sidecar.cache.ledger.received == 0
+
+
+async def test_a_websocket_is_answered_too(sidecar: Sidecar) -> None:
+    head = f"GET {CLASSIC} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    assert (await sidecar.raw(f"{head}Content-Length: 7\r\n\r\n".encode() + b'{"n":1}')).startswith(b"HTTP/1.1 200 ")
+    assert [event["original"] for event in await kept(sidecar)] == [{"n": 1}]
+
+
+@pytest.mark.parametrize("path", [CLASSIC, JITSU2, JITSU2.replace("?", "/?")])
 async def test_what_is_not_valid_http_is_answered_alike_and_counted_by_its_code(
     sidecar: Sidecar, log: Log, path: str
 ) -> None:
