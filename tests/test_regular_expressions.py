@@ -74,6 +74,8 @@ WHY = {
     "server.http.parameters:_NO_LETTER": LAST,
     "server.http.parameters:_WHOLE_NUMBER": BOUNDED,
     "server.http.parameters:_WHOLE_URL": ANCHORED,
+    "server.http.shown_path:_HALF": LAST,
+    "server.http.shown_path:_PROJECT": LAST,
     "server.jitsu2_record:_ID": BOUNDED,
     "server.jitsu2_record:_WRITE_KEY": TOKENS,
     "server.ingestion.senders:_PLAIN_QUERY": ANCHORED,
