@@ -276,7 +276,8 @@ async def test_analytics_next_finds_its_settings_and_sends_text(start: Start) ->
         assert settings.headers["Access-Control-Allow-Origin"] == page["Origin"]
     assert (await sidecar.ask("OPTIONS", "/v1/projects/js/settings", **page)).status == 200
     assert (await sidecar.get("/v1/projects/%zz/settings")).status == 400
-    assert (await sidecar.get("/v1/projects//settings")).status == 404
+    for key in ("", ":", ":secret", "%3Asecret"):
+        assert (await sidecar.get(f"/v1/projects/{key}/settings")).status == 404
     for letter in "tpigsa":
         event = b'{"event":"x","writeKey":"js"}'
         sent = await sidecar.post(f"/{letter}", event, **page, Content_Type="text/plain", Authorization=basic("js:"))
