@@ -1,7 +1,17 @@
-"""Whether some bytes are one JSON object within the bounds."""
+"""One JSON object within the bounds, that is kept."""
 
 from eventscache.errors import InvalidEvent
 from eventscache.ingest.json import scan, strict
+from eventscache.ingest.secret_half import without_halves
+
+
+def checked_object(data: bytes, levels: int, what: str) -> bytes:
+    """Return a JSON object without secret halves.
+
+    Raises `InvalidEvent`, which names `what`, unless this is one object of at most so many levels.
+    """
+    check_object(data, levels, what)
+    return data if scan.object_end(data, levels) == len(data) else without_halves(data)
 
 
 def check_object(data: bytes, levels: int, what: str) -> None:

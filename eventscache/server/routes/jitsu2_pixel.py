@@ -44,9 +44,10 @@ async def _take(context: Context, request: web.BaseRequest) -> str:
         error = reject_unread(context.cache, fault)
         context.notices.tell(_PATH, error.code)
         return error.message
-    stream, _, producer = holder.sender
+    stream, producer, half = holder.sender.stream, holder.sender.producer, holder.sender.half
     try:
         event = pixel_event(pairs_as_in_go(raw_query(request)), context.limits)
+        event = half.hidden(event) if half else event
     except InvalidEvent as fault:
         reason = f"error parsing message: {fault}"
         context.notices.tell(_PATH, "malformed_body")

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import msgspec
 from aiohttp import web
 
+from eventscache.access.api_keys import ApiKeys, spellings
 from eventscache.delivery.producer import Producer
 from eventscache.event import Event
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.secret_half import secret_half, without_halves
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import parameters, path_of
@@ -80,20 +82,28 @@ def _stream(context: Context, request: web.BaseRequest) -> Stream | None:
 def _events(context: Context, stream: Stream | None, parsed: Parsed) -> Iterator[tuple[Stream, Event]]:
     if stream is not None:
         for original in parsed.originals:
-            yield stream, Event.of(stream, original=original, token_id=_token_id(context, original))
+            secret = _secret(original)
+            half = secret_half(secret)
+            kept = without_halves(half.hidden(original) if half else original)
+            yield stream, Event.of(stream, original=kept, token_id=_token_id(context.api_keys, secret))
 
 
-def _token_id(context: Context, original: bytes) -> str:
-    """Return the id of the API key by which Jitsu received an event; it puts the secret into the event."""
-    keys = context.api_keys
-    if not keys.configured or b'"api_key"' not in original:
+def _secret(original: bytes) -> str:
+    """Return the secret of the API key by which Jitsu received an event, which it puts into the event."""
+    if b'"api_key"' not in original:
         return ""
     try:
-        secret = _read_sent(original).api_key
+        return _read_sent(original).api_key
     except msgspec.DecodeError:
         return ""
-    key = keys.client(secret) or keys.server(secret)
-    return key.id if key else ""
+
+
+def _token_id(keys: ApiKeys, secret: str) -> str:
+    """Return the id of an API key by its secret, or by the write key of Jitsu 2."""
+    if not keys.configured:
+        return ""
+    found = (keys.client(text) or keys.server(text) for text in spellings(secret))
+    return next((key.id for key in found if key), "")
 
 
 ROUTES: tuple[Route, ...] = (

@@ -96,6 +96,8 @@ async def test_the_key_is_looked_for_where_jitsu_2_does_and_in_its_order(start: 
         ("", {"Authorization": basic("b")}),
         ("", {"Authorization": basic("c:secret")}),
         ("", {"Authorization": basic("d").removeprefix("Basic ")}),
+        ("?writekey=x", {"Authorization": "Bearer j:secret"}),
+        ("", {"Authorization": "bearer k"}),
         ("?writekey=x", {"Authorization": basic("e:"), "X_Write_Key": "x"}),
         ("?writekey=x", {"X_Write_Key": "f"}),
         ("?writekey=g", {}),
@@ -106,7 +108,7 @@ async def test_the_key_is_looked_for_where_jitsu_2_does_and_in_its_order(start: 
         assert (await sidecar.post(f"/api/s/page{query}", b"{}", **headers)).json == {"ok": True}, (query, headers)
         batch = await sidecar.post(f"/v1/batch{query}", b'{"batch":[],"writeKey":"x"}', **headers)
         assert batch.json["ok"]
-    assert await ids(sidecar) == ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
+    assert await ids(sidecar) == ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"]
 
 
 async def test_the_body_names_the_key_of_batches_and_of_segments_events_only(start: Start) -> None:
