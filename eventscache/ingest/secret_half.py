@@ -23,7 +23,7 @@ def _spelled(word: str) -> str:
 
 
 _FIRST_WORD = f"(?:{_spelled('write')}|{_spelled('api')})"
-_NAME = re.compile(rf'"{_FIRST_WORD}(?:[_-]|\\u00(?:5f|2d))?{_spelled("key")}"'.encode(), re.IGNORECASE)
+_NAME = re.compile(rf'"(?<!\\"){_FIRST_WORD}(?:[_-]|\\u00(?:5f|2d))?{_spelled("key")}"'.encode(), re.IGNORECASE)
 _COLON = re.compile(rb"\s*+:\s*+")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _IN_ARRAY = re.compile(rb'[\[\]{]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)

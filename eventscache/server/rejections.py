@@ -57,7 +57,7 @@ async def keep_malformed(
     The `reason` is the error of the event. An empty body is an event that has only that, as in Jitsu. Secret halves of
     write keys are hidden, also `half`, that of its sender.
     """
-    body = body[: max(max_bytes, _MOST_SEARCHED_BYTES) + _LONGEST_KEY_BYTES]
+    body = body[: (max_bytes if stream else _MOST_SEARCHED_BYTES) + _LONGEST_KEY_BYTES]
     body = without_halves_in_text(half.hidden_in_text(body) if half else body)
     if stream is None:
         cache.ledger.reject()

@@ -43,6 +43,7 @@ LEVELS = 100
         ('{"writeKey":"id:secret","batch":[{', '{"writeKey":"id:***","batch":[{'),
         ('{"writeKey":["id:secret"', '{"writeKey":["id:***"'),
         ('"writeKey"', '"writeKey"'),
+        ('{"\\"writeKey":"a:b"}', '{"\\"writeKey":"a:b"}'),
     ],
 )
 def test_the_half_is_hidden_by_the_name_of_its_text(text: str, kept: str) -> None:

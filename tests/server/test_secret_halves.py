@@ -133,6 +133,13 @@ async def test_a_page_with_the_half_of_a_key_may_read_what_its_origins_allow(sta
             assert ("Access-Control-Allow-Origin" in answer.headers) is allowed
 
 
+async def test_an_admin_token_at_a_wrong_place_becomes_no_id(start: Start) -> None:
+    sidecar = await start(admin_tokens=("admin",))
+    for path in CLASSIC:
+        assert await send(sidecar, path, b"{}", Authorization="Bearer admin") == 401
+    assert (await sidecar.get("/api/v1/streams?namespace=token", X_Admin_Token="admin")).json["streams"] == []
+
+
 @pytest.mark.parametrize("token", [":", f":{HALF}", f"%3A{HALF}"])
 async def test_nothing_before_the_colon_is_no_token(sidecar: Sidecar, token: str) -> None:
     for path in CLASSIC:

@@ -10,14 +10,9 @@ def checked_object(data: bytes, levels: int, what: str) -> bytes:
 
     Raises `InvalidEvent`, which names `what`, unless this is one object of at most so many levels.
     """
-    check_object(data, levels, what)
-    return data if scan.object_end(data, levels) == len(data) else without_halves(data)
-
-
-def check_object(data: bytes, levels: int, what: str) -> None:
-    """Raise `InvalidEvent`, which names `what`, unless this is one JSON object of at most so many levels."""
     if scan.object_end(data, levels) == len(data):
-        return
+        return data
     if not isinstance(strict.decode(data), dict):
         raise InvalidEvent(f"{what} is no JSON object")
     strict.check_depth(data, levels)
+    return without_halves(data)

@@ -79,10 +79,13 @@ _cached_tokens_in_query = lru_cache(_CACHED_QUERIES)(_tokens_in_query)
 
 
 def _in_authorization(authorization: str, keys: ApiKeys) -> str:
-    """Return the user of Basic authentication, or user and password if they are a write key; or a Bearer's text."""
+    """Return the user of Basic authentication, or user and password if they are a write key; or a Bearer's write key.
+
+    Without keys, a Bearer's text without a colon is none: it may be an admin token, and must not become an id.
+    """
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return text.strip()
+        return text.strip() if keys.configured or ":" in text else ""
     if scheme.lower() != "basic":
         return ""
     try:
