@@ -123,6 +123,38 @@ async def everything(address: str) -> list[str]:
         ("POST", "/v1/batch", {}, f'{{"batch":[{{}},"writeKey":"site:{SERVER}"}}'),
         ("POST", "/v1/batch", {"Authorization": f"Bearer {SERVER}"}, "{}"),
         ("GET", f"/v1/projects/site:{CLIENT}/settings", {}, ""),
+        ("GET", f"/v1/projects/:{CLIENT}/settings", {}, ""),
+        ("GET", f"/v1/projects%2fsite:{CLIENT}/settings", {}, ""),
+        ("GET", f"/mirror/v1/projects/site:{CLIENT}/settings", {}, ""),
+        ("GET", f"/log/incoming.all/site:{CLIENT}", admin, ""),
+        *(
+            (
+                "POST",
+                f"{route}?{query}",
+                headers,
+                f'{{"writeKey":"{key}","Api_Key":["{key}"],"url":"https://x/?k={key}"}}',
+            )
+            for route, key in (
+                ("/api/v1/event", f"site:{CLIENT}"),
+                ("/mirror/api/v1/event", f"site:{CLIENT}"),
+                ("/api/v1/s2s/event", f"site:{SERVER}"),
+                ("/api/v1/segment", f"site:{SERVER}"),
+                ("/api/s/page", f"site:{CLIENT}"),
+                ("/v1/page", f"site:{SERVER}"),
+            )
+            for query, headers in (
+                (f"token={key}", {}),
+                (f"writekey={key}", {}),
+                ("", {"X-Write-Key": key}),
+                ("", {"Authorization": f"Bearer {key}"}),
+            )
+        ),
+        ("POST", f"/api/v1/event?token=site:{CLIENT}", {}, f"a=1&b=site:{CLIENT}"),
+        ("POST", "/ingest/jitsu2?actor_id=d", ingest, f'{{"api_key":"site:{SERVER}","url":"?k=site:{SERVER}"}}'),
+        ("POST", "/ingest/jitsu2?actor_id=d", ingest, f"writeKey=site:{SERVER}"),
+        ("GET", f"/api/v1/p.gif?api_key=site:{CLIENT}&writeKey=site:{CLIENT}&u=x%3Fsite%3A{CLIENT}", {}, ""),
+        ("GET", f"/api/px/page?writekey=site:{CLIENT}&api_key=site:{CLIENT}&u=x%3Fsite%3A{CLIENT}", {}, ""),
+        ("GET", f"{CACHE}?namespace=destination&ids=d", admin, ""),
         ("GET", f"/api/px/page?writekey=site:{CLIENT}&writeKey=site:{CLIENT}", {}, ""),
         ("GET", f"{CACHE}?namespace=token&ids=site", admin, ""),
         ("DELETE", f"{CACHE}?ids=nobody", admin, ""),

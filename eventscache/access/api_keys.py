@@ -97,6 +97,15 @@ class ApiKeys:
         return self._servers.get(token)
 
 
+def spellings(write_key: str) -> tuple[str, ...]:
+    """Return the texts that may be the secret in a write key, in their order: the whole, and what is behind a colon.
+
+    Jitsu 2's keys are `ID:SECRET`, and a second colon ends the secret there.
+    """
+    key_id, _, behind = write_key.partition(":")
+    return (write_key, behind, behind.partition(":")[0]) if key_id and behind else (write_key,)
+
+
 def parse_api_keys(value: Any, max_id_bytes: int = MAX_ID_BYTES) -> KeyList:
     """Return the setting `api_keys` of Jitsu's file, in any of its forms.
 

@@ -7,6 +7,7 @@ from eventscache.errors import InvalidEvent
 from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.secret_half import without_halves
 from eventscache.ingest.template import Template
 from eventscache.stream import Stream
 
@@ -16,10 +17,11 @@ def parse(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     return Parsed(parse_events(body, limits))
 
 
-def parse_events(body: bytes, limits: Limits, *, templates: bool = True) -> Sequence[bytes]:
+def parse_events(body: bytes, limits: Limits, *, templates: bool = True, hides_secrets: bool = True) -> Sequence[bytes]:
     """Return the events of a body as Jitsu would take them; each may be cut out of it when it is read.
 
-    They are as they came, byte for byte, but that each byte in a text that is not UTF-8 is U+FFFD, as Go reads it.
+    They are as they came, byte for byte, but that each byte in a text that is not UTF-8 is U+FFFD, as Go reads it, and
+    that secret halves are hidden, as `without_halves` does, unless the caller wants to see them.
 
     The first byte decides between object and array; what follows the first value is ignored. In
     `{"template": {}, "events": [{}]}` the template's keys win over the event's, and if an element is not an object,
@@ -32,6 +34,8 @@ def parse_events(body: bytes, limits: Limits, *, templates: bool = True) -> Sequ
     limits.check_values(body)
     if (events := _validated_events(body, limits, templates=templates)) is not None:
         return events
+    if hides_secrets and (hidden := without_halves(body)) is not body:
+        return parse_events(hidden, limits, templates=templates, hides_secrets=False)
     if is_object:
         return _events_of_object(*_read(body), limits, templates=templates)
     if body.startswith(b"["):

@@ -16,6 +16,7 @@ from eventscache.ingest import malformed
 from eventscache.ingest.json import scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import MAX_ERRORS, Parsed
+from eventscache.ingest.secret_half import without_halves, without_halves_in_text
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import parse_time
 
@@ -61,6 +62,7 @@ Row = tuple[Any, ...]
 _UNKNOWN = "Object contains unknown field `"  # as msgspec begins its message
 _IN_RESPONSE = "` - at `$.response`"
 _SHOWN_CHARACTERS = 100  # of a name
+_MOST_INVALID_BYTES = 65_536  # that are noted of an invalid record
 _MOST_HINTS = 20  # in a body: to find similar names takes long
 
 
@@ -76,11 +78,18 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
         if scan.object_end(body, _levels(limits)) < 0:
             strict.decode(body)
         return _parse([body], default, limits, 1)
-    rows = scan.object_members(body, _levels(limits), limits.max_event_bytes, _OBJECTS, _TEXTS)
+    rows = _rows(body, limits)
+    if rows is None and (hidden := without_halves(body)) is not body:
+        body, rows = hidden, _rows(hidden, limits)
     if rows is not None:
         return _parse(rows, default, limits, len(rows))
     count, elements = strict.split_array(body)
     return _parse(elements, default, limits, count)
+
+
+def _rows(body: bytes, limits: Limits) -> list[Row | bytes] | None:
+    """Return the records of an array that the fast scan found valid; None if the slower parser must decide."""
+    return scan.object_members(body, _levels(limits), limits.max_event_bytes, _OBJECTS, _TEXTS)
 
 
 def _levels(limits: Limits) -> int:
@@ -203,7 +212,7 @@ def _parse(records: Iterable[Row | bytes | InvalidEvent], default: Stream | None
         nonlocal omitted
         if len(errors) < MAX_ERRORS:
             errors.append((index, reason[:_MAX_REASON_LENGTH]))
-            invalid.append(_bytes_of(record))
+            invalid.append(without_halves_in_text(_bytes_of(record)[:_MOST_INVALID_BYTES]))
         else:
             omitted += 1
 
@@ -234,6 +243,8 @@ def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[
     if len(data) > limits.max_event_bytes:
         raise InvalidEvent(f"too_large: the record has {len(data)} bytes; at most {limits.max_event_bytes} are allowed")
     validated = scan.object_end(data, _levels(limits)) >= 0
+    if not validated and (hidden := without_halves(data)) is not data:
+        data, validated = hidden, scan.object_end(hidden, _levels(limits)) >= 0
     if not (validated or isinstance(strict.decode(data), dict)):
         raise InvalidEvent("the record is not an object")
     record = _read_record(data)
@@ -303,7 +314,7 @@ def _event(row: Row, default: Stream | None, limits: Limits) -> tuple[Stream, Ev
     if not (original or success or text or error or skip):
         raise InvalidEvent("the record has none of original, success, malformed, error and skip")
     event = Event(
-        malformed.cut(text.encode(), limits.max_malformed_bytes) if text else "",
+        malformed.cut(without_halves_in_text(text.encode()), limits.max_malformed_bytes) if text else "",
         original or b"",
         success or b"",
         error or "",

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from eventscache.errors import InvalidEvent
 from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.limits import Limits
+from eventscache.ingest.secret_half import without_halves
 
 _DATA = "data"
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
@@ -39,11 +40,10 @@ class PixelEvent:
 
     @property
     def token(self) -> str:
-        """The token that the event has; empty if it has none."""
-        for name in _TOKENS:
-            if (value := self._value((name,))) is not None:
-                return value
-        return ""
+        """The token that the event has; empty if it has none. An array or an object is none."""
+        values = (self._members.get(name) for name in _TOKENS)
+        token = next((value for value in values if value is not None), b"")
+        return "" if isinstance(token, dict) or token.startswith((b"[", b"{")) else _text(token)
 
     @property
     def has_anonymous_id(self) -> bool:
@@ -76,9 +76,18 @@ class PixelEvent:
         for name, texts in values.items():
             self._set(name, texts[0] if len(texts) == 1 else texts)
 
+    def hide_half(self) -> None:
+        """Hide the secret half of the token that the event has."""
+        key_id, _, secret = self.token.partition(":")
+        if secret:
+            self._set(next(name for name in _TOKENS if name in self._members), f"{key_id}:***")
+
     def original(self) -> bytes:
-        """Return the JSON of the event. Raises `InvalidEvent` if it is too large or has too many levels."""
-        written = self._data or _written(self._members)
+        """Return the JSON of the event, without secret halves of write keys in other places than its token.
+
+        Raises `InvalidEvent` if it is too large or has too many levels.
+        """
+        written = without_halves(self._data or _written(self._members))
         if len(written) > self._limits.max_event_bytes:
             raise InvalidEvent(f"Event size {len(written)} exceeds limit: {self._limits.max_event_bytes}")
         strict.check_depth(written, self._limits.max_depth)
@@ -132,7 +141,11 @@ class PixelEvent:
         if value is None:
             return None
         written = value if isinstance(value, bytes) else _written(value)
-        return go.text_of(written) if written.startswith(b'"') else written.decode(errors="replace")
+        return _text(written)
+
+
+def _text(written: bytes) -> str:
+    return go.text_of(written) if written.startswith(b'"') else written.decode(errors="replace")
 
 
 def _path(key: str) -> list[str]:

@@ -15,11 +15,12 @@ def parse(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
     All are records of what is returned, in their order; a whole event is one of which only the original is known.
     JSON is read as on Jitsu's routes, but that blanks may come first, as a template of a body may begin with some, and
     that an object with `template` and `events` is an event like any other. Raises as `jitsu.parse_events`. Whole events
-    without a `default` stream are invalid.
+    without a `default` stream are invalid. The others have their secret halves still: who takes them may ask for the
+    key first.
     """
     # A record has a level around its original.
     around = limits._replace(max_depth=limits.max_depth + 1)
-    items = jitsu.parse_events(body.strip(), around, templates=False)
+    items = jitsu.parse_events(body.strip(), around, templates=False, hides_secrets=False)
     return native.parse_items(_items(items, limits), default, limits, len(items))
 
 

@@ -10,6 +10,7 @@ from eventscache.server.context import Context, Handler, Route
 from eventscache.server.http.access_log import log_request
 from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
+from eventscache.server.http.shown_path import shown_path
 from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_unread
 from eventscache.server.routes import (
     access,
@@ -102,12 +103,14 @@ class Router:
             self.context.notices.tell(request, error.code)
             response = error.response()
         except StorageError as fault:
-            _log.warning("request failed: storage unavailable", path=request.path, reason=str(fault))
+            _log.warning(
+                "request failed: storage unavailable", path=shown_path(path_of(request.raw_path)), reason=str(fault)
+            )
             response = error_response(503, "storage_unavailable", _reason(fault), {"Retry-After": "1"})
         except ConnectionError:
             raise  # the client has left, and aiohttp handles that
         except Exception:
-            _log.exception("request failed: internal error", path=request.path)
+            _log.exception("request failed: internal error", path=shown_path(path_of(request.raw_path)))
             response = error_response(500, "internal_error", "a bug of eventscache; the details are in its log")
         for headers in ERROR_HEADERS:
             response.headers.update(headers(self.context, request))

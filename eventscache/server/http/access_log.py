@@ -5,11 +5,9 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from eventscache.server.http.parameters import path_of
+from eventscache.server.http.shown_path import shown_path
 
 _log = structlog.get_logger()
-
-_MAX_PATH_CHARACTERS = 200
-_BEFORE_KEY = "/v1/projects/"  # a path that begins so has a write key next
 
 
 class AccessLog(AbstractAccessLogger):
@@ -28,16 +26,8 @@ def log_request(request: web.BaseRequest, status: int, **more: float) -> None:
     _log.info(
         "request",
         method=request.method,
-        path=_path(request.raw_path),
+        path=shown_path(path_of(request.raw_path)),
         status=status,
         **more,
         client=request.remote,
     )
-
-
-def _path(target: str) -> str:
-    """Return the path of a request's target, in ASCII and cut; `*` for a target without one."""
-    path = path_of(target).partition("#")[0]
-    if path.startswith(_BEFORE_KEY):
-        path = f"{_BEFORE_KEY}***"
-    return ascii(path)[1:-1][:_MAX_PATH_CHARACTERS] or "*"

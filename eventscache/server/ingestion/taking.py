@@ -18,6 +18,8 @@ async def take_body(context: Context, request: web.BaseRequest, sender: Sender, 
     A full queue is counted, and changes no response: the cache must not slow down Jitsu.
     """
     cache = context.cache
+    if sender.half:
+        parser = sender.half.parser(parser)
     try:
         parsed = context.bodies.parse_at_once(request, parser, sender.stream)  # as each coroutine costs an event 1 %
         if parsed is None:
@@ -26,6 +28,8 @@ async def take_body(context: Context, request: web.BaseRequest, sender: Sender, 
         raise reject_unread(cache, fault) from None
     except MalformedBody as fault:
         max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
-        await keep_malformed(cache, sender.stream, fault.body, str(fault), sender.producer, max_bytes=max_bytes)
+        await keep_malformed(
+            cache, sender.stream, fault.body, str(fault), sender.producer, max_bytes=max_bytes, half=sender.half
+        )
         raise HttpError(400, "malformed_body", f"Error parsing events body: {fault}") from None
     await cache.offer_originals_in_turns(sender.stream, parsed.originals, sender.producer)

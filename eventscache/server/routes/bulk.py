@@ -23,8 +23,9 @@ async def post_bulk(context: Context, request: web.BaseRequest) -> web.StreamRes
     A line for which Jitsu rejects or skips it is kept as a `malformed` event, with Jitsu's words as its `error`.
     """
     try:
-        sender = find_sender(context, find_token(request), from_server=True, wrong_type=_WRONG_TYPE)
-        file = _file(context, request)
+        token = find_token(request, context.api_keys)
+        sender = find_sender(context, token, from_server=True, wrong_type=_WRONG_TYPE)
+        file = _file(context, request, sender)
         async with context.bodies.taken_in_pieces(request, file.feed):
             await context.bodies.in_thread(file.end)
             await _offer(context, sender, file)
@@ -39,7 +40,7 @@ async def post_bulk(context: Context, request: web.BaseRequest) -> web.StreamRes
     return ok_response(request)
 
 
-def _file(context: Context, request: web.BaseRequest) -> BulkFile:
+def _file(context: Context, request: web.BaseRequest, sender: Sender) -> BulkFile:
     """Return what takes the request's file. Raises `BrokenFile`."""
     encoding = request.headers.get("Content-Encoding", "")
     if encoding not in {"", "gzip"}:
@@ -53,6 +54,7 @@ def _file(context: Context, request: web.BaseRequest) -> BulkFile:
         zipped=encoding == "gzip",
         fallback=query.get("fallback") == "true",
         skip=query.get("skip_malformed") == "true",
+        half=sender.half,
     )
 
 

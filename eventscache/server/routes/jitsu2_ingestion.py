@@ -129,7 +129,9 @@ async def _take(context: Context, request: web.BaseRequest, kind: _Kind) -> _Tak
         write_key = find_write_key(request)
         if write_key or not kind.key_in_body:
             holder = find_holder(context, write_key, kind.secrets)
-        parsed = await context.bodies.parse(request, kind.parser, None)
+        half = holder.sender.half if holder else None
+        parser = half.parser(kind.parser) if half else kind.parser
+        parsed = await context.bodies.parse(request, parser, None)
         return _Taken(holder or find_holder(context, parsed.write_key, kind.secrets), parsed)
     except (HttpError, BatchTooLarge) as fault:
         error = reject_unread(context.cache, fault)
@@ -146,12 +148,13 @@ async def _keep_malformed(context: Context, holder: Holder | None, body: bytes, 
     max_bytes = min(limits.max_malformed_bytes, limits.max_event_bytes)
     stream = holder.sender.stream if holder else None
     producer = holder.sender.producer if holder else context.cache.producers.anonymous
-    await keep_malformed(context.cache, stream, jitsu2.without_secret(body), reason, producer, max_bytes=max_bytes)
+    half = holder.sender.half if holder else None
+    await keep_malformed(context.cache, stream, body, reason, producer, max_bytes=max_bytes, half=half)
 
 
 async def offer(cache: EventsCache, holder: Holder, parsed: Parsed) -> None:
     """Offer events; those that Jitsu 2 refuses have its error. A full queue is counted, and changes no response."""
-    stream, _, producer = holder.sender
+    stream, producer = holder.sender.stream, holder.sender.producer
     if not parsed.faults:
         await cache.offer_originals_in_turns(stream, parsed.originals, producer)
         return

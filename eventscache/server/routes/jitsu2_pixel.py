@@ -42,16 +42,16 @@ async def _take(context: Context, request: web.BaseRequest) -> str:
         error = reject_unread(context.cache, fault)
         context.notices.tell(request, error.code)
         return error.message
-    stream, _, producer = holder.sender
+    stream, producer, half = holder.sender.stream, holder.sender.producer, holder.sender.half
     pairs = [*pairs_as_in_go(raw_query(request))]
     try:
         event = pixel_event(pairs, context.limits)
+        event = half.hidden(event) if half else event
     except InvalidEvent as fault:
         reason = f"error parsing message: {fault}"
         context.notices.tell(request, "malformed_body")
-        kept = jitsu2.without_secret(sent_data(pairs))
         max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
-        await keep_malformed(context.cache, stream, kept, reason, producer, max_bytes=max_bytes)
+        await keep_malformed(context.cache, stream, sent_data(pairs), reason, producer, max_bytes=max_bytes, half=half)
         return reason
     fault_of_event = jitsu2.fault_of(event, event_type)
     await offer(context.cache, holder, Parsed([event], faults=[(0, fault_of_event)] if fault_of_event else ()))

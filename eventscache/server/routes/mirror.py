@@ -8,6 +8,7 @@ from eventscache.server.http.aiohttp_internals import with_target
 from eventscache.server.http.error_codes import ErrorCode
 from eventscache.server.http.parameters import path_of, raw_query
 from eventscache.server.http.responses import HttpError, no_content_response
+from eventscache.server.http.shown_path import shown_path
 from eventscache.server.notices import TOLD_AS
 from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_broken_off, reject_unread
 
@@ -46,7 +47,7 @@ async def _fault(context: Context, request: web.BaseRequest) -> ErrorCode | None
     except ConnectionError:
         return reject_broken_off(context.cache).code
     except Exception:
-        _log.exception("request failed: internal error", path=request.path)
+        _log.exception("request failed: internal error", path=shown_path(path_of(request.raw_path)))
         return reject_unread(context.cache, HttpError(500, "internal_error", "a bug of eventscache")).code
     return None
 

@@ -37,7 +37,7 @@ async def get_pixel(context: Context, request: web.BaseRequest) -> web.StreamRes
 async def _take(context: Context, request: web.BaseRequest, event: PixelEvent, pairs: list[tuple[str, str]]) -> None:
     """Offer the event of a query; raise `HttpError` for one that is malformed, which is kept if its token is known."""
     data = next((value for name, value in pairs if name == "data"), "")
-    fault, original = "", b""
+    fault, original, token = "", b"", ""
     kept = data.encode(errors="surrogateescape")
     try:
         if data:
@@ -46,16 +46,20 @@ async def _take(context: Context, request: web.BaseRequest, event: PixelEvent, p
         fault = str(invalid)
     try:
         event.set_all(pairs)
+        token = event.token
+        event.hide_half()
         original = event.original()
     except InvalidEvent as invalid:
         fault = fault or str(invalid)
-    sender = _sender(context, request, event.token)
+    sender = _sender(context, request, token or event.token)
+    half = sender.half if sender else None
     if fault:
         if sender:
             most = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
-            await keep_malformed(context.cache, sender.stream, kept, fault, sender.producer, max_bytes=most)
+            await keep_malformed(context.cache, sender.stream, kept, fault, sender.producer, max_bytes=most, half=half)
         raise HttpError(400, "malformed_body", fault)
     if sender:
+        original = half.hidden(original) if half else original
         await context.cache.offer_originals_in_turns(sender.stream, [original], sender.producer)
 
 

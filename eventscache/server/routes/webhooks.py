@@ -9,11 +9,12 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from eventscache.access.api_keys import ApiKeys
+from eventscache.access.api_keys import ApiKeys, spellings
 from eventscache.delivery.producer import Producer
 from eventscache.event import Event
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
+from eventscache.ingest.secret_half import secret_half, without_halves
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import parameters
@@ -70,8 +71,7 @@ async def _fault(context: Context, request: web.BaseRequest) -> str:
         await keep_malformed(cache, stream, fault.body, str(fault), producer, max_bytes=max_bytes)
         return "malformed_body"
     reject_records(cache, parsed, stream)
-    if context.api_keys.configured:
-        _set_token_ids(context.api_keys, parsed.records)
+    _identify(context.api_keys, parsed.records)
     await cache.offer_in_turns(parsed.records, producer)
     return "invalid_record" if parsed.errors else ""
 
@@ -93,20 +93,31 @@ def _stream(context: Context, request: web.BaseRequest) -> Stream | None:
     return None
 
 
-def _set_token_ids(keys: ApiKeys, records: Iterable[tuple[Stream, Event]]) -> None:
-    """Set of each event that names no API key the one by which Jitsu received it; its secret is in the original."""
+def _identify(keys: ApiKeys, records: Iterable[tuple[Stream, Event]]) -> None:
+    """Let each event that names no API key name the one by which Jitsu received it, and hide its secret half."""
     for _, event in records:
-        if not event.token_id and b'"api_key"' in event.original:
-            event.token_id = _token_id(keys, event.original)
+        secret = _secret(event.original)
+        half = secret_half(secret)
+        event.original = without_halves(half.hidden(event.original) if half else event.original)
+        event.token_id = event.token_id or _token_id(keys, secret)
 
 
-def _token_id(keys: ApiKeys, original: bytes) -> str:
+def _secret(original: bytes) -> str:
+    """Return the secret of the API key by which Jitsu received an event, which it puts into the event."""
+    if b'"api_key"' not in original:
+        return ""
     try:
-        secret = _read_sent(original).api_key
+        return _read_sent(original).api_key
     except msgspec.DecodeError:
         return ""
-    key = keys.client(secret) or keys.server(secret)
-    return key.id if key else ""
+
+
+def _token_id(keys: ApiKeys, secret: str) -> str:
+    """Return the id of an API key by its secret, or by the write key of Jitsu 2."""
+    if not keys.configured:
+        return ""
+    found = (keys.client(text) or keys.server(text) for text in spellings(secret))
+    return next((key.id for key in found if key), "")
 
 
 PATHS: Final = ("/ingest/jitsu-webhook", "/ingest/jitsu-webhook/", "/ingest/jitsu2", "/ingest/jitsu2/")
