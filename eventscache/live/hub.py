@@ -1,6 +1,7 @@
 """The hub: all subscriptions, and the ticks at which their streams are polled."""
 
 import asyncio
+import contextvars
 
 import structlog
 
@@ -39,6 +40,7 @@ class Hub:
         self._subscriptions: dict[Subscription, None] = {}
         self._counted_at = 0.0
         self._ticking: asyncio.Task[None] | None = None
+        self._context = contextvars.copy_context()
         self._closed = False
 
     @property
@@ -92,7 +94,8 @@ class Hub:
     def _start_ticking(self) -> None:
         if self._ticking is None:
             self._counted_at = self.clock.now()
-            self._ticking = asyncio.create_task(self._run_ticks())
+            # Not in the context of the subscriber that happens to be the first: it polls for all of them.
+            self._ticking = asyncio.create_task(self._run_ticks(), context=self._context.copy())
 
     async def _run_ticks(self) -> None:
         while True:
