@@ -27,7 +27,7 @@ from tests.support.redis_server import (
     short_folder,
 )
 
-pytest_plugins = ["tests.support.command", "tests.support.sidecar"]
+pytest_plugins = ["tests.support.command", "tests.support.otlp_collector", "tests.support.sidecar"]
 
 hypothesis.settings.register_profile("thorough", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("thorough")

@@ -105,7 +105,9 @@ def _add_jitsu_redis(sources: Sources, values: dict[str, Any], origins: dict[str
 
 def _find(sources: Sources, name: str, definition: Definition) -> Found | None:
     """Return the value of a setting from the first source that has one, unless it has a function of its own."""
-    return None if name in {"api_keys", "sources"} else sources.option(name) or sources.find(*definition.keys)
+    if name in {"api_keys", "sources"}:
+        return None
+    return sources.option(name) or sources.find(*definition.keys, other_variables=definition.other_variables)
 
 
 def _parse(definition: Definition, found: Found) -> Any:

@@ -20,6 +20,7 @@ from eventscache.config.values import (
     parse_token,
     parse_tokens,
     parse_ttl_minutes,
+    parse_web_address,
     whole_number,
 )
 from eventscache.errors import ConfigError
@@ -32,13 +33,15 @@ class Definition(NamedTuple):
     """How one setting is found and read.
 
     `keys` are dotted keys of the file: the first one that is there counts. `parse` turns what is found into the value,
-    or raises `ConfigError`. A `secret` is never shown. `api_keys` has older names too: see `jitsu_keys`; the
-    value of `eventscache.sources` is read by the sources.
+    or raises `ConfigError`. A `secret` is never shown. `other_variables` are environment variables that are not ours;
+    those of the keys come first. `api_keys` has older names too: see `jitsu_keys`; the value of `eventscache.sources`
+    is read by the sources.
     """
 
     keys: tuple[str, ...]
     parse: Parser
     secret: bool
+    other_variables: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -47,12 +50,14 @@ class Definition(NamedTuple):
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The environment variables, in the order of the keys."""
-        return tuple(map(variable_of, self.keys))
+        """The environment variables, in the order of the keys, then others."""
+        return (*map(variable_of, self.keys), *self.other_variables)
 
 
-def _setting(*keys: str, parse: Parser, default: Any, secret: bool = False) -> Any:
-    definition = Definition(keys, parse, secret)
+def _setting(
+    *keys: str, parse: Parser, default: Any, secret: bool = False, other_variables: tuple[str, ...] = ()
+) -> Any:
+    definition = Definition(keys, parse, secret, other_variables)
     return dataclasses.field(default=default, repr=not secret, metadata={"definition": definition})
 
 
@@ -130,6 +135,13 @@ class Settings:
     keepalive_ms: int = _setting("eventscache.keepalive_ms", parse=whole_number(1), default=75_000)
     access_log: bool = _setting("eventscache.access_log", parse=parse_boolean, default=False)
     shutdown_timeout_ms: int = _setting("eventscache.shutdown_timeout_ms", parse=whole_number(1), default=5_000)
+    otlp_endpoint: str = _setting(
+        "eventscache.otlp.endpoint",
+        parse=parse_web_address,
+        default="",
+        other_variables=("OTEL_EXPORTER_OTLP_ENDPOINT",),
+    )
+    otlp_interval_ms: int = _setting("eventscache.otlp.interval_ms", parse=whole_number(1), default=10_000)
 
     jitsu_redis_url: str = dataclasses.field(default="", repr=False)
     """The storage URL of the Redis that Jitsu's file names, whether the cache uses it or not; empty if none."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from eventscache.access.api_keys import check_address
 from eventscache.access.scalars import scalar_text
 from eventscache.errors import ConfigError
 from eventscache.masking.field_paths import parse_path
@@ -103,6 +104,17 @@ def whole_number(least: int, most: int = 2**52, *, zero: int | None = None) -> P
         return number
 
     return parse
+
+
+def parse_web_address(value: Any) -> str:
+    """Return an http(s):// address without a slash at its end; it may have a path, and nothing that can be a secret.
+
+    Errors do not quote it.
+    """
+    address = check_address(parse_string(value).strip()) if isinstance(value, str) else ""
+    if not address or "@" in address or "?" in address or "#" in address:
+        raise ConfigError("must be http(s)://host[:port] with or without a path, and without a password and a query")
+    return address.rstrip("/")
 
 
 def parse_ttl_minutes(value: Any) -> int:

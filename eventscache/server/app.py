@@ -23,6 +23,7 @@ from eventscache.metrics.loop_lag import LoopLag
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
 from eventscache.server.configured_sources import configured_sources
+from eventscache.server.configured_telemetry import configured_telemetry
 from eventscache.server.context import Context
 from eventscache.server.http.access_log import AccessLog
 from eventscache.server.http.auth import Access
@@ -36,6 +37,8 @@ from eventscache.server.startup_checks import max_connections, require_aiohttp_i
 from eventscache.server.supervisor import Worker
 from eventscache.sources.all_sources import AllSources
 from eventscache.storage.base import Storage
+
+_LAST_EXPORT_SHARE = 0.2  # of the shutdown timeout
 
 
 class Sidecar:
@@ -52,6 +55,7 @@ class Sidecar:
         require_aiohttp_internals()
         connection_limits = _connection_limits(settings)
         self._max_connections = connection_limits.most
+        self._telemetry = configured_telemetry(settings, worker, self._own_metrics)
         self.cache = _cache(settings, storage)
         self.live = Hub(self.cache, clock, max_subscribers=min(MAX_SUBSCRIBERS, max(1, connection_limits.most // 2)))
         self._settings = settings
@@ -102,6 +106,8 @@ class Sidecar:
         await self._runner.setup()
         self._connections.start()
         self._loop_lag.start()
+        if self._telemetry:
+            self._telemetry.start()
         try:
             await web.TCPSite(self._runner, host, port, backlog=1024, reuse_port=bool(self._worker) or None).start()
         except OSError as fault:
@@ -132,8 +138,10 @@ class Sidecar:
         self.cache.queue.sender.debug(on=on)
 
     async def stop(self) -> None:
-        """Finish the requests under way, then flush and close the cache."""
-        deadline = self._loop.time() + self._settings.shutdown_timeout_ms / 1000
+        """Finish the requests under way, then flush and close the cache, then send the last metrics."""
+        timeout_seconds = self._settings.shutdown_timeout_ms / 1000
+        deadline = self._loop.time() + timeout_seconds
+        last_export_seconds = timeout_seconds * _LAST_EXPORT_SHARE if self._telemetry else 0.0
         self.live.close()
         await self._runner.cleanup()
         await self._connections.stop()
@@ -142,7 +150,9 @@ class Sidecar:
         for reloader in self._reloaders:
             await reloader.stop()
         await self.sources.stop()
-        await self.cache.close(max(0, deadline - self._loop.time()))
+        await self.cache.close(max(0, deadline - last_export_seconds - self._loop.time()))
+        if self._telemetry:
+            await self._telemetry.stop(last_export_seconds)
 
     @property
     def connections(self) -> int:
@@ -156,10 +166,13 @@ class Sidecar:
 
     def publish_metrics(self) -> MetricsSnapshot:
         """Publish this worker's metrics to the others, and return them; they go on from those of its predecessor."""
-        own = self._inherited + MetricsSnapshot.of(self._process)
+        own = self._inherited + self._own_metrics()
         if self._worker:
             self._worker.metrics.publish(self._worker.number, own)
         return own
+
+    def _own_metrics(self) -> MetricsSnapshot:
+        return MetricsSnapshot.of(self._process)
 
     @property
     def _context(self) -> Context:
