@@ -24,7 +24,7 @@ def test_every_setting_is_in_the_readme_with_its_default(name: str) -> None:
     shown = (
         str(default).lower()
         if isinstance(default, bool)
-        else str(default if default and (isinstance(default, str | int) or any(default)) else "none")
+        else str(default if default and (isinstance(default, str | int | float) or any(default)) else "none")
     )
     assert row.split("|")[2].strip().strip("`") in {shown, f"{default:,}" if isinstance(default, int) else shown}
     for key in definition.keys:

@@ -34,7 +34,7 @@ ALLOWED = {
     "live": "cache clock errors event query storage stream",
     "sources": "access cache clock errors event ingest logs storage stream timestamp",
     "metrics": "cache clock delivery sources",
-    "telemetry": "clock errors logs metrics",
+    "telemetry": "clock errors logs metrics storage stream",
     "server": "access cache clock config delivery errors event ingest live logs lookup metrics query sources storage "
     "stream telemetry timestamp",
     "conformance": "clock errors storage stream",

@@ -107,6 +107,7 @@ WHY = {
     "storage.redis.url:_URL": OURS,
     "storage.redis.url:encoding_hint": OURS,
     "stream:_PLAIN_ID": ANCHORED,
+    "telemetry.trace_parent:_TRACEPARENT": BOUNDED,
     "timestamp:_RFC_3339": BOUNDED,
 }
 REPEATS = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}

@@ -16,6 +16,7 @@ from eventscache.config.values import (
     parse_paths,
     parse_paths_or_boolean,
     parse_prefix,
+    parse_ratio,
     parse_string,
     parse_token,
     parse_tokens,
@@ -141,6 +142,7 @@ class Settings:
         default="",
         other_variables=("OTEL_EXPORTER_OTLP_ENDPOINT",),
     )
+    otlp_trace_ratio: float = _setting("eventscache.otlp.trace_ratio", parse=parse_ratio, default=0.01)
     otlp_interval_ms: int = _setting("eventscache.otlp.interval_ms", parse=whole_number(1), default=10_000)
 
     jitsu_redis_url: str = dataclasses.field(default="", repr=False)

@@ -4,6 +4,7 @@ Each returns the value in the type of its setting, or raises `ConfigError` that 
 names the setting.
 """
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -104,6 +105,17 @@ def whole_number(least: int, most: int = 2**52, *, zero: int | None = None) -> P
         return number
 
     return parse
+
+
+def parse_ratio(value: Any) -> float:
+    """Return a number from 0 to 1, both included; also written as a string."""
+    try:
+        ratio = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        ratio = math.nan
+    if not 0 <= ratio <= 1:
+        raise ConfigError(f"must be a number from 0 to 1, such as 0.01, not {_shown(value)}")
+    return ratio
 
 
 def parse_web_address(value: Any) -> str:

@@ -56,6 +56,8 @@ class Sidecar:
         connection_limits = _connection_limits(settings)
         self._max_connections = connection_limits.most
         self._telemetry = configured_telemetry(settings, worker, self._own_metrics)
+        if self._telemetry:
+            storage = self._telemetry.storage(storage)
         self.cache = _cache(settings, storage)
         self.live = Hub(self.cache, clock, max_subscribers=min(MAX_SUBSCRIBERS, max(1, connection_limits.most // 2)))
         self._settings = settings
@@ -83,7 +85,7 @@ class Sidecar:
         self._loop_lag = LoopLag()
         self._router = Router(context, (*ROUTES, *page_routes()))
         self._connections = Connections(
-            self._router.answer,
+            self._telemetry.answer(self._router) if self._telemetry else self._router.answer,
             connection_limits,
             LogThrottle(),
             request_factory=self._request,

@@ -21,7 +21,7 @@ def check_telemetry(settings: Settings) -> None:
 def configured_telemetry(
     settings: Settings, worker: Worker | None, take_snapshot: Callable[[], MetricsSnapshot]
 ) -> "Telemetry | None":
-    """Return what sends the metrics of this process, or None if the settings do not ask for it.
+    """Return what sends traces and metrics of this process, or None if the settings do not ask for it.
 
     Raises `ConfigError` if OpenTelemetry is not installed, or does not understand one of its variables.
     """
@@ -31,6 +31,7 @@ def configured_telemetry(
         return load_telemetry()(
             settings.otlp_endpoint,
             take_snapshot,
+            trace_ratio=settings.otlp_trace_ratio,
             interval_seconds=settings.otlp_interval_ms / 1000,
             worker=worker.number if worker else None,
         )

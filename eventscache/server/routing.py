@@ -132,6 +132,17 @@ class Router:
         self.context.notices.tell_refused(path, error.code, reason)
         return mirror.refused(request) if is_copy else webhooks.refused(request)
 
+    def route_of(self, request: web.BaseRequest) -> str:
+        """Return the path by which the route of a request was declared; an empty text if there is none.
+
+        Of a copy below `/mirror` it is that of the ingestion route, with `/mirror` before it.
+        """
+        path = path_of(request.raw_path)
+        if not path.startswith(mirror.PREFIX):
+            return self._table.route_at(path)
+        mirrored = self.context.ingestion.route_at(path[len(mirror.PREFIX) - 1 :])
+        return f"{mirror.PREFIX}{mirrored[1:]}" if mirrored else self._table.route_at(path)
+
     def _find(self, request: web.BaseRequest) -> Handler:
         """Return the handler of a request that has no entry of its own; raise `HttpError` if there is none.
 

@@ -17,7 +17,7 @@ def is_asked_for(endpoint: str) -> bool:
 
 
 def load_telemetry() -> "type[Telemetry]":
-    """Return the class that sends metrics. Raises `ConfigError` if the extra is not installed."""
+    """Return the class that sends traces and metrics. Raises `ConfigError` if the extra is not installed."""
     try:
         from eventscache.telemetry.telemetry import Telemetry  # noqa: PLC0415 - an optional extra
     except ImportError as fault:

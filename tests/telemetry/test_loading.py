@@ -65,7 +65,7 @@ def test_opentelemetrys_own_switch_counts(monkeypatch: pytest.MonkeyPatch, disab
 
 def test_our_variable_comes_before_opentelemetrys_and_that_before_the_file(tmp_path: Path) -> None:
     path = tmp_path / "eventnative.yaml"
-    path.write_text("eventscache: {otlp: {endpoint: 'http://file:1/'}}", encoding="utf-8")
+    path.write_text("eventscache: {otlp: {endpoint: 'http://file:1/', trace_ratio: 1}}", encoding="utf-8")
     ours = "EVENTSCACHE_OTLP_ENDPOINT"
     for environ, expected, source in (
         ({}, "http://file:1", "file eventscache.otlp.endpoint"),
@@ -74,6 +74,7 @@ def test_our_variable_comes_before_opentelemetrys_and_that_before_the_file(tmp_p
     ):
         loaded = loading.load(path, environ)
         assert (loaded.settings.otlp_endpoint, loaded.sources["otlp_endpoint"]) == (expected, source)
+        assert loaded.settings.otlp_trace_ratio == 1.0
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,9 @@ def test_an_endpoint_that_cannot_be_used_is_an_error_without_its_text(address: s
     with pytest.raises(ConfigError, match=rf"^{VARIABLE}: ") as error:
         loading.load(None, {VARIABLE: address})
     assert "s3cr3t" not in str(error.value)
+
+
+@pytest.mark.parametrize("ratio", ["2", "-0.1", "nan", "often", "1e400"])
+def test_a_ratio_is_a_number_from_0_to_1(ratio: str) -> None:
+    with pytest.raises(ConfigError, match=r"^EVENTSCACHE_OTLP_TRACE_RATIO: must be a number from 0 to 1"):
+        loading.load(None, {"EVENTSCACHE_OTLP_TRACE_RATIO": ratio})
