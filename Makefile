@@ -3,7 +3,7 @@ BIN := .venv/bin
 SOURCES := setup.py eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 
-.PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage faults freshness screenshots package lock audit clean
+.PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage faults freshness screenshots dist package lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -20,7 +20,7 @@ demo: .venv/installed ## start a server on http://127.0.0.1:8095 with made-up tr
 # A process for each core, up to a few: each has servers of its own.
 SHARED_OUT := -n logical --maxprocesses=4
 
-test: .venv/installed-dev .venv/installed-clients ## run all tests, against a real Redis too
+test: .venv/installed-dev .venv/installed-deploy .venv/installed-clients ## run all tests, against a real Redis too
 	$(BIN)/python -m pytest $(SHARED_OUT) $(ARGS)
 	cd $(EXAMPLE) && ../../$(BIN)/python -m pytest
 
@@ -69,15 +69,20 @@ freshness: .venv/installed-dev ## simulate how fresh streams under overload are
 screenshots: .venv/installed-dev ## make the README's pictures of the live view, with Debian's chromium
 	$(BIN)/python -m tests.ui.screenshots
 
-package: .venv/installed-dev ## build wheel and sdist, install the wheel elsewhere and try it
+dist: .venv/installed-dev ## build the sdist, from it the wheel, and their checksums, in dist/
 	rm -rf dist build
 	$(BIN)/python -m build
-	rm -rf build/smoke && $(PYTHON) -m venv build/smoke
-	build/smoke/bin/python -m pip install --quiet dist/*.whl
-	cd build/smoke && bin/eventscache config && bin/python -c "from eventscache.storage.redis.scripts import read_script; read_script('insert')"
+	cd dist && sha256sum *.tar.gz *.whl > SHA256SUMS
 
-lock: .venv/installed-supply ## write requirements.lock: the newest runtime dependencies, with hashes
-	$(BIN)/uv pip compile setup.cfg --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --output-file requirements.lock
+package: dist .venv/installed-supply ## build them, install the wheel with uv and pipx elsewhere, and try it
+	$(BIN)/python -m pytest tests/package.py
+
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
+BUILD_REQUIRES := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+
+lock: .venv/installed-supply ## write requirements.lock and deploy/build.lock: the newest dependencies, with hashes
+	$(LOCK) setup.cfg --output-file requirements.lock
+	$(BIN)/python -c '$(BUILD_REQUIRES)' | $(LOCK) - --output-file deploy/build.lock
 
 audit: .venv/installed-supply ## look the locked dependencies up among the known vulnerabilities
 	PIP_AUDIT=$(BIN)/pip-audit .ci/audit $(ARGS)
@@ -97,6 +102,10 @@ clean: ## remove what the other targets made
 .venv/installed-dev: .venv/installed $(EXAMPLE)/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable $(EXAMPLE)
+	@touch $@
+
+.venv/installed-deploy: .venv/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[deploy]'
 	@touch $@
 
 # Tests say so themselves where there is no npm.

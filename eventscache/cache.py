@@ -9,12 +9,14 @@ from typing import NamedTuple, NoReturn, TypeVar
 import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
+from eventscache.delivery.freshness import Freshness
 from eventscache.delivery.inserter import Inserter
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.packer import Packer, Part, Run, runs_of, size_of
 from eventscache.delivery.producer import CONFIGURED, Producer, Producers
 from eventscache.delivery.queue import Queue
 from eventscache.delivery.receipt import Loss, Receipt
+from eventscache.delivery.storage_calls import StorageCalls, fault_kind
 from eventscache.errors import (
     InvalidEvent,
     NewStreamsRefused,
@@ -92,6 +94,7 @@ class EventsCache:
             )
         self.unreadable = 0
         self.turns = Turns()
+        self.storage_calls = StorageCalls()
         self.producers = Producers(max_new_streams_per_minute, now_us)
         self.queue = Queue(
             storage,
@@ -101,6 +104,7 @@ class EventsCache:
             max_bytes=queue_bytes,
             deadline_seconds=ack_timeout_seconds,
             record=self.record,
+            calls=self.storage_calls,
             now_us=now_us,
         )
         self._storage = storage
@@ -109,12 +113,17 @@ class EventsCache:
         self._trim_interval_seconds = trim_interval_seconds
         self._ack_timeout_seconds = ack_timeout_seconds
         self._storage_timeout_seconds = storage_timeout_seconds
-        self._mask = mask
         self._masking: MaskingThread | None = None
         self._queue_bytes = queue_bytes
         self._packer = Packer(mask)
         self._inserter = Inserter(
-            storage, self.ledger, quota.size, self.record, timeout_seconds=ack_timeout_seconds, now_us=now_us
+            storage,
+            self.ledger,
+            quota.size,
+            self.record,
+            self.storage_calls,
+            timeout_seconds=ack_timeout_seconds,
+            now_us=now_us,
         )
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
@@ -126,8 +135,8 @@ class EventsCache:
             _log.info("cache disabled: nothing is stored, and reads are empty")
             return
         await self._storage.open()
-        if self._mask:
-            self._masking = MaskingThread(self._mask, self._queue_bytes)
+        if self._packer.mask:
+            self._masking = MaskingThread(self._packer.mask, self._queue_bytes)
         self.queue.start()
         self._open = True
         self._trimming = asyncio.create_task(self._trim())
@@ -149,6 +158,18 @@ class EventsCache:
             self._trimming = None
             await self.queue.drain(timeout_seconds)
             await self._storage.close()
+
+    def use_mask(self, mask: Mask | None) -> None:
+        """Mask events by this mask that come from now on."""
+        self._packer.mask = mask
+        if self.record is not None:
+            self.record.masked = mask is not None
+        if mask is None:
+            self._masking = None  # its thread ends when those who wait for it have left
+        elif self._masking is not None:
+            self._masking.mask = mask
+        elif self._open:
+            self._masking = MaskingThread(mask, self._queue_bytes)
 
     def offer_originals(self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED) -> bool:
         """Take events that have nothing but an original, as `offer` does; limited ones are only counted."""
@@ -366,11 +387,11 @@ class EventsCache:
         await self._flush(stream)
         work = Work(self.turns)
         if event_filter is None:
-            page = await self._storage.fetch(stream, query)
+            page = await self._fetch(stream, query)
             events = await self._read(page, work)
             unreadable = page.unreadable + len(page.entries) - len(events)
             return EventPage(events, page.total, page.limited, unreadable)
-        page = await self._storage.fetch(stream, Query(query.status, limit=UNLIMITED))
+        page = await self._fetch(stream, Query(query.status, limit=UNLIMITED))
         matching = await self._matching(page, event_filter, work)
         in_range = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
         return EventPage(in_range[: query.limit], len(matching), page.limited)
@@ -379,6 +400,17 @@ class EventsCache:
         """Send what waits of a stream, so that a client reads its own writes; wait for that, but not long."""
         share = _FLUSH_SHARE if self.queue.sender.storage_available else _FLUSH_SHARE_IN_OUTAGE
         await self.queue.flush(stream, share * self._storage_timeout_seconds)
+
+    async def _fetch(self, stream: Stream, query: Query) -> Page:
+        """Return a page of the storage, and count what that took."""
+        began_us = self._now_us()
+        try:
+            return await self._storage.fetch(stream, query)
+        except Exception as fault:
+            self.storage_calls.read_faults[fault_kind(fault)] += 1
+            raise
+        finally:
+            self.storage_calls.reads.add(self._now_us() - began_us)
 
     async def _read(self, page: Page, work: Work) -> list[tuple[int, Event]]:
         self.unreadable += page.unreadable
@@ -398,6 +430,26 @@ class EventsCache:
                 matching.append((sequence, event))
             await work.spend(event.size_bytes)
         return matching
+
+    @property
+    def freshness(self) -> Freshness:
+        """How soon events could be read that this process accepted."""
+        return self.queue.sender.freshness
+
+    @property
+    def readable_within_ms(self) -> int:
+        """After how long, at most, events of the last minute could be read; 0 if there were none."""
+        return -(-self.freshness.worst_us(self._now_us()) // 1000)
+
+    @property
+    def open_breakers(self) -> int:
+        """How many servers behind the storage are not called now, because they failed."""
+        return self._storage.open_breakers if self._open else 0
+
+    @property
+    def refusing(self) -> int:
+        """How many servers behind the storage answer, but take no events now."""
+        return self._storage.refusing if self._open else 0
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """Return the known streams, most recently active first, at most `limit`. Raises `StorageUnavailable`."""

@@ -2,7 +2,7 @@
 
 import enum
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from eventscache.characters import is_invisible
 from eventscache.errors import InvalidEvent
@@ -34,6 +34,16 @@ class Stream(NamedTuple):
 
     namespace: Namespace
     id: str
+
+
+class AllStreams:
+    """Holds every stream: what a reader may see who is not bound to some of them."""
+
+    def __contains__(self, stream: object) -> bool:
+        return True
+
+
+ALL_STREAMS: Final = AllStreams()
 
 
 def check_id(text: str, max_bytes: int = MAX_ID_BYTES) -> str:

@@ -27,7 +27,12 @@ from tests.support.redis_server import (
     short_folder,
 )
 
-pytest_plugins = ["tests.support.command", "tests.support.sidecar", "tests.support.trial"]
+pytest_plugins = [
+    "tests.support.command",
+    "tests.support.otlp_collector",
+    "tests.support.sidecar",
+    "tests.support.trial",
+]
 
 hypothesis.settings.register_profile("thorough", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("thorough")

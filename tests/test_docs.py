@@ -8,13 +8,9 @@ from pathlib import Path
 import pytest
 
 from eventscache import __version__
-from eventscache.cache import EventsCache
 from eventscache.config.settings import DEFINITIONS, Settings
-from eventscache.metrics.definitions import DROP_REASONS, Process
-from eventscache.metrics.prometheus import Metrics
-from eventscache.metrics.snapshot import MetricsSnapshot
+from eventscache.metrics.definitions import DROP_REASONS, METRICS, Kind
 from eventscache.server.routing import ROUTES
-from eventscache.storage.memory import MemoryStorage
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,7 +24,7 @@ def test_every_setting_is_in_the_readme_with_its_default(name: str) -> None:
     shown = (
         str(default).lower()
         if isinstance(default, bool)
-        else str(default if default and (isinstance(default, str | int) or any(default)) else "none")
+        else str(default if default and (isinstance(default, str | int | float) or any(default)) else "none")
     )
     assert row.split("|")[2].strip().strip("`") in {shown, f"{default:,}" if isinstance(default, int) else shown}
     for key in definition.keys:
@@ -46,12 +42,22 @@ def test_every_route_is_in_the_readme() -> None:
             assert re.search(rf"`{method} [^`]*{re.escape(path.rstrip('/'))}", README) or f"`{path}`" in README, path
 
 
-async def test_every_metric_and_reason_is_in_the_readme() -> None:
-    text = Metrics(lambda: MetricsSnapshot.of(Process(EventsCache(MemoryStorage())))).render().decode()
-    for name in set(re.findall(r"^(eventscache_\w+)", text, re.MULTILINE)):
-        assert f"`{name}`" in README
+def test_every_metric_and_reason_is_documented() -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    for metric in METRICS:
+        name = f"{metric.name}_total" if metric.kind is Kind.COUNTER else metric.name
+        assert f"`{name}`" in operations
+        for label in (label for value in metric.values for label in value.labels):
+            assert label == __version__ or metric.name.startswith("eventscache_source") or f"`{label}`" in operations
     for reason in DROP_REASONS:
-        assert f"`{reason}`" in README
+        assert f"| `{reason}` |" in operations
+
+
+def test_no_other_metric_is_documented() -> None:
+    names = {metric.name for metric in METRICS}
+    for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "benchmarks" / "README.md"]:
+        for name in re.findall(r"`(eventscache_[a-z_]+)`", path.read_text(encoding="utf-8")):
+            assert name in names or name.removesuffix("_total") in names, (path, name)
 
 
 def test_the_library_example_runs() -> None:
@@ -89,19 +95,24 @@ def test_no_drop_goes_by_a_reason_that_is_not_shown() -> None:
     assert len(used) >= 5
 
 
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").glob("*.md"),
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "deploy" / "README.md",
+]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_within_the_repository_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_and_test_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    named = re.findall(r"(?<!//)\b((?:eventscache|tests|lua|docs|examples)/[\w./-]+)(?:::(test_\w+))?", text)
+    named = re.findall(r"(?<![\w/]/)\b((?:eventscache|tests|lua|docs|examples|deploy)/[\w./-]+)(?:::(test_\w+))?", text)
     missing = [path for path, _ in named if not (ROOT / path.rstrip(".")).exists()]
     assert missing == []
     tests = [(path, test) for path, test in named if test]

@@ -33,9 +33,10 @@ ALLOWED = {
     "lookup": "cache errors event query record storage stream timestamp",
     "live": "cache clock errors event query storage stream",
     "sources": "access cache clock errors event ingest logs storage stream timestamp",
-    "metrics": "cache sources",
+    "metrics": "cache clock delivery sources",
+    "telemetry": "clock errors logs metrics storage stream",
     "server": "access cache clock config delivery errors event ingest live logs lookup metrics query sources storage "
-    "stream timestamp",
+    "stream telemetry timestamp",
     "conformance": "clock errors storage stream",
     "testing": "conformance",
     "loadtest": "access errors metrics stream",

@@ -4,27 +4,17 @@ import configparser
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.locks import locked
 from tests.support.paths import ROOT
 
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-
-
-def locked() -> dict[str, tuple[Requirement, int]]:
-    """Return what is locked by name, with the number of its hashes."""
-    found: dict[str, tuple[Requirement, int]] = {}
-    for text in re.sub(r"^ *#.*\n|\\\n", "", LOCK, flags=re.MULTILINE).splitlines():
-        requirement, *hashes = text.split(" --hash=sha256:")
-        assert all(re.fullmatch("[0-9a-f]{64}", digest.strip()) for digest in hashes), text
-        parsed = Requirement(requirement)
-        assert canonicalize_name(parsed.name) not in found, text
-        found[canonicalize_name(parsed.name)] = (parsed, len(hashes))
-    return found
+LOCKS = ("requirements.lock", "deploy/build.lock")
 
 
 def required() -> list[Requirement]:
@@ -36,25 +26,38 @@ def required() -> list[Requirement]:
 
 @pytest.mark.parametrize("requirement", required(), ids=lambda requirement: requirement.name)
 def test_the_lock_holds_what_setup_cfg_asks_for(requirement: Requirement) -> None:
-    pinned, _ = locked()[canonicalize_name(requirement.name)]
+    pinned, _ = locked("requirements.lock")[canonicalize_name(requirement.name)]
     (pin,) = pinned.specifier
     assert pin.operator == "=="
     assert requirement.specifier.contains(pin.version)
     # Where one is required, the other is installed.
     assert str(pinned.marker) in {str(requirement.marker), "None"}
     for extra in requirement.extras:
-        assert extra in locked()
+        assert extra in locked("requirements.lock")
 
 
-def test_everything_locked_has_a_version_and_hashes() -> None:
-    assert len(locked()) > len(required())
-    for name, (requirement, hashes) in locked().items():
-        assert [pin.operator for pin in requirement.specifier] == ["=="], name
-        assert hashes, name
+def test_the_lock_of_the_build_holds_what_pyproject_toml_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    for requirement in map(Requirement, project["build-system"]["requires"]):
+        (pin,) = locked("deploy/build.lock")[canonicalize_name(requirement.name)][0].specifier
+        assert requirement.specifier.contains(pin.version)
 
 
-def test_the_lock_says_nothing_of_where_it_was_made() -> None:
-    assert not re.search(r"://|index|find-links|trusted|\.(org|com|net|io)\b|/[a-z]", LOCK)
+@pytest.mark.parametrize("name", LOCKS)
+def test_everything_locked_has_a_version_and_hashes(name: str) -> None:
+    for requirement, hashes in locked(name).values():
+        assert [pin.operator for pin in requirement.specifier] == ["=="], requirement
+        assert hashes, requirement
+
+
+def test_the_lock_holds_what_the_dependencies_need_too() -> None:
+    assert len(locked("requirements.lock")) > len(required())
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_says_nothing_of_where_it_was_made(name: str) -> None:
+    lock = (ROOT / name).read_text(encoding="utf-8")
+    assert not re.search(r"://|index|find-links|trusted|\.(org|com|net|io)\b|/[a-z]", lock)
 
 
 # What pip-audit does in the end: its exit code, and what it writes into the file behind --output.

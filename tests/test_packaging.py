@@ -1,8 +1,11 @@
 """Wheel, sdist, editable install and a bare checkout all find the files that are no Python."""
 
+import configparser
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -10,10 +13,8 @@ import pytest
 
 import eventscache
 from eventscache.storage.redis.scripts import read_script
-from tests.support.paths import ROOT
+from tests.support.paths import PAGES, ROOT
 
-UI = ROOT / "eventscache" / "ui"
-PAGES = sorted(path.relative_to(UI).as_posix() for path in UI.rglob("*") if path.is_file())
 READ_PAGES = (
     "from eventscache.server.routes.static_files import page_routes; "
     f"assert len(list(page_routes())) == 4 + 2 * {len(PAGES)}"
@@ -79,6 +80,24 @@ def test_the_sdist_holds_the_scripts(built: Path) -> None:
     assert {f"lua/{name}" for name in SCRIPTS} <= names
     assert "eventscache/ingest/json/_scan.c" in names
     assert {f"eventscache/ui/{name}" for name in PAGES} <= names
+
+
+def test_the_sdist_holds_what_builds_the_image_and_no_tests(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    copied = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text(encoding="utf-8")
+    assert {line[1:] for line in copied.split() if line.startswith("!")} <= names
+    assert {"deploy/Dockerfile", "deploy/helm/eventscache/Chart.yaml", "CHANGELOG.md"} <= names
+    assert not any(name.startswith("tests") for name in names)
+
+
+def test_wheels_are_built_for_each_python_that_is_named() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    named = re.findall(r"Python :: 3\.(\d+)", setup["metadata"]["classifiers"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["cibuildwheel"]["build"] == [f"cp3{minor}-*" for minor in named]
 
 
 def test_an_unpacked_wheel_works(built: Path, tmp_path: Path) -> None:

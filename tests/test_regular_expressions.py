@@ -17,6 +17,7 @@ PACKAGE = ROOT / "eventscache"
 BOUNDED = "nothing in it repeats without a bound"
 LAST = "what repeats without a bound is possessive, and nothing comes after it that could fail"
 ANCHORED = "tried at one place only; what repeats holds no other repeat, and what follows it cannot be a part of it"
+APART = "what repeats is possessive, and begins behind a name and a sign that it cannot hold, so no byte is read twice"
 TOKENS = "never fails within a token: it takes whatever follows, or cuts a text that was checked before"
 NAMES = "made of the operator's names of fields, without repeats"
 OURS = "reads no text of strangers: only our own, the operator's, Redis's or the interpreter's"
@@ -40,7 +41,6 @@ WHY = {
     "config.yaml_file:_OF_YAML": OURS,
     "config.yaml_file:_QUOTED": OURS,
     "config.yaml_file:_reason": OURS,
-    "ingest.jitsu2:_WRITE_KEY": TOKENS,
     "ingest.json.go:_GOOD_START_OF_STRING": TOKENS,
     "ingest.json.go:_HALVES": BOUNDED,
     "ingest.json.go:_NOT_UTF8": LAST,
@@ -49,6 +49,13 @@ WHY = {
     "ingest.json.strict:_STRING": TOKENS,
     "ingest.json.strict:_TOKEN": BOUNDED,
     "ingest.native:_BLANK": BOUNDED,
+    "ingest.secret_half:_COLON": ANCHORED,
+    "ingest.secret_half:_ESCAPE": BOUNDED,
+    "ingest.secret_half:_ID": ANCHORED,
+    "ingest.secret_half:_IN_ARRAY": TOKENS,
+    "ingest.secret_half:_IN_TEXT": APART,
+    "ingest.secret_half:_NAME": BOUNDED,
+    "ingest.secret_half:_STRING": TOKENS,
     "live.cursor:_CURSOR": ANCHORED,
     "live.cursor:_PARTS": TOKENS,
     "logs:hide_secrets": OURS,
@@ -67,6 +74,8 @@ WHY = {
     "query.members:_PLAIN": LAST,
     "server.http.auth:_FORWARDING": BOUNDED,
     "server.http.auth:_HOST": ANCHORED,
+    "server.http.connections:_METHOD": BOUNDED,
+    "server.http.connections:_NOT_ASCII": BOUNDED,
     "server.http.connections:_QUOTED": BOUNDED,
     "server.http.parameters:_BAD_ESCAPE": BOUNDED,
     "server.http.parameters:_DECIMAL": BOUNDED,
@@ -74,6 +83,8 @@ WHY = {
     "server.http.parameters:_NO_LETTER": LAST,
     "server.http.parameters:_WHOLE_NUMBER": BOUNDED,
     "server.http.parameters:_WHOLE_URL": ANCHORED,
+    "server.http.shown_path:_HALF": LAST,
+    "server.http.shown_path:_PROJECT": LAST,
     "server.jitsu2_record:_ID": BOUNDED,
     "server.jitsu2_record:_WRITE_KEY": TOKENS,
     "server.ingestion.senders:_PLAIN_QUERY": ANCHORED,
@@ -96,6 +107,7 @@ WHY = {
     "storage.redis.url:_URL": OURS,
     "storage.redis.url:encoding_hint": OURS,
     "stream:_PLAIN_ID": ANCHORED,
+    "telemetry.trace_parent:_TRACEPARENT": BOUNDED,
     "timestamp:_RFC_3339": BOUNDED,
 }
 REPEATS = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}

@@ -27,8 +27,8 @@ from tests.support.redis_server import RedisServer, free_port
 from tests.support.sidecar import CACHE
 
 MARK = "s3cr3t"
-ADMIN, JITSUS, INGEST, CLIENT, SERVER, REDIS, KEY = (
-    f"{MARK}-{name}" for name in ("admin", "jitsus", "ingest", "client", "server", "redis", "mask")
+ADMIN, JITSUS, INGEST, READ, CLIENT, SERVER, REDIS, KEY = (
+    f"{MARK}-{name}" for name in ("admin", "jitsus", "ingest", "read", "client", "server", "redis", "mask")
 )
 FILE = f"""
 server: {{admin_token: {JITSUS}}}
@@ -36,6 +36,7 @@ api_keys: [{{id: site, client_secret: {CLIENT}, server_secret: {SERVER}}}]
 eventscache:
   mask: {{hash: [email], key: {KEY}}}
   ack_timeout_ms: 100
+  read_tokens: [{{token: {READ}, ids: [site]}}]
 """
 ENVIRON = {"EVENTSCACHE_ADMIN_TOKENS": ADMIN, "EVENTSCACHE_INGEST_TOKENS": INGEST}
 
@@ -78,7 +79,7 @@ async def exchange(address: str, request: str) -> str:
 async def everything(address: str) -> list[str]:
     """Send valid and invalid requests to every route, and return all responses."""
     answers: list[str] = []
-    admin, ingest = {"X-Admin-Token": ADMIN}, {"X-Auth-Token": INGEST}
+    admin, ingest, read = {"X-Admin-Token": ADMIN}, {"X-Auth-Token": INGEST}, {"X-Admin-Token": READ}
     record = json.dumps({"original": {"email": "a@b"}, "error": "x"})
     requests: list[tuple[str, str, dict[str, str], str]] = [
         ("GET", "/livez", {}, ""),
@@ -95,6 +96,12 @@ async def everything(address: str) -> list[str]:
         ("PUT", f"{CACHE}?token={ADMIN}", {}, ""),
         ("GET", "/api/v1/streams", admin, ""),
         ("GET", "/log/incoming.all/key", admin, ""),
+        ("GET", "/api/v1/access", admin, ""),
+        ("GET", "/api/v1/access", read, ""),
+        ("GET", CACHE, read, ""),
+        ("GET", f"{CACHE}?token={READ}", {}, ""),
+        ("GET", CACHE, {"X-Admin-Token": f"{READ}x"}, ""),
+        ("DELETE", f"{CACHE}?ids=site", read, ""),
         ("POST", f"{CACHE}?id=d&ack=stored", {**admin, "Content-Type": "application/json"}, record),
         ("POST", f"{CACHE}?id=d", {**ingest, "Content-Type": "application/json"}, record),
         ("POST", f"{CACHE}?id=d", {**ingest, "Content-Type": "application/json"}, "{"),
@@ -116,6 +123,38 @@ async def everything(address: str) -> list[str]:
         ("POST", "/v1/batch", {}, f'{{"batch":[{{}},"writeKey":"site:{SERVER}"}}'),
         ("POST", "/v1/batch", {"Authorization": f"Bearer {SERVER}"}, "{}"),
         ("GET", f"/v1/projects/site:{CLIENT}/settings", {}, ""),
+        ("GET", f"/v1/projects/:{CLIENT}/settings", {}, ""),
+        ("GET", f"/v1/projects%2fsite:{CLIENT}/settings", {}, ""),
+        ("GET", f"/mirror/v1/projects/site:{CLIENT}/settings", {}, ""),
+        ("GET", f"/log/incoming.all/site:{CLIENT}", admin, ""),
+        *(
+            (
+                "POST",
+                f"{route}?{query}",
+                headers,
+                f'{{"writeKey":"{key}","Api_Key":["{key}"],"url":"https://x/?k={key}"}}',
+            )
+            for route, key in (
+                ("/api/v1/event", f"site:{CLIENT}"),
+                ("/mirror/api/v1/event", f"site:{CLIENT}"),
+                ("/api/v1/s2s/event", f"site:{SERVER}"),
+                ("/api/v1/segment", f"site:{SERVER}"),
+                ("/api/s/page", f"site:{CLIENT}"),
+                ("/v1/page", f"site:{SERVER}"),
+            )
+            for query, headers in (
+                (f"token={key}", {}),
+                (f"writekey={key}", {}),
+                ("", {"X-Write-Key": key}),
+                ("", {"Authorization": f"Bearer {key}"}),
+            )
+        ),
+        ("POST", f"/api/v1/event?token=site:{CLIENT}", {}, f"a=1&b=site:{CLIENT}"),
+        ("POST", "/ingest/jitsu2?actor_id=d", ingest, f'{{"api_key":"site:{SERVER}","url":"?k=site:{SERVER}"}}'),
+        ("POST", "/ingest/jitsu2?actor_id=d", ingest, f"writeKey=site:{SERVER}"),
+        ("GET", f"/api/v1/p.gif?api_key=site:{CLIENT}&writeKey=site:{CLIENT}&u=x%3Fsite%3A{CLIENT}", {}, ""),
+        ("GET", f"/api/px/page?writekey=site:{CLIENT}&api_key=site:{CLIENT}&u=x%3Fsite%3A{CLIENT}", {}, ""),
+        ("GET", f"{CACHE}?namespace=destination&ids=d", admin, ""),
         ("GET", f"/api/px/page?writekey=site:{CLIENT}&writeKey=site:{CLIENT}", {}, ""),
         ("GET", f"{CACHE}?namespace=token&ids=site", admin, ""),
         ("DELETE", f"{CACHE}?ids=nobody", admin, ""),
@@ -189,6 +228,9 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
         "redis.yaml": f"meta: {{storage: {{redis: {{host: ['redis://:{REDIS}@h'], password: {REDIS}}}}}}}",
         "port.yaml": f"meta: {{storage: {{redis: {{host: h, port: {REDIS}}}}}}}",
         "keys.yaml": f"api_keys: 'ftp://{CLIENT}'",
+        "read.yaml": f"eventscache: {{read_tokens: [{{token: {READ}, ids: a}}]}}",
+        "entry.yaml": f"eventscache: {{read_tokens: [{READ}]}}",
+        "equal.yaml": f"server: {{admin_token: {READ}}}\neventscache: {{read_tokens: [{{token: {READ}, ids: a}}]}}",
         "deep.yaml": f"api_keys: [{{id: [5], client_secret: {CLIENT}}}]",
     }
     for name, text in bad.items():
@@ -215,6 +257,7 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
 
     shown = "".join(ended.stdout + ended.stderr for ended in finished)
     assert "eventscache.mask.key: ***" in shown
+    assert "eventscache.read_tokens: *** for site of token and destination" in shown
     assert "redis://***@h:1/0" in shown
     assert "Traceback" not in shown
     assert MARK not in shown
@@ -229,13 +272,24 @@ def test_no_value_shows_its_secrets_when_it_is_printed() -> None:
             "SERVER_ADMIN_TOKEN": JITSUS,
             "API_KEYS": f"{CLIENT},{SERVER}",
             "EVENTSCACHE_STORAGE": f"redis://:{REDIS}@h/0?password={REDIS}",
+            "EVENTSCACHE_READ_TOKENS": f'[{{"token": "{READ}", "ids": "site"}}]',
             "EVENTSCACHE_MASK_HASH": "email",
             "EVENTSCACHE_MASK_KEY": KEY,
         },
         {},
     )
     settings = loaded.settings
-    values: list[Any] = [loaded, settings, keys, keys.keys[0], ApiKeys(keys), Access(settings), settings.mask]
+    values: list[Any] = [
+        loaded,
+        settings,
+        settings.read_tokens,
+        Access(settings).readers,
+        keys,
+        keys.keys[0],
+        ApiKeys(keys),
+        Access(settings),
+        settings.mask,
+    ]
     values += [settings.storage_options, StorageOptions(), Mask(hash=["a"], key=KEY)]
     for scheme in ("redis", "rediss", "redis+cluster"):
         storage = storage_from_url(f"{scheme}://user:{REDIS}@h:1", StorageOptions())

@@ -75,6 +75,10 @@ class ApiKeys:
     """
 
     def __init__(self, listed: KeyList) -> None:
+        self.list(listed)
+
+    def list(self, listed: KeyList) -> None:
+        """Use the keys of the setting from now on."""
         self.configured = any(listed)
         self.replace(listed.keys)
 
@@ -91,6 +95,15 @@ class ApiKeys:
     def server(self, token: str) -> ApiKey | None:
         """Return the key with that server secret, or None."""
         return self._servers.get(token)
+
+
+def spellings(write_key: str) -> tuple[str, ...]:
+    """Return the texts that may be the secret in a write key, in their order: the whole, and what is behind a colon.
+
+    Jitsu 2's keys are `ID:SECRET`, and a second colon ends the secret there.
+    """
+    key_id, _, behind = write_key.partition(":")
+    return (write_key, behind, behind.partition(":")[0]) if key_id and behind else (write_key,)
 
 
 def parse_api_keys(value: Any, max_id_bytes: int = MAX_ID_BYTES) -> KeyList:

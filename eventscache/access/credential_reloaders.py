@@ -10,6 +10,8 @@ import yaml
 
 from eventscache.access.api_keys import ApiKeys, KeyList, parse_json, parse_listed
 from eventscache.access.download import Download
+from eventscache.access.read_token_entries import parse_read_token_file
+from eventscache.access.read_tokens import ReadToken, ReadTokens
 from eventscache.access.reloader import ReloadedFile, Reloader
 from eventscache.access.tokens import Tokens, parse_tokens
 from eventscache.errors import ConfigError
@@ -102,3 +104,25 @@ class TokenFileReloader(Reloader):
             return None
         self._tokens.replace(tokens)
         return len(tokens)
+
+
+class ReadTokenFileReloader(Reloader):
+    """Keeps read `tokens` as their file has them; a file with a fault is an error, and the last ones stay in use."""
+
+    def __init__(self, path: str, tokens: ReadTokens, reload_seconds: float) -> None:
+        super().__init__("read tokens", path, reload_seconds)
+        self._tokens = tokens
+        self._file = ReloadedFile(Path(path), self._parse)
+
+    async def reload(self) -> int | None:
+        """Replace the tokens if the file changed."""
+        tokens = await self._file.read()
+        if tokens is None:
+            return None
+        self._tokens.replace(tokens)
+        return len(tokens)
+
+    def _parse(self, content: bytes) -> tuple[ReadToken, ...]:
+        tokens = parse_read_token_file(content)
+        self._tokens.check(tokens)
+        return tokens

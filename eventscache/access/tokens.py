@@ -21,13 +21,20 @@ class Tokens:
     """
 
     def __init__(self, listed: Iterable[str], file: str = "") -> None:
-        self._listed = _digests(listed)
-        self._in_use = self._listed
-        self.configured = bool(self._listed or file)
+        self._has_file = bool(file)
+        self._of_file: tuple[bytes, ...] = ()
+        self.list(listed)
+
+    def list(self, tokens: Iterable[str]) -> None:
+        """Use these listed tokens from now on, besides those of the file."""
+        self._listed = _digests(tokens)
+        self._in_use = self._listed + self._of_file
+        self.configured = bool(self._listed or self._has_file)
 
     def replace(self, tokens: Iterable[str]) -> None:
         """Use these tokens of the file from now on, besides those listed."""
-        self._in_use = self._listed + _digests(tokens)
+        self._of_file = _digests(tokens)
+        self._in_use = self._listed + self._of_file
 
     def match(self, given: Sequence[str]) -> bytes:
         """Return the digest of the token if exactly one is given and known, else no bytes.
@@ -36,8 +43,12 @@ class Tokens:
         """
         if len(given) != 1:
             return b""
-        digest = _digest(given[0])
-        return digest if sum(hmac.compare_digest(digest, known) for known in self._in_use) else b""
+        digest = digest_of(given[0])
+        return digest if self.holds(digest) else b""
+
+    def holds(self, digest: bytes) -> bool:
+        """Tell whether one of the tokens has a digest. It takes the same time for every digest."""
+        return sum(hmac.compare_digest(digest, known) for known in self._in_use) > 0
 
 
 def parse_tokens(content: bytes) -> tuple[str, ...]:
@@ -56,9 +67,10 @@ def parse_tokens(content: bytes) -> tuple[str, ...]:
 
 
 def _digests(tokens: Iterable[str]) -> tuple[bytes, ...]:
-    return tuple(_digest(token) for token in tokens if token and token not in PUBLISHED_TOKENS)
+    return tuple(digest_of(token) for token in tokens if token and token not in PUBLISHED_TOKENS)
 
 
-def _digest(token: str) -> bytes:
+def digest_of(token: str) -> bytes:
+    """Return what is kept and compared of a token."""
     # A header may hold bytes that are not UTF-8; aiohttp decodes them to surrogates.
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()

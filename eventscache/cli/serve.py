@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import structlog
 
 from eventscache.cli.options import load_settings, settings_options
 from eventscache.cli.process import exit_with_error, run_on_loop
-from eventscache.config.loading import LoadedSettings
+from eventscache.config.loading import LoadedSettings, load
+from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.logs import on_terminal, start_logging
 from eventscache.server.run import serve as run_server
@@ -30,18 +32,23 @@ def serve(path: Path | None, **options: Any) -> None:
     settings = loaded.settings
     try:
         check_start(loaded)
-        if settings.workers == 1:
-            _run(loaded)
-            return
-        port = free_port(settings.host, settings.port)
+        port = settings.port if settings.workers == 1 else free_port(settings.host, settings.port)
     except ConfigError as fault:
         exit_with_error(fault)
-    loaded = loaded._replace(settings=dataclasses.replace(settings, port=port))
-    sys.exit(Supervisor(settings.workers, lambda worker: _run(loaded, worker)).run())
+    at_port = loaded._replace(settings=dataclasses.replace(settings, port=port))
+
+    def read() -> Settings:
+        again = load(path, options=options).settings
+        return dataclasses.replace(again, port=port) if again.port == settings.port else again
+
+    if settings.workers == 1:
+        _run(at_port, read)
+    else:
+        sys.exit(Supervisor(settings.workers, lambda worker: _run(at_port, read, worker)).run())
 
 
-def _run(loaded: LoadedSettings, worker: Worker | None = None) -> None:
-    """Run the server in this process until SIGTERM or SIGINT."""
+def _run(loaded: LoadedSettings, read: Callable[[], Settings], worker: Worker | None = None) -> None:
+    """Run the server in this process until SIGTERM or SIGINT; `read` reads the settings again."""
     if worker:
         structlog.contextvars.bind_contextvars(worker=worker.number)
     # Few objects of a request live longer than the request: a garbage collection after every 700 new ones is too often.
@@ -50,7 +57,7 @@ def _run(loaded: LoadedSettings, worker: Worker | None = None) -> None:
     # Of several workers the one that starts last tells a person where to look.
     announces = on_terminal() and (worker is None or worker.number == loaded.settings.workers - 1)
     try:
-        run_on_loop(run_server(loaded, worker, _announce if announces else None))
+        run_on_loop(run_server(loaded, worker, _announce if announces else None, read))
     except ConfigError as fault:
         exit_with_error(fault)
 

@@ -14,7 +14,7 @@ _VARIABLES = {variable for definition in DEFINITIONS.values() for variable in de
 _OTHER_VARIABLES = {"EVENTSCACHE_TOKEN"}  # of `eventscache bench`
 # Names of Jitsu's own in the two places where a setting about access may stand by mistake.
 _JITSUS = {"api_keys", "server.api_keys", "server.auth", "server.s2s_auth", "server.admin_token"}
-_ABOUT_ACCESS = re.compile("(?:admin|ingest)tokens?(?:file)?|apikeys?|s2sauths?|openingestion")
+_ABOUT_ACCESS = re.compile("(?:admin|ingest|read)tokens?(?:file)?|apikeys?|s2sauths?|openingestion")
 _ACCESS_WORDS = re.compile("TOKEN|KEY|SECRET|AUTH|INGESTION|MASK")
 
 

@@ -16,6 +16,13 @@ from eventscache.config.yaml_file import read_file
 from eventscache.errors import ConfigError
 from eventscache.logs import HIDDEN, hide_secrets, visible
 
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    "storage": hide_secrets,
+    "sources": lambda sources: ", ".join(name for name, _ in sources),
+    "read_tokens": lambda tokens: "; ".join(f"{HIDDEN} for {token.streams}" for token in tokens),
+}
+"""How settings are shown that hold more than secrets, without these."""
+
 
 class LoadedSettings(NamedTuple):
     """The effective settings, and by the name of each its source, such as `environment EVENTSCACHE_PORT`.
@@ -36,10 +43,8 @@ class LoadedSettings(NamedTuple):
 
     def _value_text(self, name: str, definition: Definition) -> str:
         value = getattr(self.settings, name)
-        if name == "storage":
-            return hide_secrets(value)
-        if name == "sources":
-            return ", ".join(name for name, _ in value)
+        if name in _SHOWN:
+            return _SHOWN[name](value)
         if isinstance(value, bool):
             return str(value).lower()
         if isinstance(value, int):
@@ -79,6 +84,7 @@ def _load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, A
     settings = Settings(**values)
     _check("server.cache.events.size", lambda: settings.quota)
     _check("eventscache.mask.key", lambda: settings.mask)
+    _check("eventscache.read_tokens", lambda: settings.checked_read_tokens)
     return LoadedSettings(settings, origins, keys.warnings)
 
 
@@ -99,7 +105,9 @@ def _add_jitsu_redis(sources: Sources, values: dict[str, Any], origins: dict[str
 
 def _find(sources: Sources, name: str, definition: Definition) -> Found | None:
     """Return the value of a setting from the first source that has one, unless it has a function of its own."""
-    return None if name in {"api_keys", "sources"} else sources.option(name) or sources.find(*definition.keys)
+    if name in {"api_keys", "sources"}:
+        return None
+    return sources.option(name) or sources.find(*definition.keys, other_variables=definition.other_variables)
 
 
 def _parse(definition: Definition, found: Found) -> Any:

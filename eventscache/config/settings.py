@@ -4,6 +4,9 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from eventscache.access.api_keys import KeyList, parse_api_keys
+from eventscache.access.read_token_entries import parse_read_tokens
+from eventscache.access.read_tokens import ReadToken, check_read_tokens
+from eventscache.access.tokens import Tokens
 from eventscache.clock import MICROSECONDS
 from eventscache.config.sources import variable_of
 from eventscache.config.values import (
@@ -13,12 +16,15 @@ from eventscache.config.values import (
     parse_paths,
     parse_paths_or_boolean,
     parse_prefix,
+    parse_ratio,
     parse_string,
     parse_token,
     parse_tokens,
     parse_ttl_minutes,
+    parse_web_address,
     whole_number,
 )
+from eventscache.errors import ConfigError
 from eventscache.masking.mask import Mask
 from eventscache.storage.messages import Quota
 from eventscache.storage.options import StorageOptions
@@ -28,13 +34,15 @@ class Definition(NamedTuple):
     """How one setting is found and read.
 
     `keys` are dotted keys of the file: the first one that is there counts. `parse` turns what is found into the value,
-    or raises `ConfigError`. A `secret` is never shown. `api_keys` has older names too: see `jitsu_keys`; the
-    value of `eventscache.sources` is read by the sources.
+    or raises `ConfigError`. A `secret` is never shown. `other_variables` are environment variables that are not ours;
+    those of the keys come first. `api_keys` has older names too: see `jitsu_keys`; the value of `eventscache.sources`
+    is read by the sources.
     """
 
     keys: tuple[str, ...]
     parse: Parser
     secret: bool
+    other_variables: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -43,12 +51,14 @@ class Definition(NamedTuple):
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The environment variables, in the order of the keys."""
-        return tuple(map(variable_of, self.keys))
+        """The environment variables, in the order of the keys, then others."""
+        return (*map(variable_of, self.keys), *self.other_variables)
 
 
-def _setting(*keys: str, parse: Parser, default: Any, secret: bool = False) -> Any:
-    definition = Definition(keys, parse, secret)
+def _setting(
+    *keys: str, parse: Parser, default: Any, secret: bool = False, other_variables: tuple[str, ...] = ()
+) -> Any:
+    definition = Definition(keys, parse, secret, other_variables)
     return dataclasses.field(default=default, repr=not secret, metadata={"definition": definition})
 
 
@@ -81,6 +91,10 @@ class Settings:
     jitsu_admin_token: str = _setting("server.admin_token", parse=parse_token, default="", secret=True)
     ingest_tokens: tuple[str, ...] = _setting("eventscache.ingest_tokens", parse=parse_tokens, default=(), secret=True)
     ingest_tokens_file: str = _setting("eventscache.ingest_tokens_file", parse=parse_string, default="")
+    read_tokens: tuple[ReadToken, ...] = _setting(
+        "eventscache.read_tokens", parse=parse_read_tokens, default=(), secret=True
+    )
+    read_tokens_file: str = _setting("eventscache.read_tokens_file", parse=parse_string, default="")
     admin_token_in_query: bool = _setting("eventscache.admin_token_in_query", parse=parse_boolean, default=False)
     api_keys: KeyList = _setting("api_keys", parse=parse_api_keys, default=KeyList(), secret=True)  # noqa: RUF009
     api_keys_reload_seconds: int = _setting(
@@ -122,6 +136,14 @@ class Settings:
     keepalive_ms: int = _setting("eventscache.keepalive_ms", parse=whole_number(1), default=75_000)
     access_log: bool = _setting("eventscache.access_log", parse=parse_boolean, default=False)
     shutdown_timeout_ms: int = _setting("eventscache.shutdown_timeout_ms", parse=whole_number(1), default=5_000)
+    otlp_endpoint: str = _setting(
+        "eventscache.otlp.endpoint",
+        parse=parse_web_address,
+        default="",
+        other_variables=("OTEL_EXPORTER_OTLP_ENDPOINT",),
+    )
+    otlp_trace_ratio: float = _setting("eventscache.otlp.trace_ratio", parse=parse_ratio, default=0.01)
+    otlp_interval_ms: int = _setting("eventscache.otlp.interval_ms", parse=whole_number(1), default=10_000)
 
     jitsu_redis_url: str = dataclasses.field(default="", repr=False)
     """The storage URL of the Redis that Jitsu's file names, whether the cache uses it or not; empty if none."""
@@ -141,6 +163,19 @@ class Settings:
     def all_admin_tokens(self) -> tuple[str, ...]:
         """The admin tokens, with Jitsu's own."""
         return self.admin_tokens + ((self.jitsu_admin_token,) if self.jitsu_admin_token else ())
+
+    @property
+    def checked_read_tokens(self) -> tuple[ReadToken, ...]:
+        """The read tokens that are listed.
+
+        Raises `ConfigError` if one of them is an admin or ingest token too, or if there are read tokens, or a file for
+        them, and no admin token: then whoever reaches the server may read everything.
+        """
+        admins = Tokens(self.all_admin_tokens, self.admin_tokens_file)
+        if (self.read_tokens or self.read_tokens_file) and not admins.configured:
+            raise ConfigError("read tokens need eventscache.admin_tokens: without one, no token is asked for")
+        check_read_tokens(self.read_tokens, self.all_admin_tokens + self.ingest_tokens)
+        return self.read_tokens
 
     @property
     def storage_options(self) -> StorageOptions:

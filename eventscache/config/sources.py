@@ -38,12 +38,15 @@ class Sources(NamedTuple):
         value = self.options.get(name)
         return None if value is None else Found(value, "command line", f"--{name}")
 
-    def find(self, *keys: str) -> Found | None:
-        """Return the value of the first of some keys that has one, in the environment, else in the file."""
-        return self._in_environment(keys) or next(filter(None, map(self.in_file, keys)), None)
+    def find(self, *keys: str, other_variables: tuple[str, ...] = ()) -> Found | None:
+        """Return the value of the first of some keys that has one, in the environment, else in the file.
 
-    def _in_environment(self, keys: tuple[str, ...]) -> Found | None:
-        for variable in map(variable_of, keys):
+        `other_variables` of the environment come after those of the keys.
+        """
+        return self._in_environment(keys, other_variables) or next(filter(None, map(self.in_file, keys)), None)
+
+    def _in_environment(self, keys: tuple[str, ...], other_variables: tuple[str, ...]) -> Found | None:
+        for variable in (*map(variable_of, keys), *other_variables):
             if self.environ.get(variable):
                 return Found(self.environ[variable], f"environment {variable}", variable)
         return None

@@ -4,10 +4,12 @@ Each returns the value in the type of its setting, or raises `ConfigError` that 
 names the setting.
 """
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
 
+from eventscache.access.api_keys import check_address
 from eventscache.access.scalars import scalar_text
 from eventscache.errors import ConfigError
 from eventscache.masking.field_paths import parse_path
@@ -103,6 +105,28 @@ def whole_number(least: int, most: int = 2**52, *, zero: int | None = None) -> P
         return number
 
     return parse
+
+
+def parse_ratio(value: Any) -> float:
+    """Return a number from 0 to 1, both included; also written as a string."""
+    try:
+        ratio = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        ratio = math.nan
+    if not 0 <= ratio <= 1:
+        raise ConfigError(f"must be a number from 0 to 1, such as 0.01, not {_shown(value)}")
+    return ratio
+
+
+def parse_web_address(value: Any) -> str:
+    """Return an http(s):// address without a slash at its end; it may have a path, and nothing that can be a secret.
+
+    Errors do not quote it.
+    """
+    address = check_address(parse_string(value).strip()) if isinstance(value, str) else ""
+    if not address or "@" in address or "?" in address or "#" in address:
+        raise ConfigError("must be http(s)://host[:port] with or without a path, and without a password and a query")
+    return address.rstrip("/")
 
 
 def parse_ttl_minutes(value: Any) -> int:

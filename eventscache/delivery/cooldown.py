@@ -20,10 +20,14 @@ class Cooldown:
         self.opens_us = 0  # when the limiter admits the next event, at the earliest, by the storage's last answer
         self.limited: list[tuple[int, int]] | None = None  # per second: the latest time, and how many events
 
-    def start(self, sent_us: int, retry_after_us: int, max_us: int) -> None:
-        """Last until `retry_after_us` after the call was sent, less a thousandth: clocks drift."""
+    def start(self, sent_us: int, retry_after_us: int, max_us: int) -> bool:
+        """Last until `retry_after_us` after the call was sent, less a thousandth: clocks drift.
+
+        Returns whether there is such a time.
+        """
         self.until_us = sent_us + min(retry_after_us * 999 // 1000, max_us)
         self.opens_us = sent_us + retry_after_us
+        return retry_after_us > 0
 
     def count_limited(self, now_us: int, count: int = 1) -> None:
         """Count events that are limited now."""

@@ -12,6 +12,7 @@ from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES
 from eventscache.delivery.packer import Part
 from eventscache.delivery.sender import MAX_CALL_STREAMS
+from eventscache.delivery.storage_calls import StorageCalls, fault_kind
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.record.record import RATE_LIMIT, Record
 from eventscache.storage.base import Storage
@@ -43,6 +44,7 @@ class Inserter:
         ledger: Ledger,
         size: int,
         record: Record | None,
+        calls: StorageCalls,
         *,
         timeout_seconds: float,
         now_us: Callable[[], int],
@@ -51,6 +53,7 @@ class Inserter:
         self._ledger = ledger
         self._quota = Quota.without_limit(size)
         self._record = record
+        self._storage_calls = calls
         self._timeout_us = int(timeout_seconds * MICROSECONDS)
         self._now_us = now_us
         self._writer = secrets.token_urlsafe(9)
@@ -123,9 +126,15 @@ class Inserter:
         deadline_us = self._now_us() + self._timeout_us
         answered: list[_Answered] = []
         while True:
-            answers = await self._storage.insert_many([group.batch for group in groups])
+            sent_us = self._now_us()
+            try:
+                answers = await self._storage.insert_many([group.batch for group in groups])
+            finally:
+                self._storage_calls.inserts.add(self._now_us() - sent_us)
             open_again = []
             for group, answer in zip(groups, answers, strict=True):
+                if isinstance(answer, StorageError):
+                    self._storage_calls.insert_faults[fault_kind(answer)] += 1
                 if isinstance(answer, StorageUnavailable) and self._now_us() < deadline_us:
                     open_again.append(group)
                 else:
@@ -133,6 +142,7 @@ class Inserter:
             if not open_again:
                 return answered
             groups = open_again
+            self._storage_calls.retries += len(groups)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _count(self, group: _Group, admission: Admission) -> None:

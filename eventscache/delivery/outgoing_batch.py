@@ -43,6 +43,8 @@ _NOTHING_UNSENT, _EMPTY = Unsent(), _CollectionPart()
 class OutgoingBatch:
     """What one storage call brings for a stream, the same for every retry; `size` is that of the quota.
 
+    `since_us` is when the oldest of its events was accepted.
+
     `all` and `error` are always the cooldowns of the stream's collections.
     """
 
@@ -56,11 +58,13 @@ class OutgoingBatch:
         "limited",
         "payload_bytes",
         "pending",
+        "since_us",
         "size_bytes",
     )
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, since_us: int) -> None:
         self._size = size
+        self.since_us = since_us
         self._all = _CollectionPart()
         self._error = _EMPTY  # shared: most batches hold no errors
         self._offers: list[Offer] = []

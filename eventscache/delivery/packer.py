@@ -21,12 +21,12 @@ class Packer:
     """Packs events, which it masks if there is a mask."""
 
     def __init__(self, mask: Mask | None) -> None:
-        self._mask = mask
+        self.mask = mask
         self._uids = uids()
 
     def pack_originals(self, stream: Stream, originals: Sequence[bytes]) -> list[Part]:
         """Return events that have nothing but an original."""
-        if self._mask is None and stream.id.isascii():
+        if self.mask is None and stream.id.isascii():
             # Packing cannot fail then, and is left until the events are sent: some of them may never be.
             now_us = time.time_ns() // 1000
             arrived = [(now_us, original) for original in originals]
@@ -42,7 +42,7 @@ class Packer:
         self, runs: Iterable[Run], receipt: Receipt | None = None, *, masked: bool = False, to_all: bool = True
     ) -> list[Part]:
         """Return events of runs; they may be `masked` already. Errors without `to_all` are for `error` alone."""
-        mask = None if masked else self._mask
+        mask = None if masked else self.mask
         parts = []
         for stream, failed, events in runs:
             self.stamp(events)

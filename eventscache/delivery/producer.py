@@ -31,6 +31,10 @@ class Producer:
         self._begun_us: deque[int] = deque(maxlen=max_streams)  # when the last new streams began
         self._logged_us = -_MINUTE_US
 
+    def bound(self, max_streams: int) -> None:
+        """Begin at most so many new streams in any minute from now on."""
+        self._begun_us = deque(self._begun_us, maxlen=max_streams)
+
     def outranks(self, other: "Producer") -> bool:
         """Whether this one may do more than another."""
         return (self.trusted, not self.is_bounded) > (other.trusted, not other.is_bounded)
@@ -76,6 +80,12 @@ class Producers:
                 del self._by_token[next(iter(self._by_token))]
             producer = self._by_token[digest] = self._new(trusted=True)
         return producer
+
+    def bound(self, max_streams: int) -> None:
+        """Bound each producer to so many new streams in any minute from now on."""
+        self.max_streams = max_streams
+        for producer in (self.anonymous, *self._by_token.values()):
+            producer.bound(max_streams)
 
     def _new(self, *, trusted: bool) -> Producer:
         return Producer(trusted=trusted, max_streams=self.max_streams, now_us=self._now_us)

@@ -16,6 +16,7 @@ from eventscache.delivery.pending import PendingEvents
 from eventscache.delivery.producer import Producer
 from eventscache.delivery.receipt import Receipt
 from eventscache.delivery.sender import Sender
+from eventscache.delivery.storage_calls import StorageCalls
 from eventscache.delivery.stream_buffer import StreamBuffer
 from eventscache.record.record import COOLDOWN, Record
 from eventscache.storage.base import Storage
@@ -31,7 +32,7 @@ class Queue:
     """Events of all streams on their way to the storage: at most `max_bytes` of them, waiting or in flight.
 
     Its sender makes up to `pool_size` calls at a time, and drops events `deadline_seconds` after their first try.
-    A `record` notes what became of them. `now_us` is this process's monotonic clock.
+    A `record` notes what became of them, `calls` what they took. `now_us` is this process's monotonic clock.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Queue:
         max_bytes: int,
         deadline_seconds: float,
         record: Record | None = None,
+        calls: StorageCalls | None = None,
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.bytes = 0
@@ -58,13 +60,14 @@ class Queue:
             pool_size=pool_size,
             deadline_seconds=deadline_seconds,
             record=record,
+            calls=calls or StorageCalls(),
             now_us=now_us,
         )
         self._record = record
         self._linger = self.sender.linger
         self._ledger = ledger
         self._quota = quota
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._now_us = now_us
         self._buffers: dict[Stream, StreamBuffer] = {}
         self._known = KnownStreams()
@@ -97,9 +100,14 @@ class Queue:
             buffer.waiting.clear()
         self.waiting_bytes = 0
 
+    @property
+    def streams(self) -> int:
+        """How many streams have a buffer: those that got events lately."""
+        return len(self._buffers)
+
     def has_room(self, size_bytes: int) -> bool:
         """Whether events of so many bytes can be put."""
-        return self.bytes + size_bytes <= self._max_bytes
+        return self.bytes + size_bytes <= self.max_bytes
 
     def buffer(self, stream: Stream) -> StreamBuffer | None:
         """Return the buffer of a stream, if there is one: idle buffers are removed."""
@@ -150,7 +158,7 @@ class Queue:
             buffer.add_producer(producer)
         count = len(pending.events)
         self._ledger.queued += count
-        buffer.put(pending)
+        buffer.put(pending, self._now_us)
         self.waiting_bytes += pending.size_bytes
         self._linger.events += count
         if pending.receipt is not None:

@@ -11,10 +11,12 @@ from typing import Protocol
 import msgspec
 
 from eventscache.clock import MICROSECONDS
+from eventscache.delivery.freshness import Freshness
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.linger import Linger
 from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, OutgoingBatch
 from eventscache.delivery.receipt import Loss
+from eventscache.delivery.storage_calls import StorageCalls, fault_kind
 from eventscache.delivery.storage_log import StorageLog
 from eventscache.delivery.stream_buffer import StreamBuffer
 from eventscache.errors import StorageRefused, StorageUnavailable, TooManyStreams, UnknownStream
@@ -74,8 +76,8 @@ class Sender:
     the others.
 
     A batch that the storage did not answer is retried under the same number, until `deadline_seconds` after its first
-    try; then its events are dropped. A `record` notes what became of events. `now_us` is this process's monotonic
-    clock.
+    try; then its events are dropped. A `record` notes what became of events, `calls` what that took. `now_us` is this
+    process's monotonic clock.
     """
 
     def __init__(
@@ -88,14 +90,19 @@ class Sender:
         pool_size: int,
         deadline_seconds: float,
         record: Record | None,
+        calls: StorageCalls,
         now_us: Callable[[], int],
     ) -> None:
         self.linger = Linger(now_us)
+        self.freshness = Freshness()
+        self.cooldowns = 0
+        """How many cooldowns began."""
         self._source = source
         self._storage = storage
         self._ledger = ledger
         self._quota = quota
         self._record = record
+        self._storage_calls = calls
         self._pool_size = pool_size
         self._deadline_us = int(deadline_seconds * MICROSECONDS)
         self._now_us = now_us
@@ -113,6 +120,10 @@ class Sender:
     def storage_available(self) -> bool:
         """Whether the storage answered the last call, as far as that is known."""
         return self._log.storage_available
+
+    def debug(self, *, on: bool) -> None:
+        """Log each answer of the storage, or no more."""
+        self._log.debugs = on
 
     def start(self) -> None:
         """Start sending, on the running loop."""
@@ -245,6 +256,8 @@ class Sender:
             raise
         except Exception as fault:  # a bug of a backend must neither stop the sender nor leave events uncounted
             return [(sent, fault) for sent in in_flight]
+        finally:
+            self._storage_calls.inserts.add(self._now_us() - sent_us)
 
     def _resolve_all(
         self, answered: list[tuple[InFlightBatch, Admission | Exception]], sent_us: int
@@ -254,6 +267,7 @@ class Sender:
         unknown = []
         for sent, answer in answered:
             if isinstance(answer, StorageUnavailable):
+                self._storage_calls.insert_faults[fault_kind(answer)] += 1
                 unanswered[sent] = answer
             elif isinstance(answer, UnknownStream):
                 unknown.append(sent)
@@ -316,13 +330,16 @@ class Sender:
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
             sent_us = self._now_us()
+            self._storage_calls.retries += 1
             try:
                 answer = await self._insert(in_flight, sent_us)
             except StorageUnavailable as again:
+                self._storage_calls.insert_faults[fault_kind(again)] += 1
                 answer = again
                 ambiguous = ambiguous or again.ambiguous
             except Exception as other:  # as in _send
                 answer = other
+            self._storage_calls.inserts.add(self._now_us() - sent_us)
         del unanswered[in_flight]
         self._resolve(in_flight, answer, sent_us)
 
@@ -337,6 +354,8 @@ class Sender:
 
     def _resolve(self, in_flight: InFlightBatch, answer: Admission | Exception, sent_us: int) -> None:
         """Count what became of a batch."""
+        if self._log.debugs:
+            self._log.answer(self._batch(in_flight, sent_us), answer, sent_us)
         if isinstance(answer, Admission):
             if not self._log.storage_available:
                 self._log.available()
@@ -348,7 +367,7 @@ class Sender:
             else:
                 if not in_flight.buffer.known:
                     self._source.on_begun(in_flight.buffer)
-                in_flight.buffer.start_cooldowns(answer, sent_us, self._source.max_cooldown_us)
+                self.cooldowns += in_flight.buffer.start_cooldowns(answer, sent_us, self._source.max_cooldown_us)
                 self._count_admission(in_flight, answer)
         else:
             self._give_up(in_flight, answer)
@@ -356,6 +375,7 @@ class Sender:
 
     def _count_admission(self, in_flight: InFlightBatch, admission: Admission) -> None:
         ledger, record = self._ledger, self._record
+        stored_before, now_us = ledger.stored, self._now_us()
         ledger.count_admission(admission)
         for pending, stored in in_flight.batch.stored_counts(admission):
             pending.resolve(ledger, stored=stored)
@@ -363,6 +383,8 @@ class Sender:
                 record.add_pending(
                     in_flight.buffer.stream, pending.events, pending.size_bytes, RATE_LIMIT, stored=stored
                 )
+        if stored_now := ledger.stored - stored_before:
+            self.freshness.add(now_us - in_flight.batch.since_us, stored_now, now_us)
 
     def _give_up(self, in_flight: InFlightBatch, fault: Exception) -> None:
         if isinstance(fault, StorageUnavailable):
@@ -381,6 +403,7 @@ class Sender:
                 "new streams would begin, and eventscache.max_new_streams_per_minute of them began in the last minute",
             )
         else:
+            self._storage_calls.insert_faults["error"] += 1
             self._log.error(fault)
             self._drop(in_flight, "storage_error", "the storage has an error, which is in the log")
 

@@ -6,7 +6,7 @@ import structlog
 
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageError
-from eventscache.storage.messages import Quota
+from eventscache.storage.messages import Admission, Batch, Quota
 
 _log = structlog.get_logger()
 
@@ -15,16 +15,35 @@ _MAX_LOGGED_QUOTAS = 10
 
 
 class StorageLog:
-    """Logs when the state of the storage changes, not each answer: what became of events is in the ledger."""
+    """Logs when the state of the storage changes, and not each answer unless it `debugs`: the ledger counts events."""
 
-    __slots__ = ("_error", "_log_again_us", "_now_us", "_other_quotas", "_quota", "storage_available")
+    __slots__ = ("_error", "_log_again_us", "_now_us", "_other_quotas", "_quota", "debugs", "storage_available")
 
     def __init__(self, quota: Quota, now_us: Callable[[], int]) -> None:
         self.storage_available = True
+        self.debugs = False  # whether each answer is logged
         self._quota = quota
         self._now_us = now_us
         self._error, self._log_again_us = "", 0
         self._other_quotas: set[Quota] = set()
+
+    def answer(self, batch: Batch, answer: Admission | Exception, sent_us: int) -> None:
+        """Log what became of a batch, while debugging."""
+        if isinstance(answer, Exception):
+            outcome: dict[str, object] = {"fault": str(answer)}
+        else:
+            collections = (("all", answer.all), ("error", answer.error))
+            outcome = {f"admitted_{name}": decision.admitted for name, decision in collections if decision}
+        _log.info(
+            "batch",
+            namespace=batch.stream.namespace,
+            id=batch.stream.id,
+            number=batch.number,
+            offered=len(batch.offers),
+            surplus=batch.all.surplus,
+            duration_ms=(self._now_us() - sent_us) / 1000,
+            **outcome,
+        )
 
     def unavailable(self, reason: str) -> None:
         """Log that the storage does not answer, unless that is known."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from eventscache.delivery.cooldown import Cooldown
 from eventscache.delivery.outgoing_batch import OutgoingBatch
@@ -27,6 +28,7 @@ class StreamBuffer:
         "scheduled",
         "stream",
         "waiting",
+        "waiting_since_us",
     )
 
     def __init__(self, stream: Stream, producer: Producer = CONFIGURED, *, known: bool = True) -> None:
@@ -38,6 +40,7 @@ class StreamBuffer:
         self.all = Cooldown()
         self.error = Cooldown()
         self.waiting: deque[PendingEvents] = deque()
+        self.waiting_since_us = 0  # when the first of them was put
         self.arrived = 0  # how many pending events were ever put here, and how many of them are done
         self.done = 0
         self.scheduled = False  # ready, or in flight
@@ -79,12 +82,15 @@ class StreamBuffer:
         self.known = None if self.producer.begin_stream() else False
         return self.known is None
 
-    def put(self, pending: PendingEvents) -> None:
+    def put(self, pending: PendingEvents, now_us: Callable[[], int]) -> None:
         """Add events, to the last ones if possible: the cost per instance is then paid once."""
         waiting = self.waiting
-        if not waiting or not waiting[-1].merge(pending):
-            waiting.append(pending)
-            self.arrived += 1
+        if not waiting:
+            self.waiting_since_us = now_us()
+        elif waiting[-1].merge(pending):
+            return
+        waiting.append(pending)
+        self.arrived += 1
 
     def withdraw(self, receipt: Receipt) -> list[PendingEvents]:
         """Remove and return the waiting events of a receipt."""
@@ -104,7 +110,7 @@ class StreamBuffer:
 
         Limited counts alone make no batch before a flush is due.
         """
-        batch = OutgoingBatch(size)
+        batch = OutgoingBatch(size, self.waiting_since_us)
         while self.waiting and not batch.is_full:
             pending = self.waiting.popleft()
             if self.limit_locally(len(pending.events), now_us, failed=pending.failed, to_all=pending.to_all):
@@ -116,12 +122,14 @@ class StreamBuffer:
             self.flush_due = False
         return batch
 
-    def start_cooldowns(self, admission: Admission, sent_us: int, max_us: int) -> None:
-        """Start a cooldown for each collection that the storage answered for, of at most `max_us`."""
+    def start_cooldowns(self, admission: Admission, sent_us: int, max_us: int) -> int:
+        """Start a cooldown for each collection that the storage limits now, of at most `max_us`; return how many."""
+        started = 0
         if admission.all:
-            self.all.start(sent_us, admission.all.retry_after_us, max_us)
+            started += self.all.start(sent_us, admission.all.retry_after_us, max_us)
         if admission.error:
-            self.error.start(sent_us, admission.error.retry_after_us, max_us)
+            started += self.error.start(sent_us, admission.error.retry_after_us, max_us)
+        return started
 
     def is_idle(self, now_us: int) -> bool:
         """Whether nothing is lost if this buffer is removed."""

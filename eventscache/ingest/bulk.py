@@ -12,6 +12,7 @@ from eventscache.ingest.form import FormFile
 from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.json.scan import Elements
 from eventscache.ingest.limits import BatchTooLarge, Limits
+from eventscache.ingest.secret_half import SecretHalf, without_halves, without_halves_in_text
 from eventscache.ingest.unzipping import Unzipping
 
 _LEAST_BYTES_PER_LINE = 32  # on average: a file of the largest size with shorter lines has too many
@@ -47,14 +48,22 @@ class BulkFile:
     """The events of a file that arrives as a part of a form, piece by piece.
 
     `events` has what was found so far: byte for byte as it came, but that each byte in a text that is not UTF-8 is
-    U+FFFD. `broken` has the first lines that are no events, at most `max_batch` in about `max_body_bytes`, and
-    `omitted` counts the others. With `fallback` a line is an object whose `event` is the event. If Jitsu rejects the
-    whole file for a line, `fault` says why in its words, and there are no events; with `skip`, which counts only for
-    `fallback`, there is none. The last line needs no line break. `zipped` tells that the file is gzip.
+    U+FFFD, and that secret halves of write keys are hidden, also `half`, that of its sender. `broken` has the first
+    lines that are no events, at most `max_batch` in about `max_body_bytes`, and `omitted` counts the others. With
+    `fallback` a line is an object whose `event` is the event. If Jitsu rejects the whole file for a line, `fault` says
+    why in its words, and there are no events; with `skip`, which counts only for `fallback`, there is none. The last
+    line needs no line break. `zipped` tells that the file is gzip.
     """
 
     def __init__(
-        self, content_type: str, limits: Limits, *, zipped: bool = False, fallback: bool = False, skip: bool = False
+        self,
+        content_type: str,
+        limits: Limits,
+        *,
+        zipped: bool = False,
+        fallback: bool = False,
+        skip: bool = False,
+        half: SecretHalf | None = None,
     ) -> None:
         self.events: list[Elements] = []
         self.broken: list[BrokenLine] = []
@@ -63,6 +72,7 @@ class BulkFile:
         self._limits = limits
         self._fallback = fallback
         self._skip = skip and fallback
+        self._half = half
         self._lines_left = limits.max_bulk_bytes // _LEAST_BYTES_PER_LINE
         self._bytes_left = limits.max_bulk_bytes
         self._rest = b""  # of a line that has not ended, cut
@@ -139,13 +149,16 @@ class BulkFile:
         if self.fault:
             return None
         cut_bytes, self._cut_bytes = self._cut_bytes, 0
+        if self._half:
+            line = self._half.hidden(line)
         try:
             self._check_size(len(line) + cut_bytes)
             return self._failed_event(line) if self._fallback else self._event(line)
         except _OverLimit as fault:
             self._keep(line, str(fault))
         except InvalidEvent as fault:
-            reason = malformed.cut(str(fault).encode(errors="replace"), self._limits.max_malformed_bytes)
+            told = self._hidden(str(fault).encode(errors="replace"))
+            reason = malformed.cut(told, self._limits.max_malformed_bytes)
             if not self._skip:
                 self.broken.clear()
                 self.omitted = self._broken_bytes = 0
@@ -161,15 +174,22 @@ class BulkFile:
     def _keep(self, line: bytes, reason: str) -> None:
         if len(self.broken) < self._limits.max_batch and self._broken_bytes < self._limits.max_body_bytes:
             most = min(self._limits.max_malformed_bytes, self._limits.max_event_bytes)
-            broken = BrokenLine(malformed.cut(line, most), reason)
+            broken = BrokenLine(malformed.cut(self._hidden(line), most), reason)
             self._broken_bytes += sum(map(getsizeof, broken))
             self.broken.append(broken)
         else:
             self.omitted += 1
 
+    def _hidden(self, text: bytes) -> bytes:
+        """Return a text without secret halves; its lines may have any bytes."""
+        return without_halves_in_text(self._half.hidden_in_text(text) if self._half else text)
+
     def _event(self, data: bytes) -> bytes:
         """Return the object that a line or the `event` of one begins with."""
         end = scan.object_end(data, self._limits.max_depth)
+        if end < 0:
+            data = without_halves(data)
+            end = scan.object_end(data, self._limits.max_depth)
         if end >= 0:
             return data[:end]
         try:
@@ -210,9 +230,12 @@ class BulkFile:
 
 
 def _failed_as_go(line: bytes) -> _Failed:
-    """Return a line of Jitsu's log as Go reads it: names in any case, and the last of several counts."""
+    """Return a line of Jitsu's log as Go reads it: names in any case, the last of several counts, and null is empty."""
+    text = line.lstrip(b"\0").lstrip(b" \t\r\n")
+    if text.startswith(b"null"):
+        return _Failed()
     try:
-        data = go.read_object(line.lstrip(b"\0"))
+        data = go.read_object(text)
     except InvalidEvent as fault:
         raise InvalidEvent(f"{_INTO_FAILED_EVENT}{fault}") from None
     members = {go.text_of(name).lower(): value for name, value in strict.members(data)}

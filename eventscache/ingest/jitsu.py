@@ -7,6 +7,7 @@ from eventscache.errors import InvalidEvent
 from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.secret_half import without_halves
 from eventscache.ingest.template import Template
 from eventscache.stream import Stream
 
@@ -16,23 +17,27 @@ def parse(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     return Parsed(parse_events(body, limits))
 
 
-def parse_events(body: bytes, limits: Limits) -> Sequence[bytes]:
+def parse_events(body: bytes, limits: Limits, *, templates: bool = True, hides_secrets: bool = True) -> Sequence[bytes]:
     """Return the events of a body as Jitsu would take them; each may be cut out of it when it is read.
 
-    They are as they came, byte for byte, but that each byte in a text that is not UTF-8 is U+FFFD, as Go reads it.
+    They are as they came, byte for byte, but that each byte in a text that is not UTF-8 is U+FFFD, as Go reads it, and
+    that secret halves are hidden, as `without_halves` does, unless the caller wants to see them.
 
     The first byte decides between object and array; what follows the first value is ignored. In
     `{"template": {}, "events": [{}]}` the template's keys win over the event's, and if an element is not an object,
-    the whole is one plain event. Raises `InvalidEvent` with Jitsu's words for what Jitsu rejects, and `BatchTooLarge`.
+    the whole is one plain event; without `templates` it always is. Raises `InvalidEvent` with Jitsu's words for what
+    Jitsu rejects, and `BatchTooLarge`.
     """
     is_object = body.startswith(b"{")
     if is_object and len(body) > limits.max_event_bytes:
         raise InvalidEvent(f"Event size {len(body)} exceeds limit: {limits.max_event_bytes}")
     limits.check_values(body)
-    if (events := _validated_events(body, limits)) is not None:
+    if (events := _validated_events(body, limits, templates=templates)) is not None:
         return events
+    if hides_secrets and (hidden := without_halves(body)) is not body:
+        return parse_events(hidden, limits, templates=templates, hides_secrets=False)
     if is_object:
-        return _events_of_object(*_read(body), limits)
+        return _events_of_object(*_read(body), limits, templates=templates)
     if body.startswith(b"["):
         value, data = _read(body)
         return _events_of_array(body, value, data, limits)
@@ -41,14 +46,14 @@ def parse_events(body: bytes, limits: Limits) -> Sequence[bytes]:
     raise InvalidEvent(f"malformed JSON body begins with: {go.quoted(chr(body[0]))}")
 
 
-def _validated_events(body: bytes, limits: Limits) -> Sequence[bytes] | None:
+def _validated_events(body: bytes, limits: Limits, *, templates: bool) -> Sequence[bytes] | None:
     """Return the events of a body that the fast scan found valid; None if the slower reader must decide."""
     if body.startswith(b"["):
         elements = scan.validated_elements(body, limits.max_depth)
         if elements is not None:
             _check_sizes(body, len(elements), limits)
         return elements
-    end = scan.object_end(body, limits.max_depth, b"template")
+    end = scan.object_end(body, limits.max_depth, b"template" if templates else b"")
     return None if end < 0 else [body[:end]]
 
 
@@ -100,8 +105,8 @@ def _elements(data: bytes) -> list[bytes]:
     return [data[start:end] for start, end in strict.spans(data.decode("latin-1"), 0)]
 
 
-def _events_of_object(value: dict[str, Any], data: bytes, limits: Limits) -> Sequence[bytes]:
-    if _is_template(value):
+def _events_of_object(value: dict[str, Any], data: bytes, limits: Limits, *, templates: bool) -> Sequence[bytes]:
+    if templates and _is_template(value):
         fields = {go.text_of(name): content for name, content in strict.members(data)}
         return _merged_events(fields["template"], _elements(fields["events"]), limits)
     _check_depth(data, limits)

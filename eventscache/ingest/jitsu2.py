@@ -1,12 +1,12 @@
 """Jitsu 2's ingestion bodies: one event, or `{"batch": [...]}`, which Segment's libraries send too.
 
-Events are as they came, byte for byte, with two exceptions: each byte in a text that is not UTF-8 is U+FFFD, and behind
-the id of a `writeKey` stands `***`, as in Jitsu 2's own log.
+Events are as they came, byte for byte, with two exceptions: each byte in a text that is not UTF-8 is U+FFFD, and secret
+halves of write keys are hidden, as in Jitsu 2's own log.
 """
 
-import re
+import contextlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ from eventscache.ingest import jitsu
 from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.secret_half import secret_half, without_halves
 from eventscache.stream import Stream
 
 ANY_TYPE: Final = "event"
@@ -35,8 +36,6 @@ _SHOWN_CHARACTERS = 128
 _WHITE_SPACE = b" \t\r\n"
 _NULL = msgspec.Raw(b"null")
 _LEVELS_AROUND = 2  # of the body and of its array
-_WRITE_KEY = re.compile(rb'("writeKey"\s{0,100}:\s{0,100}"[^"\\:]*+)(?::(?=[^"])|\\.)(?:[^"\\]|\\.)*+', re.DOTALL)
-_MARK = b'"writeKey"'
 
 
 class _Members(msgspec.Struct):
@@ -57,11 +56,11 @@ def parse_event(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     text = body.strip(_WHITE_SPACE)
     if len(text) > limits.max_event_bytes:
         raise InvalidEvent(f"Event size {len(text)} exceeds limit: {limits.max_event_bytes}")
-    event, rest = _first_object(text, limits, limits.max_depth)
+    event, rest, write_key = _first_object(text, limits, limits.max_depth)
     if rest:
         raise InvalidEvent("something follows the JSON object")
-    members = _members(event)
-    return Parsed([without_secret(event)], write_key=_text(members.write_key))
+    key = _text(write_key)
+    return Parsed(_without_key([event], key), write_key=key)
 
 
 def parse_batch(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
@@ -69,17 +68,18 @@ def parse_batch(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
 
     Raises `InvalidEvent` if it is no object, or an element of its `batch` is none; and `BatchTooLarge`.
     """
-    data, _rest = _first_object(body.lstrip(_WHITE_SPACE), limits, limits.max_depth + _LEVELS_AROUND)
+    data, _rest, write_key = _first_object(body.lstrip(_WHITE_SPACE), limits, limits.max_depth + _LEVELS_AROUND)
     members = _members(data)
-    for name, value in (("eventsName", members.events_name), ("writeKey", members.write_key)):
+    for name, value in (("eventsName", members.events_name), ("writeKey", write_key)):
         if bytes(value) != b"null" and _text_or_none(value) is None:
             raise InvalidEvent(f"{name} is not a text")
-    events = _events(bytes(members.batch), limits)
+    key = _text(write_key)
+    events = _without_key(_events(bytes(members.batch), limits), key)
     default_name = _text(members.events_name)
     faults = [
         (index, fault) for index, event in enumerate(events) if (fault := fault_of(event, ANY_TYPE, default_name))
     ]
-    return Parsed(events, faults=faults, write_key=_text(members.write_key))
+    return Parsed(events, faults=faults, write_key=key)
 
 
 def fault_of(event: bytes, kind: str, default_name: str = "") -> str:
@@ -111,13 +111,21 @@ def message_id_of(event: bytes) -> str:
     return _text(_members(event).message_id)[:64]
 
 
-def without_secret(data: bytes) -> bytes:
-    """Return data in which behind the id of a `writeKey`, `ID:SECRET`, stands `***`; it may be no JSON."""
-    return _WRITE_KEY.sub(rb"\1:***", data) if _MARK in data else data
+def _without_key(events: Sequence[bytes], write_key: str) -> Sequence[bytes]:
+    """Return events without the secret half of the key that their body names."""
+    half = secret_half(write_key)
+    return [*map(half.hidden, events)] if half else events
 
 
-def _first_object(text: bytes, limits: Limits, levels: int) -> tuple[bytes, bytes]:
-    """Return the object that a text begins with, and what follows it."""
+class _First(NamedTuple):
+    """The object that a text begins with, without secret halves; what follows it; and its write key as it came."""
+
+    data: bytes
+    rest: bytes
+    write_key: msgspec.Raw
+
+
+def _first_object(text: bytes, limits: Limits, levels: int) -> _First:
     if not text:
         raise InvalidEvent("empty JSON body")
     if not text.startswith(b"{"):
@@ -125,10 +133,14 @@ def _first_object(text: bytes, limits: Limits, levels: int) -> tuple[bytes, byte
     limits.check_values(text)
     end = scan.object_end(text, levels)
     if end >= 0:
-        return text[:end], text[end:]
+        return _First(text[:end], text[end:], _members(text[:end]).write_key)
+    hidden = without_halves(text)
+    if hidden is not text and (end := scan.object_end(hidden, levels)) >= 0:
+        with contextlib.suppress(msgspec.DecodeError):  # it may be wrong where it is hidden
+            return _First(hidden[:end], hidden[end:], _decode(text).write_key)
     data = go.read(text).data
     strict.check_depth(data, levels)
-    return data, go.repaired(text)[len(data) :]
+    return _First(without_halves(data), go.repaired(text)[len(data) :], _members(data).write_key)
 
 
 def _events(batch: bytes, limits: Limits) -> Sequence[bytes]:
@@ -137,12 +149,11 @@ def _events(batch: bytes, limits: Limits) -> Sequence[bytes]:
     if not batch.startswith(b"["):
         raise InvalidEvent("batch is not an array")
     try:
-        events = jitsu.parse_events(batch, limits)
+        return jitsu.parse_events(batch, limits)
     except BatchTooLarge:
         raise
     except InvalidEvent as fault:
         raise InvalidEvent(str(fault).removeprefix("error parsing HTTP body: ")) from None
-    return [*map(without_secret, events)] if _MARK in batch else events
 
 
 def _members(data: bytes) -> _Members:

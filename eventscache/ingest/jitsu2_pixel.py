@@ -10,10 +10,10 @@ from eventscache.errors import InvalidEvent
 from eventscache.ingest.jitsu2 import parse_event
 from eventscache.ingest.json import go, strict
 from eventscache.ingest.limits import Limits
+from eventscache.ingest.secret_half import without_halves
 
 _DATA: Final = "data"
 _NO_FIELDS: Final = frozenset({_DATA, "writekey", "cookie_domain", "process_headers", "destination_url"})
-_KEY: Final = "writeKey"
 
 _Tree = dict[str, "bytes | _Tree"]
 """An object by the names of its members; an object in it that was looked into is a tree too, else it is bytes."""
@@ -23,7 +23,8 @@ def pixel_event(pairs: Iterable[tuple[str, str]], limits: Limits) -> bytes:
     """Return the event of a pixel: the object in `data`, in base64, with the other parameters as its fields.
 
     A name is a path (`user.id`), a repeated parameter is an array, and every value is a text. What is in `data` stays
-    byte for byte where no parameter replaces it. The key is no field. Raises `InvalidEvent`.
+    byte for byte where no parameter replaces it, but that secret halves of write keys are hidden. The key is no field.
+    Raises `InvalidEvent`.
     """
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -33,10 +34,8 @@ def pixel_event(pairs: Iterable[tuple[str, str]], limits: Limits) -> bytes:
     if others:
         tree: _Tree = _opened(event)
         for name, values in others.items():
-            path = name.split(".")
-            texts = [*map(_without_half, values)] if path[-1] == _KEY else values
-            _set(tree, path, _encoded(texts[0] if len(texts) == 1 else texts), limits)
-        event = _closed(tree)
+            _set(tree, name.split("."), _encoded(values[0] if len(values) == 1 else values), limits)
+        event = without_halves(_closed(tree))
     if len(event) > limits.max_event_bytes:
         raise InvalidEvent(f"Event size {len(event)} exceeds limit: {limits.max_event_bytes}")
     strict.check_depth(event, limits.max_depth)
@@ -48,20 +47,28 @@ def _whole(text: str) -> str:
     return go.whole_characters(text)
 
 
-def _without_half(key: str) -> str:
-    key_id, colon, _ = key.partition(":")
-    return f"{key_id}:***" if colon else key_id
-
-
 def _encoded(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def _decoded(data: str, limits: Limits) -> bytes:
+def sent_data(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """Return what a pixel has in `data`: decoded, or as it was sent where it is not base64."""
+    text = next((_whole(value) for name, value in pairs if name == _DATA), "").encode()
     try:
-        body = base64.b64decode(data.encode(), validate=True)
+        return _from_base64(text)
+    except InvalidEvent:
+        return text
+
+
+def _from_base64(data: bytes) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidEvent('Error decoding event from "data" field in tracking pixel: not base64') from None
+
+
+def _decoded(data: str, limits: Limits) -> bytes:
+    body = _from_base64(data.encode())
     try:
         return parse_event(body, None, limits).originals[0]
     except InvalidEvent as fault:

@@ -16,6 +16,7 @@ from eventscache.ingest import malformed
 from eventscache.ingest.json import scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import MAX_ERRORS, Parsed
+from eventscache.ingest.secret_half import without_halves, without_halves_in_text
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import parse_time
 
@@ -56,11 +57,12 @@ _TEXT_NAMES = ("malformed", "error", "skip", "timestamp", "uid", "destination_id
 _OBJECTS = (b"original", b"success")
 _TEXTS = tuple(map(str.encode, _TEXT_NAMES))
 _OBJECT_NAMES = {b'"%b"' % name: name.decode() for name in _OBJECTS}
-_Row = tuple[Any, ...]
-"""original and success, each None, empty or the bytes of an object; the texts, each None or a str."""
+Row = tuple[Any, ...]
+"""The fields of a record: original and success, None, empty or the bytes of an object; the texts, None or a str."""
 _UNKNOWN = "Object contains unknown field `"  # as msgspec begins its message
 _IN_RESPONSE = "` - at `$.response`"
 _SHOWN_CHARACTERS = 100  # of a name
+_MOST_INVALID_BYTES = 65_536  # that are noted of an invalid record
 _MOST_HINTS = 20  # in a body: to find similar names takes long
 
 
@@ -76,16 +78,33 @@ def parse_json(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
         if scan.object_end(body, _levels(limits)) < 0:
             strict.decode(body)
         return _parse([body], default, limits, 1)
-    rows = scan.object_members(body, _levels(limits), limits.max_event_bytes, _OBJECTS, _TEXTS)
+    rows = _rows(body, limits)
+    if rows is None and (hidden := without_halves(body)) is not body:
+        body, rows = hidden, _rows(hidden, limits)
     if rows is not None:
         return _parse(rows, default, limits, len(rows))
     count, elements = strict.split_array(body)
     return _parse(elements, default, limits, count)
 
 
+def _rows(body: bytes, limits: Limits) -> list[Row | bytes] | None:
+    """Return the records of an array that the fast scan found valid; None if the slower parser must decide."""
+    return scan.object_members(body, _levels(limits), limits.max_event_bytes, _OBJECTS, _TEXTS)
+
+
 def _levels(limits: Limits) -> int:
     """Return how many levels a record may have so that each of its fields has at most `max_depth`."""
     return limits.max_depth + 1
+
+
+def parse_items(items: Iterable[Row | bytes], default: Stream | None, limits: Limits, count: int) -> Parsed:
+    """Parse `count` records, each its fields or its JSON, in their order. Raises `BatchTooLarge`."""
+    return _parse(items, default, limits, count)
+
+
+def whole_event(original: bytes) -> Row:
+    """Return the fields of a record of which only the original is known."""
+    return (original, *[None] * (len(_TEXT_NAMES) + 1))
 
 
 def parse_ndjson(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
@@ -182,20 +201,18 @@ def _field_to_json(name: str, value: object) -> bytes:
     return json.dumps(name).encode() + b":" + text
 
 
-def _parse(
-    records: Iterable[_Row | bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int
-) -> Parsed:
+def _parse(records: Iterable[Row | bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int) -> Parsed:
     limits.check_count(count, "records")
     good: list[tuple[Stream, Event]] = []
     errors: list[tuple[int, str]] = []
     invalid: list[bytes] = []
     omitted = 0
 
-    def reject(index: int, record: _Row | bytes | InvalidEvent, reason: str) -> None:
+    def reject(index: int, record: Row | bytes | InvalidEvent, reason: str) -> None:
         nonlocal omitted
         if len(errors) < MAX_ERRORS:
             errors.append((index, reason[:_MAX_REASON_LENGTH]))
-            invalid.append(_bytes_of(record))
+            invalid.append(without_halves_in_text(_bytes_of(record)[:_MOST_INVALID_BYTES]))
         else:
             omitted += 1
 
@@ -214,7 +231,7 @@ def _parse(
     return Parsed((), good, errors, omitted, invalid)
 
 
-def _bytes_of(record: _Row | bytes | InvalidEvent) -> bytes:
+def _bytes_of(record: Row | bytes | InvalidEvent) -> bytes:
     """Return the bytes of an invalid record: all of it, its original, or nothing."""
     if isinstance(record, bytes):
         return record
@@ -226,6 +243,8 @@ def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[
     if len(data) > limits.max_event_bytes:
         raise InvalidEvent(f"too_large: the record has {len(data)} bytes; at most {limits.max_event_bytes} are allowed")
     validated = scan.object_end(data, _levels(limits)) >= 0
+    if not validated and (hidden := without_halves(data)) is not data:
+        data, validated = hidden, scan.object_end(hidden, _levels(limits)) >= 0
     if not (validated or isinstance(strict.decode(data), dict)):
         raise InvalidEvent("the record is not an object")
     record = _read_record(data)
@@ -289,13 +308,13 @@ def _read_record_with_halves(data: bytes) -> _Record:
     return record
 
 
-def _event(row: _Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
+def _event(row: Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
     """Return the stream and the event of a record's fields, each None if it is absent."""
     original, success, text, error, skip, timestamp, uid, destination_id, token_id = row
     if not (original or success or text or error or skip):
         raise InvalidEvent("the record has none of original, success, malformed, error and skip")
     event = Event(
-        malformed.cut(text.encode(), limits.max_malformed_bytes) if text else "",
+        malformed.cut(without_halves_in_text(text.encode()), limits.max_malformed_bytes) if text else "",
         original or b"",
         success or b"",
         error or "",

@@ -1,7 +1,9 @@
 """What every parser takes and returns, whatever its format."""
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from eventscache.event import Event
 from eventscache.ingest.limits import Limits
@@ -11,7 +13,7 @@ MAX_ERRORS: Final = 100
 """How many invalid records of one body are named: an answer is not much larger than what was asked."""
 
 
-class Parsed(NamedTuple):
+class Parsed(msgspec.Struct, frozen=True, gc=False):
     """The events of one body.
 
     `originals` are events of the default stream of which only the original is known, as bytes of JSON objects; they

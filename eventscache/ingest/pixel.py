@@ -7,16 +7,22 @@ from collections.abc import Iterable
 from eventscache.errors import InvalidEvent
 from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.limits import Limits
+from eventscache.ingest.secret_half import without_halves
 
 _DATA = "data"
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _LINE_BREAKS = b"\r\n"
 _MOST_PADDING = 2
 _TOKENS = ("token", "api_key")
+_ALTERNATIVES = "||"
 _ANONYMOUS_ID = (("user", "anonymous_id"), ("eventn_ctx", "user", "anonymous_id"))
 
 _Node = dict[str, "bytes | _Node"]
 """The members of an object by their names: JSON as it came, or members that were looked into."""
+
+
+class _NoObject(Exception):
+    """A path leads through a value that is no object."""
 
 
 class PixelEvent:
@@ -24,6 +30,7 @@ class PixelEvent:
 
     A key is a path: its points or slashes lead into objects. Its value is a text, or an array of texts if the key
     comes several times, and wins over what `data` has there. What is not set stays byte for byte as it came.
+    Of a key with `||` the first alternative counts whose objects are there; none are made for it, as in Jitsu.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -33,11 +40,10 @@ class PixelEvent:
 
     @property
     def token(self) -> str:
-        """The token that the event has; empty if it has none."""
-        for name in _TOKENS:
-            if (value := self._value((name,))) is not None:
-                return value
-        return ""
+        """The token that the event has; empty if it has none. An array or an object is none."""
+        values = (self._members.get(name) for name in _TOKENS)
+        token = next((value for value in values if value is not None), b"")
+        return "" if isinstance(token, dict) or token.startswith((b"[", b"{")) else _text(token)
 
     @property
     def has_anonymous_id(self) -> bool:
@@ -70,31 +76,56 @@ class PixelEvent:
         for name, texts in values.items():
             self._set(name, texts[0] if len(texts) == 1 else texts)
 
+    def hide_half(self) -> None:
+        """Hide the secret half of the token that the event has."""
+        key_id, _, secret = self.token.partition(":")
+        if secret:
+            self._set(next(name for name in _TOKENS if name in self._members), f"{key_id}:***")
+
     def original(self) -> bytes:
-        """Return the JSON of the event. Raises `InvalidEvent` if it is too large or has too many levels."""
-        written = self._data or _written(self._members)
+        """Return the JSON of the event, without secret halves of write keys in other places than its token.
+
+        Raises `InvalidEvent` if it is too large or has too many levels.
+        """
+        written = without_halves(self._data or _written(self._members))
         if len(written) > self._limits.max_event_bytes:
             raise InvalidEvent(f"Event size {len(written)} exceeds limit: {self._limits.max_event_bytes}")
         strict.check_depth(written, self._limits.max_depth)
         return written
 
     def _set(self, key: str, value: str | list[str]) -> None:
-        path = key.replace(".", "/").removeprefix("/").removesuffix("/").replace(" ", "").split("/")
-        if path == [""]:
-            return
-        if len(path) > self._limits.max_depth:
+        paths = [*map(_path, key.split(_ALTERNATIVES))]
+        if max(map(len, paths)) > self._limits.max_depth:
             raise InvalidEvent(f"nested deeper than {self._limits.max_depth} levels")
+        for path in paths:
+            if path == [""]:
+                return  # it means the whole event, of which Jitsu sets nothing, and no other alternative
+            try:
+                node = self._node(path[:-1], make=len(paths) == 1)
+            except _NoObject:
+                return  # nor does Jitsu try another alternative then
+            if node is not None:
+                node[path[-1]] = _json(value)
+                self._data = b""
+                return
+
+    def _node(self, path: list[str], *, make: bool) -> _Node | None:
+        """Return the object at a path; make those that are missing, or return None if there is none.
+
+        Raises `_NoObject` for a value on the way that is none.
+        """
         node = self._members
-        for name in path[:-1]:
-            inner = node.get(name, {})
+        for name in path:
+            inner = node.get(name, {} if make else None)
+            if inner is None:
+                return None
             if isinstance(inner, bytes):
                 if not inner.startswith(b"{"):
-                    return  # Jitsu does not set it either
+                    raise _NoObject
                 inner = _members(inner)
             node[name] = inner
             node = inner
-        node[path[-1]] = _json(value)
-        self._data = b""
+        return node
 
     def _value(self, path: tuple[str, ...]) -> str | None:
         """Return the text of a value, as it is written if it is none; None if there is no value."""
@@ -110,7 +141,15 @@ class PixelEvent:
         if value is None:
             return None
         written = value if isinstance(value, bytes) else _written(value)
-        return go.text_of(written) if written.startswith(b'"') else written.decode(errors="replace")
+        return _text(written)
+
+
+def _text(written: bytes) -> str:
+    return go.text_of(written) if written.startswith(b'"') else written.decode(errors="replace")
+
+
+def _path(key: str) -> list[str]:
+    return key.replace(".", "/").removeprefix("/").removesuffix("/").replace(" ", "").split("/")
 
 
 def _whole_object(data: bytes, limits: Limits) -> bytes:

@@ -8,6 +8,7 @@ from eventscache.errors import InvalidEvent
 from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.limits import Limits
 from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.secret_half import without_halves
 from eventscache.stream import Stream
 
 _NO_BATCH = "malformed Segment body 'batch' type. Expected array of objects"
@@ -25,16 +26,19 @@ _read = msgspec.json.Decoder(_Body).decode
 def parse(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     """Parse a body; all its events are originals of the default stream.
 
-    They are as they came, but that each byte in a text that is not UTF-8 is U+FFFD, as Go reads it. White space in
-    front is allowed, and what follows the first value is ignored. Raises `InvalidEvent` with Jitsu's words for what
-    Jitsu rejects, and `BatchTooLarge`.
+    They are as they came, but that each byte in a text that is not UTF-8 is U+FFFD, as Go reads it, and that secret
+    halves are hidden. White space in front is allowed, and what follows the first value is ignored. Raises
+    `InvalidEvent` with Jitsu's words for what Jitsu rejects, and `BatchTooLarge`.
     """
     if not body:
         raise InvalidEvent("empty JSON body")
     limits.check_values(body)
     data, validated = body.strip(_BLANKS), True
     if scan.object_end(data, limits.max_depth + _LEVELS_AROUND) < 0:
-        data, validated = _read_as_go(body), False
+        body = without_halves(body)
+        data = body.strip(_BLANKS)
+        if scan.object_end(data, limits.max_depth + _LEVELS_AROUND) < 0:
+            data, validated = _read_as_go(body), False
     batch = _batch(data)
     if batch is not None:
         return Parsed(_events(batch, len(body), limits))

@@ -79,4 +79,5 @@ class FollowedStreams:
             sum(tail.total for tail in tails),
             self._pollers.cache.ledger.dropped.total(),
             len(tails),
+            self._pollers.cache.readable_within_ms,
         )

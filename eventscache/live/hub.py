@@ -1,16 +1,17 @@
 """The hub: all subscriptions, and the ticks at which their streams are polled."""
 
 import asyncio
-from collections.abc import Iterable
+import contextvars
 
 import structlog
 
 from eventscache.cache import EventsCache
 from eventscache.clock import Clock
-from eventscache.errors import EventsCacheError, StorageError
+from eventscache.errors import EventsCacheError
+from eventscache.live.appearing_streams import AppearingStreams
 from eventscache.live.cursor import Cursor
 from eventscache.live.poller import Pollers
-from eventscache.live.stream_filter import StreamFilter, recent_streams
+from eventscache.live.stream_filter import StreamFilter
 from eventscache.live.subscription import Client, Subscription
 from eventscache.stream import Namespace
 
@@ -35,9 +36,11 @@ class Hub:
         self._cache = cache
         self._max_subscribers = max_subscribers
         self._pollers = Pollers(cache)
+        self._appearing = {namespace: AppearingStreams(cache, namespace) for namespace in Namespace}
         self._subscriptions: dict[Subscription, None] = {}
         self._counted_at = 0.0
         self._ticking: asyncio.Task[None] | None = None
+        self._context = contextvars.copy_context()
         self._closed = False
 
     @property
@@ -91,7 +94,8 @@ class Hub:
     def _start_ticking(self) -> None:
         if self._ticking is None:
             self._counted_at = self.clock.now()
-            self._ticking = asyncio.create_task(self._run_ticks())
+            # Not in the context of the subscriber that happens to be the first: it polls for all of them.
+            self._ticking = asyncio.create_task(self._run_ticks(), context=self._context.copy())
 
     async def _run_ticks(self) -> None:
         while True:
@@ -108,7 +112,7 @@ class Hub:
             subscription.check_client(now)
         seconds = now - self._counted_at
         if seconds >= _COUNTERS_SECONDS:
-            await self._check_streams()
+            await self._check_streams(now)
         await self._pollers.poll()
         if seconds >= _COUNTERS_SECONDS:
             self._put_counters(seconds)
@@ -121,17 +125,13 @@ class Hub:
             subscription.put_counters(seconds)
         self._pollers.reset_arrived()
 
-    async def _check_streams(self) -> None:
+    async def _check_streams(self, now: float) -> None:
         """Let subscriptions to all streams of a namespace know which streams there are."""
-        for namespace in self._open_namespaces():
-            try:
-                known = frozenset(await recent_streams(self._cache, namespace))
-            except StorageError:
-                continue  # the polls will fail as well
-            for subscription in self._subscriptions:
-                if subscription.stream_filter.namespace is namespace:
-                    subscription.check_streams(known)
-
-    def _open_namespaces(self) -> Iterable[Namespace]:
-        filters = [subscription.stream_filter for subscription in self._subscriptions]
-        return {each.namespace for each in filters if each.streams is None}
+        for namespace in Namespace:
+            open_ones = [
+                subscription
+                for subscription in self._subscriptions
+                if subscription.stream_filter.streams is None and subscription.stream_filter.namespace is namespace
+            ]
+            if open_ones:
+                await self._appearing[namespace].tell(open_ones, now)

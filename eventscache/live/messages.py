@@ -37,13 +37,16 @@ class Counters(NamedTuple):
     """The counters of the subscriber's streams, whatever it filters.
 
     `per_second`: events that came since the last counters. `dropped`: by this process, since its start.
+    `readable_within_ms`: after how long, at most, events of the last minute could be read that this process accepted.
+    Both are None if the subscriber may not read all streams, as they may tell of events of others.
     """
 
     per_second: float
     last_minute_limited: int
     total_events: int
-    dropped: int
+    dropped: int | None
     streams: int
+    readable_within_ms: int | None
 
 
 Message = LiveEvent | Signal | Gap | Cleared | Counters

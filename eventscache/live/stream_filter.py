@@ -1,22 +1,29 @@
 """Selects the streams and events of a subscriber."""
 
+from collections.abc import Container, Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from eventscache.cache import EventsCache
 from eventscache.live.tail import LiveEvent
 from eventscache.query.filter import EventFilter
-from eventscache.stream import Namespace, Status, Stream
+from eventscache.storage.messages import StreamInfo
+from eventscache.stream import ALL_STREAMS, Namespace, Status, Stream
 
 MAX_STREAMS = 100
 
 
 class StreamFilter(NamedTuple):
-    """Some streams, or else the most recently active ones of a namespace; and which of their events."""
+    """Some streams, or else the most recently active ones of a namespace; and which of their events.
+
+    Of these streams only the `readable` ones are read, as if there were no others.
+    """
 
     namespace: Namespace
     streams: tuple[Stream, ...] | None = None
     status: Status | None = None
     event_filter: EventFilter | None = None
+    readable: Container[Stream] = ALL_STREAMS
 
     @property
     def errors(self) -> bool:
@@ -31,9 +38,12 @@ class StreamFilter(NamedTuple):
 
     async def resolve(self, cache: EventsCache) -> tuple[Stream, ...]:
         """Return the streams that are meant at this moment. Raises `StorageError`."""
-        return await recent_streams(cache, self.namespace) if self.streams is None else self.streams
+        if self.streams is not None:
+            return tuple(stream for stream in self.streams if stream in self.readable)
+        known = await cache.streams(self.namespace, MAX_STREAMS if self.readable is ALL_STREAMS else None)
+        return most_recent(known, self.readable)
 
 
-async def recent_streams(cache: EventsCache, namespace: Namespace) -> tuple[Stream, ...]:
-    """Return the most recently active streams, 100 at most, the latest first. Raises `StorageError`."""
-    return tuple(info.stream for info in await cache.streams(namespace, MAX_STREAMS))
+def most_recent(known: Iterable[StreamInfo], readable: Container[Stream]) -> tuple[Stream, ...]:
+    """Return the first streams of a list that are readable, 100 at most."""
+    return tuple(islice((info.stream for info in known if info.stream in readable), MAX_STREAMS))

@@ -14,7 +14,7 @@ from eventscache.live.outbox import Outbox, Queued
 from eventscache.live.poller import Pollers
 from eventscache.live.stream_filter import StreamFilter
 from eventscache.live.tail import Changes
-from eventscache.stream import Stream
+from eventscache.stream import ALL_STREAMS, Stream
 
 _MAX_UNREAD_BYTES = 1024 * 1024
 _KEEPALIVE_SECONDS = 15.0
@@ -25,7 +25,7 @@ class Client(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether the other side has left."""
+        """Whether the other side has left, or may not read any more what it reads."""
 
     @property
     def unread(self) -> int:
@@ -189,7 +189,13 @@ class Subscription:
     def put_counters(self, seconds: float) -> None:
         """Queue the counters of the last `seconds`."""
         if self.ready:
-            self._put(self._streams.counters(seconds))
+            counters = self._streams.counters(seconds)
+            told = (
+                counters
+                if self.stream_filter.readable is ALL_STREAMS
+                else counters._replace(dropped=None, readable_within_ms=None)
+            )
+            self._put(told)
 
     def end_tick(self, now: float) -> None:
         """Note that the storage is available again; queue `KEEPALIVE` after 15 seconds of silence."""

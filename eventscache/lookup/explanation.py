@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Container
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Work
 from eventscache.record.record import COOLDOWN, RATE_LIMIT, STORED, Record, Sighting
 from eventscache.storage.messages import UNLIMITED, Query
-from eventscache.stream import Stream
+from eventscache.stream import ALL_STREAMS, Stream
 from eventscache.timestamp import format_time
 
 _MOST_STREAMS = 10  # whose events are counted, for events that were stored
@@ -68,9 +69,12 @@ class Explanation(msgspec.Struct, frozen=True):
     If there are no `outcomes`, this process has not seen the event `since` then, unless it is among the events `missed`
     (`lost` ones are dropped or rejected) or `waiting` for the storage. `unread` counts the bodies that were rejected
     unread since the process began, by the code of the error.
+
+    To a reader of some streams only `outcomes` in these streams are told, and `since` is None: all else depends on the
+    events of other streams too.
     """
 
-    since: str
+    since: str | None
     outcomes: list[Outcome]
     missed: list[MissedEvents]
     waiting: int
@@ -84,18 +88,21 @@ class Explainer:
     def __init__(self, cache: EventsCache) -> None:
         self._cache = cache
 
-    async def explain(self, event_id: str) -> Explanation | None:
+    async def explain(self, event_id: str, readable: Container[Stream] = ALL_STREAMS) -> Explanation | None:
         """Return what is known of an event that is not cached; None without a record."""
         record = self._cache.record
         if record is None:
             return None
         waiting = self._cache.ledger.queued  # before the search: what becomes of these may be noted too late for it
-        sightings = await record.find(event_id, Work(self._cache.turns))
+        sightings = await record.find(event_id, Work(self._cache.turns), readable)
         gone = await self._gone([sighting for sighting in sightings if sighting.outcome == STORED], event_id)
         times = _Times(record)
+        outcomes = [self._outcome(sighting, gone, times) for sighting in sightings]
+        if readable is not ALL_STREAMS:
+            return Explanation(None, outcomes, [], 0, {})
         return Explanation(
             times.text(record.since_us),
-            [self._outcome(sighting, gone, times) for sighting in sightings],
+            outcomes,
             _missed(record, times),
             waiting,
             dict(record.unread),

@@ -1,6 +1,6 @@
 """Looks for the way of an event through the streams of both namespaces."""
 
-from collections.abc import Set
+from collections.abc import Container, Set
 from typing import NamedTuple
 
 from eventscache.cache import EventsCache
@@ -10,7 +10,7 @@ from eventscache.query.event_id import event_id
 from eventscache.query.pending import Pending, Reached, pending
 from eventscache.query.way import Step, Way, time_us, ways
 from eventscache.storage.messages import UNLIMITED, Query, StreamInfo
-from eventscache.stream import Namespace, Status, Stream
+from eventscache.stream import ALL_STREAMS, Namespace, Status, Stream
 
 MOST_STREAMS = 1000
 _MOST_EVENTS, _MOST_BYTES = 100_000, 64 * 1024 * 1024
@@ -41,9 +41,18 @@ class Lookup:
         self._cache = cache
         self._reader = Reader(cache)
 
-    async def find(self, wanted: Wanted, limit: int) -> Found:
-        """Return at most `limit` ways of the entries that are wanted. Raises `StorageError`."""
-        known = [info for namespace in Namespace for info in await self._cache.streams(namespace, MOST_STREAMS + 1)]
+    async def find(self, wanted: Wanted, limit: int, readable: Container[Stream] = ALL_STREAMS) -> Found:
+        """Return at most `limit` ways of the entries that are wanted, as if there were the readable streams only.
+
+        Raises `StorageError`.
+        """
+        most = MOST_STREAMS + 1 if readable is ALL_STREAMS else None
+        known = [
+            info
+            for namespace in Namespace
+            for info in await self._cache.streams(namespace, most)
+            if info.stream in readable
+        ]
         known.sort(key=lambda info: info.last_active_us, reverse=True)
         searched = known[:MOST_STREAMS]
         bound = Bound(_MOST_EVENTS, _MOST_BYTES)

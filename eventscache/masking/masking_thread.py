@@ -19,7 +19,7 @@ class MaskingThread:
     """
 
     def __init__(self, mask: Mask, max_bytes: int) -> None:
-        self._mask = mask
+        self.mask = mask
         self._max_bytes = max_bytes
         self._bytes = 0
         self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(1, "mask")
@@ -48,7 +48,7 @@ class MaskingThread:
         return masked
 
     def _mask_all(self, events: list[Event]) -> list[Event]:
-        return [*map(self._mask.masked, events)]
+        return [*map(self.mask.masked, events)]
 
 
 def are_short(events: Sequence[Event]) -> bool:

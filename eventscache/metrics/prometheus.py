@@ -1,13 +1,15 @@
 """The metrics in Prometheus's text format; no stream ids and nothing that a client chooses are labels."""
 
 from collections.abc import Callable, Iterator
+from itertools import accumulate, groupby
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Metric as MetricFamily
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from eventscache.metrics.definitions import METRICS, Metric
+from eventscache.clock import MICROSECONDS
+from eventscache.metrics.definitions import METRICS, Kind, Metric
 from eventscache.metrics.snapshot import MetricsSnapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -26,10 +28,21 @@ class _SnapshotCollector(Collector):
 
 
 def _family(metric: Metric, snapshot: MetricsSnapshot) -> MetricFamily:
-    family_class = GaugeMetricFamily if metric.gauge else CounterMetricFamily
+    if metric.kind is Kind.HISTOGRAM:
+        return _histogram(metric, snapshot)
+    family_class = GaugeMetricFamily if metric.kind is Kind.GAUGE else CounterMetricFamily
     family = family_class(metric.name, metric.help, labels=metric.labels)
     for value in metric.values:
         family.add_metric(value.labels, metric.show(snapshot[value.name]))
+    return family
+
+
+def _histogram(metric: Metric, snapshot: MetricsSnapshot) -> MetricFamily:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    bounds = [*(str(bound_us / MICROSECONDS) for bound_us in metric.bounds_us), "+Inf"]
+    for labels, values in groupby(metric.values, key=lambda value: value.labels):
+        *counts, sum_us = (snapshot[value.name] for value in values)
+        family.add_metric(labels, [*zip(bounds, accumulate(counts), strict=True)], sum_us / MICROSECONDS)
     return family
 
 

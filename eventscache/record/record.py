@@ -1,7 +1,7 @@
 """The record of one process: what became of the events that it received last."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Protocol
 
 import msgspec
@@ -13,7 +13,7 @@ from eventscache.query.members import sure_bytes
 from eventscache.query.turns import PIECE_BYTES, Work
 from eventscache.record.contents import RejectedRecords, events_in, pack_events
 from eventscache.record.log import ENTRY_BYTES, Entry, Log
-from eventscache.stream import Stream
+from eventscache.stream import ALL_STREAMS, Stream
 
 
 class Tallies(Protocol):
@@ -83,7 +83,7 @@ class Record:
         self.lost = log(lambda: ledger.dropped.total() + ledger.rejected)
         self.stored = log(lambda: ledger.stored)
         self.now_us = now_us
-        self._masked = masked
+        self.masked = masked
 
     @property
     def logs(self) -> tuple[Log, Log, Log]:
@@ -143,7 +143,7 @@ class Record:
             return
         now_us = self.now_us()
         held = RejectedRecords([record[:_MOST_REJECTED_BYTES] for record in records])
-        details = () if self._masked else messages
+        details = () if self.masked else messages
         size_bytes = _size_bytes(held.records) + _BYTES_PER_CHARACTER * sum(map(len, details))
         self.lost.add(Entry(now_us, stream, code, held, details), len(records), size_bytes)
         if omitted:
@@ -154,11 +154,15 @@ class Record:
         for log in self.logs:
             log.tend(self.now_us())
 
-    async def find(self, wanted: str, work: Work) -> list[Sighting]:
-        """Return the sightings of an event with that id, newest first. What leaves meanwhile is not found."""
+    async def find(self, wanted: str, work: Work, readable: Container[Stream] = ALL_STREAMS) -> list[Sighting]:
+        """Return the sightings of an event with that id, newest first. What leaves meanwhile is not found.
+
+        Unless all streams are readable, what is not surely of a readable one is left out: also what was rejected, as
+        the record itself may name another stream than the request did.
+        """
         found: list[Sighting] = []
         for log in self.logs:
-            found += await _sightings(log, wanted, work)
+            found += await _sightings(log, wanted, work, readable)
         found.sort(key=lambda sighting: sighting.at_us, reverse=True)
         return found[:MAX_SIGHTINGS]
 
@@ -167,11 +171,13 @@ def _size_bytes(texts: Sequence[bytes]) -> int:
     return sum(map(len, texts)) + ENTRY_BYTES * len(texts)
 
 
-async def _sightings(log: Log, wanted: str, work: Work) -> list[Sighting]:
+async def _sightings(log: Log, wanted: str, work: Work, readable: Container[Stream]) -> list[Sighting]:
     """Return what a log has of an id, newest first."""
     needle = sure_bytes(wanted)
     found: list[Sighting] = []
     for entry in log.newest_first():
+        if not _is_readable(entry, readable):
+            continue
         for index, (size_bytes, event) in enumerate(events_in(entry.held, needle)):
             if event and (sighting := _sighting(entry, index, event, wanted)):
                 found.append(sighting)
@@ -179,6 +185,13 @@ async def _sightings(log: Log, wanted: str, work: Work) -> list[Sighting]:
                     return found
             await work.spend(_READ_COST * size_bytes if event else size_bytes)
     return found
+
+
+def _is_readable(entry: Entry, readable: Container[Stream]) -> bool:
+    """Whether an entry is surely of a readable stream; all are if all streams are readable."""
+    if readable is ALL_STREAMS:
+        return True
+    return entry.stream is not None and entry.stream in readable and not isinstance(entry.held, RejectedRecords)
 
 
 def _sighting(entry: Entry, index: int, event: Event, wanted: str) -> Sighting | None:

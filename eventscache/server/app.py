@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys
-from eventscache.access.credential_reloaders import ApiKeyReloader, TokenFileReloader
+from eventscache.access.credential_reloaders import ApiKeyReloader, ReadTokenFileReloader, TokenFileReloader
 from eventscache.access.reloader import Reloader
 from eventscache.cache import EventsCache
 from eventscache.clock import Clock
@@ -19,23 +19,26 @@ from eventscache.live.hub import MAX_SUBSCRIBERS, Hub
 from eventscache.lookup.explanation import Explainer
 from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.definitions import Process
+from eventscache.metrics.loop_lag import LoopLag
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
 from eventscache.server.configured_sources import configured_sources
+from eventscache.server.configured_telemetry import configured_telemetry
 from eventscache.server.context import Context
 from eventscache.server.http.access_log import AccessLog
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
 from eventscache.server.http.connections import ConnectionLimits, Connections
 from eventscache.server.http.log_throttle import LogThrottle
-from eventscache.server.loop_watch import LoopWatch
 from eventscache.server.notices import Notices
 from eventscache.server.routes.static_files import page_routes
-from eventscache.server.routing import INGESTION_ROUTES, ROUTES, Router, RouteTable
+from eventscache.server.routing import INGESTION_ROUTES, ROUTES, Router, RouteTable, route_of_events
 from eventscache.server.startup_checks import max_connections, require_aiohttp_internals, require_c_parser
 from eventscache.server.supervisor import Worker
 from eventscache.sources.all_sources import AllSources
 from eventscache.storage.base import Storage
+
+_LAST_EXPORT_SHARE = 0.2  # of the shutdown timeout
 
 
 class Sidecar:
@@ -51,16 +54,19 @@ class Sidecar:
         require_c_parser()
         require_aiohttp_internals()
         connection_limits = _connection_limits(settings)
+        self._max_connections = connection_limits.most
+        self._telemetry = configured_telemetry(settings, worker, self._own_metrics)
+        if self._telemetry:
+            storage = self._telemetry.storage(storage)
         self.cache = _cache(settings, storage)
         self.live = Hub(self.cache, clock, max_subscribers=min(MAX_SUBSCRIBERS, max(1, connection_limits.most // 2)))
-        self._loop_watch = LoopWatch()
         self._settings = settings
         self._worker = worker
         self._inherited = worker.metrics.read(worker.number) if worker else MetricsSnapshot()
         access, api_keys, limits = Access(settings), ApiKeys(settings.api_keys), _limits(settings)
         self.sources = AllSources(configured_sources(settings, api_keys), self.cache, storage)
         self._reloaders = _reloaders(settings, access, api_keys)
-        self._context = Context(
+        context = Context(
             self.cache,
             self.live,
             Lookup(self.cache),
@@ -73,15 +79,17 @@ class Sidecar:
             Metrics(self.metrics_of_all_workers),
             Bodies(limits, settings.body_timeout_ms / 1000),
             self.sources,
-            Notices(),
+            Notices(route_of_events),
         )
         self._loop = asyncio.get_running_loop()
+        self._loop_lag = LoopLag()
+        self._router = Router(context, (*ROUTES, *page_routes()))
         self._connections = Connections(
-            Router(self._context, (*ROUTES, *page_routes())).answer,
+            self._telemetry.answer(self._router) if self._telemetry else self._router.answer,
             connection_limits,
             LogThrottle(),
             request_factory=self._request,
-            on_refused=self.cache.ledger.reject,
+            on_refused=self._router.refuse,
             access_log=logging.getLogger(__name__) if settings.access_log else None,
             access_log_class=AccessLog,
         )
@@ -99,6 +107,9 @@ class Sidecar:
             await reloader.start()
         await self._runner.setup()
         self._connections.start()
+        self._loop_lag.start()
+        if self._telemetry:
+            self._telemetry.start()
         try:
             await web.TCPSite(self._runner, host, port, backlog=1024, reuse_port=bool(self._worker) or None).start()
         except OSError as fault:
@@ -107,22 +118,43 @@ class Sidecar:
                 f"eventscache.port: cannot listen on {host}:{port}: {os.strerror(fault.errno or 0)}"
             ) from None
         await self.sources.start()
-        self._loop_watch.start()
         bound_host, bound_port = self._runner.addresses[0][:2]
         return f"http://[{bound_host}]:{bound_port}" if ":" in bound_host else f"http://{bound_host}:{bound_port}"
 
+    def use(self, settings: Settings) -> None:
+        """Use those settings from now on that can change while it runs; after a `ConfigError` all is as before."""
+        context = self._context
+        context.access.use(settings)
+        if not settings.api_keys.url:
+            context.api_keys.list(settings.api_keys)
+        limits = _limits(settings)
+        context.bodies.use(limits)
+        self.cache.use_mask(settings.mask)
+        self.cache.producers.bound(settings.max_new_streams_per_minute)
+        self._settings = settings
+        self._router.context = context._replace(settings=settings, limits=limits)
+
+    def debug(self, *, on: bool) -> None:
+        """Log each request, and each batch that the storage answered, or no more."""
+        self._router.debugs = on
+        self.cache.queue.sender.debug(on=on)
+
     async def stop(self) -> None:
-        """Finish the requests under way, then flush and close the cache."""
-        deadline = self._loop.time() + self._settings.shutdown_timeout_ms / 1000
+        """Finish the requests under way, then flush and close the cache, then send the last metrics."""
+        timeout_seconds = self._settings.shutdown_timeout_ms / 1000
+        deadline = self._loop.time() + timeout_seconds
+        last_export_seconds = timeout_seconds * _LAST_EXPORT_SHARE if self._telemetry else 0.0
         self.live.close()
-        await self._loop_watch.stop()
         await self._runner.cleanup()
         await self._connections.stop()
+        await self._loop_lag.stop()
         self._context.bodies.close()
         for reloader in self._reloaders:
             await reloader.stop()
         await self.sources.stop()
-        await self.cache.close(max(0, deadline - self._loop.time()))
+        await self.cache.close(max(0, deadline - last_export_seconds - self._loop.time()))
+        if self._telemetry:
+            await self._telemetry.stop(last_export_seconds)
 
     @property
     def connections(self) -> int:
@@ -136,11 +168,28 @@ class Sidecar:
 
     def publish_metrics(self) -> MetricsSnapshot:
         """Publish this worker's metrics to the others, and return them; they go on from those of its predecessor."""
-        process = Process(self.cache, self.live.subscribers, self.sources.counts, self._loop_watch.late_ms)
-        own = self._inherited + MetricsSnapshot.of(process)
+        own = self._inherited + self._own_metrics()
         if self._worker:
             self._worker.metrics.publish(self._worker.number, own)
         return own
+
+    def _own_metrics(self) -> MetricsSnapshot:
+        return MetricsSnapshot.of(self._process)
+
+    @property
+    def _context(self) -> Context:
+        return self._router.context
+
+    @property
+    def _process(self) -> Process:
+        return Process(
+            self.cache,
+            self.live.subscribers,
+            self.sources.counts,
+            self._loop_lag,
+            self.connections,
+            self._max_connections,
+        )
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         """Return a request whose body may be as large as the settings allow."""
@@ -198,4 +247,6 @@ def _reloaders(settings: Settings, access: Access, api_keys: ApiKeys) -> list[Re
     ):
         if path:
             reloaders.append(TokenFileReloader(what, path, tokens, seconds))
+    if settings.read_tokens_file:  # after the others, which no read token may equal
+        reloaders.append(ReadTokenFileReloader(settings.read_tokens_file, access.readers, seconds))
     return reloaders

@@ -47,6 +47,10 @@ class Handlers(Protocol):
         """Return the handlers of a path by their methods; none if nothing is there."""
         ...
 
+    def route_at(self, path: str) -> str:
+        """Return the path by which the route of a path was declared; an empty text if nothing is there."""
+        ...
+
 
 Route = tuple[str, str, Handler]
 """A method, a path, and what handles their requests."""

@@ -9,8 +9,12 @@ from eventscache.ingest import malformed
 from eventscache.ingest.bulk import BrokenLine
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.secret_half import SecretHalf, without_halves_in_text
 from eventscache.server.http.responses import HttpError
 from eventscache.stream import Stream
+
+_LONGEST_KEY_BYTES = 8190  # of a line in the head of a request
+_MOST_SEARCHED_BYTES = 65_536  # of what is no event of a stream
 
 METHODS_WITH_EVENTS = frozenset({"POST", "PUT", "PATCH"})
 """A request that no handler takes counts as one rejected event if it could have brought events."""
@@ -39,12 +43,22 @@ def reject_records(cache: EventsCache, parsed: Parsed, default: Stream | None) -
 
 
 async def keep_malformed(
-    cache: EventsCache, stream: Stream | None, body: bytes, reason: str, producer: Producer, *, max_bytes: int
+    cache: EventsCache,
+    stream: Stream | None,
+    body: bytes,
+    reason: str,
+    producer: Producer,
+    *,
+    max_bytes: int,
+    half: SecretHalf | None = None,
 ) -> None:
     """Offer a body as a `malformed` event, cut to `max_bytes`; count it as rejected if it has no stream.
 
-    The `reason` is the error of the event. An empty body is an event that has only that, as in Jitsu.
+    The `reason` is the error of the event. An empty body is an event that has only that, as in Jitsu. Secret halves of
+    write keys are hidden, also `half`, that of its sender.
     """
+    body = body[: (max_bytes if stream else _MOST_SEARCHED_BYTES) + _LONGEST_KEY_BYTES]
+    body = without_halves_in_text(half.hidden_in_text(body) if half else body)
     if stream is None:
         cache.ledger.reject()
         if cache.record is not None:

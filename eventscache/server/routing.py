@@ -7,10 +7,13 @@ from aiohttp import web
 
 from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
 from eventscache.server.context import Context, Handler, Route
+from eventscache.server.http.access_log import log_request
 from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError, error_response
+from eventscache.server.http.shown_path import shown_path
 from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_unread
 from eventscache.server.routes import (
+    access,
     bulk,
     event_stream,
     events,
@@ -45,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *event_stream.ROUTES,
     *streams.ROUTES,
+    *access.ROUTES,
     *lookup.ROUTES,
     *jitsu2_log.ROUTES,
     *INGESTION_ROUTES,
@@ -64,6 +68,9 @@ ERROR_HEADERS = (
 )
 """What return the headers of an error on routes that pages use, such as those of CORS; none for other routes."""
 
+_ALIKE: frozenset[Handler] = frozenset((mirror.take_mirrored, webhooks.take_webhook))
+"""The handlers that answer every request alike, whatever is wrong with it."""
+
 _NONE: Mapping[str, Handler] = {}
 
 
@@ -75,31 +82,66 @@ class Router:
     """
 
     def __init__(self, context: Context, routes: Iterable[Route]) -> None:
-        self._context = context
+        self.context = context
         self._table = RouteTable(routes)
         self._handlers = self._table.handlers
+        self.debugs = False
+        """Whether each request is logged."""
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the handler's response, or an error response for what it raises."""
         try:
             methods = self._handlers.get(request.raw_path.partition("?")[0], _NONE)
             handler = methods.get(request.method) or self._find(request)
-            if request.method == "GET" and _asks_for_websocket(request) and handler is not mirror.take_mirrored:
+            if request.method == "GET" and _asks_for_websocket(request) and handler not in _ALIKE:
                 raise HttpError(400, "websocket_unsupported", "there is no WebSocket; GET /api/v1/events/stream pushes")  # noqa: TRY301 - as a handler would
-            return await handler(self._context, request)
+            response = await handler(self.context, request)
+            if self.debugs:
+                log_request(request, response.status)
+            return response  # noqa: TRY300 - the usual end, and errors end below
         except HttpError as error:
+            self.context.notices.tell(request, error.code)
             response = error.response()
         except StorageError as fault:
-            _log.warning("request failed: storage unavailable", path=request.path, reason=str(fault))
+            _log.warning(
+                "request failed: storage unavailable", path=shown_path(path_of(request.raw_path)), reason=str(fault)
+            )
             response = error_response(503, "storage_unavailable", _reason(fault), {"Retry-After": "1"})
         except ConnectionError:
             raise  # the client has left, and aiohttp handles that
         except Exception:
-            _log.exception("request failed: internal error", path=request.path)
+            _log.exception("request failed: internal error", path=shown_path(path_of(request.raw_path)))
             response = error_response(500, "internal_error", "a bug of eventscache; the details are in its log")
         for headers in ERROR_HEADERS:
-            response.headers.update(headers(self._context, request))
+            response.headers.update(headers(self.context, request))
+        if self.debugs:
+            log_request(request, response.status)
         return response
+
+    def refuse(self, request: web.BaseRequest, target: str, error: HttpError, reason: str) -> web.StreamResponse | None:
+        """Count a request for a target that is refused because it is not valid HTTP.
+
+        Where every request is answered alike, tell it and return that answer. `request` stands for one that could not
+        be read; `reason` quotes nothing of it.
+        """
+        reject_unread(self.context.cache, error)
+        path = path_of(target)
+        is_copy = path.startswith(mirror.PREFIX)
+        if not is_copy and path not in webhooks.PATHS:
+            return None
+        self.context.notices.tell_refused(path, error.code, reason)
+        return mirror.refused(request) if is_copy else webhooks.refused(request)
+
+    def route_of(self, request: web.BaseRequest) -> str:
+        """Return the path by which the route of a request was declared; an empty text if there is none.
+
+        Of a copy below `/mirror` it is that of the ingestion route, with `/mirror` before it.
+        """
+        path = path_of(request.raw_path)
+        if not path.startswith(mirror.PREFIX):
+            return self._table.route_at(path)
+        mirrored = self.context.ingestion.route_at(path[len(mirror.PREFIX) - 1 :])
+        return f"{mirror.PREFIX}{mirrored[1:]}" if mirrored else self._table.route_at(path)
 
     def _find(self, request: web.BaseRequest) -> Handler:
         """Return the handler of a request that has no entry of its own; raise `HttpError` if there is none.
@@ -120,7 +162,7 @@ class Router:
         else:
             error = HttpError(404, "not_found", "there is nothing at this path; GET /openapi.json lists all of them")
         if request.method in METHODS_WITH_EVENTS:
-            reject_unread(self._context.cache, error)
+            reject_unread(self.context.cache, error)
         raise error
 
 
@@ -135,22 +177,31 @@ class RouteTable:
         for method, path, handler in routes:
             self.handlers.setdefault(path, {})[method] = handler
         self._templates = [
-            ([part.partition("{") for part in path.split("/")], methods)
-            for path, methods in self.handlers.items()
-            if "{" in path
+            ([part.partition("{") for part in path.split("/")], path) for path in self.handlers if "{" in path
         ]
 
     def at(self, path: str) -> Mapping[str, Handler]:
         """Return the handlers of a path by their methods; none if nothing is there."""
-        return self.handlers.get(path) or self._by_template(path)
+        declared = self.route_at(path)
+        return self.handlers[declared] if declared else _NONE
 
-    def _by_template(self, path: str) -> Mapping[str, Handler]:
-        """Return the handlers of the path that has some text where the template has braces."""
+    def route_at(self, path: str) -> str:
+        """Return the path by which the route of a path was declared; an empty text if nothing is there."""
+        if path in self.handlers:
+            return path
         parts = path.split("/")
-        for template, methods in self._templates:
+        for template, declared in self._templates:
             if len(parts) == len(template) and all(map(_matches, parts, template)):
-                return methods
-        return _NONE
+                return declared
+        return ""
+
+
+_WITH_EVENTS = RouteTable((*INGESTION_ROUTES, *webhooks.ROUTES))
+
+
+def route_of_events(path: str) -> str:
+    """Return the route by which events come at a path, for notices; an empty text if none do."""
+    return mirror.ROUTE if path.startswith(mirror.PREFIX) else _WITH_EVENTS.route_at(path)
 
 
 def _matches(part: str, template: tuple[str, str, str]) -> bool:

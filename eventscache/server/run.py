@@ -10,8 +10,10 @@ import structlog
 from eventscache.config.loading import LoadedSettings
 from eventscache.config.settings import Settings
 from eventscache.ingest.json import scan
-from eventscache.logs import hide_secrets
+from eventscache.logs import hide_secrets, on_terminal
 from eventscache.server.app import Sidecar
+from eventscache.server.debugging import Debugging
+from eventscache.server.reload import SettingsReloader
 from eventscache.server.supervisor import Worker
 from eventscache.storage.plugins import storage_from_url
 
@@ -21,9 +23,15 @@ _PUBLISH_EVERY_SECONDS = 0.5
 
 
 async def serve(
-    loaded: LoadedSettings, worker: Worker | None = None, announce: Callable[[str], object] | None = None
+    loaded: LoadedSettings,
+    worker: Worker | None = None,
+    announce: Callable[[str], object] | None = None,
+    read: Callable[[], Settings] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `announce` gets the address once it listens. Raises `ConfigError`."""
+    """Serve until SIGTERM or SIGINT; `announce` gets the address once it listens. Raises `ConfigError`.
+
+    SIGHUP reads the settings again with `read`, and SIGUSR1 switches debugging on or off.
+    """
     settings = loaded.settings
     url = settings.storage if settings.enabled else "memory://"  # a disabled cache contacts no storage
     sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
@@ -36,7 +44,25 @@ async def serve(
     async with running(sidecar, settings) as (address, stopped):
         if announce:
             announce(address)
-        await _wait_for_stop(stopped, sidecar, worker)
+        async with _on_signals(sidecar, settings, read):
+            await _wait_for_stop(stopped, sidecar, worker)
+
+
+@contextlib.asynccontextmanager
+async def _on_signals(sidecar: Sidecar, settings: Settings, read: Callable[[], Settings] | None) -> AsyncIterator[None]:
+    """Do meanwhile what signals ask for."""
+    loop = asyncio.get_running_loop()
+    debugging = Debugging(sidecar.debug)
+    loop.add_signal_handler(signal.SIGUSR1, debugging.switch)
+    reloader = SettingsReloader(settings, read, sidecar.use) if read else None
+    # On a terminal SIGHUP tells that it was closed, and ends the server as any other program.
+    if reloader and not on_terminal():
+        loop.add_signal_handler(signal.SIGHUP, reloader.request)
+    try:
+        yield
+    finally:
+        if reloader:
+            await reloader.stop()
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.logs import hide_secrets
 from eventscache.server.configured_sources import configured_sources
+from eventscache.server.configured_telemetry import check_telemetry
 from eventscache.server.http import aiohttp_internals
 from eventscache.storage.plugins import storage_class, storage_from_url
 
@@ -38,6 +39,7 @@ def check_start(loaded: LoadedSettings) -> None:
     check_storage(loaded)
     check_workers(settings)
     configured_sources(settings)
+    check_telemetry(settings)
     check_host(settings.host)
     connections_that_fit(settings.max_connections, _other_files(settings))
     _warn(loaded)

@@ -18,6 +18,7 @@ _log = structlog.get_logger()
 CONFIG_EXIT = 2
 _SHORT_LIFE_SECONDS = 1.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_PASSED_ON = (signal.SIGHUP, signal.SIGUSR1)  # what a worker does on these, all of them do
 
 
 class Worker(NamedTuple):
@@ -49,6 +50,8 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number in _STOP_SIGNALS:
             signal.signal(number, self._stop)
+        for number in _PASSED_ON:
+            signal.signal(number, self._pass_on)
         for worker in range(self._count):
             self._start(worker)
         code = 0
@@ -73,7 +76,7 @@ class Supervisor:
         parent = os.getpid()
         # Blocked, since a signal between the fork and the entry in `_running` would not be passed on to the child, and
         # in the child it would call our handler.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOP_SIGNALS, *_PASSED_ON))
         try:
             if self._stopping:
                 return
@@ -83,8 +86,10 @@ class Supervisor:
                 return
             for number in _STOP_SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
+            for number in _PASSED_ON:
+                signal.signal(number, signal.SIG_IGN)  # until the worker can do something on them
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_STOP_SIGNALS, *_PASSED_ON))
         code = 1
         try:
             self._work(Worker(worker, self._metrics, parent))
@@ -98,9 +103,12 @@ class Supervisor:
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
+        self._pass_on(signal.SIGTERM)
+
+    def _pass_on(self, number: int, *_: object) -> None:
         for pid in self._running:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, number)
 
 
 def free_port(host: str, port: int) -> int:

@@ -59,6 +59,16 @@ class Storage(abc.ABC):
         """Return if the storage can be read and written, without writing to find out; by default, if it can be read."""
         await self.ping()
 
+    @property
+    def open_breakers(self) -> int:
+        """How many servers behind it are not called now, because they failed; by default 0."""
+        return 0
+
+    @property
+    def refusing(self) -> int:
+        """How many servers behind it answer, but take no events now; by default 0."""
+        return 0
+
     @abc.abstractmethod
     async def insert(self, batch: Batch) -> Admission:
         """Decide which events of a batch are admitted, and store those: one atomic step, all of it or nothing.

@@ -8,6 +8,7 @@ import { OpenWay, WayOffer } from "./actions/find_way.js";
 import { loadOlder } from "./actions/load_older.js";
 import { Navigation } from "./actions/navigation.js";
 import { PushHandler } from "./actions/push_handler.js";
+import { readRights } from "./actions/read_rights.js";
 import { Selection } from "./actions/selection.js";
 import { StreamRefresh } from "./actions/stream_refresh.js";
 import { fetchQuota, hasToken, storeToken } from "./api/fetch.js";
@@ -18,6 +19,7 @@ import { narrows, rangeStart, serverParameters } from "./model/filter.js";
 import { EventHistory } from "./model/history.js";
 import { MinuteCounts } from "./model/minute_counts.js";
 import { MOST_ROWS, RowBuffer } from "./model/row_buffer.js";
+import { Rights } from "./model/rights.js";
 import { MOST_FOLLOWED, Streams } from "./model/streams.js";
 import { Banners } from "./view/banners.js";
 import { drawChips } from "./view/chips.js";
@@ -47,6 +49,7 @@ export class App {
   }
 
   #createModels() {
+    this.rights = new Rights();
     this.streams = new Streams();
     this.rowBuffer = new RowBuffer();
     this.minuteCounts = new MinuteCounts();
@@ -114,11 +117,12 @@ export class App {
     return this.navigation.filter;
   }
 
-  /** Read the streams, then open the first view. */
+  /** Read what the token may do, and the streams; then open the first view. */
   async start() {
     this.emptyState.showLoading();
     this.#drawControls();
     try {
+      await readRights(this.rights);
       await this.streamRefresh.refresh();
     } catch (fault) {
       if (fault.status === 401 || fault.status === 403) {
@@ -132,6 +136,7 @@ export class App {
   // The view: what the filter selects, from the beginning.
 
   beginView() {
+    if (!this.rights.reads(this.filter.tab)) this.navigation.leaveTab(OTHER_TAB[this.filter.tab]);
     const { filter } = this;
     const perStream = this.#historyPerStream();
     this.#views += 1;
@@ -198,8 +203,18 @@ export class App {
   #connectionChanged(state, detail = {}) {
     this.status.setConnection(state, detail);
     if (state === "rejected" || state === "retrying") this.#dropStaleRows();
+    if (state === "retrying") this.rights.known = false;
+    if (state === "live" && !this.rights.known) this.#readRights();
     if (state === "rejected" && detail.fault.status === 401)
       this.#askToken(hasToken() ? "That token does not match." : "");
+  }
+
+  /** What the token may do may have changed while the server was away. */
+  async #readRights() {
+    await readRights(this.rights).catch(() => {}); // the push says what is wrong
+    if (!this.rights.reads(this.filter.tab)) this.beginView();
+    this.#drawControls();
+    this.draw();
   }
 
   async #askToken(fault) {
@@ -256,7 +271,7 @@ export class App {
     else if (!this.batcher.ready) emptyState.showLoading(this.status.obstacle);
     else if (narrows(filter))
       emptyState.showNoMatch(streams.cachedEvents(filter), () => this.navigation.clearFilters());
-    else if (filter.ids.length || streams.of(filter.tab).length) emptyState.showNoEvents(this.#otherTab());
+    else if (filter.ids.length || streams.of(filter.tab).length || !this.rights.may("write")) emptyState.showNoEvents(this.#otherTab());
     else emptyState.showFirstUse(this.#otherTab(), {
         apiKeys: streams.apiKeys,
         sources: streams.sources,
@@ -283,12 +298,14 @@ export class App {
   }
 
   #drawControls() {
-    const { filter, streams } = this;
+    const { filter, streams, rights } = this;
     this.toolbar.set(filter);
+    this.toolbar.offerClear(rights.may("clear"));
     drawChips(filter, (change) => this.navigation.change(change));
-    drawTabs(filter.tab, streams);
+    drawTabs(filter.tab, streams, rights);
     document.body.classList.toggle("one-stream", filter.ids.length === 1);
     this.picker.set(streams.of(filter.tab), filter.ids, filter.tab === "incoming" ? "API keys" : "Destinations");
+    this.picker.setPatterns(rights.patterns);
   }
 
   /** Once a second: the ages, and the rows that have left a range such as the last hour. */

@@ -29,7 +29,7 @@ listenToClicks({
   pause: () => app.selection.togglePause(),
   jump: () => app.selection.jumpToLatest(),
   export: () => openExportMenu(byId("export"), app.filter),
-  more: () => openMoreMenu(byId("more"), app.filter, () => app.clear()),
+  more: () => openMoreMenu(byId("more"), app.filter, app.rights.may("clear") ? () => app.clear() : null),
   link: copyLink,
   clear: () => app.clear(),
   older: () => app.loadOlder(),
@@ -39,7 +39,7 @@ listenToClicks({
     byId("list").focus();
   },
 });
-listenToTabs((tab) => app.navigation.change({ tab }));
+listenToTabs((tab) => app.rights.reads(tab) && app.navigation.change({ tab }));
 listenToMenu();
 
 /** Go to another event. The list gets the focus, so that Enter opens the event and presses no button. */

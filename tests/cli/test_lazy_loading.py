@@ -9,8 +9,17 @@ from click.testing import CliRunner
 from eventscache.cli.main import COMMANDS, main
 from tests.support.paths import ROOT
 
-# rich is missing here: structlog imports it by itself if it is installed.
-HEAVY = ("hdrh", "eventscache.loadtest", "eventscache.demo", "eventscache.conformance")
+# rich is missing here: structlog imports it by itself if it is installed. So does redis with a part of opentelemetry.
+HEAVY = (
+    "hdrh",
+    "eventscache.loadtest",
+    "eventscache.demo",
+    "eventscache.conformance",
+    "eventscache.telemetry.telemetry",
+    "opentelemetry.exporter",
+    "google.protobuf",
+    "requests",
+)
 
 
 @pytest.mark.parametrize("arguments", [["serve", "--port", "99999"], ["config"], ["--version"]])

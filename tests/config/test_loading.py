@@ -244,6 +244,19 @@ ERRORS = {
     "server: {admin_token: '${env.A'}": "server.admin_token: a placeholder must be ${env.NAME}",
     "server: {admin_token: '${env.A-B}'}": "server.admin_token: a placeholder must be",
     "server: {admin_token: '${env.A|x|env.B}'}": "server.admin_token: a placeholder must be",
+    "eventscache: {read_tokens: 12345}": "eventscache.read_tokens: must be a list of entries",
+    "eventscache: {read_tokens: ['12345']}": "eventscache.read_tokens: entry 1: must have token, ids",
+    "eventscache: {read_tokens: [{token: '12345'}]}": "eventscache.read_tokens: entry 1: names no ids",
+    "eventscache: {read_tokens: [{token: '12345', ids: a}]}": "eventscache.read_tokens: read tokens need "
+    "eventscache.admin_tokens",
+    "eventscache: {read_tokens_file: /a/file}": "eventscache.read_tokens: read tokens need eventscache.admin_tokens",
+    "server: {admin_token: demo_admin}\neventscache: {read_tokens_file: /a}": "read_tokens: read tokens need",
+    "server: {admin_token: '12345'}\neventscache: {read_tokens: [{token: 12345, ids: a}]}": "eventscache.read_tokens: "
+    "entry 1: its token is an admin or ingest token too",
+    "eventscache: {admin_tokens: [a], ingest_tokens: ['12345'], read_tokens: [{token: 12345, ids: a}]}": "eventscache."
+    "read_tokens: entry 1: its token is an admin or ingest token too",
+    "server: {read_tokens: [a]}": "server.read_tokens: unknown setting; did you mean eventscache.read_tokens?",
+    "read_token: a": "read_token: unknown setting; did you mean eventscache.read_tokens?",
     "server: {admin_tokens: [a]}": "server.admin_tokens: unknown setting; did you mean eventscache.admin_tokens?",
     "admin_token: a": "admin_token: unknown setting; did you mean server.admin_token?",
     "server.ingest_tokens: a": "server.ingest_tokens: unknown setting; did you mean eventscache.ingest_tokens?",
@@ -286,6 +299,30 @@ def test_a_mask_is_read_from_the_file_or_the_environment(tmp_path: Path) -> None
 
     assert load(tmp_path, ours, {"EVENTSCACHE_MASK_IP": "user.ip,**.addr"}).settings.mask_ip == ("user.ip", "**.addr")
     assert load(tmp_path, "eventscache: {mask: {drop: [], ip: false, key: unused}}").settings.mask is None
+
+
+def test_read_tokens_are_entries_in_the_file_and_json_in_the_environment(tmp_path: Path) -> None:
+    ours = """
+eventscache:
+  admin_tokens: [admin]
+  read_tokens:
+    - {token: "${env.SHOP}", ids: [shop-*, checkout]}
+    - {token: hidden-2, ids: "*", namespaces: [destination]}
+"""
+    loaded = load(tmp_path, ours, {"SHOP": "hidden-1"})
+    assert [token.token for token in loaded.settings.checked_read_tokens] == ["hidden-1", "hidden-2"]
+    rows = {key: value for key, value, _ in loaded.rows()}
+    shown = "*** for shop-* checkout of token and destination; *** for * of destination"
+    assert rows["eventscache.read_tokens"] == shown
+    assert "hidden" not in repr(loaded)
+
+    environ = {"SHOP": "x", "EVENTSCACHE_READ_TOKENS": '[{"token": "hidden-3", "ids": ["blog"]}]'}
+    (token,) = load(tmp_path, ours, environ).settings.read_tokens
+    assert (token.token, token.streams.ids) == ("hidden-3", ("blog",))
+    with pytest.raises(ConfigError, match=r"^EVENTSCACHE_READ_TOKENS: must be a list of entries"):
+        load(tmp_path, ours, {"SHOP": "x", "EVENTSCACHE_READ_TOKENS": "hidden-3"})
+    with pytest.raises(ConfigError, match=r"^EVENTSCACHE_READ_TOKEN: unknown variable"):
+        load(tmp_path, ours, {"SHOP": "x", "EVENTSCACHE_READ_TOKEN": "hidden-3"})
 
 
 def test_an_error_in_the_environment_names_the_variable() -> None:

@@ -12,6 +12,7 @@ from eventscache.storage.plugins import storage_from_url
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Stream
 from eventscache.testing import StorageConformance
+from tests.support.otlp_collector import require_opentelemetry
 from tests.support.redis_server import RedisServer
 
 
@@ -36,6 +37,23 @@ class TestRedis(StorageConformance):
 
     def storage(self, options: StorageOptions) -> Storage:
         return storage_from_url(self.server.storage_url, options)
+
+
+class TestTraced(StorageConformance):
+    """The memory storage with a span for each call."""
+
+    def storage(self, options: StorageOptions) -> Storage:
+        require_opentelemetry()
+        from opentelemetry.sdk.trace import TracerProvider
+
+        from eventscache.telemetry.traced_storage import TracedStorage
+        from eventscache.telemetry.tracing import Tracing
+
+        class TracedMemory(TracedStorage):
+            multiprocess = MemoryStorage.multiprocess
+
+        tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+        return TracedMemory(MemoryStorage(options), Tracing(tracer, 1.0))
 
 
 class MemoryThatIgnoresBytes(MemoryStorage):

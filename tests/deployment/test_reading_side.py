@@ -10,10 +10,10 @@ from tests.support.cache_bench import GENEROUS_SECONDS
 from tests.support.jitsu_lists import JitsuLists, numbers
 from tests.support.missing import missing
 from tests.support.paths import ROOT
+from tests.support.readme import nginx_lines
 from tests.support.redis_server import RedisServer, short_folder
 from tests.support.sidecar import Start
 
-(MIRROR,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 (READING,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs" / "sources.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -29,7 +29,7 @@ async def test_requests_of_the_configurator_are_answered_with_what_jitsu_keeps(
     async with asyncio.timeout(GENEROUS_SECONDS):
         while sidecar.server.sources.counts["jitsu_redis"].entries < 30:
             await asyncio.sleep(0.01)
-    configuration = MIRROR.replace("        location / {", f"{READING}\n        location / {{")
+    configuration = nginx_lines().replace("        location / {", f"{READING}\n        location / {{")
     addresses = {"http://jitsu:8001": "http://127.0.0.1:9", "127.0.0.1:8095": sidecar.address.removeprefix("http://")}
     with short_folder() as folder, nginx.Nginx(folder, configuration, addresses) as proxy:
         query = "project_id=p&limit=500&namespace=destination&ids=p.pg&status="

@@ -150,7 +150,7 @@ async def test_a_sidecar_that_freezes_goes_on_where_it_was(begin: Any) -> None:
         await meanwhile.until_stored(2 * len(STREAMS) * SETTINGS["size"])
         frozen.process.send_signal(signal.SIGCONT)
         await trial.until_recovered()
-        assert await trial.metric("eventscache_loop_late_seconds_total") > 0.5
+        assert await trial.metric("eventscache_loop_lag_seconds_sum") > 0.5
         for each in (trial, meanwhile):
             await settle(each)
             ledger = await each.counts()

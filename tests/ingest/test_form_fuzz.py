@@ -22,7 +22,7 @@ LIMITS = Limits(max_event_bytes=500, max_malformed_bytes=50, max_batch=8, max_de
 OBJECTS = st.dictionaries(NAMES | st.text(max_size=3), VALUES, max_size=4)
 LINES = OBJECTS.map(lambda value: json.dumps(value, ensure_ascii=False).encode(errors="replace"))
 LINES |= st.binary(max_size=30) | st.sampled_from(
-    [b"", b" ", b"null", b"[1]", b'{"event":{"a":1.10}}', b"{} x", b"\0{}"]
+    [b"", b" ", b"null", b'{"event":null}', b"[1]", b'{"event":{"a":1.10}}', b"{} x", b"\0{}"]
 )
 DELIMITER = b"\r\n--" + BOUNDARY
 PIECES = st.sampled_from(
@@ -125,7 +125,7 @@ def test_any_line_of_failed_events_is_an_event_or_broken(content: bytes, skip: b
     assert not (skip and file.fault)
 
 
-QUERY_NAMES = st.text("ab./ ", max_size=8) | st.sampled_from(["data", "token", "user.id"]) | st.text(max_size=3)
+QUERY_NAMES = st.text("ab./ |", max_size=8) | st.sampled_from(["data", "token", "user.id"]) | st.text(max_size=3)
 
 
 @fuzz
@@ -135,6 +135,7 @@ QUERY_NAMES = st.text("ab./ ", max_size=8) | st.sampled_from(["data", "token", "
     )
 )
 @example([("a", "1"), ("a.b", "2"), ("data", "eyJhIjp7ImIiOjF9fQ==")])
+@example([("a.c||b", "1"), ("||", "2"), ("|||", "3"), ("data", "eyJhIjp7ImIiOjF9fQ==")])
 def test_any_query_of_a_pixel_is_rejected_or_an_event(pairs: list[tuple[str, str]]) -> None:
     raw = "&".join(
         f"{quote_plus(name, errors='replace')}={quote_plus(value, errors='replace')}" for name, value in pairs

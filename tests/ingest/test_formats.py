@@ -43,6 +43,7 @@ def test_every_parser_is_registered() -> None:
         value
         for module in map(importlib.import_module, names)
         for name, value in vars(module).items()
-        if inspect.isfunction(value) and not name.startswith("_") and value.__annotations__.get("return") is Parsed
+        if inspect.isfunction(value) and not name.startswith("_")
+        if value.__annotations__.get("return") is Parsed and value.__annotations__.get("body") is bytes
     }
     assert parsers == set(formats.PARSERS)

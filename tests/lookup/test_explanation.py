@@ -109,7 +109,7 @@ async def test_of_an_event_that_was_never_seen_it_is_told_since_when_and_what_wa
     async with opened(record_bytes=10_000) as bench:
         explanation = await explain(bench.cache)
         assert (explanation.outcomes, explanation.missed, explanation.waiting) == ([], [], 0)
-        began = parse_time(explanation.since)
+        began = parse_time(explanation.since or "")
         await offer(bench, *[b"{}"] * QUOTA.size)
         for _ in range(50):
             await offer(bench, b"{}", b"{}")
@@ -118,7 +118,7 @@ async def test_of_an_event_that_was_never_seen_it_is_told_since_when_and_what_wa
         assert (limited.outcome, stored.outcome) == ("limited", "stored")
         assert 50 < limited.events < 100
         assert stored.events == QUOTA.size
-        assert abs(parse_time(explanation.since) - began) < 60 * MICROSECONDS
+        assert abs(parse_time(explanation.since or "") - began) < 60 * MICROSECONDS
 
 
 async def test_events_that_wait_are_counted() -> None:

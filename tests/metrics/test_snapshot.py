@@ -30,3 +30,9 @@ async def test_a_worker_reads_the_sum_of_what_the_others_published() -> None:
 def test_every_metric_and_value_has_a_name_of_its_own() -> None:
     assert len({metric.name for metric in METRICS}) == len(METRICS)
     assert len(set(VALUE_NAMES)) == len(VALUE_NAMES)
+
+
+async def test_the_death_of_a_worker_is_counted_and_its_successor_goes_on() -> None:
+    own = MetricsSnapshot.of(Process(EventsCache(MemoryStorage())))
+    assert own["worker_deaths"] == 0
+    assert (own.after_death() + own).after_death()["worker_deaths"] == 2

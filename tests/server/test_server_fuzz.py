@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from yarl import URL
 
+from eventscache.access.api_keys import ApiKeys, KeyList
 from eventscache.config.settings import Settings
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import gunzip
@@ -160,7 +161,7 @@ def test_tokens_are_compared_and_never_raise(headers: list[tuple[str, str]], que
             check_error(error, 400, 401)
         else:
             assert known or any(value == "ingest" for _, value in headers)
-    find_token(request)
+    find_token(request, ApiKeys(KeyList()))
     try:
         key = find_write_key(request)
     except HttpError as error:
@@ -213,6 +214,9 @@ def test_odd_headers_never_make_a_route_fail(
 
 PATHS = st.lists(st.sampled_from([*(path for _, path, _ in ROUTES), "/", "//", "mirror", "?", "%2F", "{", "..", "#"]))
 ODD_BODIES = st.sampled_from([b"{}", b"[{},{}]", b'{"original":{}}', b'[{"original":{},"x":1}]', b"{", b""]) | ODD
+ODD_BODIES |= st.sampled_from(
+    [b'{"template":{},"events":[{},{}]}', b'[{},{"original":{}},{"template":{},"events":[]}]']
+)
 
 
 @fuzz
@@ -233,6 +237,38 @@ def test_every_copy_and_every_webhook_has_the_same_answer(
             while line := answers.readline().strip():
                 length = int(line.split()[1]) if line.lower().startswith(b"content-length") else length
             answers.read(length)
+
+
+RAW = st.lists(PIECES.map(lambda text: text.encode(errors="surrogateescape")) | st.binary(max_size=4)).map(b"".join)
+
+
+@fuzz
+@given(
+    st.sampled_from(["POST", "GET", "PUT", "DELETE", "OPTIONS", "HEAD"]),
+    st.sampled_from(["POST", "GET", "PUT", "PATCH", "DELETE"]),
+    st.sampled_from(["/", *(path for _, path, _ in ROUTES)]),
+    RAW,
+    st.sampled_from([0, 140, 300]),
+    st.integers(0, 60),
+    ODD_BODIES,
+)
+@example("GET", "GET", "/api/v1/p.gif", b"token=k&x=\xc3\xa9", 0, 40, b"")
+@example("POST", "PUT", "/api/v1/event", b"token=k", 300, 5, b"{}")
+def test_raw_bytes_and_too_many_headers_change_no_answer(
+    address: str, method: str, webhook: str, path: str, query: bytes, headers: int, cut: int, body: bytes
+) -> None:
+    query = bytes(byte for byte in query if byte not in b"\r\n ")  # these end a target
+    lines = b"Host: localhost\r\nConnection: close\r\nContent-Length: %d\r\n" % len(body) + b"X: a\r\n" * headers
+    for start, status in (
+        (f"{method} /mirror{path}".encode(), 204),
+        (f"{webhook} /ingest/jitsu2".encode(), 200),
+    ):
+        sent = start + b"?" + query + b" HTTP/1.1\r\n" + lines + b"\r\n" + body
+        with socket.create_connection(("127.0.0.1", URL(address).port or 0), timeout=60) as connection:
+            for piece in (sent[:cut], sent[cut:]):
+                connection.sendall(piece)
+            answer = connection.makefile("rb").readline()
+        assert answer.split(b" ", 1)[1].startswith(b"%d " % status), sent
 
 
 @fuzz

@@ -3,25 +3,17 @@
 import asyncio
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from eventscache.metrics.parsing import parse_metrics
-from tests.support.command import Process, Serve, run
+from tests.support.command import Process, Serve, run, workers_of
 from tests.support.redis_server import RedisServer, wait_until
 from tests.support.sidecar import CACHE
 
 PREFIX = {"EVENTSCACHE_PREFIX": "eventscache:workers"}
-
-
-def workers_of(process: Process) -> list[int]:
-    children = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.process.pid)], capture_output=True, check=False
-    )
-    return [int(pid) for pid in children.stdout.split()]
 
 
 async def metrics(process: Process) -> dict[str, int]:

@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import aiohttp
 import pytest
@@ -43,24 +44,28 @@ def run_afresh(*arguments: str, **environ: str) -> subprocess.CompletedProcess[s
 
 
 class Process:
-    """A running `eventscache serve`, on a free port."""
+    """A running `eventscache serve`, on a free port of its choice or of the caller's."""
 
-    def __init__(self, *options: str, **environ: str) -> None:
-        self.process = subprocess.Popen(
-            [*EVENTSCACHE, "serve", "--port", "0", *options],
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=clean_environment(**environ),
-        )
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], folder: Path = ROOT) -> None:
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=dict(environ))
         assert self.process.stderr
+        said = []
         self.log: list[dict[str, Any]] = []
         for line in self.process.stderr:
-            self.log.append(json.loads(line))
-            if self.log[-1]["event"] == "listening":
-                self.address = self.log[-1]["url"]
-                return
-        raise AssertionError(self.log)
+            said.append(line)
+            if line.startswith("{"):
+                self.log.append(json.loads(line))
+                if self.log[-1]["event"] == "listening":
+                    self.address = self.log[-1]["url"].rstrip("/")
+                    return
+        self.process.communicate()
+        raise AssertionError("".join(said))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def stop(self) -> int:
         """Send SIGTERM and return the exit code; the rest of the log is read."""
@@ -79,11 +84,27 @@ class Process:
             assert answer.status < 300, await answer.text()
             return dict(await answer.json())
 
-    async def get(self, path: str) -> dict[str, Any]:
+    async def get(self, path: str, **headers: str) -> dict[str, Any]:
         """Return the body of an answer that is JSON."""
-        async with aiohttp.ClientSession() as session, session.get(self.address + path) as answer:
-            assert answer.status == 200
-            return dict(await answer.json())
+        return dict(json.loads(await self.read(path, **headers)))
+
+    async def read(self, path: str, **headers: str) -> bytes:
+        """Return the body of an answer."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(self.address + path, headers=named) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
+            return await answer.read()
+
+
+def workers_of(process: Process) -> list[int]:
+    """Return the process ids of its workers."""
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.process.pid)], capture_output=True, check=False
+    )
+    return [int(pid) for pid in children.stdout.split()]
 
 
 Serve = Callable[..., Process]
@@ -95,7 +116,7 @@ def serve() -> Iterator[Serve]:
     started: list[Process] = []
 
     def start(*options: str, **environ: str) -> Process:
-        started.append(Process(*options, **environ))
+        started.append(Process([*EVENTSCACHE, "serve", "--port", "0", *options], clean_environment(**environ)))
         return started[-1]
 
     yield start

@@ -4,6 +4,7 @@ The rows are those of this project's list of bad inputs, 1 to 92; `each` and `co
 `tests/test_tests.py` reads there that every row has one.
 """
 
+import base64
 import gzip
 import zlib
 from collections.abc import Callable, Iterable
@@ -162,8 +163,128 @@ WRITE_KEYS = (
     Case(74, "8 kB of write key", b"X-Write-Key: " + b"x" * 8000 + b"\r\n"),
     Case(74, "Basic that is no base64", b"Authorization: Basic ???\r\n"),
     Case(74, "Basic of no UTF-8", b"Authorization: Basic //79\r\n"),
-    Case(74, "bearer with a write key", b"Authorization: Bearer secret-key\r\n"),
+    Case(74, "bearer with a wrong write key", b"Authorization: Bearer wrong\r\n"),
+    Case(74, "empty bearer", b"Authorization: Bearer \r\n"),
     Case(74, "Basic before a good one", b"Authorization: Basic Og==\r\nX-Write-Key: \r\n"),
+)
+
+# A write key of Jitsu 2, whose half behind the colon must never be kept; and where requests have it, by what they add
+# to a query and to the headers. Expected is whether Jitsu 2's own routes look there too.
+HALF = "H4LFSECRET"
+WRITE_KEY = f"kid:{HALF}"
+_BASIC_KEY = base64.b64encode(WRITE_KEY.encode()).decode()
+WRITE_KEY_PLACES = (
+    Case(74, "token", (f"token={WRITE_KEY}", {}), False),
+    Case(74, "token with an escape", (f"token=kid%3A{HALF}", {}), False),
+    Case(74, "p_ of a random name", (f"p_1={WRITE_KEY}", {}), False),
+    Case(74, "X-Auth-Token", ("", {"X-Auth-Token": WRITE_KEY}), False),
+    Case(74, "api_key", ("", {"api_key": WRITE_KEY}), False),
+    Case(74, "Basic", ("", {"Authorization": f"Basic {_BASIC_KEY}"}), True),
+    Case(74, "Bearer", ("", {"Authorization": f"Bearer {WRITE_KEY}"}), True),
+    Case(74, "X-Write-Key", ("", {"X-Write-Key": WRITE_KEY}), True),
+    Case(74, "writekey", (f"writekey={WRITE_KEY}", {}), True),
+    Case(74, "writekey with an escape", (f"%77ritekey=kid%3a{HALF}", {}), True),
+)
+
+# Bodies that have a write key in them; expected is what is kept, None if it is malformed. Those of the first table have
+# it where it is found by its name, and those of the second one where it is found if the request names the same key.
+WRITE_KEY_NAMES = (
+    Case(74, "writeKey", b'{"n": 1.10,"writeKey":"kid:H4LFSECRET"}', b'{"n": 1.10,"writeKey":"kid:***"}'),
+    Case(
+        74,
+        "other cases",
+        b'{"WriteKey":"k:H4LFSECRET","WRITEKEY":"k:H4LFSECRET"}',
+        b'{"WriteKey":"k:***","WRITEKEY":"k:***"}',
+    ),
+    Case(
+        74,
+        "write_key and api_key",
+        b'{"write_key":"k:H4LFSECRET","api_key":"k:H4LFSECRET"}',
+        b'{"write_key":"k:***","api_key":"k:***"}',
+    ),
+    Case(
+        74,
+        "apiKey and write-key",
+        b'{"apiKey":"k:H4LFSECRET","write-key":"k:H4LFSECRET"}',
+        b'{"apiKey":"k:***","write-key":"k:***"}',
+    ),
+    Case(74, "deep", b'{"a":[{"context":{"writeKey":"k:H4LFSECRET"}}]}', b'{"a":[{"context":{"writeKey":"k:***"}}]}'),
+    Case(
+        74,
+        "array",
+        b'{"writeKey":["a","k:H4LFSECRET",["k:H4LFSECRET"]],"b":"c:d"}',
+        b'{"writeKey":["a","k:***",["k:***"]],"b":"c:d"}',
+    ),
+    Case(
+        74,
+        "array of objects",
+        b'{"writeKey":["k:H4LFSECRET",{"a":"c:d"},"c:d"]}',
+        b'{"writeKey":["k:***",{"a":"c:d"},"c:d"]}',
+    ),
+    Case(
+        74,
+        "escapes in a name",
+        rb'{"write\u004bey":"k:H4LFSECRET","\u0061pi\u005FKey":"k:H4LFSECRET"}',
+        rb'{"write\u004bey":"k:***","\u0061pi\u005FKey":"k:***"}',
+    ),
+    Case(
+        74,
+        "escapes in a key",
+        rb'{"writeKey":"\u006b\u003aH4LFSECRET","api_key":"k\u003AH4LFSECRET"}',
+        rb'{"writeKey":"\u006b:***","api_key":"k:***"}',
+    ),
+    Case(74, "quote in a half", rb'{"writeKey":"k:x\"H4LFSECRET","a":"b:c"}', b'{"writeKey":"k:***","a":"b:c"}'),
+    Case(
+        74,
+        "blanks",
+        b'{"writeKey"' + b" " * 120 + b":\r\n" + b"\t" * 120 + b'"k:H4LFSECRET"}',
+        b'{"writeKey"' + b" " * 120 + b":\r\n" + b"\t" * 120 + b'"k:***"}',
+    ),
+    Case(74, "twice", b'{"api_key":"k:H4LFSECRET","api_key":"js.a.b"}', b'{"api_key":"k:***","api_key":"js.a.b"}'),
+    Case(
+        74,
+        "half a surrogate pair beside",
+        rb'{"writeKey":"k:H4LFSECRET","a":"\ud83d"}',
+        rb'{"writeKey":"k:***","a":"\ud83d"}',
+    ),
+    Case(74, "broken object", b'{"n":1,"writeKey":"k:H4LFSECRET"'),
+    Case(74, "broken text", b'{"n":1,"writeKey":"k:H4LFSECRET'),
+    Case(74, "broken form", b"writeKey=k:H4LFSECRET&x"),
+    Case(74, "broken form with an escape", b"a=1&api_key=k%3AH4LFSECRET"),
+    Case(74, "other quotes", b"{'writeKey': 'k:H4LFSECRET'}"),
+    Case(74, "JSON in a text", rb'{"a":"{\"writeKey\":\"k:H4LFSECRET\"}'),
+)
+WRITE_KEYS_ANYWHERE = (
+    Case(
+        74,
+        "address",
+        b'{"context":{"page":{"url":"https://x/?k=kid:H4LFSECRET&b"}}}',
+        b'{"context":{"page":{"url":"https://x/?k=kid:***&b"}}}',
+    ),
+    Case(
+        74,
+        "escape in an address",
+        b'{"url":"https://x/?k=kid%3AH4LFSECRET","b":"kid%3aH4LFSECRET"}',
+        b'{"url":"https://x/?k=kid%3A***","b":"kid%3a***"}',
+    ),
+    Case(
+        74,
+        "half alone",
+        rb'{"a":"x \u0041\\H4LFSECRET\n","H4LFSECRET":[1.10]}',
+        rb'{"a":"x \u0041\\***\n","***":[1.10]}',
+    ),
+    Case(74, "broken JSON", b'{"a":"kid:H4LFSECRET'),
+    Case(74, "no JSON", b"H4LFSECRET"),
+)
+# Expected to stay byte for byte, though the names and colons are there.
+NO_SECRET_HALVES = (
+    Case(74, "no colon", rb'{"api_key": "js.a.b","writeKey":"\u0061\n\"b","b":"c:d"}'),
+    Case(74, "hidden already", b'{"writeKey":"k:***","api_key":["k:***"]}'),
+    Case(74, "nothing behind the colon", b'{"writeKey":"k:","api_key":":"}'),
+    Case(74, "no text", b'{"writeKey":1,"api_key":null,"write_key":{"a":"b:c"},"apiKey":[1,{"a":"b:c"}]}'),
+    Case(74, "other names", b'{"primary_key":"a:b","key":"a:b","writeKeys":"a:b","xwriteKey":"a:b","api key":"a:b"}'),
+    Case(74, "name as a value", b'{"a":"writeKey","b":"c:d","e":["api_key","f:g"],"h":"writeKey:"}'),
+    Case(74, "name in a text", rb'{"a":"\"writeKey\"","b":"api_key: x","c:d":"e:f"}'),
 )
 
 # Kept as malformed without being decoded; expected is a part of the message.
@@ -210,6 +331,17 @@ EXACT = (
     Case(78, "line separators", '{"a":"\u2028\u2029"}'.encode()),
     Case(78, "white space", b'{ "a" :\t[ 1 ,\n2 ] }'),
     Case(79, "terminal escapes", escaped('u001b[31m\\r\\n\\" 200 0 \\"')),
+)
+
+# Objects that Jitsu's own routes would take apart, or that look like records: whole events to a webhook.
+WHOLE_EVENTS = (
+    Case(33, "template", b'{"event_type":"order","template":{"id":1},"events":[{"n":1},{"n":2}]}'),
+    Case(33, "template without events", b'{"template":{"id":1},"events":[]}'),
+    Case(33, "template alone", b'{"template":{}}'),
+    Case(33, "batch", b'{"batch":[{"n":1}]}'),
+    Case(33, "original of a text", b'{"original":"{}","n":1}'),
+    Case(33, "original within", b'{"a":{"original":{}}}'),
+    Case(16, "template with half a pair", b'{"template":{"a":"' + BACKSLASH + b'ud800"},"events":[{}]}'),
 )
 
 # Each as one of several records; expected is a part of its error message.
@@ -406,6 +538,25 @@ BATCHES = (
     Case(92, "not closed", b'{"batch":[{}', "unexpected EOF"),
     Case(92, "too deep", b'{"batch":[' + nested(201) + b"]}", "nested deeper than 200 levels"),
     Case(92, "100,000 arrays", b'{"batch":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "nested too deeply"),
+)
+
+# Keys of a pixel: the event in `data`, the key, and the members that the event has then.
+PIXEL_KEYS = (
+    (b"{}", "user.id||uid", b'"uid":"1",'),
+    (b'{"user":{}}', "user.id||uid", b'"user":{"id":"1"},'),
+    (b'{"user":{"id":7}}', "/user/id||uid", b'"user":{"id":"1"},'),
+    (b'{"user":7}', "user.id||uid", b'"user":7,'),
+    (b'{"user":null}', "user.id||uid", b'"user":null,'),
+    (b'{"b":{}}', "a.x||b.y.z||b.x", b'"b":{"x":"1"},'),
+    (b"{}", "a||b", b'"a":"1",'),
+    (b"{}", "a.x||b.x", b""),
+    (b"{}", "||a", b""),
+    (b"{}", "a.x||/||a", b""),
+    (b"{}", "a.x||", b""),
+    (b"{}", "a.x|| b c ||d", b'"bc":"1",'),
+    (b"{}", "a|b", b'"a|b":"1",'),
+    (b"{}", "a|||b", b'"a":"1",'),
+    (b"{}", "a.x|||b", b'"|b":"1",'),
 )
 
 # Forms of bulk files, and the encoding of their file; expected is a part of the message.

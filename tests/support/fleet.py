@@ -157,7 +157,7 @@ class Process:
             self._update_timer()
         else:
             for pending in PendingEvents.split([Offer(b"{}", status, True, failed)], [b"{}"], failed=failed):
-                self.buffer.put(pending)
+                self.buffer.put(pending, self.now_us)
             self._schedule()
 
     def _schedule(self) -> None:

@@ -5,6 +5,9 @@ import pkgutil
 
 import eventscache
 
+# Imported only where OpenTelemetry is asked for, and installed.
+_NOT_LOADED = ("eventscache.__main__", "eventscache.testing", "eventscache.telemetry.")
+
 for module in pkgutil.walk_packages(eventscache.__path__, "eventscache."):
-    if module.name not in {"eventscache.__main__", "eventscache.testing"}:
+    if not module.name.startswith(_NOT_LOADED):
         importlib.import_module(module.name)

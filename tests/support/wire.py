@@ -107,12 +107,12 @@ CHUNKS = (
     Case(52, "1,000 trailers", chunked(chunks()[:-2] + b"X: y\r\n" * 1000 + b"\r\n")),
 )
 LONG = (
-    Case(53, "URL of 9 kB", get(b"/livez?" + b"x" * 9000)),
+    Case(53, "URL of 25 kB", get(b"/livez?" + b"x" * 25_000)),
     Case(53, "URL of 90 kB", get(b"/livez?" + b"x" * 90_000)),
     Case(53, "header of 9 kB", get(b"/livez", b"X-A: " + b"x" * 9000 + b"\r\n")),
     Case(53, "header's name of 9 kB", get(b"/livez", b"x" * 9000 + b": a\r\n")),
-    Case(53, "200 headers", get(b"/livez", b"".join(b"X-%d: a\r\n" % number for number in range(200)))),
-    Case(63, "id of 10 kB", get(f"{CACHE}?ids=".encode() + b"x" * 10_000)),
+    Case(53, "300 headers", get(b"/livez", b"".join(b"X-%d: a\r\n" % number for number in range(300)))),
+    Case(63, "id of 30 kB", get(f"{CACHE}?ids=".encode() + b"x" * 30_000)),
     Case(74, "token of 10 kB", get(CACHE.encode(), b"X-Admin-Token: " + b"x" * 10_000 + b"\r\n")),
 )
 HOSTS = (
@@ -141,12 +141,29 @@ STRANGERS = (
     Case(57, "no slash", get(b"livez")),
     Case(57, "no path", get(b"")),
     Case(57, "star", get(b"*")),
-    Case(57, "no ASCII in a path", get(b"/\xff")),
     Case(57, "bad authority", get(b"http://[::/livez")),
-    Case(65, "no ASCII in an id", get(f"{CACHE}?ids=\u00ff".encode("latin-1"))),
+    Case(57, "control in a path", get(b"/livez\x01")),
+    Case(65, "control in an id", get(f"{CACHE}?ids=\x01".encode())),
     Case(68, "space in a limit", get(f"{CACHE}?limit= 5".encode())),
 )
 INVALID_HTTP = (*SMUGGLED, *HEADS, *CHUNKS, *LONG, *HOSTS, *STRANGERS)
+
+_COPY = b"POST /mirror/api/v1/event?token=secret HTTP/1.1\r\n"
+# Copies of a proxy that no parser takes; expected is the code by which they count.
+MIRRORED_INVALID_HTTP = (
+    Case(53, "300 headers", _COPY + HOST + b"X: a\r\n" * 300 + LENGTH + b"\r\n" + EVENT, "head_too_long"),
+    Case(53, "header of 9 kB", _COPY + HOST + b"X: " + b"x" * 9000 + b"\r\n\r\n", "head_too_long"),
+    Case(53, "long URL", get(b"/mirror/api/v1/p.gif?token=secret&" + b"x" * 25_000), "head_too_long"),
+    Case(57, "control in a query", get(b"/mirror/api/v1/p.gif?token=secret&x=\x01"), "invalid_http"),
+    Case(57, "whole URL", get(b"http://jitsu.example/mirror/api/v1/p.gif?x=\x01"), "invalid_http"),
+    Case(54, "no host", _COPY + LENGTH + b"\r\n" + EVENT, "invalid_http"),
+    Case(48, "bad length", _COPY + HOST + b"Content-Length: x\r\n\r\n" + EVENT, "invalid_http"),
+    Case(48, "two lengths", _COPY + HOST + LENGTH * 2 + b"\r\n" + EVENT, "invalid_http"),
+    Case(51, "bad first chunk", _COPY + HOST + CHUNKED + b"\r\nXX\r\n", "invalid_http"),
+    Case(51, "bad second chunk", _COPY + HOST + CHUNKED + b"\r\n2\r\n{}\r\nXX\r\n", "invalid_http"),
+    Case(55, "HTTP/2.0", _COPY.replace(b"1.1", b"2.0") + HOST + b"\r\n", "invalid_http"),
+    Case(50, "NUL in a header", _COPY + HOST + b"X: \0\r\n\r\n", "invalid_http"),
+)
 
 # A body that begins valid: the head and a valid chunk, and in the next packet an invalid one.
 LATER = (
@@ -170,7 +187,7 @@ WELL_FRAMED = (
     Case(51, "leading zeros in a size", chunked(b"000" + chunks())),
     Case(51, "a byte a chunk", chunked(b"".join(b"1\r\n%c\r\n" % byte for byte in EVENT) + b"0\r\n\r\n")),
     Case(53, "header of 8 kB", post(b"X-A: " + b"x" * 8000 + b"\r\n" + LENGTH)),
-    Case(53, "120 headers", post(b"".join(b"X-%d: a\r\n" % number for number in range(120)) + LENGTH)),
+    Case(53, "250 headers", post(b"".join(b"X-%d: a\r\n" % number for number in range(250)) + LENGTH)),
     Case(55, "empty lines first", b"\r\n\r\n" + post()),
 )
 
@@ -214,11 +231,14 @@ ROUTED = (
             b"/livez%00",
             b"/livez/",
             b"/livez;a",
+            b"/%ff",
             b"/%",
             b"/api/v1/events/cache/..%2f",
             b"//[::/livez",
         )
     ),
+    Case(57, "no UTF-8 in a path", get(b"/\xff"), {404}),
+    Case(57, "no ASCII behind a path", get(b"/livez\xc3\xa9"), {404}),
     Case(84, "OPTIONS *", get(b"*", method=b"OPTIONS"), {200, 405}),
     Case(84, "OPTIONS of a probe", get(b"/livez", method=b"OPTIONS"), {200, 405}),
     Case(84, "OPTIONS of the cache", get(CACHE.encode(), method=b"OPTIONS"), {405}),

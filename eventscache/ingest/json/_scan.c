@@ -2,6 +2,7 @@
  *
  * It gives no reasons. JSON that is unusual or wrong is "not validated", and the caller leaves it to the strict parser,
  * which can name what is wrong. So the scan may reject valid JSON, and must never accept invalid JSON.
+ * Nor does it accept an object in which the value of a write key may have a secret half: that is to be hidden first.
  *
  * It keeps no state and makes only the objects that it returns; a string is skipped eight bytes at a time.
  */
@@ -15,11 +16,13 @@ enum {
     DEEPEST = 1024,           /* levels, whatever the caller allows: each takes a byte of the stack */
     FIRST_SPANS = 64,
     MOST_NAMES = 16,
+    LONGEST_KEY_NAME = 9,
 };
 
 typedef struct {
     const unsigned char *at;
     const unsigned char *end;
+    const unsigned char *escaped; /* the digits of the last escape that was skipped and may stand for ASCII, or the start */
 } Cursor;
 
 typedef struct {
@@ -67,6 +70,9 @@ static bool skip_escape(Cursor *cursor)
     }
     if (cursor->end - cursor->at < 4) {
         return false;
+    }
+    if (cursor->at[0] == '0' && cursor->at[1] == '0') {
+        cursor->escaped = cursor->at;
     }
     for (int i = 0; i < 4; i++) {
         if (!is_hex_digit(*cursor->at++)) {
@@ -206,7 +212,47 @@ static bool may_be(const unsigned char *start, const unsigned char *end, const T
            || (end - start == text->length && memcmp(start, text->bytes, (size_t)text->length) == 0);
 }
 
-/* A name, its colon and the space around it; the cursor is then at the value. The name must not be `unwanted`. */
+/* Whether a name is that of a write key. */
+static bool names_key(const unsigned char *start, const unsigned char *end)
+{
+    static const char *const names[] = {"writekey", "write_key", "write-key", "apikey", "api_key", "api-key"};
+    char small[LONGEST_KEY_NAME + 1] = {0};
+    if (end - start > LONGEST_KEY_NAME) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < end - start; i++) {
+        small[i] = (char)(start[i] >= 'A' && start[i] <= 'Z' ? start[i] | 0x20 : start[i]);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(small, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the string that begins behind the quote at the cursor may be `ID:SECRET`, and no `ID:***`. */
+static bool may_have_half(const Cursor *cursor)
+{
+    const unsigned char *start = cursor->at + 1;
+    Cursor string = {start, cursor->end, start};
+    if (!skip_string(&string)) {
+        return true;
+    }
+    const unsigned char *end = string.at - 1;
+    const unsigned char *colon = memchr(start, ':', (size_t)(end - start));
+    return string.escaped != start
+           || (colon != NULL && colon + 1 < end && !(end - colon == 4 && memcmp(colon + 1, "***", 3) == 0));
+}
+
+/* Whether the value at the cursor may be, or hold, the secret half of a write key. */
+static bool is_secret(const Cursor *cursor)
+{
+    return cursor->at < cursor->end && (*cursor->at == '"' ? may_have_half(cursor) : *cursor->at == '[');
+}
+
+/* A name, its colon and the space around it; the cursor is then at the value. The name must not be `unwanted`, and if
+ * it may be that of a write key, the value must have no secret half. */
 static inline bool skip_name(Cursor *cursor, const Text *unwanted)
 {
     if (cursor->at >= cursor->end || *cursor->at != '"') {
@@ -216,13 +262,15 @@ static inline bool skip_name(Cursor *cursor, const Text *unwanted)
     if (!skip_string(cursor) || (unwanted != NULL && may_be(start, cursor->at - 1, unwanted))) {
         return false;
     }
+    const unsigned char *name_end = cursor->at - 1;
     skip_space(cursor);
     if (cursor->at >= cursor->end || *cursor->at != ':') {
         return false;
     }
     cursor->at++;
     skip_space(cursor);
-    return true;
+    bool may_name_key = cursor->escaped > start || ((name_end[-1] | 0x20) == 'y' && names_key(start, name_end));
+    return !may_name_key || !is_secret(cursor);
 }
 
 /* A value that begins with a bracket, of at most `deepest` levels: the cursor goes from its bracket to behind its end.
@@ -319,6 +367,7 @@ static bool arguments(PyObject *const *given, Py_ssize_t count, Cursor *cursor, 
     *deepest = levels < 0 ? 0 : levels > DEEPEST ? DEEPEST : (int)levels;
     cursor->at = (const unsigned char *)PyBytes_AS_STRING(given[0]);
     cursor->end = cursor->at + PyBytes_GET_SIZE(given[0]);
+    cursor->escaped = cursor->at;
     return true;
 }
 

@@ -5,11 +5,9 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from eventscache.server.http.parameters import path_of
+from eventscache.server.http.shown_path import shown_path
 
 _log = structlog.get_logger()
-
-_MAX_PATH_CHARACTERS = 200
-_BEFORE_KEY = "/v1/projects/"  # a path that begins so has a write key next
 
 
 class AccessLog(AbstractAccessLogger):
@@ -20,20 +18,16 @@ class AccessLog(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Log a request that took `time` seconds."""
-        _log.info(
-            "request",
-            method=request.method,
-            path=_path(request.raw_path),
-            status=response.status,
-            duration_ms=round(time * 1000, 3),
-            bytes=response.body_length,
-            client=request.remote,
-        )
+        log_request(request, response.status, duration_ms=round(time * 1000, 3), bytes=response.body_length)
 
 
-def _path(target: str) -> str:
-    """Return the path of a request's target, in ASCII and cut; `*` for a target without one."""
-    path = path_of(target).partition("#")[0]
-    if path.startswith(_BEFORE_KEY):
-        path = f"{_BEFORE_KEY}***"
-    return ascii(path)[1:-1][:_MAX_PATH_CHARACTERS] or "*"
+def log_request(request: web.BaseRequest, status: int, **more: float) -> None:
+    """Log a request and the status of its response, and more about it."""
+    _log.info(
+        "request",
+        method=request.method,
+        path=shown_path(path_of(request.raw_path)),
+        status=status,
+        **more,
+        client=request.remote,
+    )

@@ -15,6 +15,7 @@ rfc822_formatted_time: Any = getattr(helpers, "rfc822_formatted_time", None)
 _MODULE_NAMES = {"web_protocol._ErrInfo": ErrInfo, "helpers.rfc822_formatted_time": rfc822_formatted_time}
 # What `connections` reads and writes of a connection.
 _CONNECTION_ATTRIBUTES = (
+    "_buffer_paused",
     "_keepalive_timeout",
     "_loop",
     "_manager",

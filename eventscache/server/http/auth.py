@@ -1,18 +1,21 @@
-"""Authentication: admin tokens, ingest tokens, and requests of this machine's operator where no token is configured."""
+"""Authentication: admin, read and ingest tokens, and requests of this machine's operator where none is configured."""
 
 import re
-from typing import Final
+from collections.abc import Container, Sequence
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
 from eventscache.access.auth_throttle import AuthThrottle
 from eventscache.access.loopback import is_loopback
+from eventscache.access.read_tokens import ReadTokens
 from eventscache.access.tokens import Tokens
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.server.http.error_codes import ErrorCode
 from eventscache.server.http.parameters import authority_of, parameters
 from eventscache.server.http.responses import HttpError
+from eventscache.stream import ALL_STREAMS, Stream
 
 _BEARER = "bearer "
 _HOST = re.compile(r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[0-9A-Za-z.-]+)(?::[0-9]{0,5})?")
@@ -31,24 +34,74 @@ _OWN_SITES: Final = frozenset({"same-origin", "none"})  # none: the operator typ
 _WWW_AUTHENTICATE: Final = {"WWW-Authenticate": "Bearer"}
 
 
+class Reader(NamedTuple):
+    """Who may read, and which streams; `digest` is that of the token, no bytes if none is needed."""
+
+    streams: Container[Stream]
+    digest: bytes = b""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether it may do everything else too."""
+        return self.streams is ALL_STREAMS
+
+
+_OPERATOR: Final = Reader(ALL_STREAMS)
+
+
 class Access:
     """Decides who may read, write and clear; without a configured admin token, only this machine's operator may."""
 
     def __init__(self, settings: Settings, throttle: AuthThrottle | None = None) -> None:
         self.admins = Tokens(settings.all_admin_tokens, settings.admin_tokens_file)
         self.ingesters = Tokens(settings.ingest_tokens, settings.ingest_tokens_file)
-        self._in_query = settings.admin_token_in_query
+        self.readers = ReadTokens((), (self.admins, self.ingesters))
         self._throttle = throttle or AuthThrottle()
         self.on_loopback = is_loopback(settings.host)
-        if not self.admins.configured and not self.on_loopback:
-            raise ConfigError(f"eventscache.admin_tokens: needed to listen on {settings.host}, which others can reach")
+        self.use(settings)
 
-    def require_admin(self, request: web.BaseRequest) -> None:
-        """Raise `HttpError` unless the request may read and clear."""
+    def use(self, settings: Settings) -> None:
+        """Use the tokens of the settings from now on. Raises `ConfigError`, and changes nothing then."""
+        needs_token = not self.on_loopback and not settings.admin_tokens_file
+        if needs_token and not Tokens(settings.all_admin_tokens).configured:
+            raise ConfigError(f"eventscache.admin_tokens: needed to listen on {settings.host}, which others can reach")
+        read_tokens = settings.checked_read_tokens
+        self.admins.list(settings.all_admin_tokens)
+        self.ingesters.list(settings.ingest_tokens)
+        self.readers.list(read_tokens)
+        self._in_query = settings.admin_token_in_query
+
+    def require_reader(self, request: web.BaseRequest) -> Reader:
+        """Return who sent a request that may read some streams or all; raise `HttpError` for any other request.
+
+        Which streams these are is for the caller to mind.
+        """
         if not self.admins.configured:
             _require_operator(request)
-        elif not self._admin_token(request):
+            return _OPERATOR
+        reader = self._reader(request)
+        if reader is None:
             raise self.failed_login(request, "unknown_token", "Admin token does not match", _WWW_AUTHENTICATE)
+        return reader
+
+    def still_reads(self, reader: Reader) -> bool:
+        """Tell whether a reader may still read the same streams: its token was neither changed nor taken away."""
+        if not reader.digest:
+            return True
+        if reader.is_admin:
+            return self.admins.holds(reader.digest)
+        known = self.readers.find(reader.digest)
+        return known is not None and known.streams == reader.streams
+
+    def require_still(self, reader: Reader) -> None:
+        """Raise `HttpError` if the token of a request that waited was changed or taken away meanwhile."""
+        if not self.still_reads(reader):
+            raise HttpError(401, "unknown_token", "the token was changed or taken away meanwhile", _WWW_AUTHENTICATE)
+
+    def require_admin(self, request: web.BaseRequest) -> None:
+        """Raise `HttpError` unless the request may do everything."""
+        if not self.require_reader(request).is_admin:
+            raise _admin_token_needed()
 
     def require_writer(self, request: web.BaseRequest) -> bytes:
         """Raise `HttpError` unless the request may write records; return the digest of its token.
@@ -57,6 +110,8 @@ class Access:
         """
         digest = self.writer(request)
         if digest is None:
+            if self._reader(request):
+                raise _admin_token_needed()
             raise self.failed_login(
                 request,
                 "unknown_token",
@@ -68,12 +123,18 @@ class Access:
     def writer(self, request: web.BaseRequest) -> bytes | None:
         """Return the digest of a request's token as `require_writer` does, and None for one that does not match.
 
-        Raises `HttpError` where no token is configured, and the request is not the operator's.
+        An ingest token counts with and without admin tokens, and a wrong one does not. Raises `HttpError` where no
+        admin token is configured, no ingest token was sent, and the request is not the operator's.
         """
-        if not self.admins.configured:
-            _require_operator(request)
-            return b""
-        return self._admin_token(request) or self.ingesters.match(request.headers.getall("X-Auth-Token", [])) or None
+        sent = request.headers.getall("X-Auth-Token", [])
+        if digest := self.ingesters.match(sent):
+            return digest
+        if self.admins.configured:
+            return self._admin_token(request) or None
+        if sent and self.ingesters.configured:
+            return None
+        _require_operator(request)
+        return b""
 
     def failed_login(
         self, request: web.BaseRequest, code: ErrorCode, message: str, headers: dict[str, str] | None = None
@@ -94,6 +155,17 @@ class Access:
 
     def _admin_token(self, request: web.BaseRequest) -> bytes:
         """Return the digest of a request's admin token, no bytes if it has none."""
+        return next(filter(None, map(self.admins.match, self._given(request))), b"")
+
+    def _reader(self, request: web.BaseRequest) -> Reader | None:
+        """Return who has the token of a request: an admin token, else a read token."""
+        if digest := self._admin_token(request):
+            return Reader(ALL_STREAMS, digest)
+        known = next(filter(None, map(self.readers.match, self._given(request))), None)
+        return known and Reader(known.streams, known.digest)
+
+    def _given(self, request: web.BaseRequest) -> Sequence[Sequence[str]]:
+        """Return the tokens of a request, by the places where an admin or read token may be."""
         headers = request.headers
         bearers = [
             value[len(_BEARER) :].strip()
@@ -101,8 +173,11 @@ class Access:
             if value.lower().startswith(_BEARER)
         ]
         in_query = parameters(request).all("token") if self._in_query else []
-        given = (headers.getall("X-Admin-Token", []), bearers, in_query)
-        return next(filter(None, map(self.admins.match, given)), b"")
+        return headers.getall("X-Admin-Token", []), bearers, in_query
+
+
+def _admin_token_needed() -> HttpError:
+    return HttpError(403, "admin_token_needed", "a read token only reads its streams; this needs an admin token")
 
 
 def _require_operator(request: web.BaseRequest) -> None:

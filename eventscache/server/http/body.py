@@ -38,12 +38,19 @@ class Bodies:
     """Reads and parses the bodies of all requests, within one bound of memory."""
 
     def __init__(self, limits: Limits, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self.memory = BodyMemory(_MAX_UNTHREADED_BYTES)
+        self.bulk_memory = BodyMemory(_MAX_UNTHREADED_BYTES)
+        self._threads = ThreadPoolExecutor(_THREADS, "body")
+        self.use(limits)
+
+    def use(self, limits: Limits) -> None:
+        """Use these limits for bodies that are read from now on."""
         self._limits = limits
         self._max_bytes = limits.max_body_bytes
-        self._timeout_seconds = timeout_seconds
-        self.memory = BodyMemory(_LARGEST_BODIES_IN_MEMORY * limits.max_body_bytes, _MAX_UNTHREADED_BYTES)
-        self.bulk_memory = BodyMemory(_BULK_FILES_IN_MEMORY * limits.max_bulk_bytes, _MAX_UNTHREADED_BYTES)
-        self._threads = ThreadPoolExecutor(_THREADS, "body")
+        self._max_at_once = min(_MAX_UNTHREADED_BYTES, limits.max_body_bytes)
+        self.memory.max_bytes = _LARGEST_BODIES_IN_MEMORY * limits.max_body_bytes
+        self.bulk_memory.max_bytes = _BULK_FILES_IN_MEMORY * limits.max_bulk_bytes
 
     def close(self) -> None:
         """Stop the threads."""
@@ -55,22 +62,31 @@ class Bodies:
         Raises `HttpError` for a body that is too large, too slow, broken or in another encoding, and `BatchTooLarge`
         as `parser` does; where `parser` raises another `InvalidEvent`, it raises `MalformedBody`.
         """
-        headers, content = request.headers, request.content
-        encoding = _encoding(request) if "Content-Encoding" in headers else ""
-        if "Expect" in headers:
+        if (parsed := self.parse_at_once(request, parser, default)) is not None:
+            return parsed
+        encoding = _encoding(request) if "Content-Encoding" in request.headers else ""
+        if "Expect" in request.headers:
             await _continue(request, self._max_bytes)
-        if content.is_eof():  # it has arrived with the head
-            body = content.read_nowait()
-            if len(body) > self._max_bytes:
-                raise _too_large(self._max_bytes)
-            if not encoding and len(body) <= _MAX_UNTHREADED_BYTES:
-                return _parse(body, parser, default, self._limits)
-            return await self._parse_any(body, encoding, parser, default)
         incoming = IncomingBody(asyncio.timeout(self._timeout_seconds))
         try:
-            return await self._parse_any(await self._read(content, incoming), encoding, parser, default)
+            return await self._parse_any(await self._read(request.content, incoming), encoding, parser, default)
         finally:
             self.memory.release(incoming)
+
+    def parse_at_once(self, request: web.BaseRequest, parser: Parser, default: Stream | None) -> Parsed | None:
+        """Return what `parse` would of a plain body that is small, and here with its head; None if it is not so.
+
+        Raises `MalformedBody` and `BatchTooLarge` as `parse` does.
+        """
+        headers, content = request.headers, request.content
+        if (
+            not content.is_eof()
+            or content.total_bytes > self._max_at_once
+            or "Content-Encoding" in headers
+            or "Expect" in headers
+        ):
+            return None
+        return _parse(content.read_nowait(), parser, default, self._limits)
 
     async def discard(self, request: web.BaseRequest) -> bool:
         """Read what has not been read of a body, and keep none of it; return whether the next request can follow.

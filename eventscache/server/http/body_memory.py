@@ -26,9 +26,9 @@ class BodyMemory:
     are: the number of connections bounds them, and a client that sends large bodies slowly must not block the others.
     """
 
-    def __init__(self, max_bytes: int, small_bytes: int) -> None:
+    def __init__(self, small_bytes: int, max_bytes: int = 0) -> None:
         self.held_bytes = 0
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._small_bytes = small_bytes
         self._large: OrderedDict[IncomingBody, None] = OrderedDict()  # the one without a new piece for longest first
 
@@ -44,7 +44,7 @@ class BodyMemory:
         if body.size > self._small_bytes:
             self._large[body] = None
             self._large.move_to_end(body)
-        while self.held_bytes > self._max_bytes and self._large:
+        while self.held_bytes > self.max_bytes and self._large:
             self._evict(next(iter(self._large)))
 
     def complete(self, body: IncomingBody) -> bytes:

@@ -15,14 +15,23 @@ from aiohttp.web_protocol import RequestHandler
 
 from eventscache.server.http.aiohttp_internals import ErrInfo
 from eventscache.server.http.log_throttle import LogThrottle
-from eventscache.server.http.responses import error_response
+from eventscache.server.http.responses import HttpError
 
-_MAX_LINE_BYTES = 8190  # of a request's head
-_MAX_HEADERS = 128
+_MAX_HEADER_BYTES = 8190  # as proxies have it, or a little more
+_MAX_TARGET_BYTES = 3 * _MAX_HEADER_BYTES  # of which a byte may have become an escape
+_MAX_HEADERS = 256
+_BLANK_LINE = 2  # bytes, which may come before a head
+_METHOD = re.compile(rb"[A-Z]{1,20} ")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _QUOTED = re.compile(r"b?['\"]|\n")
 _CHECKS_PER_LIMIT = 5  # in the shortest time limit
 _MAX_PAUSE_SECONDS = 1.0
 _LINGERING_SECONDS = 2.0  # so that a client can read why its body is rejected before the connection is closed
+
+OnRefused = Callable[[web.BaseRequest, str, HttpError, str], web.StreamResponse | None]
+"""Called with what stands for a request that is not valid HTTP, its target as far as it is known, the error that
+answers it, and the reason, which quotes nothing. Returns another response if there is one, and has logged the reason
+then."""
 
 
 class ConnectionLimits(NamedTuple):
@@ -43,10 +52,13 @@ class Connection(RequestHandler):
     """One client's connection."""
 
     __slots__ = (
+        "_beginning",
+        "_begun_after",
         "_body",
         "_ended",
         "_head_since",
         "_heads",
+        "_refused_target",
         "_unsent_bytes",
         "_unsent_since",
         "_upgrading",
@@ -60,6 +72,8 @@ class Connection(RequestHandler):
         self._body: StreamReader | None = None  # of the last request whose head is complete
         self._upgrading = False  # that request asks for another protocol: no HTTP request follows
         self._head_since: float | None = None  # when an incomplete head began
+        self._beginning, self._begun_after = b"", 0  # of the head that began after so many others, its first line
+        self._refused_target = ""  # of a request that is not valid HTTP
         self._ended = False  # the client sends no more, but may still read
         self._unsent_bytes, self._unsent_since = 0, 0.0
 
@@ -72,6 +86,10 @@ class Connection(RequestHandler):
         """Parse bytes, and record whether they complete a head."""
         if self._upgrading and (self._body is None or self._body.is_eof()):
             return
+        if not data.isascii():
+            end = data.find(b"\n", _BLANK_LINE, _MAX_TARGET_BYTES)
+            if not data[: end if end >= 0 else _MAX_TARGET_BYTES].isascii():
+                data = self._with_escapes(data)
         super().data_received(data)
         heads = self._request_count - self._heads
         if heads:
@@ -80,18 +98,53 @@ class Connection(RequestHandler):
             if self.sent_nothing:
                 self.sent_nothing = False
                 cast(Connections, self._manager).on_first_request(self)
-            self._check_heads(heads)
-        elif self._head_since is None and self.idle:
-            self._head_since = self._loop.time()
+            self._check_heads(heads, data)
+        elif self.idle:
+            self._note_beginning(data)
+            if self._head_since is None:
+                self._head_since = self._loop.time()
         if self._upgrading:
             self._message_tail = b""  # else aiohttp would parse requests from it later, without these checks
 
-    def _check_heads(self, count: int) -> None:
-        """Check the `count` newest heads: for invalid HTTP, for other versions of it, and for other protocols."""
+    def _first_line(self) -> bytes:
+        """Return what has come of the first line of a head that is not complete; no bytes if nothing has."""
+        return self._beginning if self._begun_after == self._heads else b""
+
+    def _note_beginning(self, data: bytes) -> None:
+        """Note bytes of a head that is not complete, as long as they are of its first line."""
+        line = self._first_line()
+        if b"\n" not in line and len(line) < _MAX_TARGET_BYTES:
+            rest, end, _ = (data if line else data.lstrip(b"\r\n")).partition(b"\n")
+            self._beginning, self._begun_after = line + rest[:_MAX_TARGET_BYTES] + end, self._heads
+
+    def _with_escapes(self, data: bytes) -> bytes:
+        """Return bytes in which those of a request's target that are not ASCII are escapes, such as %C3.
+
+        Others take them as they are; aiohttp's parser does not. A body is never changed, nor the length of a head's
+        other lines. The target of a request that comes in one packet with the one before it stays as it is.
+        """
+        in_body = self._body is not None and not self._body.is_eof()
+        line = self._first_line()
+        if in_body or self._buffer_paused or b"\n" in line:
+            return data
+        start = 0 if line else len(data) - len(data.lstrip(b"\r\n"))
+        if not line and not _METHOD.match(data, start):
+            return data
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        return data[:start] + _NOT_ASCII.sub(_escape, data[start:end]) + data[end:]
+
+    def _check_heads(self, count: int, data: bytes) -> None:
+        """Check the `count` newest heads: for invalid HTTP, for other versions of it, and for other protocols.
+
+        The newest ones are complete, or found wrong, since `data` came.
+        """
         messages: Any = self._messages
         for index in range(-count, 0):
             message, body = messages[index]
             if isinstance(message, ErrInfo):
+                has_begun = self._begun_after == self._heads - count
+                self._refused_target = _target(self._beginning + data if has_begun else data)
                 if self._body is not None and not self._body.is_eof():
                     # Its reader would wait for ever, as aiohttp does not wake it. In the next turn of the loop, since
                     # a reader that the end of a chunk woke in this turn waits again only then.
@@ -99,6 +152,7 @@ class Connection(RequestHandler):
                     self._loop.call_soon(self._body.set_exception, fault)
             elif message.version is not HttpVersion11 and message.version != HttpVersion10:
                 unknown = BadHttpMessage("the version is neither 1.0 nor 1.1")
+                self._refused_target = message.path
                 messages[index] = (ErrInfo(400, unknown, unknown.message), body)
             elif message.upgrade:
                 # The parser stops after it, and for some protocols loses the rest of the same packet.
@@ -164,21 +218,23 @@ class Connection(RequestHandler):
         """Answer an invalid HTTP request with a fixed message: aiohttp's own quotes the request."""
         if isinstance(exc, ConnectionError):
             raise exc  # the client has left
-        cast(Connections, self._manager).log_throttle.warning(
-            "invalid HTTP request", client=request.remote, reason=_reason(exc, message)
-        )
-        if request.writer.output_size > 0:
+        manager, reason, response = cast(Connections, self._manager), _reason(exc, message), None
+        error = _refusal(status, exc, message or "")
+        has_begun = request.writer.output_size > 0
+        if isinstance(exc, HttpProcessingError) and not has_begun:
+            # No handler has seen the request, so none counts it.
+            response = manager.on_refused(request, self._refused_target, error, reason)
+        if response is None:
+            manager.log_throttle.warning("invalid HTTP request", client=request.remote, reason=reason)
+        if has_begun:
             raise ConnectionError("a response has already begun")
-        if isinstance(exc, HttpProcessingError):
-            cast(Connections, self._manager).on_refused()  # no handler has seen the request, so none counts it
-        response = _refusal(status, exc, message or "")
-        response.force_close()
-        return response
+        return response or error.response()
 
     def log_exception(self, *args: Any, exc_info: BaseException | None = None, **_: Any) -> None:
         """Log one throttled line where aiohttp would log a traceback each time."""
         manager = cast(Connections | None, self._manager)
-        if manager:
+        # Of a body that is not valid HTTP its handler has told, or has answered without it.
+        if manager and not isinstance(exc_info, web.RequestPayloadError):
             manager.log_throttle.warning("connection failed", reason=f"{' '.join(map(str, args))} ({exc_info!r})")
 
 
@@ -196,7 +252,7 @@ class Connections(web.Server):
         log_throttle: LogThrottle,
         *,
         request_factory: Any,
-        on_refused: Callable[[], object] = lambda: None,
+        on_refused: OnRefused = lambda *_: None,
         **settings: Any,
     ) -> None:
         """Answer requests, made by `request_factory`, by `handler`; `settings` are passed to each `RequestHandler`.
@@ -212,8 +268,8 @@ class Connections(web.Server):
             "auto_decompress": False,
             "keepalive_timeout": limits.keepalive_seconds,
             "lingering_time": _LINGERING_SECONDS,
-            "max_line_size": _MAX_LINE_BYTES,
-            "max_field_size": _MAX_LINE_BYTES,
+            "max_line_size": _MAX_TARGET_BYTES,
+            "max_field_size": _MAX_HEADER_BYTES,
             "max_headers": _MAX_HEADERS,
         }
         self._without_request: dict[Connection, None] = {}  # oldest first
@@ -276,23 +332,35 @@ class Connections(web.Server):
             chosen.transport.abort()
 
 
-def _refusal(status: int, fault: BaseException | None, message: str) -> web.Response:
-    """Return the response to a request that is not valid HTTP; it quotes nothing of it."""
+def _refusal(status: int, fault: BaseException | None, message: str) -> HttpError:
+    """Return the error of a request that is not valid HTTP; it quotes nothing of it."""
     if isinstance(fault, LineTooLong) or message.startswith("Too many headers"):
-        return error_response(
+        return HttpError(
             431,
             "head_too_long",
-            f"the head of the request is too long: at most {_MAX_LINE_BYTES} bytes are allowed for its first line and "
-            f"for each header, and at most {_MAX_HEADERS} headers; send shorter or fewer, such as cookies",
+            f"the head of the request is too long: path and query may have {_MAX_TARGET_BYTES} bytes, each header "
+            f"{_MAX_HEADER_BYTES} bytes, and there may be {_MAX_HEADERS} headers; send fewer, or shorter cookies",
+            closes=True,
         )
     if message.startswith("Invalid char in url"):
-        return error_response(
+        return HttpError(
             status,
             "invalid_http",
             "the request is not valid HTTP/1.1: its path or query holds a byte that must be escaped; write it as % and "
             "two hexadecimal digits, such as %C3%A9",
+            closes=True,
         )
-    return error_response(status, "invalid_http", "the request is not valid HTTP/1.1")
+    return HttpError(status, "invalid_http", "the request is not valid HTTP/1.1", closes=True)
+
+
+def _target(data: bytes) -> str:
+    """Return the target of the request that bytes begin with, as far as they have it."""
+    line = data[: 2 * _MAX_TARGET_BYTES].lstrip(b"\r\n").partition(b"\n")[0]
+    return line.partition(b" ")[2].partition(b" ")[0].decode(errors="surrogateescape")
+
+
+def _escape(byte: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % ord(byte[0])
 
 
 def _reason(fault: BaseException | None, message: str | None) -> str:

@@ -3,6 +3,7 @@
 from typing import Final, Literal, get_args
 
 ErrorCode = Literal[
+    "admin_token_needed",
     "body_timeout",
     "body_too_large",
     "forbidden",

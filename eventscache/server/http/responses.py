@@ -12,6 +12,7 @@ from aiohttp.http import SERVER_SOFTWARE
 from eventscache.errors import StorageError
 from eventscache.server.http.aiohttp_internals import rfc822_formatted_time
 from eventscache.server.http.error_codes import ErrorCode
+from eventscache.server.http.shown_path import shown_path
 
 _log = structlog.get_logger()
 _encode = msgspec.json.encode
@@ -178,7 +179,7 @@ async def streamed_response(
         async for piece in pieces:
             await response.write(piece)
     except StorageError as fault:
-        _log.warning("response cut short: storage unavailable", path=request.path, reason=str(fault))
+        _log.warning("response cut short: storage unavailable", path=shown_path(request.raw_path), reason=str(fault))
         if request.transport:
             request.transport.abort()
     else:

@@ -7,7 +7,7 @@ from aiohttp import web
 from eventscache.access.api_keys import ApiKey
 from eventscache.server.context import Context
 from eventscache.server.http.responses import FOR_ALL_PAGES
-from eventscache.server.ingestion.senders import find_token
+from eventscache.server.ingestion.senders import find_token, key_of
 
 _CORS = {
     "Access-Control-Max-Age": "86400",
@@ -35,7 +35,7 @@ def cors_of(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str]
     origin = request.headers.get("Origin")
     if origin is None:
         return ()
-    return cors_headers(origin, context.api_keys.client(find_token(request)))
+    return cors_headers(origin, key_of(context.api_keys, find_token(request, context.api_keys)))
 
 
 async def options(_: Context, __: web.BaseRequest) -> web.StreamResponse:

@@ -8,41 +8,50 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from eventscache.access.api_keys import ApiKey
+from eventscache.access.api_keys import ApiKey, ApiKeys, spellings
 from eventscache.delivery.producer import CONFIGURED, Producer
 from eventscache.errors import InvalidEvent
+from eventscache.ingest.secret_half import SecretHalf, secret_half
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
+from eventscache.server.rejections import reject_unread
 from eventscache.stream import Namespace, Stream, check_id
 
 # A token first, and nothing that would have to be decoded: the query of nearly every client.
 _PLAIN_QUERY = re.compile(r"token=([\w.~-]+)(?:&[\w.~=&-]*)?", re.ASCII)
 _NONE_SENT = (
     "The token is not found: the request has none that can be read; send it as ?token=, in X-Auth-Token or api_key, "
-    "as ?p_...=, or as the user name of Basic authentication"
+    "as ?p_...=, as the user name of Basic authentication, or as Jitsu 2's write key"
 )
 _NEEDS_CLIENT = "The token isn't a client secret token. Please use a js integration token"
 _NEEDS_SERVER = "The token isn't a server secret token. Please use an s2s integration token"
-_CACHED_QUERIES = 4096
+_CACHED_QUERIES = _CACHED_SENDERS = 4096
 _MAX_CACHED_QUERY_LENGTH = 256
 
 
 class Sender(NamedTuple):
-    """Where the events of a token belong, and by which key; None if no keys are configured."""
+    """Where the events of a token belong, and by which key; None if no keys are configured.
+
+    `half` finds the secret half of a token that has one: it must not be kept.
+    """
 
     stream: Stream
     key: ApiKey | None
     producer: Producer
+    half: SecretHalf | None = None
 
 
-def find_token(request: web.BaseRequest) -> str:
-    """Return the token from where Jitsu looks for it, in Jitsu's order."""
+def find_token(request: web.BaseRequest, keys: ApiKeys) -> str:
+    """Return the token from where Jitsu looks for it, in Jitsu's order, or else from where Jitsu 2 does.
+
+    A token may be `ID:SECRET`, a write key of Jitsu 2.
+    """
     query = raw_query(request)
     if plain := _PLAIN_QUERY.fullmatch(query):
         return plain[1]
     headers = request.headers
-    token, p_token = (
+    token, p_token, write_key = (
         _cached_tokens_in_query(query) if len(query) <= _MAX_CACHED_QUERY_LENGTH else _tokens_in_query(query)
     )
     return (
@@ -50,34 +59,59 @@ def find_token(request: web.BaseRequest) -> str:
         or headers.get("X-Auth-Token")
         or headers.get("api_key")
         or p_token
-        or _basic_user(headers.get("Authorization", ""))
+        or _in_authorization(headers.get("Authorization", ""), keys)
+        or headers.get("X-Write-Key")
+        or write_key
     )
 
 
-def _tokens_in_query(raw: str) -> tuple[str, str]:
-    """Return the values of `token` and of the first key that begins with `p_`."""
+def _tokens_in_query(raw: str) -> tuple[str, str, str]:
+    """Return the values of `token`, of the first key that begins with `p_`, and of `writekey`."""
     pairs = [*pairs_as_in_go(raw)]
     tokens = (value for name, value in pairs if name == "token")
     p_tokens = (value for name, value in pairs if name.startswith("p_"))
-    return next(tokens, ""), next(p_tokens, "")
+    write_keys = (value for name, value in pairs if name == "writekey")
+    return next(tokens, ""), next(p_tokens, ""), next(write_keys, "")
 
 
 # Clients repeat their queries.
 _cached_tokens_in_query = lru_cache(_CACHED_QUERIES)(_tokens_in_query)
 
 
-def _basic_user(authorization: str) -> str:
-    scheme, _, encoded = authorization.partition(" ")
+def _in_authorization(authorization: str, keys: ApiKeys) -> str:
+    """Return the user of Basic authentication, or user and password if they are a write key; or a Bearer's write key.
+
+    Without keys, a Bearer's text without a colon is none: it may be an admin token, and must not become an id.
+    """
+    scheme, _, text = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return text.strip() if keys.configured or ":" in text else ""
     if scheme.lower() != "basic":
         return ""
     try:
-        return base64.b64decode(encoded, validate=True).decode().partition(":")[0]
+        token = base64.b64decode(text, validate=True).decode()
     except (binascii.Error, UnicodeError, ValueError):
         return ""
+    is_known = not keys.configured or any(keys.client(part) or keys.server(part) for part in spellings(token))
+    return token if is_known else token.partition(":")[0]
+
+
+def require_sender(
+    context: Context, request: web.BaseRequest, *, from_server: bool, wrong_type: str | None = None
+) -> Sender:
+    """Return who sends a request, as `find_sender` does; an error is counted."""
+    try:
+        token = find_token(request, context.api_keys)
+        return find_sender(context, token, from_server=from_server, wrong_type=wrong_type)
+    except HttpError as fault:
+        raise reject_unread(context.cache, fault) from None
 
 
 def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: str | None = None) -> Sender:
     """Return who sends with a token; raise `HttpError` for a token that may not send here.
+
+    With `api_keys`, a token counts as a whole, or else what is behind a colon in it does, which may be of either type,
+    as in Jitsu 2. Without them, it is the id of the stream up to a colon.
 
     That is always a 401, however often it happens: behind a proxy all clients share one address. `wrong_type` is the
     message about a secret of the other type, where the route has one of its own; if it is empty, such a secret is as
@@ -89,7 +123,9 @@ def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: 
         if from_server:
             key, other = other, key
         if key:
-            return Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED)
+            return configured_sender(key)
+        if ":" in token and not other and (sender := _by_half(keys, token, from_server=from_server)):
+            return sender
         if wrong_type is None:
             wrong_type = _NEEDS_SERVER if from_server else _NEEDS_CLIENT
         if not other or not wrong_type:
@@ -101,7 +137,36 @@ def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: 
     if not token:
         raise HttpError(401, "unknown_token", _NONE_SENT)
     try:
-        stream = Stream(Namespace.TOKEN, check_id(token, context.limits.max_id_bytes))
+        return _anonymous_sender(token, context.limits.max_id_bytes, context.cache.producers.anonymous)
     except InvalidEvent as fault:
         raise HttpError(401, "unknown_token", f"The token is not usable: {fault}") from None
-    return Sender(stream, None, context.cache.producers.anonymous)
+
+
+def key_of(keys: ApiKeys, token: str) -> ApiKey | None:
+    """Return the key of which a token, or what is behind a colon in it, is the client secret."""
+    found = (keys.client(text) for text in spellings(token))
+    return next((key for key in found if key), None)
+
+
+def _by_half(keys: ApiKeys, token: str, *, from_server: bool) -> Sender | None:
+    """Return who sends with the secret half of a token."""
+    for secret in spellings(token)[1:]:
+        kinds = (keys.server, keys.client) if from_server else (keys.client, keys.server)
+        if key := kinds[0](secret) or kinds[1](secret):
+            return configured_sender(key)._replace(half=secret_half(token))
+    return None
+
+
+# Clients repeat their tokens.
+@lru_cache(_CACHED_SENDERS)
+def configured_sender(key: ApiKey) -> Sender:
+    """Return who sends with an API key."""
+    half = secret_half(key.client_secret) or secret_half(key.server_secret)
+    return Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED, half)
+
+
+@lru_cache(_CACHED_SENDERS)
+def _anonymous_sender(token: str, max_id_bytes: int, producer: Producer) -> Sender:
+    """Return who sends with a token that begins with an id; raise `InvalidEvent` if it cannot be one."""
+    stream = Stream(Namespace.TOKEN, check_id(token.partition(":")[0], max_id_bytes))
+    return Sender(stream, None, producer, secret_half(token))

@@ -10,20 +10,22 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from eventscache.access.api_keys import ApiKey, ApiKeys
-from eventscache.delivery.producer import CONFIGURED
+from eventscache.access.api_keys import ApiKey, ApiKeys, spellings
+from eventscache.ingest.secret_half import secret_half
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
-from eventscache.server.ingestion.senders import Sender, find_sender
-from eventscache.stream import Namespace, Stream
+from eventscache.server.ingestion.senders import Sender, configured_sender, find_sender
 
 _BASIC = "basic "
+_BEARER = "bearer "
 _NONE_SENT = (
     "The write key is not found: the request has none; send it as the user name of Basic authentication, "
     "in X-Write-Key, or as ?writekey="
 )
-_UNREADABLE = "The write key is not found: Authorization must be Basic, with the key and a colon in base64"
+_UNREADABLE = (
+    "The write key is not found: Authorization must be Basic, with the key and a colon in base64, or Bearer and the key"
+)
 _WRONG_TYPE = "The write key is a {}, and this route needs a {}"
 
 
@@ -54,6 +56,8 @@ def find_write_key(request: web.BaseRequest) -> str:
 
 
 def _decoded(authorization: str) -> str:
+    if authorization[: len(_BEARER)].lower() == _BEARER:  # as newer versions of Jitsu 2 take it
+        return authorization[len(_BEARER) :].strip()
     encoded = authorization[len(_BASIC) :] if authorization[: len(_BASIC)].lower() == _BASIC else authorization
     try:
         return base64.b64decode(encoded, validate=True).decode(errors="surrogateescape").removesuffix(":")
@@ -76,7 +80,7 @@ def find_holder(context: Context, write_key: str, taken: Secrets) -> Holder:
     if not write_key.partition(":")[0]:
         raise HttpError(401, "unknown_token", _NONE_SENT)
     if not context.api_keys.configured:
-        sender = find_sender(context, write_key.partition(":")[0], from_server=False)
+        sender = find_sender(context, write_key, from_server=False)
         return Holder(sender, Secrets.CLIENT not in taken)
     found = _configured(context.api_keys, write_key)
     if not found:
@@ -89,12 +93,13 @@ def find_holder(context: Context, write_key: str, taken: Secrets) -> Holder:
     preferred = Secrets.CLIENT if Secrets.CLIENT in taken else Secrets.SERVER
     secret = preferred if preferred in usable else next(iter(usable))
     key = usable[secret]
-    return Holder(Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED), secret is Secrets.SERVER)
+    sender = configured_sender(key)
+    return Holder(sender._replace(half=secret_half(write_key) or sender.half), secret is Secrets.SERVER)
 
 
 def _configured(keys: ApiKeys, write_key: str) -> dict[Secrets, ApiKey]:
     """Return the API keys of which a write key, or else its secret half, is a secret."""
-    for text in (write_key, *write_key.split(":")[1:2]):
+    for text in spellings(write_key):
         both = {Secrets.CLIENT: keys.client(text), Secrets.SERVER: keys.server(text)}
         if found := {secret: key for secret, key in both.items() if key is not None}:
             return found

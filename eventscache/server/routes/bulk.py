@@ -11,7 +11,6 @@ from eventscache.server.http.parameters import pairs_as_in_go, path_of, raw_quer
 from eventscache.server.http.responses import FOR_OTHER_SITES, HttpError, ok_response
 from eventscache.server.ingestion.cors import options
 from eventscache.server.ingestion.senders import Sender, find_sender, find_token
-from eventscache.server.ingestion.told import told_once
 from eventscache.server.rejections import keep_broken_lines, reject_unread
 
 _WRONG_TYPE = "The token isn't a server token. Please use an s2s integration token"
@@ -24,8 +23,9 @@ async def post_bulk(context: Context, request: web.BaseRequest) -> web.StreamRes
     A line for which Jitsu rejects or skips it is kept as a `malformed` event, with Jitsu's words as its `error`.
     """
     try:
-        sender = find_sender(context, find_token(request), from_server=True, wrong_type=_WRONG_TYPE)
-        file = _file(context, request)
+        token = find_token(request, context.api_keys)
+        sender = find_sender(context, token, from_server=True, wrong_type=_WRONG_TYPE)
+        file = _file(context, request, sender)
         async with context.bodies.taken_in_pieces(request, file.feed):
             await context.bodies.in_thread(file.end)
             await _offer(context, sender, file)
@@ -36,11 +36,11 @@ async def post_bulk(context: Context, request: web.BaseRequest) -> web.StreamRes
     if file.fault:
         raise HttpError(400, "malformed_body", file.fault)
     if file.broken:
-        context.notices.tell(_PATH, "malformed_line")
+        context.notices.tell(request, "malformed_line")
     return ok_response(request)
 
 
-def _file(context: Context, request: web.BaseRequest) -> BulkFile:
+def _file(context: Context, request: web.BaseRequest, sender: Sender) -> BulkFile:
     """Return what takes the request's file. Raises `BrokenFile`."""
     encoding = request.headers.get("Content-Encoding", "")
     if encoding not in {"", "gzip"}:
@@ -54,6 +54,7 @@ def _file(context: Context, request: web.BaseRequest) -> BulkFile:
         zipped=encoding == "gzip",
         fallback=query.get("fallback") == "true",
         skip=query.get("skip_malformed") == "true",
+        half=sender.half,
     )
 
 
@@ -76,6 +77,6 @@ def error_headers(_: Context, request: web.BaseRequest) -> dict[str, str]:
 _PATH = "/api/v1/events/bulk"
 
 ROUTES: tuple[Route, ...] = (
-    ("POST", _PATH, told_once(_PATH, post_bulk)),
+    ("POST", _PATH, post_bulk),
     ("OPTIONS", _PATH, options),
 )

@@ -33,15 +33,15 @@ _HEADERS = {
 
 
 async def get_stream(context: Context, request: web.BaseRequest) -> web.StreamResponse:
-    """Send what comes into the selected streams, until the client leaves or the server stops."""
-    context.access.require_admin(request)
+    """Send what comes into the selected streams, until the client leaves, loses its token, or the server stops."""
+    reader = context.access.require_reader(request)
     asked = parameters(request)
-    stream_filter = _stream_filter(context, asked)
+    stream_filter = _stream_filter(context, asked)._replace(readable=reader.streams)
     history = asked.whole_number("history", most=_MAX_HISTORY) or 0
     cursor = _cursor(request, asked)
     if request.method == "HEAD":
         return web.StreamResponse(headers=_HEADERS)
-    subscription = subscribe(context, request, stream_filter, cursor=cursor, history=history)
+    subscription = subscribe(context, request, reader, stream_filter, cursor=cursor, history=history)
     response = web.StreamResponse(headers=_HEADERS)
     try:
         await response.prepare(request)

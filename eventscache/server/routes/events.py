@@ -32,7 +32,7 @@ _LARGE_BYTES = 4 * 1024 * 1024
 
 async def get_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Answer with the last events of streams, written stream by stream."""
-    context.access.require_admin(request)
+    reader = context.access.require_reader(request)
     params = parameters(request)
     ids = params.ids(context.settings.max_ids, context.settings.max_id_bytes)
     namespace = params.namespace()
@@ -40,8 +40,8 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     if (query.before is not None or query.after is not None) and (ids is None or len(ids) != 1):
         raise HttpError(400, "invalid_parameter", "before and after need exactly one id in ids")
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    stream_filter = StreamFilter(namespace, streams, query.status, event_filter)
-    await wait_for_events(context, request, params, stream_filter, query)
+    stream_filter = StreamFilter(namespace, streams, query.status, event_filter, reader.streams)
+    await wait_for_events(context, request, params, stream_filter, query, reader=reader)
     pages = _pages(context.cache, await stream_filter.resolve(context.cache), query, event_filter)
     if formats.NDJSON in request.headers.get("Accept", ""):
         return await streamed_response(request, formats.NDJSON, _lines(context, pages))

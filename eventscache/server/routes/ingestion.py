@@ -4,25 +4,24 @@ from aiohttp import web
 
 from eventscache.ingest import formats
 from eventscache.server.context import Context, Route
-from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import path_of
-from eventscache.server.http.responses import FOR_ALL_PAGES, FOR_OTHER_SITES, HttpError, ok_response
+from eventscache.server.http.responses import FOR_ALL_PAGES, FOR_OTHER_SITES, ok_response
 from eventscache.server.ingestion.cors import cors_headers, cors_of, options
-from eventscache.server.ingestion.senders import Sender, find_sender, find_token
+from eventscache.server.ingestion.senders import require_sender
 from eventscache.server.ingestion.taking import take_body
-from eventscache.server.rejections import reject_unread
 
 
 async def post_client_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Take events from browsers and apps, by a client secret."""
     origin = request.headers.get("Origin")
-    sender = await _ingest(context, request, from_server=False)
+    sender = require_sender(context, request, from_server=False)
+    await take_body(context, request, sender, formats.JITSU)
     return ok_response(request, cors_headers(origin, sender.key) if origin is not None else ())
 
 
 async def post_server_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Take events from servers, by a server secret."""
-    await _ingest(context, request, from_server=True)
+    await take_body(context, request, require_sender(context, request, from_server=True), formats.JITSU)
     return ok_response(request)
 
 
@@ -37,19 +36,6 @@ def error_headers(context: Context, request: web.BaseRequest) -> dict[str, str]:
     if path in _PAGE_PATHS or path.startswith(_RANDOM_PATH.partition("{")[0]):
         return {**FOR_OTHER_SITES, **dict(cors_of(context, request))}
     return FOR_OTHER_SITES if path in _SERVER_PATHS else {}
-
-
-async def _ingest(context: Context, request: web.BaseRequest, *, from_server: bool) -> Sender:
-    """Take the events of a request, and return who sent them."""
-    try:
-        sender = find_sender(context, find_token(request), from_server=from_server)
-    except HttpError as fault:
-        raise reject_unread(context.cache, fault) from None
-    try:
-        await take_body(context, request, sender, formats.JITSU)
-    except MalformedBody as fault:
-        raise HttpError(400, "malformed_body", f"Error parsing events body: {fault}") from None
-    return sender
 
 
 _RANDOM_PATH = "/api.{anything}"  # of Jitsu's `randomize_url`

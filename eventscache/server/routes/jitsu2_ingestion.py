@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from eventscache.cache import EventsCache
@@ -96,7 +97,7 @@ async def _post_event(context: Context, request: web.BaseRequest, kind: _Kind) -
         raise reject_unread(context.cache, fault) from None
     holder, parsed = await _take(context, request, kind)
     reason = jitsu2.fault_of(parsed.originals[0], event_type)
-    await offer(context.cache, holder, parsed._replace(faults=[(0, reason)] if reason else ()))
+    await offer(context.cache, holder, msgspec.structs.replace(parsed, faults=[(0, reason)] if reason else ()))
     if reason:
         raise _refusal(kind, holder, f"event error: {reason}")
     return prebuilt_response(request, _OK, (*_OK_HEADERS, *cors_of(request)))
@@ -107,6 +108,8 @@ async def _post_batch(context: Context, request: web.BaseRequest, kind: _Kind) -
     await offer(context.cache, holder, parsed)
     received, refused = len(parsed.originals), len(parsed.faults)
     answer = {"ok": not refused, "receivedEvents": received, "okEvents": received - refused}
+    if refused:
+        context.notices.tell(request, "event_error")
     errors = {"errors": [*_told(parsed)]} if refused else {}
     return json_response({**answer, **errors}, headers={**FOR_ALL_PAGES, **dict(cors_of(request))})
 
@@ -126,7 +129,9 @@ async def _take(context: Context, request: web.BaseRequest, kind: _Kind) -> _Tak
         write_key = find_write_key(request)
         if write_key or not kind.key_in_body:
             holder = find_holder(context, write_key, kind.secrets)
-        parsed = await context.bodies.parse(request, kind.parser, None)
+        half = holder.sender.half if holder else None
+        parser = half.parser(kind.parser) if half else kind.parser
+        parsed = await context.bodies.parse(request, parser, None)
         return _Taken(holder or find_holder(context, parsed.write_key, kind.secrets), parsed)
     except (HttpError, BatchTooLarge) as fault:
         error = reject_unread(context.cache, fault)
@@ -143,12 +148,13 @@ async def _keep_malformed(context: Context, holder: Holder | None, body: bytes, 
     max_bytes = min(limits.max_malformed_bytes, limits.max_event_bytes)
     stream = holder.sender.stream if holder else None
     producer = holder.sender.producer if holder else context.cache.producers.anonymous
-    await keep_malformed(context.cache, stream, jitsu2.without_secret(body), reason, producer, max_bytes=max_bytes)
+    half = holder.sender.half if holder else None
+    await keep_malformed(context.cache, stream, body, reason, producer, max_bytes=max_bytes, half=half)
 
 
 async def offer(cache: EventsCache, holder: Holder, parsed: Parsed) -> None:
     """Offer events; those that Jitsu 2 refuses have its error. A full queue is counted, and changes no response."""
-    stream, _, producer = holder.sender
+    stream, producer = holder.sender.stream, holder.sender.producer
     if not parsed.faults:
         await cache.offer_originals_in_turns(stream, parsed.originals, producer)
         return

@@ -29,8 +29,8 @@ _WRITTEN_TOGETHER_BYTES = 65_536
 
 
 async def get_log(context: Context, request: web.BaseRequest) -> web.StreamResponse:
-    """Answer with the last events of a stream as bulker shows them, newest first."""
-    context.access.require_admin(request)
+    """Answer with the last events of a stream as bulker shows them, newest first; of an unknown one with none."""
+    reader = context.access.require_reader(request)
     _, name, actor = path_parts(request)
     log_type, status = _type_and_status(name)
     try:
@@ -44,7 +44,8 @@ async def get_log(context: Context, request: web.BaseRequest) -> web.StreamRespo
     read = min(limit, UNLIMITED) if log_type is LogType.INCOMING else UNLIMITED
     query, event_filter = Query(status, before=_before(params), limit=read), _interval(params)
     max_bytes, as_lines = params.whole_number("maxBytes") or 0, _as_lines(request, params)
-    records = _bounded(_records(context.cache, stream, log_type, query, event_filter), limit, max_bytes)
+    readable = stream if stream in reader.streams else None
+    records = _bounded(_records(context.cache, readable, log_type, query, event_filter), limit, max_bytes)
     if as_lines:
         return await streamed_response(request, formats.NDJSON, _lines(records))
     return await streamed_response(request, "application/json; charset=utf-8", _array(records))
@@ -100,8 +101,11 @@ def _as_lines(request: web.BaseRequest, params: Parameters) -> bool:
 
 
 async def _records(
-    cache: EventsCache, stream: Stream, log_type: LogType, query: Query, event_filter: EventFilter | None
+    cache: EventsCache, stream: Stream | None, log_type: LogType, query: Query, event_filter: EventFilter | None
 ) -> AsyncIterator[bytes]:
+    """Yield the records of a stream; none without one, as of a stream that is not known."""
+    if stream is None:
+        return
     page = await cache.fetch(stream, query, event_filter)
     work = Work(cache.turns)
     for sequence, event in page.events:

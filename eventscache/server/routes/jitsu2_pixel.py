@@ -6,18 +6,16 @@ from typing import Final
 from aiohttp import web
 
 from eventscache.errors import InvalidEvent
-from eventscache.event import Event
 from eventscache.ingest import jitsu2
-from eventscache.ingest.jitsu2_pixel import pixel_event
+from eventscache.ingest.jitsu2_pixel import pixel_event, sent_data
 from eventscache.ingest.parsed import Parsed
 from eventscache.server.context import Context, Route
 from eventscache.server.http.parameters import pairs_as_in_go, path_parts, raw_query
 from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError
 from eventscache.server.ingestion.write_keys import Secrets, find_holder, find_write_key
-from eventscache.server.rejections import reject_unread
+from eventscache.server.rejections import keep_malformed, reject_unread
 from eventscache.server.routes.jitsu2_ingestion import cors_of, offer, preflight
 
-_PATH = "/api/px/{tp}"
 _GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _HEADERS: Final = {
     **FOR_ALL_PAGES,
@@ -41,17 +39,26 @@ async def _take(context: Context, request: web.BaseRequest) -> str:
         event_type = path_parts(request)[-1]
         holder = find_holder(context, find_write_key(request), Secrets.CLIENT)
     except HttpError as fault:
-        return reject_unread(context.cache, fault).message
-    stream, _, producer = holder.sender
+        error = reject_unread(context.cache, fault)
+        context.notices.tell(request, error.code)
+        return error.message
+    stream, producer, half = holder.sender.stream, holder.sender.producer, holder.sender.half
+    pairs = [*pairs_as_in_go(raw_query(request))]
     try:
-        event = pixel_event(pairs_as_in_go(raw_query(request)), context.limits)
+        event = pixel_event(pairs, context.limits)
+        event = half.hidden(event) if half else event
     except InvalidEvent as fault:
         reason = f"error parsing message: {fault}"
-        await context.cache.offer_in_turns([(stream, Event.of(stream, error=reason))], producer)
+        context.notices.tell(request, "malformed_body")
+        max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
+        await keep_malformed(context.cache, stream, sent_data(pairs), reason, producer, max_bytes=max_bytes, half=half)
         return reason
     fault_of_event = jitsu2.fault_of(event, event_type)
     await offer(context.cache, holder, Parsed([event], faults=[(0, fault_of_event)] if fault_of_event else ()))
-    return f"event error: {fault_of_event}" if fault_of_event else ""
+    if not fault_of_event:
+        return ""
+    context.notices.tell(request, "event_error")
+    return f"event error: {fault_of_event}"
 
 
-ROUTES: tuple[Route, ...] = (("GET", _PATH, get_pixel), ("OPTIONS", _PATH, preflight))
+ROUTES: tuple[Route, ...] = (("GET", "/api/px/{tp}", get_pixel), ("OPTIONS", "/api/px/{tp}", preflight))

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from eventscache.server.context import Context, Route
 from eventscache.server.http.parameters import path_parts
-from eventscache.server.http.responses import FOR_ALL_PAGES, json_response
+from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError, json_response
 from eventscache.server.routes.jitsu2_ingestion import cors_of, preflight
 
 _PATH = "/v1/projects/{key}/settings"
@@ -15,9 +15,11 @@ _ENABLED = {"__default": {"enabled": True}}
 async def get_settings(_: Context, request: web.BaseRequest) -> web.StreamResponse:
     """Answer with settings for any key, as Jitsu 2 does: events go to Segment's API, which this server stands in for.
 
-    The key in the answer is that of the path without the secret half.
+    The key in the answer is that of the path without the secret half; raises `HttpError` if nothing is left.
     """
     key = path_parts(request)[_KEY_PART].partition(":")[0]
+    if not key:
+        raise HttpError(404, "not_found", "the path has no write key before its colon")
     versions = {"version": "4.4.7", "componentTypes": ["browser"]}
     settings = {
         "integrations": {"Segment.io": {"apiKey": key, "versionSettings": versions}},

@@ -11,6 +11,7 @@ from eventscache.live.stream_filter import StreamFilter
 from eventscache.live.subscription import Subscription
 from eventscache.live.tail import LiveEvent
 from eventscache.server.context import Context
+from eventscache.server.http.auth import Reader
 from eventscache.server.http.parameters import Parameters
 from eventscache.server.routes.subscriptions import subscribe
 from eventscache.storage.messages import UNLIMITED, Query
@@ -19,22 +20,29 @@ _MAX_WAIT_SECONDS = 60
 
 
 async def wait_for_events(
-    context: Context, request: web.BaseRequest, asked: Parameters, stream_filter: StreamFilter, query: Query
+    context: Context,
+    request: web.BaseRequest,
+    asked: Parameters,
+    stream_filter: StreamFilter,
+    query: Query,
+    *,
+    reader: Reader,
 ) -> None:
     """Return when a query has `min` events, when `wait` seconds have passed, or when the client leaves.
 
-    Without `wait` return at once. Raises `HttpError`.
+    Without `wait` return at once. Raises `HttpError`, also if the reader may not read any more after that time.
     """
     seconds = asked.seconds("wait", _MAX_WAIT_SECONDS)
     enough = asked.whole_number("min", least=1) or 1
     if not seconds or stream_filter.streams == ():
         return
     query = query._replace(limit=max(query.limit, min(enough, UNLIMITED)))
-    subscription = subscribe(context, request, stream_filter, seconds=seconds)
+    subscription = subscribe(context, request, reader, stream_filter, seconds=seconds)
     try:
         await _wait(context, subscription, query, enough)
     finally:
         context.live.leave(subscription)
+    context.access.require_still(reader)
 
 
 async def _wait(context: Context, subscription: Subscription, query: Query, enough: int) -> None:

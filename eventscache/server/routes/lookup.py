@@ -21,14 +21,14 @@ _DEFAULT_LIMIT, _MOST_WAYS = 10, 100
 
 async def get_lookup(context: Context, request: web.BaseRequest) -> web.Response:
     """Answer with the ways of the events that have an id, or a value in a field; or why there is none with the id."""
-    context.access.require_admin(request)
+    reader = context.access.require_reader(request)
     params = parameters(request)
     params.require_known(_KNOWN)
     wanted = _wanted(params)
     limit = params.whole_number("limit", least=1, most=_MOST_WAYS) or _DEFAULT_LIMIT
-    found = await context.lookup.find(wanted, limit)
+    found = await context.lookup.find(wanted, limit, reader.streams)
     unknown_id = wanted.event_id if isinstance(wanted, ByEventId) and not found.ways else ""
-    explanation = await context.explainer.explain(unknown_id) if unknown_id else None
+    explanation = await context.explainer.explain(unknown_id, reader.streams) if unknown_id else None
     return json_response({**_answer(found, time.time_ns() // 1000), "explanation": msgspec.to_builtins(explanation)})
 
 

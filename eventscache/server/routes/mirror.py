@@ -8,11 +8,14 @@ from eventscache.server.http.aiohttp_internals import with_target
 from eventscache.server.http.error_codes import ErrorCode
 from eventscache.server.http.parameters import path_of, raw_query
 from eventscache.server.http.responses import HttpError, no_content_response
+from eventscache.server.http.shown_path import shown_path
+from eventscache.server.notices import TOLD_AS
 from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_broken_off, reject_unread
 
 _log = structlog.get_logger()
 
-PREFIX = "/mirror/"
+ROUTE = "/mirror"
+PREFIX = f"{ROUTE}/"
 
 
 async def take_mirrored(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -23,7 +26,7 @@ async def take_mirrored(context: Context, request: web.BaseRequest) -> web.Strea
     """
     code = await _fault(context, request)
     if code:
-        context.notices.tell("/mirror", code)
+        context.notices.tell(request, code)
     can_go_on = await context.bodies.discard(request)
     return no_content_response(request, closes=not can_go_on)
 
@@ -34,7 +37,9 @@ async def _fault(context: Context, request: web.BaseRequest) -> ErrorCode | None
     methods = context.ingestion.at(path)
     try:
         if handler := methods.get(request.method):
-            await handler(context, with_target(request, f"{path}?{query}" if query else path))
+            copied = with_target(request, f"{path}?{query}" if query else path)
+            copied[TOLD_AS] = ROUTE
+            await handler(context, copied)
         elif request.method in METHODS_WITH_EVENTS:
             return reject_unread(context.cache, _not_taken(known=bool(methods))).code
     except HttpError as fault:
@@ -42,9 +47,14 @@ async def _fault(context: Context, request: web.BaseRequest) -> ErrorCode | None
     except ConnectionError:
         return reject_broken_off(context.cache).code
     except Exception:
-        _log.exception("request failed: internal error", path=request.path)
+        _log.exception("request failed: internal error", path=shown_path(path_of(request.raw_path)))
         return reject_unread(context.cache, HttpError(500, "internal_error", "a bug of eventscache")).code
     return None
+
+
+def refused(request: web.BaseRequest) -> web.StreamResponse:
+    """Return the response to a copy that is not valid HTTP: as to any other, and the last one of its connection."""
+    return no_content_response(request, closes=True)
 
 
 def _not_taken(*, known: bool) -> HttpError:

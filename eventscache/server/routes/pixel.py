@@ -13,7 +13,6 @@ from eventscache.server.http.parameters import pairs_as_in_go, path_of, raw_quer
 from eventscache.server.http.responses import FOR_ALL_PAGES, FOR_OTHER_SITES, HttpError
 from eventscache.server.ingestion.cors import options
 from eventscache.server.ingestion.senders import Sender, find_sender
-from eventscache.server.ingestion.told import told_once
 from eventscache.server.rejections import keep_malformed, reject_unread
 
 _GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -30,15 +29,15 @@ async def get_pixel(context: Context, request: web.BaseRequest) -> web.StreamRes
     pairs = [*pairs_as_in_go(raw_query(request))]
     event = PixelEvent(context.limits)
     if request.method != "HEAD":
-        await _take(context, event, pairs)
+        await _take(context, request, event, pairs)
     headers = {**FOR_ALL_PAGES, **_cookie(request, event, dict(reversed(pairs)))}
     return web.Response(body=_GIF, content_type="image/gif", headers=headers)
 
 
-async def _take(context: Context, event: PixelEvent, pairs: list[tuple[str, str]]) -> None:
+async def _take(context: Context, request: web.BaseRequest, event: PixelEvent, pairs: list[tuple[str, str]]) -> None:
     """Offer the event of a query; raise `HttpError` for one that is malformed, which is kept if its token is known."""
     data = next((value for name, value in pairs if name == "data"), "")
-    fault, original = "", b""
+    fault, original, token = "", b"", ""
     kept = data.encode(errors="surrogateescape")
     try:
         if data:
@@ -47,20 +46,24 @@ async def _take(context: Context, event: PixelEvent, pairs: list[tuple[str, str]
         fault = str(invalid)
     try:
         event.set_all(pairs)
+        token = event.token
+        event.hide_half()
         original = event.original()
     except InvalidEvent as invalid:
         fault = fault or str(invalid)
-    sender = _sender(context, event.token)
+    sender = _sender(context, request, token or event.token)
+    half = sender.half if sender else None
     if fault:
         if sender:
             most = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
-            await keep_malformed(context.cache, sender.stream, kept, fault, sender.producer, max_bytes=most)
+            await keep_malformed(context.cache, sender.stream, kept, fault, sender.producer, max_bytes=most, half=half)
         raise HttpError(400, "malformed_body", fault)
     if sender:
+        original = half.hidden(original) if half else original
         await context.cache.offer_originals_in_turns(sender.stream, [original], sender.producer)
 
 
-def _sender(context: Context, token: str) -> Sender | None:
+def _sender(context: Context, request: web.BaseRequest, token: str) -> Sender | None:
     """Return who sends with a token, which may be a secret of either type.
 
     None for a token that is not known, which is counted.
@@ -71,7 +74,7 @@ def _sender(context: Context, token: str) -> Sender | None:
         return find_sender(context, token, from_server=from_server)
     except HttpError as fault:
         reject_unread(context.cache, fault)
-        context.notices.tell(_PATH, fault.code)
+        context.notices.tell(request, fault.code)
         return None
 
 
@@ -95,6 +98,6 @@ def error_headers(_: Context, request: web.BaseRequest) -> dict[str, str]:
 _PATH = "/api/v1/p.gif"
 
 ROUTES: tuple[Route, ...] = (
-    ("GET", _PATH, told_once(_PATH, get_pixel)),
+    ("GET", _PATH, get_pixel),
     ("OPTIONS", _PATH, options),
 )

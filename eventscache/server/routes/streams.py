@@ -12,12 +12,13 @@ from eventscache.timestamp import format_time
 
 async def get_streams(context: Context, request: web.BaseRequest) -> web.Response:
     """List the known streams of a namespace, most recently active first; and which sources and keys are configured."""
-    context.access.require_admin(request)
+    reader = context.access.require_reader(request)
     namespace = parameters(request).namespace()
     work = Work(context.cache.turns)
     streams = []
     for info in await context.cache.streams(namespace):
-        streams.append(_shown(info))
+        if info.stream in reader.streams:
+            streams.append(_shown(info))
         await work.spend(0)
     return json_response(
         {"streams": streams, "api_keys": context.api_keys.configured, "sources": [*context.sources.counts]}

@@ -9,6 +9,7 @@ from eventscache.live.hub import TooManySubscribers
 from eventscache.live.stream_filter import MAX_STREAMS, StreamFilter
 from eventscache.live.subscription import Client, Subscription
 from eventscache.server.context import Context
+from eventscache.server.http.auth import Access, Reader
 from eventscache.server.http.connections import Connection
 from eventscache.server.http.responses import HttpError
 
@@ -16,18 +17,23 @@ _RETRY_AFTER_SECONDS = "5"
 
 
 class _RequestClient(Client):
-    """The client that sent a request.
+    """The client that sent a request, and the reader that it is.
 
     One that has closed its sending side counts as gone: without that, it would be noticed only after much was written.
+    One whose token was changed or taken away counts as gone too.
     """
 
-    def __init__(self, request: web.BaseRequest) -> None:
+    def __init__(self, request: web.BaseRequest, access: Access, reader: Reader) -> None:
         self._request = request
+        self._access = access
+        self._reader = reader
 
     @property
     def gone(self) -> bool:
         transport = self._request.transport
-        return transport is None or transport.is_closing() or cast(Connection, self._request.protocol).ended
+        if transport is None or transport.is_closing() or cast(Connection, self._request.protocol).ended:
+            return True
+        return not self._access.still_reads(self._reader)
 
     @property
     def unread(self) -> int:
@@ -42,13 +48,14 @@ class _RequestClient(Client):
 def subscribe(
     context: Context,
     request: web.BaseRequest,
+    reader: Reader,
     stream_filter: StreamFilter,
     *,
     cursor: Cursor | None = None,
     history: int = 0,
     seconds: float | None = None,
 ) -> Subscription:
-    """Return a subscription, to be given back by `Hub.leave`.
+    """Return a subscription of a reader, to be given back by `Hub.leave`.
 
     Raises `HttpError`: 400 for too many streams, 429 for too many subscribers.
     """
@@ -58,9 +65,8 @@ def subscribe(
             "invalid_parameter",
             f"{len(stream_filter.streams)} ids are too many to subscribe to; at most {MAX_STREAMS} are allowed",
         )
+    client = _RequestClient(request, context.access, reader)
     try:
-        return context.live.subscribe(
-            stream_filter, _RequestClient(request), cursor=cursor, history=history, seconds=seconds
-        )
+        return context.live.subscribe(stream_filter, client, cursor=cursor, history=history, seconds=seconds)
     except TooManySubscribers as fault:
         raise HttpError(429, "too_many_subscribers", str(fault), {"Retry-After": _RETRY_AFTER_SECONDS}) from None

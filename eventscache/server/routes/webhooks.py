@@ -3,20 +3,22 @@
 Jitsu sends again, and shows an error, if the answer is not a 200; so it always is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
+from eventscache.access.api_keys import ApiKeys, spellings
 from eventscache.delivery.producer import Producer
 from eventscache.event import Event
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
-from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.secret_half import secret_half, without_halves
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
-from eventscache.server.http.parameters import parameters, path_of
-from eventscache.server.http.responses import HttpError, prebuilt_response
+from eventscache.server.http.parameters import parameters
+from eventscache.server.http.responses import HttpError, json_response, prebuilt_response
 from eventscache.server.rejections import keep_malformed, reject_broken_off, reject_records, reject_unread
 from eventscache.stream import Namespace, Stream
 
@@ -35,9 +37,22 @@ async def take_webhook(context: Context, request: web.BaseRequest) -> web.Stream
     """Take whole events and records of a destination; what is wrong is counted, and logged once for each kind."""
     code = await _fault(context, request)
     if code:
-        context.notices.tell(path_of(request.raw_path), code)
+        context.notices.tell(request, code)
     can_go_on = await context.bodies.discard(request)
     return prebuilt_response(request, _OK, closes=not can_go_on)
+
+
+async def answer_head(context: Context, request: web.BaseRequest) -> web.StreamResponse:
+    """Answer as to a webhook, and keep nothing."""
+    response = json_response({"status": "ok"})
+    if not await context.bodies.discard(request):
+        response.force_close()
+    return response
+
+
+def refused(request: web.BaseRequest) -> web.StreamResponse:
+    """Return the response to a request that is not valid HTTP: as to any other, and the last one of its connection."""
+    return prebuilt_response(request, _OK, closes=True)
 
 
 async def _fault(context: Context, request: web.BaseRequest) -> str:
@@ -56,7 +71,8 @@ async def _fault(context: Context, request: web.BaseRequest) -> str:
         await keep_malformed(cache, stream, fault.body, str(fault), producer, max_bytes=max_bytes)
         return "malformed_body"
     reject_records(cache, parsed, stream)
-    await cache.offer_in_turns([*parsed.records, *_events(context, stream, parsed)], producer)
+    _identify(context.api_keys, parsed.records)
+    await cache.offer_in_turns(parsed.records, producer)
     return "invalid_record" if parsed.errors else ""
 
 
@@ -77,26 +93,38 @@ def _stream(context: Context, request: web.BaseRequest) -> Stream | None:
     return None
 
 
-def _events(context: Context, stream: Stream | None, parsed: Parsed) -> Iterator[tuple[Stream, Event]]:
-    if stream is not None:
-        for original in parsed.originals:
-            yield stream, Event.of(stream, original=original, token_id=_token_id(context, original))
+def _identify(keys: ApiKeys, records: Iterable[tuple[Stream, Event]]) -> None:
+    """Let each event that names no API key name the one by which Jitsu received it, and hide its secret half."""
+    for _, event in records:
+        secret = _secret(event.original)
+        half = secret_half(secret)
+        event.original = without_halves(half.hidden(event.original) if half else event.original)
+        event.token_id = event.token_id or _token_id(keys, secret)
 
 
-def _token_id(context: Context, original: bytes) -> str:
-    """Return the id of the API key by which Jitsu received an event; it puts the secret into the event."""
-    keys = context.api_keys
-    if not keys.configured or b'"api_key"' not in original:
+def _secret(original: bytes) -> str:
+    """Return the secret of the API key by which Jitsu received an event, which it puts into the event."""
+    if b'"api_key"' not in original:
         return ""
     try:
-        secret = _read_sent(original).api_key
+        return _read_sent(original).api_key
     except msgspec.DecodeError:
         return ""
-    key = keys.client(secret) or keys.server(secret)
-    return key.id if key else ""
 
+
+def _token_id(keys: ApiKeys, secret: str) -> str:
+    """Return the id of an API key by its secret, or by the write key of Jitsu 2."""
+    if not keys.configured:
+        return ""
+    found = (keys.client(text) or keys.server(text) for text in spellings(secret))
+    return next((key.id for key in found if key), "")
+
+
+PATHS: Final = ("/ingest/jitsu-webhook", "/ingest/jitsu-webhook/", "/ingest/jitsu2", "/ingest/jitsu2/")
+# Those that Jitsu lets one choose; its default is GET, with a body as well.
+_METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
 
 ROUTES: tuple[Route, ...] = (
-    ("POST", "/ingest/jitsu-webhook", take_webhook),
-    ("POST", "/ingest/jitsu2", take_webhook),
+    *((method, path, take_webhook) for path in PATHS for method in _METHODS),
+    *(("HEAD", path, answer_head) for path in PATHS),  # else it would be as GET
 )

@@ -10,8 +10,9 @@ import msgspec
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
 from eventscache.ingest.json import strict
-from eventscache.ingest.json.objects import check_object
+from eventscache.ingest.json.objects import checked_object
 from eventscache.ingest.malformed import cut
+from eventscache.ingest.secret_half import secret_half, without_halves_in_text
 from eventscache.sources.jitsu_logs.file_name import Kind, LogName
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import format_time, parse_time
@@ -64,12 +65,13 @@ class LineParser:
     def events(self, name: LogName, line: bytes, offset: int, file_time_us: int) -> list[LoggedEvent]:
         """Return the events of a line that begins at an offset; those without a time of their own get that of the file.
 
-        The ids are the same whenever the line is read. Raises `InvalidEvent`, with a text that quotes nothing.
+        Secret halves of write keys are hidden. The ids are the same whenever the line is read. Raises `InvalidEvent`,
+        with a text that quotes nothing.
         """
         levels = self._max_depth + (_WRAPPING_LEVELS if name.kind in {Kind.FAILED, Kind.WRITE_AHEAD} else 0)
-        check_object(line, levels, "the line")
+        hidden = checked_object(line, levels, "the line")
         try:
-            found = self._found(name, line)
+            found = self._found(name, hidden)
         except msgspec.DecodeError:
             raise InvalidEvent("the line has another form than Jitsu's") from None
         digest = hashlib.blake2b(line, digest_size=32, key=offset.to_bytes(8, "big")).digest()
@@ -92,9 +94,9 @@ class LineParser:
 
     def _failure(self, stream: Stream, line: bytes) -> Event:
         failed = _failed.decode(line)
-        event = Event.of(stream, error=failed.error or _NO_ERROR)
+        event = Event.of(stream, error=_hidden(failed.error).decode() or _NO_ERROR)
         if failed.malformed_event:
-            event.malformed = cut(failed.malformed_event.encode(errors="replace"), _MAX_MALFORMED_BYTES)
+            event.malformed = cut(_hidden(failed.malformed_event), _MAX_MALFORMED_BYTES)
         if original := bytes(failed.event):
             event.original = self._object(original)
         return event
@@ -105,7 +107,9 @@ class LineParser:
         if token_id is None:
             raise UnknownToken("no API key has the token of the line")
         stream = Stream(Namespace.TOKEN, check_id(token_id, self._max_id_bytes))
-        return [(stream, Event.of(stream, original=self._object(bytes(event)))) for event in logged.events]
+        originals = [self._object(bytes(event)) for event in logged.events]
+        half = secret_half(logged.token)
+        return [(stream, Event.of(stream, original=half.hidden(one) if half else one)) for one in originals]
 
     def _object(self, value: bytes) -> bytes:
         """Return a part of a valid line if it is an object that is not nested too deeply."""
@@ -113,6 +117,10 @@ class LineParser:
             raise InvalidEvent("an event of the line is no object")
         strict.check_depth(value, self._max_depth)
         return value
+
+
+def _hidden(text: str) -> bytes:
+    return without_halves_in_text(text.encode(errors="replace"))
 
 
 def _time_us(original: bytes) -> int | None:

@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+from eventscache.access.api_keys import spellings
 from eventscache.sources.base import SourceOptions
 from eventscache.sources.feed import Feed
 from eventscache.sources.follower import Follower
@@ -40,8 +41,8 @@ class JitsuLogs(Follower):
                 await watch.wait(feed.clock, pause_seconds)
 
     def _token_id(self, token: str) -> str | None:
-        """Return the id of the key with a token; without keys the token is the id, as for ingestion."""
+        """Return the id of the key with a token, as for ingestion; without keys the token is the id, up to a colon."""
         if not self._keys.configured:
-            return token
-        key = self._keys.client(token) or self._keys.server(token)
-        return key.id if key else None
+            return token.partition(":")[0] or None
+        found = (self._keys.client(text) or self._keys.server(text) for text in spellings(token))
+        return next((key.id for key in found if key), None)

@@ -7,7 +7,8 @@ import msgspec
 
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
-from eventscache.ingest.json.objects import check_object
+from eventscache.ingest.json.objects import checked_object
+from eventscache.ingest.secret_half import without_halves_in_text
 from eventscache.stream import Stream
 from eventscache.timestamp import parse_time
 
@@ -45,7 +46,8 @@ class Entry(NamedTuple):
 def parse_entry(raw: bytes, stream: Stream, max_depth: int) -> Entry:
     """Return an entry of a stream. Raises `InvalidEvent` if it is not one.
 
-    `original` and `success` keep their bytes; an entry without a uid gets one that is made of its bytes.
+    `original` and `success` keep their bytes, but for secret halves of write keys; an entry without a uid gets one that
+    is made of its bytes.
     """
     try:
         entry = _decode(raw)
@@ -54,10 +56,10 @@ def parse_entry(raw: bytes, stream: Stream, max_depth: int) -> Entry:
     at_us = time_us(entry.timestamp)
     event = Event.of(
         stream,
-        malformed=entry.malformed,
+        malformed=_hidden(entry.malformed),
         original=_object("original", entry.original, max_depth),
         success=_object("success", entry.success, max_depth),
-        error=entry.error,
+        error=_hidden(entry.error),
         skip=entry.skip,
         timestamp=entry.timestamp if at_us else "",
         uid=entry.uid or hashlib.blake2b(raw, digest_size=16).hexdigest(),
@@ -78,9 +80,11 @@ def content_of(event: Event) -> bytes:
 def _object(name: str, text: str, max_depth: int) -> bytes:
     if not text:
         return b""
-    data = text.encode()
-    check_object(data, max_depth, name)
-    return data
+    return checked_object(text.encode(), max_depth, name)
+
+
+def _hidden(text: str) -> str:
+    return without_halves_in_text(text.encode()).decode() if text else ""
 
 
 def time_us(text: str) -> int:

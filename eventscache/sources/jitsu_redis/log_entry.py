@@ -8,7 +8,8 @@ import msgspec
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
 from eventscache.ingest.json import scan
-from eventscache.ingest.json.objects import check_object
+from eventscache.ingest.json.objects import checked_object
+from eventscache.ingest.secret_half import without_halves, without_halves_in_text
 from eventscache.sources.jitsu_redis.entry import Entry, content_of
 from eventscache.sources.jitsu_redis.key_name import KeyName
 from eventscache.timestamp import format_time
@@ -34,7 +35,7 @@ def parse_log_entry(raw: bytes, name: KeyName, key: bytes, entry_id: str, max_de
     """Return an entry of the log with that name. Raises `InvalidEvent` if it is not one.
 
     Its time is that of `entry_id`, which Redis gave it, and its uid a hash of that id. What is no JSON object in
-    `body` or `original` is `malformed`.
+    `body` or `original` is `malformed`. Secret halves of write keys are hidden.
     """
     try:
         content = _decode(raw)
@@ -47,11 +48,11 @@ def parse_log_entry(raw: bytes, name: KeyName, key: bytes, entry_id: str, max_de
     failed = content.status == "FAILED"
     event = Event.of(
         name.stream,
-        malformed="" if original else text,
+        malformed="" if original else _hidden(text),
         original=original,
         success=b"" if failed else _success(content, raw, name.kind, max_depth),
-        error=(content.error or "FAILED") if failed else "",
-        skip=(content.error or "SKIPPED") if content.status == "SKIPPED" else "",
+        error=(_hidden(content.error or "") or "FAILED") if failed else "",
+        skip=(_hidden(content.error or "") or "SKIPPED") if content.status == "SKIPPED" else "",
         timestamp=timestamp,
         uid=hashlib.blake2b(b"%b %b" % (key, entry_id.encode()), digest_size=16).hexdigest(),
     )
@@ -63,17 +64,21 @@ def _success(content: _Content, raw: bytes, kind: str, max_depth: int) -> bytes:
     if kind == "incoming":
         return b""
     if kind == "bulker_batch":
-        return raw if scan.object_end(raw, max_depth) == len(raw) else b""
+        hidden = without_halves_in_text(raw)  # its error is a text
+        return hidden if scan.object_end(hidden, max_depth) == len(hidden) else b""
     parts = {"mappedData": content.mappedData, "representation": content.representation}
     told = {name: value for name, value in parts.items() if bytes(value) != b"null"}
-    return msgspec.json.encode(told) if told else b""
+    return without_halves(msgspec.json.encode(told)) if told else b""
 
 
 def _object(text: str, max_depth: int) -> bytes:
     """Return the bytes of a JSON object, none if a text is not one."""
     data = text.encode()
     try:
-        check_object(data, max_depth, "it")
+        return checked_object(data, max_depth, "it")
     except InvalidEvent:
         return b""
-    return data
+
+
+def _hidden(text: str) -> str:
+    return without_halves_in_text(text.encode()).decode()

@@ -29,6 +29,11 @@ class CircuitBreaker:
         self._open_until: float | None = None  # None while closed; half-open once it has passed
         self._probing = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open or half-open."""
+        return self._open_until is not None
+
     def enter(self, now: float) -> bool:
         """Let a call through, and return whether it is the probe; raise `StorageUnavailable` if it must not run."""
         if self._open_until is None:

@@ -24,6 +24,16 @@ class Node:
         self._breaker = CircuitBreaker()
         self._free_calls = asyncio.Semaphore(max_calls)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether calls fail at once, or one probes whether it is back."""
+        return self._breaker.is_open
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it answers, but takes no events now, by what it said last."""
+        return not self._breaker.is_open and bool(self.too_full or self.refusal or self.forbidden)
+
     def require_writable(self) -> None:
         """Raise `StorageRefused` if nothing may be written: it is too full, or a script would do one half only."""
         if reason := self.too_full or self.forbidden:

@@ -58,6 +58,16 @@ class RedisStorage(Storage):
         await self._watch.stop()
         await self._topology.close()
 
+    @property
+    def open_breakers(self) -> int:
+        """See `Storage`."""
+        return self._topology.nodes_away
+
+    @property
+    def refusing(self) -> int:
+        """See `Storage`."""
+        return self._topology.nodes_refusing
+
     async def ping(self) -> None:
         """See `Storage.ping`."""
         await self._topology.ping()

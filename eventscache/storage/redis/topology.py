@@ -76,6 +76,16 @@ class Topology(abc.ABC):
             await asyncio.wait(self._writes, timeout=self._timeout_seconds)
         await self.client.aclose()
 
+    @property
+    def nodes_away(self) -> int:
+        """How many servers are not called now, because they failed."""
+        return sum(node.is_away for node in self._nodes.values())
+
+    @property
+    def nodes_refusing(self) -> int:
+        """How many servers answer, but take no events now."""
+        return sum(node.refuses for node in self._nodes.values())
+
     def _node(self, name: str) -> Node:
         node = self._nodes.get(name)
         if node is None:

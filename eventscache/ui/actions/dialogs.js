@@ -1,9 +1,9 @@
-/** The dialogs: the admin token, what to clear, and the help. */
+/** The dialogs: the token, what to clear, and the help. */
 
 import { byId, el, setText, show } from "../lib/dom.js";
 import { count } from "../lib/text.js";
 
-/** Ask for the admin token; resolves to "" if none is given. `fault` says why it is asked for again. */
+/** Ask for an admin or read token; resolves to "" if none is given. `fault` says why it is asked for again. */
 export function askToken(fault) {
   const dialog = byId("token-dialog");
   if (dialog.open) return Promise.resolve("");

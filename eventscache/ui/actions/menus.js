@@ -11,6 +11,6 @@ const exports = (filter) => [
 
 export const openExportMenu = (at, filter) => openMenu(at, exports(filter));
 
-/** On a narrow page one menu stands for three buttons. */
+/** On a narrow page one menu stands for three buttons. `clear` is null if the token may not clear. */
 export const openMoreMenu = (at, filter, clear) =>
-  openMenu(at, [...exports(filter), ["Copy link", copyLink], ["Clear …", clear]]);
+  openMenu(at, [...exports(filter), ["Copy link", copyLink], ...(clear ? [["Clear …", clear]] : [])]);

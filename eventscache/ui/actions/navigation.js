@@ -57,6 +57,12 @@ export class Navigation {
     return true;
   }
 
+  /** Show the other tab, as the streams of this one may not be read. */
+  leaveTab(tab) {
+    this.filter = { ...this.filter, tab, ids: [], uid: "" };
+    this.#write("replaceState");
+  }
+
   /** An event was opened, or closed: then `uid` is "". */
   setOpenEvent(uid) {
     const before = this.filter.uid;

@@ -78,8 +78,9 @@ export class PushHandler {
     this.acts.unavailable();
   }
 
-  #showCounters({ per_second: perSecond, last_minute_limited: limited, dropped }) {
+  #showCounters({ per_second: perSecond, last_minute_limited: limited, dropped, readable_within_ms: readableWithin }) {
     this.parts.status.setRate(perSecond);
+    this.parts.status.setReadableWithin(Number(readableWithin) || 0);
     this.parts.lossBanners.setLimited(Number(limited) || 0);
     this.parts.lossBanners.setDropped(Number(dropped) || 0);
   }

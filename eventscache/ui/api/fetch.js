@@ -40,6 +40,9 @@ async function request(path, { method = "GET", headers = {}, signal } = {}) {
 
 const requestJson = async (path, options) => (await request(path, options)).json();
 
+/** Return which kind of `token` this page has, what it `may` do, and which streams it may read. */
+export const fetchAccess = () => requestJson("api/v1/access");
+
 /** Return the known `streams` of a namespace, whether `api_keys` are configured, and the `sources`. */
 export const fetchStreams = (namespace) => requestJson(`api/v1/streams?namespace=${namespace}`);
 

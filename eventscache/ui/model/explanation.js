@@ -25,5 +25,6 @@ export function explanationText(id, explanation) {
   const shown = `${oneLine(id, 80)} is not cached: `;
   if (outcomes.length) return shown + outcomeText(outcomes[0]);
   if (!SURE_ID.test(id)) return "";
+  if (since === null) return `${shown}nothing is known of it in the streams that this token shows.`;
   return `${shown}this server process has not seen it since ${at(since)}.${missedText(missed)}`;
 }

@@ -31,6 +31,12 @@ export class Picker {
     this.#draw();
   }
 
+  /** Say which streams the token shows, if these are not all. */
+  setPatterns(patterns) {
+    setText(byId("streams-readable"), patterns.length ? `This token shows ${oneLine(patterns.join(", "), 200)}` : "");
+    show(byId("streams-readable"), patterns.length > 0);
+  }
+
   #unfold(unfolded) {
     byId("streams").classList.toggle("unfolded", unfolded);
     byId("streams-open").setAttribute("aria-expanded", String(unfolded));

@@ -61,7 +61,7 @@ export class Status {
     this.banners.remove("rejected");
     this.banners.set("rejected", {
       kind: "bad",
-      text: needsToken ? "This server needs an admin token." : `The server rejected the request: ${this.#fault.message}.`,
+      text: needsToken ? "This server needs an admin token, or a read token." : `The server rejected the request: ${this.#fault.message}.`,
       buttons: needsToken ? [["Enter token", this.acts.enterToken]] : [],
     });
   }
@@ -97,6 +97,12 @@ export class Status {
   /** How many events the server received in the last second. */
   setRate(perSecond) {
     setText(byId("rate"), perSecond > 0 ? (perSecond < 1 ? "<1/s" : `${whole(Math.round(perSecond))}/s`) : "");
+  }
+
+  /** After how many milliseconds, at most, events of the last minute could be read; 0 if there were none. */
+  setReadableWithin(milliseconds) {
+    const time = milliseconds < 1000 ? `${whole(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+    setText(byId("fresh"), milliseconds > 0 ? `readable within ${time}` : "");
   }
 
   #draw() {

@@ -1,6 +1,6 @@
 /** The two tabs, Processed and Incoming, with how many events each has. */
 
-import { byId, setText } from "../lib/dom.js";
+import { byId, setText, show } from "../lib/dom.js";
 import { whole } from "../lib/text.js";
 
 export const OTHER_TAB = { processed: "incoming", incoming: "processed" };
@@ -21,9 +21,11 @@ export function listenToTabs(choose) {
   }
 }
 
-export function drawTabs(chosen, streams) {
+/** @param {{reads: (tab: string) => boolean}} rights of the token: a tab that it may not read is left out */
+export function drawTabs(chosen, streams, rights) {
   for (const tab of Object.keys(OTHER_TAB)) {
     const button = buttonOf(tab);
+    show(button, rights.reads(tab));
     button.setAttribute("aria-selected", String(tab === chosen));
     button.tabIndex = tab === chosen ? 0 : -1;
     if (tab === chosen) byId("events").setAttribute("aria-labelledby", button.id);

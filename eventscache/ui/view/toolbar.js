@@ -92,6 +92,12 @@ export class Toolbar {
     }
   }
 
+  /** Offer to clear events, or do not. */
+  offerClear(offered) {
+    show(byId("clear"), offered);
+    byId("more").setAttribute("aria-label", `More: export, copy link${offered ? ", clear" : ""}`);
+  }
+
   /** Offer an event type for completion. */
   offerType(type) {
     if (!type || this.#types.has(type) || this.#types.size >= MOST_TYPES) return;

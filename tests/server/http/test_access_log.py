@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
 import structlog
 from structlog.typing import EventDict
 
-from tests.support.sidecar import CACHE, Sidecar, Start
+from eventscache.errors import StorageError
+from tests.support.sidecar import CACHE, Log, Sidecar, Start
 
 GENEROUS_SECONDS = 20
 
@@ -42,6 +44,46 @@ async def test_each_request_has_a_line_without_secrets(start: Start) -> None:
         assert (line["client"], line["bytes"]) == ("127.0.0.1", len(answer))
         assert line["duration_ms"] >= 0
         assert "secret" not in str(line)
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/v1/projects/k:SECRET/settings", "/v1/projects/***/settings"),
+        ("/v1/projects/SECRET", "/v1/projects/***"),
+        ("/mirror/v1/projects/k:SECRET/settings", "/mirror/v1/projects/***/settings"),
+        ("/v1/projects%2fk:SECRET/settings", "/v1/projects%2f***/settings"),
+        ("/v1/projects%252FSECRET/settings", "/v1/projects%252F***/settings"),
+        ("/v1/Projects//k%3ASECRET/settings", "/v1/Projects//k%3A***/settings"),
+        ("/log/incoming.all/kid:SECRET", "/log/incoming.all/kid:***"),
+        ("/log/incoming.all/kid%3aSECRET%2FSECRET/x", "/log/incoming.all/kid%3a***/x"),
+        ("/log/incoming.all/kid%253ASECRET", "/log/incoming.all/kid%253A***"),
+        ("http://localhost:1/kid:SECRET?a", "/kid:***"),
+        ("/" + "a" * 200 + ":SECRET", "/" + "a" * 199),
+    ],
+)
+async def test_no_part_of_a_path_shows_what_could_be_the_secret_half_of_a_key(
+    start: Start, target: str, path: str
+) -> None:
+    sidecar = await start(access_log=True)
+    _, (line,) = await logged(sidecar, head("GET", target))
+    assert line["path"] == path
+
+
+async def test_a_failed_request_shows_no_secret_half_either(
+    start: Start, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sidecar = await start()
+    for fault in (StorageError("down"), ValueError("a bug")):
+
+        async def fail(*_: Any, fault: Exception = fault) -> Any:
+            raise fault
+
+        monkeypatch.setattr(sidecar.cache, "fetch", fail)
+        assert (await sidecar.get("/log/incoming.all/kid:SECRET")).status in {500, 503}
+    failed = [line for line in log.lines if "request failed" in line]
+    assert len(failed) == 2
+    assert all("/log/incoming.all/kid:***" in line and "SECRET" not in line for line in failed)
 
 
 async def test_a_prebuilt_response_is_logged_with_its_bytes(start: Start) -> None:

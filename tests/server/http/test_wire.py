@@ -58,7 +58,7 @@ def assert_invalid_http(answer: bytes, *, too_long: bool = False) -> None:
     assert value == {"message": value["message"], "error": "", "code": "head_too_long" if too_long else "invalid_http"}
     if too_long:
         assert "8190 bytes" in value["message"]
-        assert "128 headers" in value["message"]
+        assert "256 headers" in value["message"]
     else:
         assert value["message"] in FIXED_MESSAGES or value["message"].startswith(MUST_BE_ESCAPED)
 
@@ -70,6 +70,8 @@ async def test_invalid_http_is_answered_counted_and_closed(sidecar: Sidecar, log
     assert_invalid_http(answer, too_long=case in TOO_LONG)
     assert len(log.lines) <= 1
     assert (sidecar.cache.ledger.received, sidecar.cache.ledger.rejected) == (1, 1)
+    assert sidecar.cache.record
+    assert sidecar.cache.record.unread == {"head_too_long" if case in TOO_LONG else "invalid_http": 1}
     await assert_calm(sidecar, log)
 
 

@@ -77,6 +77,9 @@ FALLBACK = (
     (b'{"error":"x"}', '\'event\' field can\'t be empty in fallback object: {"error":"x"}'),
     (b"x", "cannot unmarshal bytes into Go value of type FailedEvent {}: invalid character 'x' looking for beginning"),
     (b'{"event":[]}', f'Error parsing event {{"event":[]}} malformed json: {INTO_MAP}json: cannot unmarshal array'),
+    (b"null", "'event' field can't be empty in fallback object: null"),
+    (b' null {"event":{}}', "'event' field can't be empty in fallback object:  null"),
+    (b'{"event":null}', 'Error parsing event {"event":null} malformed json: '),
     (b'{"error":5}', "cannot unmarshal bytes into Go value of type FailedEvent {}: json: cannot unmarshal number"),
 )
 

@@ -71,6 +71,7 @@ async def test_counters_come_every_second(clocked: Sidecar, clock: FakeClock) ->
         await clock.advance(4)
         before, counters = await stream.until("counters")
     assert before.event == "event"
+    assert 0 < counters.data.pop("readable_within_ms") < 60_000
     assert counters.data == {
         "per_second": 1.0,
         "last_minute_limited": 0,
@@ -218,9 +219,9 @@ async def test_too_many_subscribers_get_a_429_and_a_metric_counts_them(start: St
         answer = await sidecar.get(STREAM)
         assert (answer.status, "Retry-After" in answer.headers) == (429, True)
         assert (await sidecar.get(f"{CACHE}?wait=1")).status == 429
-        assert b"\neventscache_watchers 1.0\n" in (await sidecar.get("/metrics")).body
+        assert b"\neventscache_subscribers 1.0\n" in (await sidecar.get("/metrics")).body
     await until(lambda: sidecar.server.live.subscribers == 0)
-    assert b"\neventscache_watchers 0.0\n" in (await sidecar.get("/metrics")).body
+    assert b"\neventscache_subscribers 0.0\n" in (await sidecar.get("/metrics")).body
 
 
 async def test_a_client_that_reads_nothing_is_cut_off(start: Start, clock: FakeClock) -> None:

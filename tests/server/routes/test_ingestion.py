@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eventscache.access.api_keys import ApiKey, KeyList
-from tests.support.sidecar import CACHE, Sidecar, Start
+from tests.support.sidecar import CACHE, Log, Sidecar, Start
 
 EVENT = b'{"event_type":"pageview","n":1.10}'
 
@@ -113,3 +113,17 @@ async def test_a_path_of_randomized_urls_takes_client_secrets_and_their_origins(
 async def test_other_paths_are_not_taken_for_randomized_urls(sidecar: Sidecar, path: str) -> None:
     answer = await sidecar.post(f"{path}?token=key", EVENT)
     assert answer.status == 404
+
+
+async def test_each_kind_of_rejection_is_logged_once_for_a_route_as_it_is_declared(sidecar: Sidecar, log: Log) -> None:
+    for target in ("/v1/event?token=key", "/v1/s2s/event?token=key", ".a?token=key", ".b?token=key", "/v1/event"):
+        for _ in range(2):
+            await sidecar.post(f"/api{target}", b"{")
+
+    told = [json.loads(line.replace("'", '"')) for line in log.lines]
+    assert [(line["route"], line["kind"]) for line in told] == [
+        ("/api/v1/event", "malformed_body"),
+        ("/api/v1/s2s/event", "malformed_body"),
+        ("/api.{anything}", "malformed_body"),
+        ("/api/v1/event", "unknown_token"),
+    ]

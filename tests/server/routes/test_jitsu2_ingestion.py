@@ -96,6 +96,8 @@ async def test_the_key_is_looked_for_where_jitsu_2_does_and_in_its_order(start: 
         ("", {"Authorization": basic("b")}),
         ("", {"Authorization": basic("c:secret")}),
         ("", {"Authorization": basic("d").removeprefix("Basic ")}),
+        ("?writekey=x", {"Authorization": "Bearer j:secret"}),
+        ("", {"Authorization": "bearer k"}),
         ("?writekey=x", {"Authorization": basic("e:"), "X_Write_Key": "x"}),
         ("?writekey=x", {"X_Write_Key": "f"}),
         ("?writekey=g", {}),
@@ -106,7 +108,7 @@ async def test_the_key_is_looked_for_where_jitsu_2_does_and_in_its_order(start: 
         assert (await sidecar.post(f"/api/s/page{query}", b"{}", **headers)).json == {"ok": True}, (query, headers)
         batch = await sidecar.post(f"/v1/batch{query}", b'{"batch":[],"writeKey":"x"}', **headers)
         assert batch.json["ok"]
-    assert await ids(sidecar) == ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
+    assert await ids(sidecar) == ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"]
 
 
 async def test_the_body_names_the_key_of_batches_and_of_segments_events_only(start: Start) -> None:
@@ -276,7 +278,8 @@ async def test_analytics_next_finds_its_settings_and_sends_text(start: Start) ->
         assert settings.headers["Access-Control-Allow-Origin"] == page["Origin"]
     assert (await sidecar.ask("OPTIONS", "/v1/projects/js/settings", **page)).status == 200
     assert (await sidecar.get("/v1/projects/%zz/settings")).status == 400
-    assert (await sidecar.get("/v1/projects//settings")).status == 404
+    for key in ("", ":", ":secret", "%3Asecret"):
+        assert (await sidecar.get(f"/v1/projects/{key}/settings")).status == 404
     for letter in "tpigsa":
         event = b'{"event":"x","writeKey":"js"}'
         sent = await sidecar.post(f"/{letter}", event, **page, Content_Type="text/plain", Authorization=basic("js:"))

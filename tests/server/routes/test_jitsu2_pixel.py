@@ -37,6 +37,21 @@ async def test_what_is_wrong_is_kept_and_told_in_a_header(sidecar: Sidecar) -> N
     assert sidecar.cache.ledger.rejected == 2
 
 
+async def test_broken_data_is_kept_decoded_if_it_can_be(sidecar: Sidecar) -> None:
+    broken = (b'{"n":', b"[1]", b'{"writeKey":"key:secret","n":NaN}')
+    for text in (*(quote(base64.b64encode(data).decode()) for data in broken), "not%20base64", "%C3%A9"):
+        assert error_of(await sidecar.get(f"/api/px/page?writekey=key&data={text}"))
+    events = await sidecar.events("namespace=token&ids=key&status=error")
+    assert [event["malformed"] for event in events[::-1]] == [
+        '{"n":',
+        "[1]",
+        '{"writeKey":"key:***","n":NaN}',
+        "not base64",
+        "\u00e9",
+    ]
+    assert all("pixel" in event["error"] or "data" in event["error"] for event in events)
+
+
 async def test_a_header_is_answered_without_an_event(sidecar: Sidecar) -> None:
     assert (await sidecar.ask("HEAD", "/api/px/page?writekey=key")).status == 200
     assert sidecar.cache.ledger.received == 0

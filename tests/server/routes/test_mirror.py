@@ -10,6 +10,10 @@ from yarl import URL
 from eventscache.access.api_keys import ApiKey, KeyList
 from eventscache.server.context import Context
 from eventscache.server.routing import INGESTION_ROUTES
+from tests.support import wire
+from tests.support.corpus import Case, each
+from tests.support.forms import FORM, form
+from tests.support.raw_client import Client
 from tests.support.sidecar import CACHE, Answer, Log, Sidecar, Start
 
 EVENT = b'{"n":1}'
@@ -154,6 +158,116 @@ async def test_a_sender_that_truncates_and_leaves_is_counted(
     assert unread(sidecar) == {"invalid_http": 1}
     assert log.faults == []
     await sidecar.still_serves()
+
+
+@each(wire.MIRRORED_INVALID_HTTP)
+async def test_a_copy_that_is_not_valid_http_is_answered_counted_and_told_once(
+    start: Start, log: Log, case: Case
+) -> None:
+    sidecar = await start()
+    for _ in range(3):
+        answer = await sidecar.raw(case.sent)
+        assert answer.startswith(b"HTTP/1.0 204 No Content\r\n")
+        assert b"Connection: keep-alive" not in answer
+        assert answer.endswith(b"\r\n\r\n")
+    assert unread(sidecar) == {case.expected: 3}
+    assert (sidecar.cache.ledger.received, sidecar.cache.ledger.rejected) == (3, 3)
+    (line,) = log.lines
+    assert "'route': '/mirror'" in line
+    assert f"'kind': '{case.expected}'" in line
+    assert "secret" not in line
+    await sidecar.still_serves()
+
+
+@each(wire.MIRRORED_INVALID_HTTP)
+async def test_its_target_is_known_in_whatever_pieces_it_comes(start: Start, case: Case) -> None:
+    sidecar = await start()
+    client = await Client.of(sidecar)
+    for start_at in range(0, 40, 8):
+        client.send(case.sent[start_at : start_at + 8])
+        await sidecar.still_serves()  # so that this piece has been read
+    client.send(case.sent[40:])
+    assert (await client.read()).startswith(b"HTTP/1.0 204 ")
+    await client.close()
+    assert unread(sidecar) == {case.expected: 1}
+
+
+async def test_raw_bytes_of_a_target_are_taken_in_whatever_pieces_they_come(start: Start) -> None:
+    sidecar = await start()
+    for target in ("/mirror/api/v1/event?token=key&x=\u00e9", "/mirror/api.\u00e9?token=key"):
+        sent = f"\r\nPOST {target} HTTP/1.1\r\nHost: x\r\nX-A: \u00e9\r\n".encode()
+        sent += b"Content-Length: 9\r\n\r\n" + '{"a":"\u00e9'.encode() + b"}"
+        for at in (0, *range(len(sent))):
+            client = await Client.of(sidecar)
+            client.send(sent[:at])
+            await sidecar.still_serves()  # so that this piece has been read
+            client.send(sent[at:])
+            assert (await client.read(until=b"\r\n\r\n")).startswith(b"HTTP/1.1 204 ")
+            await client.close()
+    assert unread(sidecar) == {}
+
+
+async def test_a_pixel_takes_raw_bytes_as_escapes(sidecar: Sidecar) -> None:
+    for target in (b"token=key&x=\xc3\xa9", b"token=key&x=\xff", b"token=key&\xc3\xa9.x=1"):
+        answer = await sidecar.raw(b"GET /mirror/api/v1/p.gif?" + target + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 204 ")
+    assert await kept(sidecar) == [
+        {"token": "key", "x": "\u00e9"},
+        {"token": "key", "x": "\ufffd"},
+        {"token": "key", "\u00e9": {"x": "1"}},
+    ]
+
+
+async def test_a_body_is_never_changed_and_no_longer_line_smuggles_a_request(sidecar: Sidecar) -> None:
+    body = "POST /api/v1/event?token=smuggled&\u00e9 HTTP/1.1\r\n".encode()
+    head = HEAD + b"Content-Length: %d\r\n\r\n" % (len(body) + len(EVENT))
+    client = await Client.of(sidecar)
+    for piece in (head, body, EVENT + HEAD + b"Content-Length: 7\r\nConnection: close\r\n\r\n" + EVENT):
+        client.send(piece)
+        await sidecar.still_serves()  # so that this piece has been read
+    assert (await client.read()).count(b"HTTP/1.1 204 ") == 2
+    await client.close()
+    assert await kept(sidecar) == [(body + EVENT).decode(), {"n": 1}]
+    assert await kept(sidecar, "smuggled") == []
+
+
+@pytest.mark.parametrize(
+    "path", ["api/px/page?writekey=key&data=x", "api/v1/events/bulk?token=key", "v1/batch?writekey=key"]
+)
+async def test_what_a_route_tells_itself_is_told_of_the_mirror_and_once(sidecar: Sidecar, log: Log, path: str) -> None:
+    method = "GET" if "/px/" in path else "POST"
+    body = {"GET": None, "POST": b'{"batch":[{"n":1}]}'}[method]
+    headers = {}
+    if "bulk" in path:
+        body, headers = form(b"no json\n"), {"Content_Type": FORM}
+        path += "&fallback=true&skip_malformed=true"
+    for _ in range(3):
+        check(await sidecar.ask(method, f"/mirror/{path}", body, **headers))
+    (line,) = log.lines
+    assert "'route': '/mirror'" in line
+
+
+async def test_the_token_of_a_mirrored_pixel_is_told_of_the_mirror_and_once(start: Start, log: Log) -> None:
+    sidecar = await start(api_keys=KeyList((KEY,)))
+    for _ in range(3):
+        check(await sidecar.get("/mirror/api/v1/p.gif?token=wrong"))
+    (line,) = log.lines
+    assert "'route': '/mirror'" in line
+    await sidecar.get("/api/v1/p.gif?token=wrong")
+    assert "'route': '/api/v1/p.gif'" in log.lines[-1]
+
+
+async def test_a_chunk_that_is_wrong_later_is_told_in_one_line(sidecar: Sidecar, log: Log) -> None:
+    for _ in range(3):
+        client = await Client.of(sidecar)
+        client.send(HEAD + wire.CHUNKED + b"\r\n3\r\n{}\n\r\n")
+        await sidecar.still_serves()  # so that this piece has been read
+        client.send(b"XX\r\n")
+        assert (await client.read()).startswith(b"HTTP/1.1 204 ")
+        await client.close()
+    assert unread(sidecar) == {"invalid_http": 3}
+    (line,) = log.lines
+    assert "'route': '/mirror'" in line
 
 
 async def test_a_proxy_that_waits_for_100_continue_gets_its_answer(start: Start) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from eventscache.access.api_keys import ApiKey, KeyList
+from tests.support import corpus
 from tests.support.sidecar import CACHE, Answer, Log, Sidecar, Start
 
 PIXEL = "/api/v1/p.gif"
@@ -45,6 +46,15 @@ async def test_keys_of_the_query_are_paths_and_win_over_the_data(sidecar: Sideca
         '"tag":["x","y"],"noblanks":"4"}'
     )
     assert b'{"original":' + expected.encode() + b',"timestamp"' in answer.body
+
+
+@pytest.mark.parametrize(("event", "key", "expected"), corpus.PIXEL_KEYS)
+async def test_the_first_alternative_whose_objects_are_there_is_set(
+    sidecar: Sidecar, event: bytes, key: str, expected: bytes
+) -> None:
+    check_image(await sidecar.get(f"{PIXEL}?{data(event)}&{quote(key)}=1&token=key"))
+    answer = await sidecar.get(f"{CACHE}?namespace=token&ids=key")
+    assert b'{"original":{' + expected + b'"token":"key"},"timestamp"' in answer.body
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,9 @@ def test_a_query_is_split_as_go_splits_it() -> None:
     assert list(pairs_as_in_go(raw)) == pairs
 
 
-async def test_a_raw_byte_in_a_query_is_refused_in_words_and_counted(start: Start) -> None:
+async def test_a_control_in_a_target_is_refused_in_words_and_counted(start: Start) -> None:
     sidecar = await start(api_keys=KEYS)
-    for target in (b"/api/v1/event?token=js&x=\xc3\xa9", b"/api/v1/event?token=js&x=\x01", b"/\xff"):
+    for target in (b"/api/v1/event?token=js\x7f", b"/api/v1/event?token=js&x=\x01", b"/\x1f"):
         (reply,) = replies(await sidecar.raw(b"POST " + target + b" HTTP/1.1\r\n" + HOST + LENGTH + b"\r\n" + EVENT))
         assert reply.status == 400
         assert "must be escaped; write it as % and two hexadecimal digits" in json.loads(reply.body)["message"]
@@ -74,7 +74,7 @@ async def test_a_raw_byte_in_a_query_is_refused_in_words_and_counted(start: Star
     [
         b"Cookie: " + b"x" * 8300 + b"\r\n",
         b"x" * 8200 + b": a\r\n",
-        b"".join(b"Cookie-%d: a\r\n" % number for number in range(150)),
+        b"".join(b"Cookie-%d: a\r\n" % number for number in range(300)),
     ],
 )
 async def test_a_head_that_is_too_long_is_a_431_and_counted(start: Start, headers: bytes) -> None:
@@ -83,7 +83,7 @@ async def test_a_head_that_is_too_long_is_a_431_and_counted(start: Start, header
     for packets in ([head + headers + LENGTH + b"\r\n" + EVENT], [head, headers + LENGTH + b"\r\n" + EVENT]):
         (reply,) = replies(await sidecar.raw(b"".join(packets)))
         assert (reply.status, json.loads(reply.body)["code"]) == (431, "head_too_long")
-    long = await sidecar.raw(get(b"/livez?" + b"x" * 8300))
+    long = await sidecar.raw(get(b"/livez?" + b"x" * 25_000))
     assert [reply.status for reply in replies(long)] == [431]
     assert sidecar.cache.ledger.rejected == 3
     assert sidecar.cache.ledger.balanced

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from eventscache.access.api_keys import ApiKey, KeyList
+from tests.support import corpus
 from tests.support.sidecar import Answer, Log, Sidecar, Start
 
 CLASSIC = "/ingest/jitsu-webhook?destination_id=d"
 JITSU2 = "/ingest/jitsu2?actor_id=d"
+WHOLE_EVENTS = [case.sent for case in corpus.WHOLE_EVENTS]
 FAULT = "input rejected: more of its kind is only counted"
 
 
@@ -38,6 +40,52 @@ async def test_a_whole_event_is_an_original_of_its_destination(sidecar: Sidecar,
     assert set(event) == {"original", "timestamp", "uid", "token_id", "destination_id", "seq"}
 
 
+METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_each_method_that_jitsu_lets_one_choose_brings_its_body(start: Start, method: str) -> None:
+    sidecar = await start(ingest_tokens=("ingest",))
+    for number, path in enumerate((CLASSIC, JITSU2, CLASSIC.replace("?", "/?"), JITSU2.replace("?", "/?"))):
+        check(await sidecar.ask(method, path, b'{"n":%d}' % number, X_Auth_Token="ingest"))
+        check(await sidecar.ask(method, path, b'{"n":9}', X_Auth_Token="wrong"))
+    assert [event["original"]["n"] for event in await kept(sidecar)] == [0, 1, 2, 3]
+    assert unread(sidecar) == {"unknown_token": 4}
+
+
+async def test_without_a_body_every_method_is_as_an_empty_post(sidecar: Sidecar) -> None:
+    for method in METHODS:
+        check(await sidecar.ask(method, CLASSIC))
+    events = await kept(sidecar)
+    assert [(event["error"], "original" in event) for event in events] == [("empty JSON body", False)] * len(METHODS)
+
+
+async def test_head_has_the_answer_and_keeps_nothing(sidecar: Sidecar) -> None:
+    for path in (CLASSIC, JITSU2):
+        answer = await sidecar.ask("HEAD", path, b'{"n":1}')
+        assert (answer.status, answer.headers["Content-Length"], answer.body) == (200, "15", b"")
+    assert sidecar.cache.ledger.received == 0
+
+
+async def test_a_websocket_is_answered_too(sidecar: Sidecar) -> None:
+    head = f"GET {CLASSIC} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    assert (await sidecar.raw(f"{head}Content-Length: 7\r\n\r\n".encode() + b'{"n":1}')).startswith(b"HTTP/1.1 200 ")
+    assert [event["original"] for event in await kept(sidecar)] == [{"n": 1}]
+
+
+@pytest.mark.parametrize("path", [CLASSIC, JITSU2, JITSU2.replace("?", "/?")])
+async def test_what_is_not_valid_http_is_answered_alike_and_counted_by_its_code(
+    sidecar: Sidecar, log: Log, path: str
+) -> None:
+    for head in (b"", b"Host: localhost\r\nContent-Length: x\r\n"):
+        answer = await sidecar.raw(b"POST " + path.encode() + b" HTTP/1.1\r\n" + head + b"\r\n")
+        assert answer.startswith(b"HTTP/1.0 200 ")
+        assert answer.endswith(b'{"status":"ok"}')
+    assert unread(sidecar) == {"invalid_http": 2}
+    (line,) = log.lines
+    assert path.partition("?")[0] in line
+
+
 async def test_a_record_is_taken_as_by_the_cache_itself(sidecar: Sidecar) -> None:
     record = {
         "destination_id": "other",
@@ -57,9 +105,18 @@ async def test_a_record_that_names_no_stream_is_of_the_one_in_the_query(sidecar:
     assert (event["destination_id"], event["error"]) == ("d", "late")
 
 
-async def test_an_array_may_hold_both(sidecar: Sidecar) -> None:
-    check(await sidecar.post(CLASSIC, b'[{"original":{"n":1}},{"n":2},{"original":"a text","n":3}]'))
-    assert {event["original"]["n"] for event in await kept(sidecar)} == {1, 2, 3}
+async def test_an_array_may_hold_both_and_keeps_its_order(sidecar: Sidecar) -> None:
+    check(await sidecar.post(CLASSIC, b'[{"n":1},{"original":{"n":2}},{"n":3},{"original":"a text","n":4}]'))
+    assert [event["original"]["n"] for event in await kept(sidecar)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("around", [b"%b", b"[%b]", b" [ %b ] "])
+@pytest.mark.parametrize("event", WHOLE_EVENTS)
+async def test_any_other_object_is_one_event_whatever_is_in_it(sidecar: Sidecar, event: bytes, around: bytes) -> None:
+    check(await sidecar.post(CLASSIC, around % event))
+    answer = await sidecar.get("/api/v1/events/cache?ids=d")
+    assert b'{"events":[{"original":' + event + b',"timestamp"' in answer.body
+    assert answer.json["total_events"] == 1
 
 
 async def test_blanks_of_a_template_may_stand_around(sidecar: Sidecar) -> None:
@@ -78,6 +135,15 @@ async def test_the_secret_in_an_event_tells_its_api_key(start: Start, secret: An
     assert (event["destination_id"], event["token_id"]) == ("d", token_id)
 
 
+async def test_the_secret_in_the_original_of_a_record_tells_its_api_key_unless_the_record_names_one(
+    start: Start,
+) -> None:
+    sidecar = await start(api_keys=KeyList((ApiKey("key", "client", "server"),)))
+    check(await sidecar.post(CLASSIC, b'{"original":{"api_key":"client"},"success":{"table":"t"}}'))
+    check(await sidecar.post(CLASSIC, b'{"destination_id":"d","token_id":"x","original":{"api_key":"client"}}'))
+    assert [event["token_id"] for event in await kept(sidecar)] == ["key", "x"]
+
+
 @pytest.mark.parametrize("header", ["X_Auth_Token", "X_Admin_Token"])
 async def test_a_right_token_is_needed_where_tokens_are_configured(start: Start, log: Log, header: str) -> None:
     sidecar = await start(admin_tokens=("admin",), ingest_tokens=("ingest",))
@@ -90,6 +156,22 @@ async def test_a_right_token_is_needed_where_tokens_are_configured(start: Start,
     assert sidecar.cache.ledger.rejected == 30
     assert len([line for line in log.lines if FAULT in line]) == 1
     assert not any("wrong" in line for line in log.lines)
+
+
+async def test_an_ingest_token_counts_without_an_admin_token_and_a_wrong_one_does_not(start: Start) -> None:
+    sidecar = await start(ingest_tokens=("ingest",))
+    sent: list[dict[str, str]] = [
+        {"X_Auth_Token": "ingest", "Host": "eventscache.local:8095"},
+        {"X_Auth_Token": "ingest", "X_Forwarded_For": "1.2.3.4"},
+        {"X_Auth_Token": "wrong"},
+        {"X_Auth_Token": "wrong", "Host": "eventscache.local:8095"},
+        {"Host": "eventscache.local:8095"},
+        {},  # of the operator
+    ]
+    for number, headers in enumerate(sent):
+        check(await sidecar.post(CLASSIC, b'{"n":%d}' % number, **headers))
+    assert [event["original"]["n"] for event in await kept(sidecar)] == [0, 1, 5]
+    assert unread(sidecar) == {"unknown_token": 2, "forbidden": 1}
 
 
 async def test_a_forwarded_request_without_tokens_is_not_the_operators(sidecar: Sidecar) -> None:

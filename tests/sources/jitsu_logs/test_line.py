@@ -52,6 +52,17 @@ def test_a_failed_event_has_its_original_and_its_error() -> None:
     assert found.timestamp == "2026-11-28T15:00:00.000000Z"
 
 
+def test_secret_halves_of_write_keys_are_hidden() -> None:
+    original, hidden = b'{"n": 1.0,"writeKey":"k:s3cr3t"}', b'{"n": 1.0,"writeKey":"k:***"}'
+    assert event(INCOMING, original).original == hidden
+    assert event(ARCHIVE, original).original == hidden
+    failed = event(FAILED, b'{"event":' + original + b',"error":"bad: writeKey=k:s3cr3t"}')
+    assert (failed.original, failed.error) == (hidden, "bad: writeKey=k:***")
+    assert event(FAILED, malformed_line('{"writeKey":"k:s3cr3t"')).malformed == '{"writeKey":"k:***"'
+    ((_, waited),) = events(WRITE_AHEAD, b'{"events":[%b],"token":"%b"}' % (original, SECRET.encode()))
+    assert waited.original == hidden
+
+
 def test_what_jitsu_could_not_read_is_malformed() -> None:
     found = event(FAILED, malformed_line('{"a":'))
     assert (found.malformed, found.error, found.original) == ('{"a":', "unexpected EOF", b"")

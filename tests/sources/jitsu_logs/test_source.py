@@ -13,7 +13,7 @@ from eventscache.errors import StorageUnavailable
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Admission, Batch
 from tests.support.fake_clock import GENEROUS_SECONDS
-from tests.support.jitsu_logs import JitsuLog, event_line, failed_line, malformed_line, write_ahead_line
+from tests.support.jitsu_logs import SECRET, JitsuLog, event_line, failed_line, malformed_line, write_ahead_line
 from tests.support.redis_server import RedisServer
 from tests.support.sidecar import Log, Sidecar, Start
 
@@ -198,6 +198,16 @@ async def test_bad_lines_are_counted_logged_once_and_stop_nothing(begin: Begin, 
     assert not [line for line in log.lines if "js.unknown" in line]
     assert log.faults == []
     assert json.loads(state.read_text())["version"] == 1
+
+
+@pytest.mark.parametrize(("keys", "stream"), [(KeyList(), "kid"), (KEYS, "shop")])
+async def test_a_write_key_in_the_log_of_idle_jitsu_is_no_id(
+    begin: Begin, tmp_path: Path, keys: KeyList, stream: str
+) -> None:
+    JitsuLog(tmp_path / "events", "incoming/write-ahead-log").write(write_ahead_line(1, token=f"kid:{SECRET}"))
+    sidecar = await begin(api_keys=keys)
+    assert numbers(await wait_for(sidecar, f"namespace=token&ids={stream}", 1)) == [1]
+    assert SECRET.encode() not in (await sidecar.get("/api/v1/streams?namespace=token")).body
 
 
 async def test_the_directory_may_come_and_go(begin: Begin, tmp_path: Path, log: Log) -> None:

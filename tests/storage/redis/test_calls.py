@@ -100,6 +100,7 @@ async def test_a_silent_server_delays_few_calls_and_the_others_fail_at_once(faul
             ambiguous.append(fault.value.ambiguous)
         # Registering comes first and may be repeated, so no error is ambiguous.
         assert not any(ambiguous)
+        assert storage.open_breakers == 1
         fault_proxy.forward()
         while True:
             try:
@@ -107,6 +108,7 @@ async def test_a_silent_server_delays_few_calls_and_the_others_fail_at_once(faul
                 break
             except StorageUnavailable:
                 await asyncio.sleep(0)
+        assert storage.open_breakers == 0
 
 
 def refuse(proxy: FaultProxy) -> None:

@@ -1,0 +1,4 @@
+{{- define "eventscache.labels" -}}
+app.kubernetes.io/name: eventscache
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}

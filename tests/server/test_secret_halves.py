@@ -1,0 +1,274 @@
+"""The secret half of a write key of Jitsu 2, wherever it arrives: it finds the key, and is kept nowhere."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from eventscache.access.api_keys import ApiKey, KeyList
+from tests.support import corpus
+from tests.support.corpus import HALF, WRITE_KEY, Case, each
+from tests.support.forms import FORM, form
+from tests.support.sidecar import CACHE, Log, Sidecar, Start
+
+PIXEL, JITSU2_PIXEL = "/api/v1/p.gif", "/api/px/event"
+CLASSIC = ("/api/v1/event", "/api/v1/events", "/api.x", "/api/v1/s2s/event", "/api/v1/segment")
+BATCH = "/v1/batch"
+JITSU2 = ("/api/s/event", "/api/s/s2s/event", "/v1/page")
+BULK = "/api/v1/events/bulk"
+ROUTES = (*CLASSIC, *JITSU2, BATCH, BULK)
+WEBHOOKS = ("/ingest/jitsu2?actor_id=d", "/ingest/jitsu-webhook?destination_id=d")
+RECORDS = f"{CACHE}?id=d"
+KEYS = KeyList((ApiKey("site", "client-secret", HALF), ApiKey("whole", "whole:client", "whole:server")))
+
+
+async def send(sidecar: Sidecar, path: str, body: bytes, query: str = "", **headers: str) -> int:
+    """Send an event on a route, in the form that the route takes, and return the status."""
+    if path.endswith(BATCH):
+        body = b'{"batch":[%b],"writeKey":"kid"}' % body
+    elif path.endswith(BULK):
+        body, headers = form(body), {**headers, "Content-Type": FORM}
+    target = f"{path}{'&' if '?' in path else '?'}{query}"
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    head = [
+        f"POST {target} HTTP/1.1",
+        "Host: localhost",
+        "Connection: close",
+        f"Content-Length: {len(body)}",
+        *lines,
+        "",
+        "",
+    ]
+    return int((await sidecar.raw("\r\n".join(head).encode() + body)).split()[1])
+
+
+async def kept(sidecar: Sidecar) -> list[dict[str, Any]]:
+    """Return all events, and check that the half is in none of the answers, nor in what was rejected."""
+    events: list[dict[str, Any]] = []
+    for namespace in ("token", "destination"):
+        for path in (f"{CACHE}?namespace={namespace}&limit=1000", f"/api/v1/streams?namespace={namespace}"):
+            answer = await sidecar.get(path)
+            assert answer.status == 200
+            assert HALF.encode() not in answer.body, path
+            events += answer.json.get("events", [])
+    record = sidecar.cache.record
+    assert record
+    for entry in (entry for log in record.logs for entry in log._entries):
+        held = entry.held
+        assert HALF not in repr((held, getattr(held, "records", ""), getattr(held, "data", ""), entry.details))
+    return events
+
+
+@pytest.fixture
+async def sidecar(start: Start, log: Log) -> AsyncIterator[Sidecar]:
+    yield await start(access_log=True)
+    assert not [line for line in log.lines if HALF in line]
+
+
+@each(corpus.WRITE_KEY_PLACES)
+@pytest.mark.parametrize("prefix", ["", "/mirror"])
+async def test_without_keys_the_part_before_the_colon_is_the_stream(sidecar: Sidecar, case: Case, prefix: str) -> None:
+    query, headers = case.sent
+    paths = [*CLASSIC, BULK, *((*JITSU2, BATCH) if case.expected else ())]
+    for path in paths:
+        assert await send(sidecar, prefix + path, b'{"type":"page"}', query, **headers) in {200, 204}, path
+    events = await kept(sidecar)
+    assert {event["token_id"] for event in events} == {"kid"}
+    assert len(events) == len(paths)
+
+
+@each(corpus.WRITE_KEY_PLACES)
+async def test_with_keys_the_half_finds_the_key_on_every_route(start: Start, log: Log, case: Case) -> None:
+    sidecar = await start(api_keys=KEYS, access_log=True)
+    query, headers = case.sent
+    paths = [*CLASSIC, BULK, *((*JITSU2, BATCH) if case.expected else ())]
+    for path in paths:
+        assert await send(sidecar, path, b'{"type":"page"}', query, **headers) == 200, path
+    events = await kept(sidecar)
+    assert {event["token_id"] for event in events} == {"site"}
+    assert len(events) == len(paths)
+    assert not [line for line in log.lines if HALF in line]
+
+
+@pytest.mark.parametrize(
+    ("token", "client", "server"),
+    [
+        ("client-secret", "site", ""),
+        (HALF, "", "site"),
+        ("any:client-secret", "site", "site"),
+        (f"any:{HALF}:more", "site", "site"),
+        ("whole:client", "whole", ""),
+        ("whole:server", "", "whole"),
+        ("any:whole:client", "whole", "whole"),
+        ("any:wrong", "", ""),
+        ("site:", "", ""),
+        (f":{HALF}", "", ""),
+        (f"{HALF}:any", "", ""),
+    ],
+)
+async def test_a_key_counts_as_a_whole_or_else_its_half_does(
+    start: Start, token: str, client: str, server: str
+) -> None:
+    sidecar = await start(api_keys=KEYS)
+    for path, expected in (("/api/v1/event", client), ("/api/v1/s2s/event", server), ("/api/v1/segment", server)):
+        assert await send(sidecar, path, b"{}", **{"X-Auth-Token": token}) == (200 if expected else 401), path
+    streams = (await sidecar.get("/api/v1/streams?namespace=token")).json["streams"]
+    assert {stream["id"] for stream in streams} == {client, server} - {""}
+
+
+async def test_the_user_of_basic_authentication_counts_whatever_the_password(start: Start) -> None:
+    sidecar = await start(api_keys=KEYS)
+    basic = base64.b64encode(f"{HALF}:any".encode()).decode()
+    assert await send(sidecar, "/api/v1/segment", b"{}", Authorization=f"Basic {basic}") == 200
+
+
+async def test_a_page_with_the_half_of_a_key_may_read_what_its_origins_allow(start: Start) -> None:
+    sidecar = await start(api_keys=KeyList((ApiKey("site", HALF, origins=("shop.example",)),)))
+    for origin, allowed in (("https://shop.example", True), ("https://other.example", False)):
+        for method in ("OPTIONS", "POST"):
+            answer = await sidecar.ask(method, f"/api/v1/event?token={WRITE_KEY}", b"{}", Origin=origin)
+            assert ("Access-Control-Allow-Origin" in answer.headers) is allowed
+
+
+async def test_an_admin_token_at_a_wrong_place_becomes_no_id(start: Start) -> None:
+    sidecar = await start(admin_tokens=("admin",))
+    for path in CLASSIC:
+        assert await send(sidecar, path, b"{}", Authorization="Bearer admin") == 401
+    assert (await sidecar.get("/api/v1/streams?namespace=token", X_Admin_Token="admin")).json["streams"] == []
+
+
+@pytest.mark.parametrize("token", [":", f":{HALF}", f"%3A{HALF}"])
+async def test_nothing_before_the_colon_is_no_token(sidecar: Sidecar, token: str) -> None:
+    for path in CLASSIC:
+        assert await send(sidecar, path, b"{}", f"token={token}") == 401
+    assert await kept(sidecar) == []
+
+
+@each(corpus.WRITE_KEY_NAMES, corpus.NO_SECRET_HALVES)
+@pytest.mark.parametrize("path", ROUTES)
+async def test_the_half_is_hidden_by_its_name(sidecar: Sidecar, path: str, case: Case) -> None:
+    original = expected(case)
+    sent = case.sent
+    if path == BULK:  # a line
+        sent, original = sent.replace(b"\r\n", b"  "), original and original.replace(b"\r\n", b"  ")
+    await send(sidecar, path, sent, "token=kid&writekey=kid")
+    (event,) = await kept(sidecar)
+    if original is None:
+        assert event["error"]
+        assert "***" in event["malformed"]
+    await check_bytes(sidecar, event, original)
+
+
+def expected(case: Case) -> bytes | None:
+    """Return the original that is kept; None if it is malformed."""
+    kept_bytes: bytes | None = case.sent if case in corpus.NO_SECRET_HALVES else case.expected
+    return kept_bytes
+
+
+async def check_bytes(sidecar: Sidecar, event: dict[str, Any], original: bytes | None) -> None:
+    """Check that an original stands in the answer byte for byte."""
+    if original is not None:
+        namespace, name = ("token", event["token_id"]) if event["token_id"] else ("destination", "d")
+        answer = await sidecar.get(f"{CACHE}?namespace={namespace}&ids={name}")
+        assert b'"original":' + original + b"," in answer.body
+
+
+@each(corpus.WRITE_KEY_NAMES, corpus.NO_SECRET_HALVES)
+@pytest.mark.parametrize("path", WEBHOOKS)
+@pytest.mark.parametrize("as_record", [False, True])
+async def test_webhooks_hide_it(sidecar: Sidecar, path: str, case: Case, as_record: bool) -> None:
+    original = expected(case)
+    await send(sidecar, path, b'{"original":%b,"success":%b}' % (case.sent, case.sent) if as_record else case.sent)
+    (event,) = await kept(sidecar)
+    await check_bytes(sidecar, event, original)
+
+
+@each(corpus.WRITE_KEY_NAMES, corpus.NO_SECRET_HALVES)
+@pytest.mark.parametrize("kind", ["record", "records", "lines", "packed"])
+async def test_records_hide_it(sidecar: Sidecar, case: Case, kind: str) -> None:
+    original = expected(case)
+    record = b'{"original":%b}' % case.sent
+    if kind == "packed":
+        if original is None:
+            return
+        record = msgspec.msgpack.encode({"original": case.sent})
+    types = {"lines": "application/x-ndjson", "packed": "application/msgpack"}
+    body = b"[%b]" % record if kind == "records" else record.replace(b"\r\n", b"  ") if kind == "lines" else record
+    await send(sidecar, RECORDS, body, **{"Content-Type": types.get(kind, "application/json")})
+    events = await kept(sidecar)
+    if original is not None:
+        assert len(events) == 1
+        await check_bytes(sidecar, events[0], original.replace(b"\r\n", b"  ") if kind == "lines" else original)
+
+
+@each(corpus.WRITE_KEYS_ANYWHERE)
+@pytest.mark.parametrize("path", ROUTES)
+async def test_the_half_of_the_senders_own_key_is_hidden_anywhere(sidecar: Sidecar, path: str, case: Case) -> None:
+    await send(sidecar, path, case.sent, f"token={WRITE_KEY}&writekey={WRITE_KEY}")
+    (event,) = await kept(sidecar)
+    if case.expected is None:
+        assert "***" in event["malformed"]
+    await check_bytes(sidecar, event, case.expected)
+
+
+@each(corpus.WRITE_KEYS_ANYWHERE)
+async def test_the_key_in_a_body_counts_as_the_senders_own(sidecar: Sidecar, case: Case) -> None:
+    if case.expected is None:
+        return
+    key = b'"writeKey":"kid:H4LFSECRET"}'
+    for path, body in (
+        ("/v1/batch", b'{"batch":[%b],%b' % (case.sent, key)),
+        ("/v1/page", case.sent[:-1] + b"," + key),
+    ):
+        assert (await sidecar.post(path, body)).status == 200
+    events = await kept(sidecar)
+    assert [event["token_id"] for event in events] == ["kid", "kid"]
+    assert json.loads(case.expected) in [event["original"] for event in events]
+
+
+async def test_a_short_half_is_hidden_with_its_id_only(sidecar: Sidecar) -> None:
+    await send(sidecar, "/api/v1/event", b'{"a":"1","n":1,"b":"x k:1 %3A1","c":"k%3A1"}', "token=k:1")
+    (event,) = await kept(sidecar)
+    assert event["original"] == {"a": "1", "n": 1, "b": "x k:*** %3A1", "c": "k%3A***"}
+
+
+@pytest.mark.parametrize("half", ["12345678", "aaaa\\u0041", "u0041u00", 'quo"te"quote', "true:false", "ü" * 8])
+async def test_an_original_stays_valid_whatever_the_half_is(sidecar: Sidecar, half: str) -> None:
+    event = {"n": 12345678, "a": half, "b": f"{half}\\u0041\\", "c": [True, f"k:{half}"], half: {}}
+    for body in (json.dumps(event), json.dumps(event, ensure_ascii=False)):
+        headers = {"Authorization": "Basic " + base64.b64encode(f"k:{half}".encode()).decode()}
+        assert await send(sidecar, "/api/v1/event", body.encode(), **headers) == 200
+    one, other = await kept(sidecar)
+    assert one["original"]["n"] == other["original"]["n"] == 12345678
+
+
+@pytest.mark.parametrize("name", ["token", "api_key", "writeKey", "user.write_key"])
+async def test_the_pixel_hides_it(sidecar: Sidecar, name: str) -> None:
+    data = base64.b64encode(rb'{"n":1.10, "Api_Key":"k:H4LFSECRET","url":"x?kid:H4LFSECRET"}').decode()
+    for key in (WRITE_KEY, f"kid%3A{HALF}"):
+        token = "" if name == "token" else f"token={key}&"
+        for query in (f"{name}={key}", f"{name}={key}&data={data}", f"{name}={key}&data={data}&{name}={key}"):
+            assert (await sidecar.get(f"{PIXEL}?{token}{query}")).status == 200
+            assert (await sidecar.get(f"{PIXEL}?data=eyJhIjo=&{query}&token={key}")).status == 400
+            assert (await sidecar.get(f"{JITSU2_PIXEL}?writekey={key}&type=page&{query}")).status == 200
+    assert {event["token_id"] for event in await kept(sidecar)} == {"kid"}
+
+
+@pytest.mark.parametrize("text", [rb'{"token":"kid\u003aH4LFSECRET"}', rb'{"api_key":"kid:H4LFSECRET","n":1}'])
+async def test_the_pixel_hides_it_in_its_data(start: Start, text: bytes) -> None:
+    for keys, token_id in ((KeyList(), "kid"), (KEYS, "site")):
+        sidecar = await start(api_keys=keys)
+        assert (await sidecar.get(f"{PIXEL}?data={base64.b64encode(text).decode()}")).status == 200
+        (event,) = await kept(sidecar)
+        assert event["token_id"] == token_id
+
+
+async def test_a_webhook_finds_the_key_by_the_half_and_hides_it_everywhere(start: Start) -> None:
+    sidecar = await start(api_keys=KEYS)
+    await send(sidecar, WEBHOOKS[0], b'{"api_key":"kid:H4LFSECRET","url":"/?k=kid:H4LFSECRET","n":1.10}')
+    (event,) = await kept(sidecar)
+    assert event["token_id"] == "site"
+    assert event["original"] == {"api_key": "kid:***", "url": "/?k=kid:***", "n": 1.10}
