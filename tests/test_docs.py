@@ -134,3 +134,14 @@ def test_every_test_of_a_fault_is_in_the_list_of_faults() -> None:
 
 def test_the_readme_leads_to_the_threat_model() -> None:
     assert "](SECURITY.md)" in README
+
+
+def test_every_test_that_holds_a_promise_exists() -> None:
+    promises = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    rows = [row for row in promises.splitlines() if row.startswith("| **")]
+    assert len(rows) > 15
+    for row in rows:
+        tests = re.findall(r"`(tests/[\w./]+)`", row)
+        assert tests, row
+        for path in tests:
+            assert (ROOT / path).exists(), path
