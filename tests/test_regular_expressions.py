@@ -95,6 +95,7 @@ WHY = {
     "sources.jitsu_redis.jitsu2:_ID": BOUNDED,
     "storage.redis.codec:_LOGGED": BOUNDED,
     "storage.redis.driver_errors:_NEVER_SENT": OURS,
+    "storage.redis.driver_internals:_BROKE": OURS,
     "storage.redis.driver_errors:_PREFIX": OURS,
     "storage.redis.keys:_UNQUOTED": ANCHORED,
     "storage.redis.refusals:_COMMAND": OURS,

@@ -552,7 +552,9 @@ async def test_a_file_with_a_fault_is_logged_once_and_the_last_read_tokens_stay_
     sidecar, readers, _ = await start_with_files(start, tmp_path, clock)
     assert [line for line in log.lines if "'read tokens reloaded'" in line]
     log.clear()
-    readers.write_text(content)
+    complete = tmp_path / "complete"  # else the reloader may read the half that is written
+    complete.write_text(content)
+    complete.replace(readers)
     for _ in range(3):
         await sidecar.server._reloaders[-1].check()
     (line,) = log.lines
