@@ -44,6 +44,9 @@ def _pack_short(arguments: list[Any]) -> bytes:
     return packed[packed.index(b"\n") + 1 :]  # without the number of arguments
 
 
+_BROKE = "Connection closed by server"
+
+
 class _OpenConnection(asyncio.Protocol):
     """One open connection: replies come in the order of the calls. If one of them is late, all calls fail."""
 
@@ -64,9 +67,16 @@ class _OpenConnection(asyncio.Protocol):
         """Use this connection of the driver from now on."""
         self._writer = writer
         writer.transport.set_protocol(self)
+        if writer.transport.is_closing():  # it broke before: nobody would be told
+            self._fail(driver.ConnectionError(_BROKE))
 
     def send(self, commands: bytes, replies: int = 1) -> asyncio.Future[Any]:
-        """Send a call at once; return the last of its replies as a future, which may be cancelled."""
+        """Send a call at once; return the last of its replies as a future, which may be cancelled.
+
+        Raises `ConnectionError` of the driver if the connection broke, also just now: no reply would come.
+        """
+        if self.closed:
+            raise driver.ConnectionError(_BROKE)
         reply = self._loop.create_future()
         sent = self._loop.time()
         for _ in range(replies - 1):

@@ -10,8 +10,9 @@ import redis
 from redis import exceptions as driver
 
 from eventscache.storage.options import StorageOptions
-from eventscache.storage.redis import RedisStorage
+from eventscache.storage.redis import RedisStorage, pipelined_connection
 from eventscache.storage.redis.connect import client_from_url
+from eventscache.storage.redis.driver_internals import connect_detached
 from eventscache.storage.redis.pipelined_connection import PipelinedConnection, _pack
 from tests.support.fault_proxy import FaultProxy
 from tests.support.redis_server import RedisServer
@@ -223,3 +224,39 @@ async def test_concurrent_first_calls_share_one_connection(tcp_redis: RedisServe
         ours = [client for client in admin.client_list() if client["cmd"] == "eval"]
     assert len(ours) == 1
     await connection.close()
+
+
+async def test_a_connection_that_breaks_before_its_first_call_is_an_error_at_once(
+    connection: PipelinedConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = connection._connect
+
+    async def connect_and_break() -> Any:
+        made = await connect()
+        made.connection_lost(None)  # as when the server closes it before those who wait have their turn
+        return made
+
+    monkeypatch.setattr(connection, "_connect", connect_and_break)
+    for call in (connection.eval(ECHO, 0, "a"), connection.transaction(("ECHO", "a"))):
+        with pytest.raises(driver.ConnectionError, match="Connection closed by server"):
+            await call
+    monkeypatch.undo()
+    assert await echo(connection, "b") == b"b"
+
+
+async def test_a_connection_that_broke_while_it_was_made_is_an_error_at_once(
+    connection: PipelinedConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(pool: Any) -> asyncio.StreamWriter:
+        writer = await connect_detached(pool)
+        writer.transport.abort()
+        while True:  # until its own protocol was told
+            await asyncio.sleep(0)
+            if writer.transport.is_closing():
+                return writer
+
+    monkeypatch.setattr(pipelined_connection, "connect_detached", broken)
+    with pytest.raises(driver.ConnectionError, match="Connection closed"):
+        await echo(connection, "a")
+    monkeypatch.undo()
+    assert await echo(connection, "b") == b"b"
