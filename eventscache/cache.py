@@ -3,16 +3,17 @@
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import NamedTuple, NoReturn, TypeVar
 
 import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
+from eventscache.delivery.extra_cooldowns import ExtraKind
 from eventscache.delivery.freshness import Freshness
 from eventscache.delivery.inserter import Inserter
 from eventscache.delivery.ledger import Ledger
-from eventscache.delivery.packer import Packer, Part, Run, runs_of, size_of
+from eventscache.delivery.packer import NamesOfExtras, Packer, Part, Run, runs_of, size_of
 from eventscache.delivery.producer import CONFIGURED, Producer, Producers
 from eventscache.delivery.queue import Queue
 from eventscache.delivery.receipt import Loss, Receipt
@@ -27,6 +28,7 @@ from eventscache.errors import (
     StorageUnavailable,
 )
 from eventscache.event import Event
+from eventscache.extras.types import MOST_TYPES, TYPE, type_collection, type_extras
 from eventscache.masking.mask import Mask
 from eventscache.masking.masking_thread import MaskingThread, are_short, originals_are_short
 from eventscache.query.filter import EventFilter
@@ -83,6 +85,7 @@ class EventsCache:
         mask: Mask | None = None,
         record_bytes: int = 32 * 1024 * 1024,
         record_seconds: float = 600.0,
+        per_type: int = 0,
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.quota = quota
@@ -96,6 +99,7 @@ class EventsCache:
         self.turns = Turns()
         self.storage_calls = StorageCalls()
         self.producers = Producers(max_new_streams_per_minute, now_us)
+        extra_kinds = self._extra_kinds(storage, per_type)
         self.queue = Queue(
             storage,
             self.ledger,
@@ -105,8 +109,10 @@ class EventsCache:
             deadline_seconds=ack_timeout_seconds,
             record=self.record,
             calls=self.storage_calls,
+            extra_kinds=extra_kinds,
             now_us=now_us,
         )
+        self._names_of_extras = type_extras if self.keeps_types else None
         self._storage = storage
         self._enabled = enabled
         self._now_us = now_us
@@ -122,12 +128,20 @@ class EventsCache:
             quota.size,
             self.record,
             self.storage_calls,
+            extra_kinds=extra_kinds,
             timeout_seconds=ack_timeout_seconds,
             now_us=now_us,
         )
         self._open = False
         self._trimming: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
+
+    def _extra_kinds(self, storage: Storage, per_type: int) -> dict[str, ExtraKind]:
+        """Return the kinds of extra collections that this cache keeps."""
+        self.keeps_types = bool(per_type and storage.has_extras)
+        if not self.keeps_types:
+            return {}
+        return {TYPE: ExtraKind(Quota(per_type, self.quota.window_us), MOST_TYPES)}
 
     async def open(self) -> None:
         """Open the storage and start sending, even if the storage is unavailable."""
@@ -177,6 +191,8 @@ class EventsCache:
         if not self._open:
             self._drop(count, "shutdown" if self._enabled else "disabled", None)
             return not self._enabled
+        if (names_of := self._names_of_extras) is not None:
+            return self._offer_with_extras(stream, originals, producer, names_of)
         if self.queue.limit_locally(stream, count, failed=False):
             self.ledger.received += count
             if self.record is not None and self.record.limited.is_open:
@@ -186,16 +202,40 @@ class EventsCache:
             return True
         return self._put(self._packer.pack_originals(stream, originals), producer)
 
+    def _offer_with_extras(
+        self, stream: Stream, originals: Sequence[bytes], producer: Producer, names_of: NamesOfExtras
+    ) -> bool:
+        """Take originals as `offer_originals` does, by the extra collections that they belong to and that are open."""
+        if len(originals) == 1:  # as most requests have
+            limited, extras = self.queue.limit_by_collection(stream, names_of(originals[0]), 1, failed=False)
+            if not limited:
+                return self._put(self._packer.pack_originals(stream, originals, extras), producer)
+            self._note_limited(stream, originals)
+            return True
+        parts: list[Part] = []
+        for names, same in groupby(originals, names_of):
+            run = [*same]
+            limited, extras = self.queue.limit_by_collection(stream, names, len(run), failed=False)
+            if limited:
+                self._note_limited(stream, run)
+            else:
+                parts += self._packer.pack_originals(stream, run, extras)
+        return self._put(parts, producer) if parts else True
+
+    def _note_limited(self, stream: Stream, originals: Sequence[bytes]) -> None:
+        """Note originals that were counted as limited."""
+        self.ledger.received += len(originals)
+        if self.record is not None and self.record.limited.is_open:
+            self.record.add_limited_originals(stream, originals)
+
     async def offer_originals_in_turns(
         self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED
     ) -> bool:
         """Take events as `offer_originals` does; many or large ones that are masked delay nobody else."""
         if not self._masking or not self._open or originals_are_short(originals):
             return self.offer_originals(stream, originals, producer)
-        if self.queue.limit_locally(stream, len(originals), failed=False):
-            self.ledger.received += len(originals)
-            if self.record is not None and self.record.limited.is_open:
-                self.record.add_limited_originals(stream, originals)
+        if not self._names_of_extras and self.queue.limit_locally(stream, len(originals), failed=False):
+            self._note_limited(stream, originals)
             return True
         return await self.offer_in_turns(
             [(stream, Event.of(stream, original=original)) for original in originals], producer
@@ -249,26 +289,27 @@ class EventsCache:
     def _not_limited(self, records: Sequence[_Record], receipt: Receipt | None, *, to_all: bool) -> list[Run]:
         """Return the runs of events whose stream has no cooldown; the others are counted as limited."""
         runs = []
-        for stream, failed, events in runs_of(records):
-            if self.queue.limit_locally(stream, len(events), failed=failed, to_all=to_all):
+        for stream, failed, events, names in runs_of(records, self._names_of_extras):
+            limited, extras = self.queue.limit_by_collection(stream, names, len(events), failed=failed, to_all=to_all)
+            if limited:
                 self.ledger.received += len(events)
                 if receipt:
                     receipt.resolve(limited=len(events))
                 if self.record is not None:
                     self.record.add_events(stream, events, COOLDOWN)
             else:
-                runs.append((stream, failed, events))
+                runs.append(Run(stream, failed, events, extras))
         return runs
 
     async def _masked(self, masking: MaskingThread, runs: Sequence[Run]) -> list[Run] | None:
         """Return runs with their events masked; None if too many wait for that, or if the cache is closed."""
-        events = [event for _, _, run in runs for event in run]
+        events = [event for run in runs for event in run.events]
         self._packer.stamp(events)  # by their arrival
         masked = await masking.masked(events)
         if masked is None:
             return None
         kept = iter(masked)
-        return [(stream, failed, [*islice(kept, len(run))]) for stream, failed, run in runs]
+        return [run._replace(events=[*islice(kept, len(run.events))]) for run in runs]
 
     def _put(self, parts: Sequence[Part], producer: Producer, receipt: Receipt | None = None) -> bool:
         """Put all events into the queue, or drop all of them; return whether there was room."""
@@ -312,7 +353,7 @@ class EventsCache:
             receipt.drop(count, _DROPPED_AT_ONCE.get(reason, ""))
 
     def _drop_runs(self, runs: Iterable[Run], reason: str, receipt: Receipt | None) -> None:
-        for stream, _, events in runs:
+        for stream, _, events, _ in runs:
             self._drop(len(events), reason, receipt)
             if self.record is not None:
                 self.record.add_events(stream, events, reason)
@@ -329,7 +370,7 @@ class EventsCache:
         They go past the queue, and are masked. `errors_only` events are all errors, for the collection `error` alone.
         Returns how many the storage cannot take at all. Raises `StorageUnavailable` if others may not be stored.
         """
-        runs = runs_of(records)
+        runs = runs_of(records, self._names_of_extras)
         masking = self._masking if self._masking and not are_short([event for _, event in records]) else None
         masked = (await self._masked(masking, runs) if masking else runs) if self._open else None
         if masked is None:
@@ -392,6 +433,10 @@ class EventsCache:
             unreadable = page.unreadable + len(page.entries) - len(events)
             return EventPage(events, page.total, page.limited, unreadable)
         page = await self._fetch(stream, Query(query.status, limit=UNLIMITED))
+        if event_filter.event_type and self.keeps_types:
+            name = type_collection(event_filter.event_type)
+            of_type = await self._fetch(stream, Query(query.status, limit=UNLIMITED, extra=name))
+            page = _merged(page, of_type)
         matching = await self._matching(page, event_filter, work)
         in_range = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
         return EventPage(in_range[: query.limit], len(matching), page.limited)
@@ -509,6 +554,13 @@ async def _tend(record: Record) -> None:
     while True:
         await asyncio.sleep(_TEND_SECONDS)
         record.tend()
+
+
+def _merged(page: Page, other: Page) -> Page:
+    """Return a page with those entries of another one that it does not have, newest first."""
+    by_sequence = {entry.sequence: entry for entry in (*other.entries, *page.entries)}
+    entries = sorted(by_sequence.values(), key=lambda entry: entry.sequence, reverse=True)
+    return page._replace(entries=entries, total=len(entries), unreadable=page.unreadable + other.unreadable)
 
 
 def _raise_loss(receipt: Receipt, count: int) -> NoReturn:

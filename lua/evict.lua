@@ -7,6 +7,8 @@
 -- KEYS[3]  list    all:at
 -- KEYS[4]  list    error
 -- KEYS[5]  list    error:at
+-- KEYS[6]  hash    extras
+-- KEYS[7]  hash    extras:events
 --
 -- ARGV[1]  the last activity that the caller knows of, Unix µs
 --

@@ -33,7 +33,12 @@
 -- Memory. Redis fails a script for lack of memory at its first write only, and only if that command is flagged
 -- deny-oom, as LPUSH and HSET are. So one of these comes first, and a batch is stored wholly or not at all.
 --
--- KEYS, five for each stream:
+-- Extra collections, besides `all` and `error`: those that a batch names have limiters of their own, with their own
+-- size and window, and the same rules. Their events are fields of a hash and no lists, as there are many and they are
+-- small. Their admissions are numbered from 1; the log and the events are those of the last numbers. A new one takes
+-- the place of the least recently active one of its kind, if there are as many as the batch allows.
+--
+-- KEYS, five for each stream, or seven if any of the batches has extra collections:
 --
 -- KEYS[1]  hash    state: clock "<last µs> <offset µs>", seq, quota "<size> <window µs>",
 --                  all and error: their buckets "<tokens x window> <changed µs> <last second with limited events>",
@@ -45,35 +50,45 @@
 --                  longer than `all` after a clear, but never longer than the size
 -- KEYS[4]  list    error: as all
 -- KEYS[5]  list    error:at: as all:at
+-- KEYS[6]  hash    extras: by the name of each extra collection
+--                  "<tokens x window> <changed µs> <events offered> <first offer µs> <last offer µs>
+--                  <number of the last admission> <of the oldest in its log> <of the oldest event>"
+-- KEYS[7]  hash    extras:events: "<number>e<name>" events, "<number>a<name>" admissions as in all:at
 --
 -- ARGV[1]  now, Unix µs; empty for the server's own clock
 -- ARGV[2]  size, events
 -- ARGV[3]  window, µs
 -- ARGV[4]  expiry, ms
 -- ARGV[5]  writer, text
+-- ARGV[6]  keys for each stream: 5 or 7
 --
 -- Then for each stream:
 --
--- ARGV[6]  batch number
--- ARGV[7]  surplus of all, events
--- ARGV[8]  surplus of error, events
--- ARGV[9]  limited earlier by all: "<age µs>:<events> ..."
--- ARGV[10] limited earlier by error: the same
--- ARGV[11] a letter for each payload: s success, k skip, e error; of the errors, a is offered to all only, x to error
---          only
--- ARGV[12...] payloads, oldest first
+-- ARGV[7]  batch number
+-- ARGV[8]  surplus of all, events
+-- ARGV[9]  surplus of error, events
+-- ARGV[10] limited earlier by all: "<age µs>:<events> ..."
+-- ARGV[11] limited earlier by error: the same
+-- ARGV[12] a letter for each payload: s success, k skip, e error; of the errors, a is offered to all only, x to error
+--          only; n, m and y are a success, a skip and an error that are offered to extra collections only
+-- ARGV[13...] payloads, oldest first
+--
+-- With seven keys, then how many extra collections the batch has, and for each of them seven arguments: its name, its
+-- size, its window in µs, how many of its kind there may be, its surplus, what it limited earlier as above, and the
+-- indexes of its payloads, from 1, "<index> ...".
 --
 -- Returns for each stream {kind, its time µs, all admitted, all retry µs, error admitted, error retry µs, other quota,
--- created}. kind is 0 for a new batch, 1 for a repeated one, 2 for a stale one; admitted is -1 for a collection that
--- had nothing to decide; other quota is that of the batch before, if it differs; created is 1 if there was no state. A
--- stream whose batch met an error gets 0 instead and stays as it was; if it is the only one, the script fails.
+-- created, extras}. kind is 0 for a new batch, 1 for a repeated one, 2 for a stale one; admitted is -1 for a collection
+-- that had nothing to decide; other quota is that of the batch before, if it differs; created is 1 if there was no
+-- state; extras has admitted and retry µs of each extra collection. A stream whose batch met an error gets 0 instead
+-- and stays as it was; if it is the only one, the script fails.
 
 local now, size, window_us, expiry_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local quota, writer_field = ARGV[2] .. ' ' .. ARGV[3], 'w:' .. ARGV[5]
 
 -- Each call of the script creates the functions below again, and pays for each file-level local that one of them uses.
 -- So a constant of one function stands in it, and most library functions are called by their global names.
-local KINDS, FIRST_BATCH, BATCH_ARGUMENTS = 5, 6, 6
+local KINDS, FIRST_BATCH, BATCH_ARGUMENTS = tonumber(ARGV[6]), 7, 6
 local LIMITED_SECONDS, SECOND_US = 60, 1000000
 local min, max, floor = math.min, math.max, math.floor
 
@@ -128,30 +143,43 @@ local function replay(answer, number, t)
   if not last_number or last_number < number then
     return nil
   end
-  local answered_at, all_admitted, all_retry, error_admitted, error_retry =
-    string.match(answer, '^%d+ (%d+) (%-?%d+) (%d+) (%-?%d+) (%d+)$')
+  local answered_at, all_admitted, all_retry, error_admitted, error_retry, extras =
+    string.match(answer, '^%d+ (%d+) (%-?%d+) (%d+) (%-?%d+) (%d+)([ %d]*)$')
   if not answered_at then
     return nil -- something else wrote over it
   elseif last_number > number then
-    return {STALE, 0, -1, 0, -1, 0, '', 0}
+    return {STALE, 0, -1, 0, -1, 0, '', 0, {}}
   end
-  local gone = t - answered_at
+  local gone, of_extras = t - answered_at, {}
+  for admitted, retry in string.gmatch(extras, '(%d+) (%d+)') do
+    of_extras[#of_extras + 1], of_extras[#of_extras + 2] = tonumber(admitted), max(0, retry - gone)
+  end
   return {
     REPEATED, tonumber(answered_at),
     tonumber(all_admitted), max(0, all_retry - gone),
     tonumber(error_admitted), max(0, error_retry - gone),
-    '', 0,
+    '', 0, of_extras,
   }
 end
 
 -- Returns how many of the payloads are offered to `all`, and how many to `error`.
 local function count_offered(letters)
-  if not string.find(letters, '[ex]') then
+  if not string.find(letters, '[exnmy]') then
     return #letters, 0
   end
   local _, error_only = string.gsub(letters, 'x', '')
   local _, both = string.gsub(letters, 'e', '')
-  return #letters - error_only, both + error_only
+  local _, neither = string.gsub(letters, '[nmy]', '')
+  return #letters - error_only - neither, both + error_only
+end
+
+-- Returns an entry of an admission log, counted from the newest, which is 0; a false value if there is none.
+local function admission_at(log, index)
+  if type(log) == 'string' then
+    return redis.call('LINDEX', log, index)
+  end
+  local number = log.newest - index
+  return number >= log.oldest and redis.call('HGET', log.key, number .. 'a' .. log.name)
 end
 
 -- Returns the tokens of a bucket at t, and the last second with limited events, as text.
@@ -187,7 +215,7 @@ end
 local function count_allowed(log, wanted, t)
   local low, high, middle = size - wanted, size, size - wanted
   while low < high do
-    local admission = redis.call('LINDEX', log, middle)
+    local admission = admission_at(log, middle)
     if admission and age_of(admission, t) < window_us then
       low = middle + 1
     else
@@ -204,7 +232,7 @@ local function retry_after(log, admitted, tokens, t)
   if admitted == size then
     log_retry = window_us
   else
-    local oldest = redis.call('LINDEX', log, size - admitted - 1)
+    local oldest = admission_at(log, size - admitted - 1)
     if oldest then
       log_retry = window_us - age_of(oldest, t)
     end
@@ -353,11 +381,197 @@ local function push(key, values, first, count, renew)
   end
 end
 
+-- What is for extra collections, in calls that have some.
+local begin_extras, decide_extras, number_with_extras, write_extras
+if KINDS > 5 then
+  local EXTRA_ARGUMENTS, CHUNK = 7, 1000
+
+  -- Returns the state of an extra collection from its field; a new one if that is missing or damaged.
+  local function extra_state(name, field)
+    local tokens, changed, offered, first, last, newest, oldest, kept =
+      string.match(field or '', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+    if not tokens then
+      return {name = name, offered = 0, newest = 0, oldest = 1, kept = 1, is_new = true}
+    end
+    return {
+      name = name, bucket = tokens .. ' ' .. changed .. ' 0', offered = tonumber(offered), first = first,
+      last = tonumber(last), newest = tonumber(newest), oldest = tonumber(oldest), kept = tonumber(kept),
+    }
+  end
+
+  local function kind_of(name)
+    return string.match(name, '^[^:]*')
+  end
+
+  -- Returns those extra collections that must leave, so that the new ones of a batch have room.
+  local function make_room(key, extras, names)
+    local by_kind, gone = {}, {}
+    local content = redis.call('HGETALL', key)
+    for i = 1, #content, 2 do
+      local known = extra_state(content[i], content[i + 1])
+      local kind = kind_of(known.name)
+      by_kind[kind] = by_kind[kind] or {}
+      table.insert(by_kind[kind], known)
+    end
+    for _, of_kind in pairs(by_kind) do
+      table.sort(of_kind, function(a, b)
+        local a_last, b_last = a.last or 0, b.last or 0
+        return a_last < b_last or (a_last == b_last and a.name < b.name)
+      end)
+    end
+    for _, extra in ipairs(extras) do
+      if extra.is_new then
+        local of_kind = by_kind[kind_of(extra.name)] or {}
+        local total = (of_kind.added or 0) + #of_kind
+        if total >= extra.most then
+          for i, known in ipairs(of_kind) do
+            if not names[known.name] then
+              gone[#gone + 1] = table.remove(of_kind, i)
+              break
+            end
+          end
+        end
+        of_kind.added = (of_kind.added or 0) + 1
+        by_kind[kind_of(extra.name)] = of_kind
+      end
+    end
+    return gone
+  end
+
+  -- Returns the extra collections of a batch, with their arguments and states; and those that leave.
+  function begin_extras(first_key, first_argument)
+    local count = tonumber(ARGV[first_argument])
+    if count == 0 then
+      return {}, {}
+    end
+    local key, fields, names, extras = KEYS[first_key + 5], {}, {}, {}
+    for i = 1, count do
+      fields[i] = ARGV[first_argument + 1 + (i - 1) * EXTRA_ARGUMENTS]
+      names[fields[i]] = true
+    end
+    local stored, some_new = redis.call('HMGET', key, unpack(fields)), false
+    redis.call('HGET', KEYS[first_key + 6], '') -- fails for a key of another type before anything is written
+    for i = 1, count do
+      local extra, from = extra_state(fields[i], stored[i]), first_argument + 1 + (i - 1) * EXTRA_ARGUMENTS
+      extra.key = KEYS[first_key + 6]
+      extra.size, extra.window = tonumber(ARGV[from + 1]), tonumber(ARGV[from + 2])
+      extra.most = tonumber(ARGV[from + 3])
+      extra.surplus, extra.earlier, extra.indexes = tonumber(ARGV[from + 4]), ARGV[from + 5], {}
+      for index in string.gmatch(ARGV[from + 6], '%d+') do
+        extra.indexes[#extra.indexes + 1] = tonumber(index)
+      end
+      extras[i], some_new = extra, some_new or extra.is_new
+    end
+    return extras, some_new and make_room(key, extras, names) or {}
+  end
+
+  -- Decides for each extra collection at the stream's time t. Returns which of them admitted a payload, by its index.
+  function decide_extras(extras, t, t_text)
+    local of_payloads, batch_size, batch_window = {}, size, window_us
+    for _, extra in ipairs(extras) do
+      local offered = #extra.indexes + extra.surplus
+      local all_offered = offered
+      for events in string.gmatch(extra.earlier, ':(%d+)') do
+        all_offered = all_offered + events
+      end
+      if extra.offered == 0 then
+        extra.first = t_text
+      end
+      extra.offered, extra.last = extra.offered + all_offered, t
+      size, window_us = extra.size, extra.window -- of the functions above
+      extra.admitted, extra.retry, extra.bucket = decide(extra, extra.bucket, offered, extra.earlier, t, t_text)
+      size, window_us = batch_size, batch_window
+      for i = 1, extra.admitted do
+        local index = extra.indexes[i]
+        of_payloads[index] = of_payloads[index] or {}
+        table.insert(of_payloads[index], extra)
+      end
+      extra.payloads, extra.admissions = {}, {}
+    end
+    return of_payloads
+  end
+
+  -- Does what number_admitted does, and sorts the payloads of extra collections to these.
+  function number_with_extras(letters, first_payload, sequence, t_text, all_left, error_left, of_payloads)
+    local statuses = {s = 's', n = 's', k = 'k', m = 'k', e = 'e', a = 'e', x = 'e', y = 'e'}
+    local all_payloads, all_admissions, error_payloads, error_admissions = {}, {}, {}, {}
+    for i = 1, #letters do
+      local letter, payload = string.sub(letters, i, i), ARGV[first_payload + i - 1]
+      local to_all = all_left > 0 and string.find('skea', letter, 1, true)
+      local to_error = error_left > 0 and (letter == 'e' or letter == 'x')
+      if to_all or to_error or of_payloads[i] then
+        sequence = sequence + 1
+        local admission = statuses[letter] .. t_text .. ':' .. text(sequence)
+        if to_all then
+          all_left = all_left - 1
+          table.insert(all_payloads, payload)
+          table.insert(all_admissions, admission)
+        end
+        if to_error then
+          error_left = error_left - 1
+          table.insert(error_payloads, payload)
+          table.insert(error_admissions, admission)
+        end
+        for _, extra in ipairs(of_payloads[i] or {}) do
+          table.insert(extra.payloads, payload)
+          table.insert(extra.admissions, admission)
+        end
+      end
+    end
+    return sequence, all_payloads, 1, all_admissions, error_payloads, error_admissions
+  end
+
+  local function delete(key, fields)
+    for from = 1, #fields, CHUNK do
+      redis.call('HDEL', key, unpack(fields, from, min(from + CHUNK - 1, #fields)))
+    end
+  end
+
+  -- Adds the fields of admissions and events with these numbers.
+  local function add_fields(fields, name, from, to)
+    for number = from, to do
+      fields[#fields + 1], fields[#fields + 2] = number .. 'a' .. name, number .. 'e' .. name
+    end
+  end
+
+  function write_extras(first_key, extras, gone)
+    local key, events = KEYS[first_key + 5], KEYS[first_key + 6]
+    local old, changed = {}, {}
+    for _, extra in ipairs(gone) do
+      add_fields(old, extra.name, extra.oldest, extra.newest)
+      redis.call('HDEL', key, extra.name)
+    end
+    for _, extra in ipairs(extras) do
+      for i, payload in ipairs(extra.payloads) do
+        local number = extra.newest + i
+        local admission, event = number .. 'a' .. extra.name, number .. 'e' .. extra.name
+        redis.call('HSET', events, admission, extra.admissions[i], event, payload)
+      end
+      if #extra.payloads > 0 then
+        extra.newest = extra.newest + #extra.payloads
+        local oldest = max(extra.oldest, extra.newest - extra.size + 1)
+        add_fields(old, extra.name, extra.oldest, oldest - 1)
+        extra.oldest, extra.kept = oldest, max(extra.kept, oldest)
+      end
+      local tokens, at = string.match(extra.bucket, '^(%d+) (%d+)')
+      changed[#changed + 1] = extra.name
+      changed[#changed + 1] = table.concat({
+        tokens, at, text(extra.offered), extra.first, text(extra.last),
+        text(extra.newest), text(extra.oldest), text(extra.kept),
+      }, ' ')
+    end
+    redis.call('HSET', key, unpack(changed))
+    delete(events, old)
+    redis.call('PEXPIRE', key, expiry_ms)
+    redis.call('PEXPIRE', events, expiry_ms)
+  end
+end
+
 -- Writes the admitted events, the changed fields of the state, and the expiry. A key of another type must fail the
 -- script before anything is written: so `error`, which was not read yet and is not always written first, is read here.
 local function write(first_key, changed, forgotten, renew,
                      all_payloads, all_first, all_admissions, error_payloads, error_admissions)
-  local state, all, all_log, error_, error_log = unpack(KEYS, first_key, first_key + KINDS - 1)
+  local state, all, all_log, error_, error_log = unpack(KEYS, first_key, first_key + 4)
   local all_count, error_count = #all_admissions, #error_admissions
   if error_count > 0 then
     redis.call('LLEN', error_)
@@ -379,6 +593,16 @@ local function write(first_key, changed, forgotten, renew,
       redis.call('PEXPIRE', KEYS[i], expiry_ms)
     end
   end
+end
+
+-- Returns the decisions about extra collections, for the reply, and as text for the answer to the writer.
+local function told(extras)
+  local decisions, answer = {}, ''
+  for i, extra in ipairs(extras) do
+    decisions[2 * i - 1], decisions[2 * i] = extra.admitted, extra.retry
+    answer = answer .. ' ' .. extra.admitted .. ' ' .. text(extra.retry)
+  end
+  return decisions, answer
 end
 
 -- Inserts the batch whose keys and arguments begin at these indexes. Returns its reply.
@@ -404,9 +628,19 @@ local function insert(first_key, first_argument)
   local error_admitted, error_retry, error_bucket, error_limited =
     decide(error_log, stored[4], error_offered + error_surplus, error_earlier, t, t_text)
 
+  local extras, gone = {}, nil
+  if KINDS > 5 then
+    extras, gone = begin_extras(first_key, first_payload + #letters)
+  end
   local all_payloads, all_first, all_admissions, error_payloads, error_admissions
-  sequence, all_payloads, all_first, all_admissions, error_payloads, error_admissions = number_admitted(
-    letters, first_payload, sequence, t_text, all_admitted or 0, error_admitted or 0, all_offered < #letters)
+  if #extras > 0 then
+    sequence, all_payloads, all_first, all_admissions, error_payloads, error_admissions = number_with_extras(
+      letters, first_payload, sequence, t_text, all_admitted or 0, error_admitted or 0,
+      decide_extras(extras, t, t_text))
+  else
+    sequence, all_payloads, all_first, all_admissions, error_payloads, error_admissions = number_admitted(
+      letters, first_payload, sequence, t_text, all_admitted or 0, error_admitted or 0, all_offered < #letters)
+  end
   all_admitted, all_retry, error_admitted, error_retry =
     all_admitted or -1, all_retry or 0, error_admitted or -1, error_retry or 0
 
@@ -423,8 +657,9 @@ local function insert(first_key, first_argument)
   if all_limited or error_limited then
     count_limited(changed, state, all_limited or {}, error_limited or {})
   end
+  local extra_decisions, extra_answer = told(extras)
   set(changed, writer_field, number .. ' ' .. t_text .. ' ' .. all_admitted .. ' ' .. text(all_retry)
-    .. ' ' .. error_admitted .. ' ' .. text(error_retry))
+    .. ' ' .. error_admitted .. ' ' .. text(error_retry) .. extra_answer)
   -- Each PEXPIRE costs, so an expiry is renewed only when an eighth of it has gone.
   local renewed, renewed_expiry = string.match(stored[7] or '', '^(%d+) (%d+)$')
   local renew = renewed_expiry ~= ARGV[4] or t - renewed >= expiry_ms * 1000 / 8
@@ -435,10 +670,14 @@ local function insert(first_key, first_argument)
 
   write(first_key, changed, forgotten, renew,
     all_payloads, all_first, all_admissions, error_payloads, error_admissions)
+  if #extras > 0 then
+    write_extras(first_key, extras, gone)
+  end
   return {
     NEW, t, all_admitted, all_retry, error_admitted, error_retry,
     last_quota and last_quota ~= quota and last_quota or '',
     clock and 0 or 1,
+    extra_decisions,
   }
 end
 
@@ -453,5 +692,9 @@ for stream = 1, streams do
   end
   local letters = ARGV[first_argument + BATCH_ARGUMENTS - 1]
   first_argument = first_argument + BATCH_ARGUMENTS + #letters
+  if KINDS > 5 then
+    local EACH_EXTRA = 7
+    first_argument = first_argument + 1 + EACH_EXTRA * tonumber(ARGV[first_argument])
+  end
 end
 return replies

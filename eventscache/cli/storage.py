@@ -54,6 +54,8 @@ async def _verify(verification: Verification, rounds: int) -> bool:
         click.echo(f"\n{broken} promises broken")
         return False
     click.echo("\nall promises kept\n")
+    for lacking in verification.lacks():
+        click.echo(f"it lacks {lacking}\n")
     async for timing in verification.timings(rounds):
         click.echo(f"{timing.operation:<36} p50 {timing.p50:8.3f} ms   p99 {timing.p99:8.3f} ms")
     return True

@@ -61,6 +61,11 @@ class Verification:
         async with storage_from_url(self._url, self._options) as storage:
             await storage.ping()
 
+    def lacks(self) -> list[str]:
+        """Return what the storage does not have, and need not have."""
+        storage = storage_from_url(self._url, self._options)
+        return [] if storage.has_extras else ["extra collections: the last events of each type are not kept"]
+
     async def promises(self) -> AsyncIterator[Promise]:
         """Check one promise after the other."""
         for name in promise_names():

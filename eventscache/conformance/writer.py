@@ -2,13 +2,13 @@
 
 import itertools
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageError
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import Admission, Batch, Offer, Page, Query, Quota, Unsent
+from eventscache.storage.messages import Admission, Batch, Extra, Offer, Page, Query, Quota, Unsent
 from eventscache.stream import Stream
 
 DEFAULT_QUOTA = Quota(size=10, window_us=60 * MICROSECONDS)
@@ -32,10 +32,20 @@ class Writer:
         error: Unsent = Unsent(),
         trusted: bool = True,
         may_begin: bool = True,
+        extras: Mapping[str, Extra] | None = None,
     ) -> Batch:
         """Return the next batch."""
         return Batch(
-            self.stream, self.quota, self._name, next(self._numbers), tuple(offers), all, error, trusted, may_begin
+            self.stream,
+            self.quota,
+            self._name,
+            next(self._numbers),
+            tuple(offers),
+            all,
+            error,
+            trusted,
+            may_begin,
+            extras or {},
         )
 
     async def insert(self, offers: Iterable[Offer] = (), **batch: Any) -> Admission:

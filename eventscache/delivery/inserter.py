@@ -4,10 +4,11 @@ import asyncio
 import itertools
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from eventscache.clock import MICROSECONDS
+from eventscache.delivery.extra_cooldowns import ExtraKind
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES
 from eventscache.delivery.packer import Part
@@ -16,7 +17,7 @@ from eventscache.delivery.storage_calls import StorageCalls, fault_kind
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.record.record import RATE_LIMIT, Record
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import Admission, Batch, Offer, Quota
+from eventscache.storage.messages import Admission, Batch, Extra, Offer, Quota, kind_of
 from eventscache.stream import Stream
 
 _PAUSE_SECONDS = 0.05
@@ -46,6 +47,7 @@ class Inserter:
         record: Record | None,
         calls: StorageCalls,
         *,
+        extra_kinds: Mapping[str, ExtraKind],
         timeout_seconds: float,
         now_us: Callable[[], int],
     ) -> None:
@@ -54,6 +56,7 @@ class Inserter:
         self._quota = Quota.without_limit(size)
         self._record = record
         self._storage_calls = calls
+        self._extra_kinds = extra_kinds
         self._timeout_us = int(timeout_seconds * MICROSECONDS)
         self._now_us = now_us
         self._writer = secrets.token_urlsafe(9)
@@ -113,13 +116,32 @@ class Inserter:
     def _groups(self, parts: Sequence[Part]) -> list[_Group]:
         offers: dict[Stream, list[Offer]] = defaultdict(list)
         sizes: dict[Stream, int] = defaultdict(int)
+        indexes: dict[Stream, dict[str, list[int]]] = defaultdict(dict)
         for stream, pending in parts:
-            offers[stream] += pending.first_offers(stream, len(pending.events))
+            first, count = len(offers[stream]), len(pending.events)
+            offers[stream] += pending.first_offers(stream, count)
             sizes[stream] += pending.size_bytes
+            for name in pending.extras:
+                indexes[stream].setdefault(name, []).extend(range(first, first + count))
         return [
-            _Group(Batch(stream, self._quota, self._writer, next(self._numbers), some), sizes[stream])
+            _Group(
+                Batch(
+                    stream,
+                    self._quota,
+                    self._writer,
+                    next(self._numbers),
+                    some,
+                    extras={name: self._extra(name, found) for name, found in indexes[stream].items()},
+                ),
+                sizes[stream],
+            )
             for stream, some in offers.items()
         ]
+
+    def _extra(self, name: str, indexes: Sequence[int]) -> Extra:
+        """Return what an extra collection gets: the newest events that it keeps."""
+        kind = self._extra_kinds[kind_of(name)]
+        return Extra(Quota.without_limit(kind.quota.size), kind.most, indexes[-kind.quota.size :])
 
     async def _call(self, groups: Sequence[_Group]) -> list[_Answered]:
         """Return each group with its answer; what is not answered is sent again under the same number."""
@@ -147,7 +169,9 @@ class Inserter:
 
     def _count(self, group: _Group, admission: Admission) -> None:
         offers = group.batch.offers
-        stored = sum(in_all or in_error for in_all, in_error in admission.placed(offers))
+        in_extras = admission.in_extras(group.batch) if admission.extras else {}
+        placed = enumerate(admission.placed(offers))
+        stored = sum(in_all or in_error or index in in_extras for index, (in_all, in_error) in placed)
         self._ledger.queued -= len(offers)
         self._ledger.stored += stored
         self._ledger.limited += len(offers) - stored

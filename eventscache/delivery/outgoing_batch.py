@@ -1,10 +1,11 @@
 """The events and limited counts of one stream that one storage call takes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from eventscache.delivery.cooldown import NO_UNREPORTED_COUNTS, Cooldown, UnreportedCounts
+from eventscache.delivery.extra_cooldowns import ExtraCooldowns
 from eventscache.delivery.pending import MAX_PENDING_BYTES, MAX_PENDING_EVENTS, PendingEvents
-from eventscache.storage.messages import Admission, Batch, Offer, Quota, Unsent
+from eventscache.storage.messages import Admission, Batch, Extra, Offer, Quota, Unsent, kind_of
 from eventscache.stream import Stream
 
 # A batch is full when it holds so much. It holds less than three of the largest pending events.
@@ -37,7 +38,19 @@ class _CollectionPart:
         return _NOTHING_UNSENT
 
 
+class _ExtraPart(_CollectionPart):
+    """What a batch brings to an extra collection: also the indexes of its payloads among the offers."""
+
+    __slots__ = ("indexes",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.indexes: list[int] = []
+
+
 _NOTHING_UNSENT, _EMPTY = Unsent(), _CollectionPart()
+_NO_COOLDOWN = Cooldown()
+_NO_EXTRAS: Mapping[str, int] = {}
 
 
 class OutgoingBatch:
@@ -51,6 +64,8 @@ class OutgoingBatch:
     __slots__ = (
         "_all",
         "_error",
+        "_extra_cooldowns",
+        "_extras",
         "_offers",
         "_sent_counts",
         "_size",
@@ -68,7 +83,10 @@ class OutgoingBatch:
         self._all = _CollectionPart()
         self._error = _EMPTY  # shared: most batches hold no errors
         self._offers: list[Offer] = []
-        self._sent_counts: list[tuple[int, int]] = []  # per pending events: how many go to `all`, how many to `error`
+        # Per pending events: how many go to `all`, how many to `error`, and how many to extra collections.
+        self._sent_counts: list[tuple[int, int, Mapping[str, int]]] = []
+        self._extras: dict[str, _ExtraPart] = {}
+        self._extra_cooldowns: ExtraCooldowns | None = None
         self.pending: list[PendingEvents] = []
         self.limited: list[PendingEvents] = []  # by cooldowns that started after the events were put
         self.payload_bytes = 0
@@ -81,12 +99,26 @@ class OutgoingBatch:
         return len(self._offers)
 
     @property
+    def has_extras(self) -> bool:
+        """Whether events are sent to an extra collection."""
+        return bool(self._extras)
+
+    @property
     def is_full(self) -> bool:
         """Whether more events would make the call too long for its timeout."""
         return len(self._offers) >= MAX_BATCH_EVENTS or self.payload_bytes >= MAX_BATCH_BYTES
 
-    def add(self, pending: PendingEvents, stream: Stream, all: Cooldown, error: Cooldown, now_us: int) -> None:
-        """Offer events to the collections without a cooldown; there is at least one."""
+    def add(
+        self,
+        pending: PendingEvents,
+        stream: Stream,
+        all: Cooldown,
+        error: Cooldown,
+        now_us: int,
+        *,
+        extras: ExtraCooldowns | None,
+    ) -> None:
+        """Offer events to the collections without a cooldown; `extras` are those of the stream's extra collections."""
         count = len(pending.events)
         to_all = self._all.add(all, count, self._size, now_us) if pending.to_all else 0
         to_error = 0
@@ -94,20 +126,43 @@ class OutgoingBatch:
             if self._error is _EMPTY:
                 self._error = _CollectionPart()
             to_error = self._error.add(error, count, self._size, now_us)
+        sent, to_extras = max(to_all, to_error), _NO_EXTRAS
+        if pending.extras and extras is not None:
+            to_extras = self._add_to_extras(pending, extras, now_us)
+            sent = max(sent, *to_extras.values(), 0)
         self.pending.append(pending)
         if (receipt := pending.receipt) and receipt.deadline_us is not None:
             self.deadline_us = min(receipt.deadline_us, self.deadline_us or receipt.deadline_us)
         self.size_bytes += pending.size_bytes
-        self._sent_counts.append((to_all, to_error))
-        if sent := max(to_all, to_error):
+        self._sent_counts.append((to_all, to_error, to_extras))
+        if sent:
             offers = pending.first_offers(stream, sent)
-            if pending.failed and to_all != to_error:
+            if to_all < sent or (pending.failed and to_error < sent):
                 offers = [
-                    Offer(offer.event, offer.status, index < to_all, index < to_error)
+                    Offer(offer.event, offer.status, index < to_all, pending.failed and index < to_error)
                     for index, offer in enumerate(offers)
                 ]
             self._offers += offers
             self.payload_bytes += pending.size_bytes
+
+    def _add_to_extras(self, pending: PendingEvents, extras: ExtraCooldowns, now_us: int) -> dict[str, int]:
+        """Return how many events are sent to each extra collection that has no cooldown."""
+        self._extra_cooldowns = extras
+        sent: dict[str, int] = {}
+        first, count = len(self._offers), len(pending.events)
+        for name in pending.extras:
+            if extras.limit_locally(name, count, now_us):
+                continue
+            part = self._extras.setdefault(name, _ExtraPart())
+            sent[name] = part.add(_NO_COOLDOWN, count, extras.kinds[kind_of(name)].quota.size, now_us)
+            part.indexes += range(first, first + sent[name])
+        return sent
+
+    def piggyback_extras(self, extras: ExtraCooldowns) -> None:
+        """Take the limited counts of extra collections along, once all events are added."""
+        self._extra_cooldowns = extras
+        for name, cooldown in extras.take_unreported():
+            self._extras.setdefault(name, _ExtraPart()).limited_earlier = cooldown.take_counts()
 
     def piggyback(self, all: Cooldown, error: Cooldown) -> None:
         """Take the limited counts along, once all events are added."""
@@ -122,11 +177,17 @@ class OutgoingBatch:
         """Give the limited counts back: the storage has surely not counted them."""
         all.restore_counts(self._all.limited_earlier)
         error.restore_counts(self._error.limited_earlier)
+        for name, part in self._extras.items():
+            extras = self._extra_cooldowns
+            if extras and part.limited_earlier.by_second and (cooldown := extras.known(name)):
+                cooldown.restore_counts(part.limited_earlier)
+                extras.unreported.add(name)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to send."""
-        return not self.pending and not (self._all.limited_earlier.by_second or self._error.limited_earlier.by_second)
+        counts = self._all.limited_earlier.by_second or self._error.limited_earlier.by_second or self._extras
+        return not self.pending and not counts
 
     def to_batch(
         self,
@@ -150,19 +211,33 @@ class OutgoingBatch:
             self._error.unsent(now_us),
             trusted,
             may_begin,
+            self._extras_to_send(now_us) if self._extras else {},
         )
+
+    def _extras_to_send(self, now_us: int) -> dict[str, Extra]:
+        kinds = self._extra_cooldowns.kinds if self._extra_cooldowns else {}
+        return {
+            name: Extra(*kinds[kind_of(name)], part.indexes, part.unsent(now_us)) for name, part in self._extras.items()
+        }
 
     def stored_counts(self, admission: Admission) -> Iterator[tuple[PendingEvents, int]]:
         """Yield the pending events, each with how many of them a collection admitted: each admits the first ones."""
         all_left = admission.all.admitted if admission.all else 0
         error_left = admission.error.admitted if admission.error else 0
-        for pending, (to_all, to_error) in zip(self.pending, self._sent_counts, strict=True):
+        extra_left = {name: decision.admitted for name, decision in admission.extras.items()}
+        for pending, (to_all, to_error, to_extras) in zip(self.pending, self._sent_counts, strict=True):
+            by_extras = 0
+            if to_extras:
+                for name, sent in to_extras.items():
+                    admitted = min(sent, extra_left.get(name, 0))
+                    extra_left[name] = extra_left.get(name, 0) - admitted
+                    by_extras = max(by_extras, admitted)
             if not to_error:
                 stored = min(all_left, to_all)
                 all_left -= stored
-                yield pending, stored
+                yield pending, max(stored, by_extras)
                 continue
             by_all, by_error = min(to_all, all_left), min(to_error, error_left)
             all_left -= by_all
             error_left -= by_error
-            yield pending, max(by_all, by_error)
+            yield pending, max(by_all, by_error, by_extras)

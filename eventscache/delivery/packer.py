@@ -1,7 +1,8 @@
 """Makes of events what waits for the storage: each with a time and an id, masked and packed."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from eventscache.delivery.pending import PendingEvents
 from eventscache.delivery.receipt import Receipt
@@ -12,8 +13,19 @@ from eventscache.stream import Status, Stream
 from eventscache.timestamp import format_time
 from eventscache.uid import uids
 
-Run = tuple[Stream, bool, list[Event]]
-"""Consecutive events of one stream that belong to the same collections, and whether they are errors."""
+NamesOfExtras = Callable[[bytes], tuple[str, ...]]
+"""Returns the names of the extra collections that an original belongs to."""
+
+
+class Run(NamedTuple):
+    """Consecutive events of one stream that belong to the same collections, and whether they are errors."""
+
+    stream: Stream
+    failed: bool
+    events: list[Event]
+    extras: tuple[str, ...] = ()
+
+
 Part = tuple[Stream, PendingEvents]
 
 
@@ -24,15 +36,16 @@ class Packer:
         self.mask = mask
         self._uids = uids()
 
-    def pack_originals(self, stream: Stream, originals: Sequence[bytes]) -> list[Part]:
-        """Return events that have nothing but an original."""
+    def pack_originals(self, stream: Stream, originals: Sequence[bytes], extras: tuple[str, ...] = ()) -> list[Part]:
+        """Return events that have nothing but an original, all for the same extra collections."""
         if self.mask is None and stream.id.isascii():
             # Packing cannot fail then, and is left until the events are sent: some of them may never be.
             now_us = time.time_ns() // 1000
             arrived = [(now_us, original) for original in originals]
-            return [(stream, pending) for pending in PendingEvents.split(arrived, originals, pack=self._pack_later)]
+            split = PendingEvents.split(arrived, originals, pack=self._pack_later, extras=extras)
+            return [(stream, pending) for pending in split]
         events = [Event.of(stream, original=original) for original in originals]
-        return self.pack([(stream, False, events)])
+        return self.pack([Run(stream, False, events, extras)])
 
     def _pack_later(self, stream: Stream, arrived: Sequence[tuple[int, bytes]]) -> list[Offer]:
         """Return offers of originals; each comes with its arrival in Unix microseconds."""
@@ -44,7 +57,7 @@ class Packer:
         """Return events of runs; they may be `masked` already. Errors without `to_all` are for `error` alone."""
         mask = None if masked else self.mask
         parts = []
-        for stream, failed, events in runs:
+        for stream, failed, events, extras in runs:
             self.stamp(events)
             offers = []
             for event in events:
@@ -52,7 +65,7 @@ class Packer:
                 kept = event if mask is None else mask.masked(event)
                 offers.append(Offer(kept.pack(), status, to_all, failed))
             payloads = [offer.event for offer in offers]
-            split = PendingEvents.split(offers, payloads, receipt, failed=failed, to_all=to_all)
+            split = PendingEvents.split(offers, payloads, receipt, failed=failed, to_all=to_all, extras=extras)
             parts += [(stream, pending) for pending in split]
         return parts
 
@@ -66,16 +79,18 @@ class Packer:
                 event.uid = next(self._uids)
 
 
-def runs_of(records: Iterable[tuple[Stream, Event]]) -> list[Run]:
+def runs_of(records: Iterable[tuple[Stream, Event]], names_of: NamesOfExtras | None = None) -> list[Run]:
     """Return the runs of events that may be of several streams."""
     runs: list[Run] = []
     run: list[Event] = []
     run_stream, run_failed = None, False
+    run_extras: tuple[str, ...] = ()
     for stream, event in records:
         failed = bool(event.error or event.malformed)
-        if failed is not run_failed or (stream is not run_stream and stream != run_stream):
-            run, run_stream, run_failed = [], stream, failed
-            runs.append((stream, failed, run))
+        extras = names_of(event.original) if names_of else ()
+        if failed is not run_failed or (stream is not run_stream and stream != run_stream) or extras != run_extras:
+            run, run_stream, run_failed, run_extras = [], stream, failed, extras
+            runs.append(Run(stream, failed, run, extras))
         run.append(event)
     return runs
 

@@ -23,7 +23,8 @@ class PendingEvents(msgspec.Struct):
     """Events of one stream that wait together; all of them are errors (`failed`), or none is.
 
     They are offers already, or `pack` makes offers of them when they are sent. Each is offered to all collections
-    that it belongs to; errors without `to_all` to `error` alone. `size_bytes` is the memory that they take.
+    that it belongs to; errors without `to_all` to `error` alone; and to the `extras`, which are the names of extra
+    collections. `size_bytes` is the memory that they take.
     """
 
     events: list[Any]
@@ -32,6 +33,7 @@ class PendingEvents(msgspec.Struct):
     receipt: Receipt | None
     size_bytes: int
     pack: Pack | None
+    extras: tuple[str, ...] = ()
 
     @classmethod
     def split(
@@ -43,19 +45,24 @@ class PendingEvents(msgspec.Struct):
         failed: bool = False,
         to_all: bool = True,
         pack: Pack | None = None,
+        extras: tuple[str, ...] = (),
     ) -> list[Self]:
         """Return events of one stream, split only where the bounds demand it; `payloads` are what they hold."""
         if len(events) == 1:
-            return [cls(events, failed, to_all, receipt, _INSTANCE_BYTES + _EVENT_BYTES + len(payloads[0]), pack)]
+            return [
+                cls(events, failed, to_all, receipt, _INSTANCE_BYTES + _EVENT_BYTES + len(payloads[0]), pack, extras)
+            ]
         parts = []
         first = size_bytes = 0
         for index, payload in enumerate(payloads):
             if index - first == MAX_PENDING_EVENTS or size_bytes >= MAX_PENDING_BYTES:
-                parts.append(cls(events[first:index], failed, to_all, receipt, _INSTANCE_BYTES + size_bytes, pack))
+                parts.append(
+                    cls(events[first:index], failed, to_all, receipt, _INSTANCE_BYTES + size_bytes, pack, extras)
+                )
                 first, size_bytes = index, 0
             size_bytes += _EVENT_BYTES + len(payload)
         rest = events[first:] if first else events
-        parts.append(cls(rest, failed, to_all, receipt, _INSTANCE_BYTES + size_bytes, pack))
+        parts.append(cls(rest, failed, to_all, receipt, _INSTANCE_BYTES + size_bytes, pack, extras))
         return parts
 
     def merge(self, other: "PendingEvents") -> bool:
@@ -65,6 +72,7 @@ class PendingEvents(msgspec.Struct):
             or self.failed is not other.failed
             or self.to_all is not other.to_all
             or self.pack != other.pack
+            or self.extras != other.extras
             or len(self.events) + len(other.events) > MAX_PENDING_EVENTS
             or self.size_bytes + other.size_bytes > MAX_PENDING_BYTES
         ):

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
 from eventscache.clock import monotonic_us
+from eventscache.delivery.extra_cooldowns import ExtraCooldowns, ExtraKind
 from eventscache.delivery.flush_timer import FlushTimer
 from eventscache.delivery.known_streams import KnownStreams
 from eventscache.delivery.ledger import Ledger
@@ -32,7 +33,8 @@ class Queue:
     """Events of all streams on their way to the storage: at most `max_bytes` of them, waiting or in flight.
 
     Its sender makes up to `pool_size` calls at a time, and drops events `deadline_seconds` after their first try.
-    A `record` notes what became of them, `calls` what they took. `now_us` is this process's monotonic clock.
+    A `record` notes what became of them, `calls` what they took. `extra_kinds` are the kinds of extra collections that
+    events may belong to. `now_us` is this process's monotonic clock.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Queue:
         deadline_seconds: float,
         record: Record | None = None,
         calls: StorageCalls | None = None,
+        extra_kinds: Mapping[str, ExtraKind] | None = None,
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.bytes = 0
@@ -67,6 +70,7 @@ class Queue:
         self._linger = self.sender.linger
         self._ledger = ledger
         self._quota = quota
+        self._extra_kinds = extra_kinds or {}
         self.max_bytes = max_bytes
         self._now_us = now_us
         self._buffers: dict[Stream, StreamBuffer] = {}
@@ -151,9 +155,34 @@ class Queue:
         self._flush_timer.update(buffer)
         return True
 
+    def limit_by_collection(
+        self, stream: Stream, names: tuple[str, ...], count: int, *, failed: bool, to_all: bool = True
+    ) -> tuple[bool, tuple[str, ...]]:
+        """Count events as `limit_locally` does, and for each extra collection with a cooldown.
+
+        Returns whether all of their collections have a cooldown, and which of the extra collections have none.
+        """
+        buffer = self._buffers.get(stream)
+        if buffer is None:
+            return False, names
+        now_us = self._now_us()
+        is_open = names
+        if (extras := buffer.extras) is not None and names:
+            if len(names) == 1:  # of nearly all events
+                is_open = () if extras.limit_locally(names[0], count, now_us) else names
+            else:
+                is_open = tuple(name for name in names if not extras.limit_locally(name, count, now_us))
+        limited = not is_open and buffer.limit_locally(count, now_us, failed=failed, to_all=to_all)
+        if limited:
+            self._ledger.limited += count
+        self._flush_timer.update(buffer)
+        return limited, is_open
+
     def put(self, stream: Stream, pending: PendingEvents, producer: Producer) -> None:
         """Let events wait for the next batch of their stream; their room is reserved."""
         buffer = self._buffers.get(stream) or self._new_buffer(stream, producer)
+        if pending.extras and buffer.extras is None:
+            buffer.extras = ExtraCooldowns(self._extra_kinds)
         if producer is not buffer.producer:
             buffer.add_producer(producer)
         count = len(pending.events)
@@ -218,6 +247,7 @@ class Queue:
         if buffer := self._buffers.get(stream):
             buffer.all.until_us = buffer.error.until_us = 0
             buffer.all.opens_us = buffer.error.opens_us = 0
+            buffer.extras = None
 
     def _schedule(self, buffer: StreamBuffer) -> None:
         if not buffer.scheduled:

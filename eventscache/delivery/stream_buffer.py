@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from eventscache.delivery.cooldown import Cooldown
+from eventscache.delivery.extra_cooldowns import ExtraCooldowns
 from eventscache.delivery.outgoing_batch import OutgoingBatch
 from eventscache.delivery.pending import PendingEvents
 from eventscache.delivery.producer import CONFIGURED, Producer
@@ -22,6 +23,7 @@ class StreamBuffer:
         "arrived",
         "done",
         "error",
+        "extras",
         "flush_due",
         "known",
         "producer",
@@ -39,6 +41,7 @@ class StreamBuffer:
         self.known: bool | None = known
         self.all = Cooldown()
         self.error = Cooldown()
+        self.extras: ExtraCooldowns | None = None
         self.waiting: deque[PendingEvents] = deque()
         self.waiting_since_us = 0  # when the first of them was put
         self.arrived = 0  # how many pending events were ever put here, and how many of them are done
@@ -103,7 +106,7 @@ class StreamBuffer:
     @property
     def has_limited_counts(self) -> bool:
         """Whether the storage does not know yet of some events that were limited here."""
-        return bool(self.all.limited or self.error.limited)
+        return bool(self.all.limited or self.error.limited or (self.extras and self.extras.unreported))
 
     def take(self, size: int, now_us: int) -> OutgoingBatch:
         """Return the next batch: waiting events until it is full, and all limited counts.
@@ -113,12 +116,18 @@ class StreamBuffer:
         batch = OutgoingBatch(size, self.waiting_since_us)
         while self.waiting and not batch.is_full:
             pending = self.waiting.popleft()
-            if self.limit_locally(len(pending.events), now_us, failed=pending.failed, to_all=pending.to_all):
+            count, failed, to_all = len(pending.events), pending.failed, pending.to_all
+            if not pending.extras and self.limit_locally(count, now_us, failed=failed, to_all=to_all):
                 batch.limited.append(pending)
             else:
-                batch.add(pending, self.stream, self.all, self.error, now_us)
+                batch.add(pending, self.stream, self.all, self.error, now_us, extras=self.extras)
+        if not self.waiting:
+            self.waiting_since_us = 0  # less memory while it is idle
         if self.flush_due or batch.pending:
             batch.piggyback(self.all, self.error)
+            # Not with every batch: these counts cost a call some time, and matter where the collections get events.
+            if self.extras is not None and self.extras.unreported and (self.flush_due or batch.has_extras):
+                batch.piggyback_extras(self.extras)
             self.flush_due = False
         return batch
 
@@ -129,11 +138,15 @@ class StreamBuffer:
             started += self.all.start(sent_us, admission.all.retry_after_us, max_us)
         if admission.error:
             started += self.error.start(sent_us, admission.error.retry_after_us, max_us)
+        for name, decision in admission.extras.items():
+            if self.extras and (cooldown := self.extras.known(name)):
+                cooldown.start(sent_us, decision.retry_after_us, max_us)
         return started
 
     def is_idle(self, now_us: int) -> bool:
         """Whether nothing is lost if this buffer is removed."""
         cooling_down = now_us < self.all.until_us or now_us < self.error.until_us
+        cooling_down = cooling_down or bool(self.extras and not self.extras.is_idle(now_us))
         return not (self.scheduled or self.waiting or self.has_limited_counts or cooling_down)
 
     def finish(self, batch: OutgoingBatch) -> None:

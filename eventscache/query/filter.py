@@ -3,22 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import msgspec
-
 from eventscache.event import Event
-from eventscache.query.members import whole_pairs
+from eventscache.query.event_type import event_type
 from eventscache.timestamp import parse_time
 
 
-class _Typed(msgspec.Struct):
-    event_type: str = ""
-
-
-_typed = msgspec.json.Decoder(_Typed)
-
-
 class EventFilter(NamedTuple):
-    """Selects events whose timestamp lies in [start, end), of that `event_type`, with that text in their JSON.
+    """Selects events whose timestamp lies in [start, end), of that event type, with that text in their JSON.
 
     The times are Unix microseconds. What is None or empty selects all events.
     """
@@ -35,7 +26,7 @@ class EventFilter(NamedTuple):
         """
         return (
             self._in_time(event)
-            and (not self.event_type or self._type(event) == self.event_type)
+            and (not self.event_type or event_type(event.original) == self.event_type)
             and (not self.text or self.text.casefold() in (text() if text else searchable_text(event)))
         )
 
@@ -47,19 +38,6 @@ class EventFilter(NamedTuple):
         except ValueError:
             return False
         return (self.start_us is None or self.start_us <= time_us) and (self.end_us is None or time_us < self.end_us)
-
-    @staticmethod
-    def _type(event: Event) -> str:
-        try:
-            return _event_type(event.original)
-        except msgspec.ValidationError:  # an event_type that is no text
-            return ""
-        except msgspec.DecodeError:  # no original, or half of a surrogate pair in it, which msgspec does not read
-            return _event_type(whole_pairs(event.original)) if event.original else ""
-
-
-def _event_type(original: bytes) -> str:
-    return _typed.decode(original).event_type
 
 
 def searchable_text(event: Event) -> str:

@@ -211,6 +211,7 @@ def _cache(settings: Settings, storage: Storage) -> EventsCache:
         mask=settings.mask,
         record_bytes=settings.record_bytes,
         record_seconds=settings.record_minutes * 60,
+        per_type=settings.per_type,
     )
 
 

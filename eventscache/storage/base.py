@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from eventscache.errors import StorageError
 from eventscache.storage.checkpoints import Checkpoints, LocalCheckpoints
-from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
+from eventscache.storage.messages import Admission, Batch, ExtraInfo, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Stream
 
@@ -32,6 +32,9 @@ class Storage(abc.ABC):
 
     multiprocess: ClassVar[bool] = True
     """Whether storages of several processes, opened with the same URL, serve the same data."""
+
+    has_extras: bool = False
+    """Whether it keeps extra collections. If not, no batch and no query names one."""
 
     @classmethod
     @abc.abstractmethod
@@ -73,11 +76,11 @@ class Storage(abc.ABC):
     async def insert(self, batch: Batch) -> Admission:
         """Decide which events of a batch are admitted, and store those: one atomic step, all of it or nothing.
 
-        Counts the events that were limited earlier, decides for both collections, gives each admitted event the next
-        number of the stream, stores it in front, trims the collections that admitted something to `size`, counts the
-        limited events, renews the expiry. The same writer and number again get the first answer, `retry_after_us`
-        less the time since, and change nothing, activity and expiry included. Raises `TooManyStreams` and
-        `UnknownStream` as described at `Batch`; an expired stream always makes room, and is new.
+        Counts the events that were limited earlier, decides for each collection by itself, gives each event that one of
+        them admitted the next number of the stream, stores it in front, trims the collections that admitted something
+        to their `size`, counts the limited events, renews the expiry. The same writer and number again get the first
+        answer, `retry_after_us` less the time since, and change nothing, activity and expiry included. Raises
+        `TooManyStreams` and `UnknownStream` as described at `Batch`; an expired stream always makes room, and is new.
         """
 
     async def insert_many(self, batches: Sequence[Batch]) -> list[Admission | StorageError]:
@@ -99,6 +102,10 @@ class Storage(abc.ABC):
 
         Numbers in a query may be larger than any sequence number.
         """
+
+    async def extras(self, stream: Stream, kind: str) -> list[ExtraInfo]:  # noqa: ARG002
+        """Return the extra collections of a kind that a stream has, the most recently active first."""
+        return []
 
     @abc.abstractmethod
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:

@@ -9,7 +9,7 @@ from typing import Self
 from eventscache.clock import MICROSECONDS, unix_us
 from eventscache.errors import ConfigError, TooManyStreams, UnknownStream
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import Admission, Batch, Entry, Page, Query, StreamInfo
+from eventscache.storage.messages import Admission, Batch, Entry, ExtraInfo, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions, expiry_seconds
 from eventscache.storage.stream_state import StreamState
 from eventscache.stream import Namespace, Status, Stream
@@ -19,12 +19,13 @@ _SEARCHED_AT_ONCE = 1024 * 1024  # bytes of events: less than a millisecond
 _STREAM_BYTES = 4500
 _ENTRY_BYTES = 250
 _LOGGED_BYTES = 50
+_EXTRA_BYTES = 2000
 
 
 class _StoredStream:
     """The state and the events of one stream."""
 
-    __slots__ = ("all", "error", "event_bytes", "expiry_us", "last_insert", "state", "trusted")
+    __slots__ = ("all", "error", "event_bytes", "expiry_us", "extras", "last_insert", "state", "trusted")
 
     def __init__(self) -> None:
         self.state = StreamState()
@@ -34,12 +35,17 @@ class _StoredStream:
         self.event_bytes = 0
         self.all: deque[Entry] = deque()  # newest first, like `error`
         self.error: deque[Entry] = deque()
+        self.extras: dict[str, deque[Entry]] = {}
 
     @property
     def bytes(self) -> int:
-        return (
-            _STREAM_BYTES + self.event_bytes + _LOGGED_BYTES * (self.state.all.log_length + self.state.error.log_length)
-        )
+        state = self.state
+        logged = state.all.log_length + state.error.log_length
+        extras = 0
+        if state.extras:
+            logged += sum(extra.limiter.log_length for extra in state.extras.values())
+            extras = _EXTRA_BYTES * len(state.extras)
+        return _STREAM_BYTES + self.event_bytes + _LOGGED_BYTES * logged + extras
 
     @property
     def active_us(self) -> int:
@@ -51,12 +57,19 @@ class _StoredStream:
 
     def insert(self, batch: Batch, now_us: int) -> Admission:
         applied = self.state.apply(batch, now_us)
+        for name in applied.gone:
+            self._trim(self.extras.pop(name, deque()), 0)
         for entries, admitted in ((self.all, applied.all), (self.error, applied.error)):
             if admitted:
-                entries.extendleft(admitted)
-                self.event_bytes += sum(len(entry.event) + _ENTRY_BYTES for entry in admitted)
-                self._trim(entries, batch.quota.size)
+                self._add(entries, admitted, batch.quota.size)
+        for name, admitted in applied.extras.items():
+            self._add(self.extras.setdefault(name, deque()), admitted, batch.extras[name].quota.size)
         return applied.admission
+
+    def _add(self, entries: deque[Entry], admitted: list[Entry], size: int) -> None:
+        entries.extendleft(admitted)
+        self.event_bytes += sum(len(entry.event) + _ENTRY_BYTES for entry in admitted)
+        self._trim(entries, size)
 
     def _trim(self, entries: deque[Entry], size: int) -> None:
         while len(entries) > size:
@@ -67,9 +80,18 @@ class _StoredStream:
         self._trim(self.all, size)
         self._trim(self.error, size)
 
+    def drop_extra_events(self) -> None:
+        """Drop the events of all extra collections."""
+        for entries in self.extras.values():
+            self._trim(entries, 0)
+        self.extras = {}
+
     def clear(self, *, reset: bool) -> int:
-        cleared = {entry.sequence for entry in self.all} | {entry.sequence for entry in self.error}
+        extras = [*self.extras.values()]
+        cleared = {entry.sequence for entries in (self.all, self.error, *extras) for entry in entries}
         self.trim(0)
+        self.drop_extra_events()
+        self.state.clear()
         if reset:
             self.state.reset()
         return len(cleared)
@@ -79,6 +101,7 @@ class MemoryStorage(Storage):
     """Keeps streams in this process; when it is full, evicts the least recently active ones, trusted ones last."""
 
     multiprocess = False
+    has_extras = True
 
     def __init__(self, options: StorageOptions | None = None) -> None:
         self._options = options or StorageOptions()
@@ -178,6 +201,10 @@ class MemoryStorage(Storage):
                 before = stored.bytes
                 stored.trim(max(len(stored.all), len(stored.error)) - 1)
                 self._bytes += stored.bytes - before
+            elif stored.extras:
+                before = stored.bytes
+                stored.drop_extra_events()
+                self._bytes += stored.bytes - before
             else:
                 return
 
@@ -191,16 +218,27 @@ class MemoryStorage(Storage):
         stored = self._find(stream, now_us)
         if not stored:
             return Page([], 0, 0)
-        errors = query.status is Status.ERROR
-        entries, limiter = (stored.error, stored.state.error) if errors else (stored.all, stored.state.all)
-        limited = limiter.limited(stored.state.clock.peek(now_us))
-        if query.status in {Status.SUCCESS, Status.SKIP}:
+        time_us = stored.state.clock.peek(now_us)
+        if query.extra:
+            entries, limited = stored.extras.get(query.extra, deque[Entry]()), 0
+        elif query.status is Status.ERROR:
+            entries, limited = stored.error, stored.state.error.limited(time_us)
+        else:
+            entries, limited = stored.all, stored.state.all.limited(time_us)
+        if query.status in {Status.SUCCESS, Status.SKIP} or (query.extra and query.status):
             matching = [entry for entry in entries if entry.status is query.status]
         else:
             matching = list(entries)
         in_range = (entry for entry in matching if query.spans(entry.sequence))
         found = await _found(in_range, query) if query.containing else list(islice(in_range, query.limit))
         return Page(found, len(matching), limited)
+
+    async def extras(self, stream: Stream, kind: str) -> list[ExtraInfo]:
+        """See `Storage.extras`."""
+        stored = self._find(stream, self._now())
+        if not stored:
+            return []
+        return stored.state.extra_infos(kind, {name: len(entries) for name, entries in stored.extras.items()})
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """See `Storage.streams`."""

@@ -1,6 +1,6 @@
 """The values that go into a storage and come out of it, the same for every backend."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import msgspec
@@ -68,8 +68,23 @@ class Offer(msgspec.Struct, frozen=True, gc=False):
     to_error: bool = False
 
 
+class Extra(msgspec.Struct, frozen=True):
+    """What a batch brings for an extra collection: one besides `all` and `error`, such as that of one event type.
+
+    `offered` are the indexes of those offers of the batch that it is offered, ascending; it is offered some, or limited
+    some earlier. A stream has at most `most` extra collections of a kind, which is the part of their names
+    before the first colon: a new one takes the place of the least recently active one. So a batch has at most `most` of
+    a kind.
+    """
+
+    quota: Quota
+    most: int
+    offered: Sequence[int] = ()
+    unsent: Unsent = Unsent()
+
+
 class Batch(msgspec.Struct, frozen=True):
-    """Events of one stream, offered at one instant, oldest first.
+    """Events of one stream, offered at one instant, oldest first; `extras` are for extra collections, by name.
 
     `writer` names one run of one process, and `number` grows with each of its batches: the two make a batch
     idempotent, like Kafka's producer id and sequence.
@@ -90,6 +105,7 @@ class Batch(msgspec.Struct, frozen=True):
     error: Unsent = Unsent()
     trusted: bool = True
     may_begin: bool = True
+    extras: Mapping[str, Extra] = {}
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -102,6 +118,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Admission(msgspec.Struct, frozen=True):
     """The answer to a batch; a decision is None if its collection was offered nothing and had nothing limited earlier.
 
+    `extras` has a decision for each extra collection of the batch, in its order, unless it is stale.
+
     `at_us` is the stream's time of the decisions. The batches of a stream are decided one after another;
     a later decision never has an earlier time. `stale` means that a later batch of the same writer was
     applied already: nothing was changed, and nothing is known about this one (`at_us` is 0). `other_quota` is the
@@ -113,6 +131,7 @@ class Admission(msgspec.Struct, frozen=True):
     error: Decision | None = None
     stale: bool = False
     other_quota: Quota | None = None
+    extras: Mapping[str, Decision] = {}
 
     def placed(self, offers: Iterable[Offer]) -> Iterator[tuple[bool, bool]]:
         """Yield for each offer of the batch whether `all` and whether `error` admitted it: each admits the first."""
@@ -124,6 +143,19 @@ class Admission(msgspec.Struct, frozen=True):
             error_left -= in_error
             yield in_all, in_error
 
+    def in_extras(self, batch: Batch) -> dict[int, list[str]]:
+        """Return by the index of an offer the extra collections that admitted it; each admits the first ones."""
+        found: dict[int, list[str]] = {}
+        for name, decision in self.extras.items():
+            for index in batch.extras[name].offered[: decision.admitted]:
+                found.setdefault(index, []).append(name)
+        return found
+
+
+def kind_of(extra: str) -> str:
+    """Return the kind of an extra collection, from its name."""
+    return extra.partition(":")[0]
+
 
 UNLIMITED = 2**31
 """As `Query.limit`: more events than a stream ever has."""
@@ -131,6 +163,8 @@ UNLIMITED = 2**31
 
 class Query(NamedTuple):
     """Which events a reader wants: status `error` reads the collection `error`, everything else reads `all`.
+
+    With the name of an `extra` collection that one is read, with any status; it counts no limited events.
 
     `before` and `after` are exclusive sequence numbers; `limit` is at least 0. `containing` asks for those events
     alone whose bytes hold these bytes somewhere. A storage may ignore it: then the page has other events too, up to
@@ -142,6 +176,7 @@ class Query(NamedTuple):
     after: int | None = None
     limit: int = 100
     containing: bytes = b""
+    extra: str = ""
 
     def spans(self, sequence: int) -> bool:
         """Whether a sequence number lies between `after` and `before`."""
@@ -168,6 +203,20 @@ class Page(NamedTuple):
     total: int
     limited: int
     unreadable: int = 0
+
+
+class ExtraInfo(NamedTuple):
+    """An extra collection of a stream that was offered events since the stream was cleared.
+
+    It holds `total` events; `offered` counts all, also those that it did not admit, from `first_us` to `last_us` by the
+    stream's time.
+    """
+
+    name: str
+    total: int
+    offered: int
+    first_us: int
+    last_us: int
 
 
 class StreamInfo(NamedTuple):

@@ -1,4 +1,4 @@
-"""The state of one stream: its clock, its two limiters, its numbers and its last answers; everything but the events.
+"""The state of one stream: its clock, its limiters, its numbers and its last answers; everything but the events.
 
 A storage that can run Python next to its data needs no other rules. In one atomic step, under a lock on the stream, it
 loads the state (`StreamState.load`, or a new one). If `replay` has no answer to the batch, the storage calls `apply`,
@@ -6,6 +6,7 @@ puts the admitted entries in front of their collections, trims the collections t
 `dump()`.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 import msgspec
@@ -18,17 +19,25 @@ from eventscache.storage.messages import (
     Batch,
     Decision,
     Entry,
+    Extra,
+    ExtraInfo,
     Quota,
     Unsent,
+    kind_of,
 )
 
 
 class Applied(NamedTuple):
-    """What a batch changed: the answer to it, and the entries that each collection admitted, oldest first."""
+    """What a batch changed: the answer to it, and the entries that each collection admitted, oldest first.
+
+    `gone` are the extra collections that made room for new ones: their entries are to be dropped first.
+    """
 
     admission: Admission
     all: list[Entry]
     error: list[Entry]
+    extras: dict[str, list[Entry]]
+    gone: list[str]
 
 
 class LastAnswer(msgspec.Struct, frozen=True, array_like=True):
@@ -44,7 +53,47 @@ class LastAnswer(msgspec.Struct, frozen=True, array_like=True):
         def later(decision: Decision | None) -> Decision | None:
             return decision and Decision(decision.admitted, max(0, decision.retry_after_us - passed_us))
 
-        return Admission(self.admission.at_us, later(self.admission.all), later(self.admission.error))
+        extras = {
+            name: Decision(d.admitted, max(0, d.retry_after_us - passed_us))
+            for name, d in self.admission.extras.items()
+        }
+        return Admission(self.admission.at_us, later(self.admission.all), later(self.admission.error), extras=extras)
+
+
+class SavedExtra(msgspec.Struct, frozen=True, array_like=True):
+    """The state of an extra collection, as plain values."""
+
+    limiter: LimiterState
+    offered: int
+    first_us: int
+    last_us: int
+
+
+class ExtraState:
+    """The limiter of an extra collection, and how many events it was offered, from when to when."""
+
+    __slots__ = ("first_us", "last_us", "limiter", "offered")
+
+    def __init__(self, saved: SavedExtra | None = None) -> None:
+        self.limiter = Limiter(saved.limiter if saved else None)
+        self.offered, self.first_us, self.last_us = (
+            (saved.offered, saved.first_us, saved.last_us) if saved else (0, 0, 0)
+        )
+
+    @property
+    def saved(self) -> SavedExtra:
+        """A copy of the whole state."""
+        return SavedExtra(self.limiter.state, self.offered, self.first_us, self.last_us)
+
+    def note(self, events: int, time_us: int) -> None:
+        """Count events that were offered until this time."""
+        self.first_us = self.first_us if self.offered else time_us
+        self.last_us = time_us
+        self.offered += events
+
+    def forget(self) -> None:
+        """Begin to count anew; the limiter continues."""
+        self.offered = self.first_us = self.last_us = 0
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -55,6 +104,7 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
     all: LimiterState
     error: LimiterState
     answers: dict[str, LastAnswer]
+    extras: dict[str, SavedExtra] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -64,7 +114,7 @@ _decoder = msgspec.msgpack.Decoder(_Saved)
 class StreamState:
     """Applies the batches of one stream, one after another."""
 
-    __slots__ = ("_answers", "_quota", "all", "clock", "error", "sequence")
+    __slots__ = ("_answers", "_quota", "all", "clock", "error", "extras", "sequence")
 
     def __init__(self, sequence: int = 0, last_us: int = 0) -> None:
         """Begin anew, after a number and a time that were reached already."""
@@ -74,6 +124,7 @@ class StreamState:
         self.error = Limiter()
         self._quota: Quota | None = None
         self._answers: dict[str, LastAnswer] = {}  # the writer that wrote last is last
+        self.extras: dict[str, ExtraState] = {}
 
     @classmethod
     def load(cls, saved: bytes) -> Self:
@@ -86,13 +137,15 @@ class StreamState:
         state.clock = MonotonicClock(values.last_us, values.offset_us)
         state.all, state.error = Limiter(values.all), Limiter(values.error)
         state._quota, state._answers = values.quota, values.answers
+        state.extras = {name: ExtraState(saved) for name, saved in values.extras.items()}
         return state
 
     def dump(self) -> bytes:
         """Return the whole state as a few KB of bytes."""
         clock, limiters = self.clock, (self.all.state, self.error.state)
+        extras = {name: extra.saved for name, extra in self.extras.items()}
         return _encoder.encode(
-            _Saved(clock.last_us, clock.offset_us, self.sequence, self._quota, *limiters, self._answers)
+            _Saved(clock.last_us, clock.offset_us, self.sequence, self._quota, *limiters, self._answers, extras)
         )
 
     def replay(self, batch: Batch, now_us: int) -> Admission | None:
@@ -107,26 +160,55 @@ class StreamState:
     def apply(self, batch: Batch, now_us: int) -> Applied:
         """Decide about a batch that `replay` has no answer to, number its admitted events and remember the answer."""
         time_us = self.clock.advance(now_us)
+        gone = self._make_room(batch)
         admission = Admission(
             time_us,
             _decision(self.all, sum(offer.to_all for offer in batch.offers), batch.all, time_us, batch.quota),
             _decision(self.error, sum(offer.to_error for offer in batch.offers), batch.error, time_us, batch.quota),
             other_quota=self._quota if self._quota != batch.quota else None,
+            extras={name: self._decide_extra(name, extra, time_us) for name, extra in batch.extras.items()},
         )
         self._quota = batch.quota
         self._remember(batch, admission)
-        return self._number(batch, admission)
+        return self._number(batch, admission, gone)
 
-    def _number(self, batch: Batch, admission: Admission) -> Applied:
-        applied = Applied(admission, [], [])
-        for offer, (in_all, in_error) in zip(batch.offers, admission.placed(batch.offers), strict=True):
-            if in_all or in_error:
+    def _make_room(self, batch: Batch) -> list[str]:
+        """Remove the least recently active extra collections for new ones; return their names."""
+        gone: list[str] = []
+        for name, extra in batch.extras.items():
+            if name not in self.extras:
+                others = [other for other in self.extras if kind_of(other) == kind_of(name)]
+                if len(others) >= extra.most:
+                    idle = [other for other in others if other not in batch.extras]
+                    gone.append(
+                        min(idle, key=lambda other: (self.extras[other].last_us, other.encode(errors="surrogatepass")))
+                    )
+                    del self.extras[gone[-1]]
+                self.extras[name] = ExtraState()
+        return gone
+
+    def _decide_extra(self, name: str, extra: Extra, time_us: int) -> Decision:
+        offered, unsent = len(extra.offered) + extra.unsent.surplus, extra.unsent
+        state = self.extras[name]
+        state.note(offered + sum(limited.events for limited in unsent.limited_earlier), time_us)
+        return state.limiter.decide(offered, unsent.limited_earlier, time_us, extra.quota)
+
+    def _number(self, batch: Batch, admission: Admission, gone: list[str]) -> Applied:
+        applied = Applied(admission, [], [], {}, gone)
+        in_extras = admission.in_extras(batch) if admission.extras else {}
+        for index, (offer, (in_all, in_error)) in enumerate(
+            zip(batch.offers, admission.placed(batch.offers), strict=True)
+        ):
+            names = in_extras.get(index, ())
+            if in_all or in_error or names:
                 self.sequence += 1
                 entry = Entry(self.sequence, admission.at_us, offer.status, offer.event)
                 if in_all:
                     applied.all.append(entry)
                 if in_error:
                     applied.error.append(entry)
+                for name in names:
+                    applied.extras.setdefault(name, []).append(entry)
         return applied
 
     def _remember(self, batch: Batch, admission: Admission) -> None:
@@ -139,9 +221,24 @@ class StreamState:
                 del answers[next(iter(answers))]
         answers[batch.writer] = LastAnswer(batch.number, admission)
 
+    def extra_infos(self, kind: str, totals: Mapping[str, int]) -> list[ExtraInfo]:
+        """Return the extra collections of a kind, the most recently active first; `totals` says what each holds."""
+        infos = [
+            ExtraInfo(name, totals.get(name, 0), extra.offered, extra.first_us, extra.last_us)
+            for name, extra in self.extras.items()
+            if extra.offered and kind_of(name) == kind
+        ]
+        return sorted(infos, key=lambda info: (-info.last_us, info.name))
+
+    def clear(self) -> None:
+        """Note that the events are removed; limiters, time, numbers and answers continue."""
+        for extra in self.extras.values():
+            extra.forget()
+
     def reset(self) -> None:
-        """Let both limiters begin anew; time, numbers and answers continue."""
+        """Let all limiters begin anew; time, numbers and answers continue."""
         self.all, self.error = Limiter(), Limiter()
+        self.extras = {}
 
 
 def _decision(limiter: Limiter, offered: int, unsent: Unsent, time_us: int, quota: Quota) -> Decision | None:

@@ -8,7 +8,7 @@ from opentelemetry.trace import Span
 from eventscache.errors import StorageError, UnknownStream
 from eventscache.storage.base import Storage
 from eventscache.storage.checkpoints import Checkpoints
-from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
+from eventscache.storage.messages import Admission, Batch, ExtraInfo, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Stream
 from eventscache.telemetry.tracing import Tracing, fail
@@ -45,6 +45,11 @@ class TracedStorage(Storage):
         await self._read("ready", self._storage.ready())
 
     @property
+    def has_extras(self) -> bool:  # type: ignore[override]
+        """Whether the storage keeps extra collections."""
+        return self._storage.has_extras
+
+    @property
     def open_breakers(self) -> int:
         """Those of the storage."""
         return self._storage.open_breakers
@@ -78,6 +83,10 @@ class TracedStorage(Storage):
     async def fetch(self, stream: Stream, query: Query) -> Page:
         """Read a page."""
         return await self._read("fetch", self._storage.fetch(stream, query))
+
+    async def extras(self, stream: Stream, kind: str) -> list[ExtraInfo]:
+        """Ask the storage."""
+        return await self._read("extras", self._storage.extras(stream, kind))
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """Return the known streams."""

@@ -7,7 +7,7 @@ import pytest
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import TooManyStreams
 from eventscache.storage.memory import MemoryStorage
-from eventscache.storage.messages import WRITER_HORIZON_US, Query, Quota
+from eventscache.storage.messages import WRITER_HORIZON_US, Extra, Offer, Query, Quota
 from eventscache.storage.options import StorageOptions
 from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock, Writer, error, numbered, payloads, success
@@ -186,3 +186,16 @@ async def test_it_returns_its_events_without_copies(clock: ManualClock) -> None:
     await writer(storage, "a").insert(success(payload))
     page = await storage.fetch(Stream(Namespace.TOKEN, "a"), Query())
     assert payloads(page)[0] is payload
+
+
+async def test_extra_collections_keep_to_the_bound_too(clock: ManualClock) -> None:
+    storage = MemoryStorage(StorageOptions(now=clock, memory_bytes=MIB))
+    key = writer(storage, "key")
+    for number in range(100):
+        offers = [Offer(b"x" * 50_000, Status.SUCCESS, to_all=False)]
+        await key.insert(offers, extras={f"type:{number}": Extra(QUOTA, 100, (0,))})
+    assert storage._bytes <= MIB
+    assert (await storage.fetch(key.stream, Query(extra="type:99"))).total <= 1
+    await storage.clear(key.stream, reset=True)
+    (stored,) = storage._streams[Namespace.TOKEN].values()
+    assert storage._bytes == stored.bytes

@@ -16,7 +16,7 @@ import pytest
 
 from eventscache.storage.base import Storage
 from eventscache.storage.memory import MemoryStorage
-from eventscache.storage.messages import Batch, LimitedCount, Offer, Query, Quota, Unsent
+from eventscache.storage.messages import Batch, Extra, LimitedCount, Offer, Query, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Namespace, Status, Stream
@@ -35,6 +35,9 @@ AT_ONCE = 8
 STREAM = Stream(Namespace.TOKEN, "model")
 SIZES = (1, 7, 100, 1, 7, 100, 1_500)
 WINDOWS_US = (7, 1_000_000, 60_000_000, 61_234_567)
+EXTRAS = ("type:a", "type:b", "type:\udc80 c", "group:1", "group:2")
+MOST_EXTRAS = 2  # of a kind
+EXTRA_SIZES = (1, 3)
 KINDS = (
     (Status.SUCCESS, True, False),
     (Status.SKIP, True, False),
@@ -42,6 +45,7 @@ KINDS = (
     (Status.ERROR, True, False),
     (Status.ERROR, False, True),
 )
+KINDS_OF_EXTRAS_ONLY = tuple((status, False, False) for status in Status)
 # Relative to what matters: instants, admission intervals, windows, the minute that limited events are counted for.
 AGES_US = (0, 1, 400_000, 999_999, 1_000_000, 30_000_000, 59_999_999, 60_000_000, 61_000_000)
 PAUSES_US = (1, 999_999, 59_000_000, 60_000_000)
@@ -67,7 +71,13 @@ class Clear(NamedTuple):
     reset: bool
 
 
-Step = Pass | Insert | Fetch | Clear
+class List(NamedTuple):
+    """The extra collections of a kind are listed."""
+
+    kind: str
+
+
+Step = Pass | Insert | Fetch | Clear | List
 
 
 class Writing:
@@ -88,7 +98,9 @@ class Writing:
             (self._insert_with_other_settings, 1),
             (self._fetch, 5),
             (self._clear, 1),
+            (self._list, 1),
         ]
+        self._has_extras = self._dice.random() < 0.6
         self._kinds = {self._insert: 6, **{kind: weight for kind, weight in kinds if self._dice.random() < 0.8}}
 
     def steps(self) -> list[Step]:
@@ -100,7 +112,8 @@ class Writing:
 
     def _insert(self) -> Insert:
         dice, size = self._dice, self._quota.size
-        kinds = dice.choices(KINDS, k=dice.randint(0, 4))
+        extras = self._some_extras()
+        kinds = dice.choices((*KINDS, *KINDS_OF_EXTRAS_ONLY) if extras else KINDS, k=dice.randint(0, 4))
         fill = dice.choice((0, 0, 0, 0, 0, 0, -1, 1))
         if fill:  # up to the size, and beyond it
             kinds += [kinds[0] if kinds else KINDS[2]] * (size + fill - len(kinds))
@@ -109,9 +122,36 @@ class Writing:
             self._unsent(has_surplus=dice.random() < 0.5 and offered >= size)
             for offered in (sum(offer.to_all for offer in offers), sum(offer.to_error for offer in offers))
         )
-        batch = Batch(STREAM, self._quota, dice.choice(("one", "two")), next(self._numbers), offers, to_all, to_error)
+        batch = Batch(
+            STREAM,
+            self._quota,
+            dice.choice(("one", "two")),
+            next(self._numbers),
+            offers,
+            to_all,
+            to_error,
+            extras={name: self._extra(len(offers)) for name in extras},
+        )
         self._sent.append(batch)
         return Insert(batch)
+
+    def _some_extras(self) -> list[str]:
+        dice = self._dice
+        if not self._has_extras or dice.random() < 0.3:
+            return []
+        by_kind: dict[str, list[str]] = {}
+        for name in dice.sample(EXTRAS, k=len(EXTRAS)):
+            by_kind.setdefault(name.partition(":")[0], []).append(name)
+        return [name for names in by_kind.values() for name in names[: dice.randint(0, MOST_EXTRAS)]]
+
+    def _extra(self, offers: int) -> Extra:
+        dice = self._dice
+        size = dice.choice(EXTRA_SIZES)
+        offered = sorted(dice.sample(range(offers), k=dice.randint(0, min(offers, 5))))[:size]
+        unsent = self._unsent(has_surplus=len(offered) == size and dice.random() < 0.5)
+        if not offered and not unsent.limited_earlier:
+            unsent = Unsent(0, (LimitedCount(dice.choice(AGES_US), 1),))
+        return Extra(Quota(size, dice.choice(WINDOWS_US)), MOST_EXTRAS, offered, unsent)
 
     def _unsent(self, *, has_surplus: bool) -> Unsent:
         dice = self._dice
@@ -143,7 +183,11 @@ class Writing:
         dice, events = self._dice, next(self._events)
         before, after = (dice.choice((None, dice.randint(0, events + 2))) for _ in range(2))
         containing = dice.choice((b"", b"", b"%d" % dice.randint(0, 20)))
-        return Fetch(Query(dice.choice((None, *Status)), before, after, dice.choice(LIMITS), containing))
+        extra = dice.choice(EXTRAS) if self._has_extras and dice.random() < 0.5 else ""
+        return Fetch(Query(dice.choice((None, *Status)), before, after, dice.choice(LIMITS), containing, extra))
+
+    def _list(self) -> List:
+        return List(self._dice.choice(("type", "group")))
 
     def _clear(self) -> Clear:
         return Clear(self._dice.choice((True, False)))
@@ -163,6 +207,8 @@ def expected(steps: Sequence[Step]) -> Iterator[object]:
                 yield model.fetch(query, clock.now_us)
             case Clear(reset):
                 yield model.clear(reset=reset)
+            case List(kind):
+                yield model.extra_infos(kind)
 
 
 async def answer(storage: Storage, clock: ManualClock, step: Step) -> object:
@@ -176,6 +222,8 @@ async def answer(storage: Storage, clock: ManualClock, step: Step) -> object:
             return await storage.fetch(STREAM, query)
         case Clear(reset):
             return await storage.clear(STREAM, reset=reset)
+        case List(kind):
+            return await storage.extras(STREAM, kind)
 
 
 Opening = Callable[[StorageOptions], Storage]

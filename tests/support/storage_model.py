@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 
-from eventscache.storage.messages import Admission, Batch, Decision, Entry, Page, Query, Quota, Unsent
+from eventscache.storage.messages import Admission, Batch, Decision, Entry, ExtraInfo, Page, Query, Quota, Unsent
 from eventscache.stream import Status
 
 SECOND = 1_000_000
@@ -15,6 +15,7 @@ class Collection:
         self.tokens: int | None = None  # times the window
         self.tokens_at = 0
         self.limited_counts: list[tuple[int, int]] = []  # second, count
+        self.offered, self.first, self.active = 0, 0, 0  # of an extra collection
 
     def refill(self, t: int, quota: Quota) -> None:
         full = quota.size * quota.window_us
@@ -65,6 +66,7 @@ class Model:
         self.offset = 0
         self.quota: Quota | None = None
         self.answers: dict[str, tuple[int, int, Admission]] = {}
+        self.extras: dict[str, Collection] = {}
 
     def time(self, now: int) -> int:
         return max(now + self.offset, self.last)
@@ -77,47 +79,94 @@ class Model:
         if batch.number == number:
             gone = t - answered_at
             later = [v and Decision(v.admitted, max(0, v.retry_after_us - gone)) for v in (answer.all, answer.error)]
-            return Admission(answered_at, later[0], later[1])
+            extras = {name: Decision(v.admitted, max(0, v.retry_after_us - gone)) for name, v in answer.extras.items()}
+            return Admission(answered_at, later[0], later[1], extras=extras)
         self.last, self.offset = t, t - now
         other = self.quota if self.quota != batch.quota else None
         self.quota = batch.quota
         admitted_all, all_decision = self.decide(
-            self.all, batch, [offer.to_all for offer in batch.offers], batch.all, t
+            self.all, batch.quota, [offer.to_all for offer in batch.offers], batch.all, t
         )
         admitted_error, error_decision = self.decide(
-            self.error, batch, [offer.to_error for offer in batch.offers], batch.error, t
+            self.error, batch.quota, [offer.to_error for offer in batch.offers], batch.error, t
         )
-        for offer, in_all, in_error in zip(batch.offers, admitted_all, admitted_error, strict=True):
-            if in_all or in_error:
-                self.sequence += 1
-                entry = Entry(self.sequence, t, offer.status, offer.event)
-                self.all.kept += [entry] * in_all
-                self.error.kept += [entry] * in_error
+        in_extras, extra_decisions = self.decide_extras(batch, t)
+        self.keep(batch, t, admitted_all, admitted_error, in_extras)
+        for name, decided in extra_decisions.items():
+            if decided.admitted:
+                del self.extras[name].kept[: -batch.extras[name].quota.size]
         for collection, decision in ((self.all, all_decision), (self.error, error_decision)):
             if decision and decision.admitted:
                 del collection.kept[: -batch.quota.size]
         if batch.writer not in self.answers:
             self.answers = {name: answer for name, answer in self.answers.items() if answer[1] > t - 300 * SECOND}
-        admission = Admission(t, all_decision, error_decision, other_quota=other)
+        admission = Admission(t, all_decision, error_decision, other_quota=other, extras=extra_decisions)
         self.answers[batch.writer] = (batch.number, t, admission)
         return admission
 
+    def keep(
+        self,
+        batch: Batch,
+        t: int,
+        admitted_all: list[bool],
+        admitted_error: list[bool],
+        in_extras: dict[str, list[bool]],
+    ) -> None:
+        for index, (offer, in_all, in_error) in enumerate(zip(batch.offers, admitted_all, admitted_error, strict=True)):
+            names = [name for name, admitted in in_extras.items() if admitted[index]]
+            if in_all or in_error or names:
+                self.sequence += 1
+                entry = Entry(self.sequence, t, offer.status, offer.event)
+                self.all.kept += [entry] * in_all
+                self.error.kept += [entry] * in_error
+                for name in names:
+                    self.extras[name].kept.append(entry)
+
+    def decide_extras(self, batch: Batch, t: int) -> tuple[dict[str, list[bool]], dict[str, Decision]]:
+        self.make_room(batch)
+        in_extras: dict[str, list[bool]] = {}
+        extra_decisions: dict[str, Decision] = {}
+        for name, extra in batch.extras.items():
+            collection = self.extras[name]
+            earlier = sum(count for _, count in extra.unsent.limited_earlier)
+            collection.first = collection.first if collection.offered else t
+            collection.offered += len(extra.offered) + extra.unsent.surplus + earlier
+            collection.active = t
+            offered = [index in extra.offered for index in range(len(batch.offers))]
+            in_extras[name], decision = self.decide(collection, extra.quota, offered, extra.unsent, t)
+            assert decision
+            extra_decisions[name] = decision
+        return in_extras, extra_decisions
+
+    def make_room(self, batch: Batch) -> None:
+        for name, extra in batch.extras.items():
+            if name in self.extras:
+                continue
+            kind = [other for other in self.extras if other.split(":")[0] == name.split(":")[0]]
+            if len(kind) >= extra.most:
+                oldest = sorted((self.extras[other].active, other) for other in kind if other not in batch.extras)
+                del self.extras[oldest[0][1]]
+            self.extras[name] = Collection()
+
     @staticmethod
     def decide(
-        collection: Collection, batch: Batch, offered: list[bool], unsent: Unsent, t: int
+        collection: Collection, quota: Quota, offered: list[bool], unsent: Unsent, t: int
     ) -> tuple[list[bool], Decision | None]:
         if not any(offered) and not unsent.surplus and not unsent.limited_earlier:
             return [False] * len(offered), None
-        collection.refill(t, batch.quota)
-        collection.count_limited(unsent, t, batch.quota)
-        admitted = [is_offered and collection.offer(t, batch.quota) for is_offered in offered]
+        collection.refill(t, quota)
+        collection.count_limited(unsent, t, quota)
+        admitted = [is_offered and collection.offer(t, quota) for is_offered in offered]
         for _ in range(unsent.surplus):
-            assert not collection.offer(t, batch.quota) or len(offered) < batch.quota.size
-        retry = collection.opens(t, batch.quota) - t
+            assert not collection.offer(t, quota) or len(offered) < quota.size
+        retry = collection.opens(t, quota) - t
         return admitted, Decision(sum(admitted), retry)
 
     def fetch(self, query: Query, now: int) -> Page:
-        collection = self.error if query.status is Status.ERROR else self.all
+        if query.extra:
+            collection = self.extras.get(query.extra, Collection())
+        else:
+            collection = self.error if query.status is Status.ERROR else self.all
         matching = [entry for entry in reversed(collection.kept) if query.status in {None, entry.status}]
         selected = [
             entry
@@ -126,11 +175,22 @@ class Model:
             and (query.after is None or entry.sequence > query.after)
             and query.containing in entry.event
         ]
-        return Page(selected[: query.limit], len(matching), collection.limited(self.time(now)))
+        limited = 0 if query.extra else collection.limited(self.time(now))
+        return Page(selected[: query.limit], len(matching), limited)
+
+    def extra_infos(self, kind: str) -> list[ExtraInfo]:
+        infos = [
+            ExtraInfo(name, len(extra.kept), extra.offered, extra.first, extra.active)
+            for name, extra in self.extras.items()
+            if name.split(":")[0] == kind and extra.offered
+        ]
+        return sorted(infos, key=lambda info: (-info.last_us, info.name))
 
     def clear(self, *, reset: bool) -> int:
-        cleared = len({entry.sequence for entry in self.all.kept + self.error.kept})
-        self.all.kept, self.error.kept = [], []
+        collections = [self.all, self.error, *self.extras.values()]
+        cleared = len({entry.sequence for collection in collections for entry in collection.kept})
+        for collection in collections:
+            collection.kept, collection.offered, collection.active = [], 0, 0
         if reset:
-            self.all, self.error = Collection(), Collection()
+            self.all, self.error, self.extras = Collection(), Collection(), {}
         return cleared

@@ -3,6 +3,7 @@
 from eventscache.conformance.suites.checkpoints import CheckpointSuite
 from eventscache.conformance.suites.clearing import ClearingSuite
 from eventscache.conformance.suites.concurrency import ConcurrencySuite
+from eventscache.conformance.suites.extras import ExtrasSuite
 from eventscache.conformance.suites.idempotence import IdempotenceSuite
 from eventscache.conformance.suites.limiter import LimiterSuite
 from eventscache.conformance.suites.reading import ReadingSuite
@@ -10,7 +11,14 @@ from eventscache.conformance.suites.streams import StreamsSuite
 
 
 class Conformance(
-    ReadingSuite, LimiterSuite, IdempotenceSuite, ConcurrencySuite, StreamsSuite, ClearingSuite, CheckpointSuite
+    ReadingSuite,
+    LimiterSuite,
+    IdempotenceSuite,
+    ConcurrencySuite,
+    StreamsSuite,
+    ClearingSuite,
+    ExtrasSuite,
+    CheckpointSuite,
 ):
     """The promises of `eventscache.storage.base.Storage`.
 

@@ -601,6 +601,54 @@ static PyObject *object_members(PyObject *module, PyObject *const *given, Py_ssi
     return rows;
 }
 
+/* Finds the text of a member of an object that is known to be valid, up to the first member of that name. */
+static PyObject *string_member(PyObject *module, PyObject *const *given, Py_ssize_t count)
+{
+    (void)module;
+    Cursor cursor;
+    int deepest;
+    if (!arguments(given, count, &cursor, &deepest)) {
+        return NULL;
+    }
+    if (count != 3 || !PyBytes_Check(given[2])) {
+        PyErr_SetString(PyExc_TypeError, "expected the bytes of a name");
+        return NULL;
+    }
+    const char *wanted = PyBytes_AS_STRING(given[2]);
+    Py_ssize_t length = PyBytes_GET_SIZE(given[2]);
+    if (deepest == 0 || cursor.at == cursor.end || *cursor.at != '{') {
+        Py_RETURN_NONE;
+    }
+    cursor.at++;
+    skip_space(&cursor);
+    bool over = cursor.at < cursor.end && *cursor.at == '}';
+    while (!over) {
+        const unsigned char *name = cursor.at + 1;
+        if (!skip_name(&cursor, NULL) || cursor.at >= cursor.end) {
+            Py_RETURN_NONE;
+        }
+        const unsigned char *quote = memchr(name, '"', (size_t)(cursor.at - name)), *start = cursor.at;
+        bool nested = *start == '{' || *start == '[', found;
+        if (memchr(name, '\\', (size_t)(quote - name)) != NULL
+            || (nested ? !skip_container(&cursor, deepest - 1, NULL) : !skip_scalar(&cursor))) {
+            Py_RETURN_NONE;
+        }
+        found = quote - name == length && memcmp(name, wanted, (size_t)length) == 0;
+        if (found && *start == '"') {
+            PyObject *text = value_of(start, cursor.at, false);
+            return text == NULL && !PyErr_Occurred() ? Py_NewRef(Py_None) : text;
+        }
+        skip_space(&cursor);
+        if (cursor.at >= cursor.end || (*cursor.at != ',' && *cursor.at != '}')) {
+            Py_RETURN_NONE;
+        }
+        over = found || *cursor.at == '}';
+        cursor.at++;
+        skip_space(&cursor);
+    }
+    return PyUnicode_FromStringAndSize(NULL, 0);
+}
+
 static PyMethodDef methods[] = {
     {"object_end", (PyCFunction)(void (*)(void))object_end, METH_FASTCALL,
      PyDoc_STR("object_end(data, levels, unwanted=None)\n--\n\n"
@@ -616,6 +664,10 @@ static PyMethodDef methods[] = {
                "texts, None for what is null or absent. An element's own bytes instead if it is larger than that,\n"
                "if a value has another type, if a text or a name has escapes, or if a name is not among those to read.\n"
                "None as object_spans.")},
+    {"string_member", (PyCFunction)(void (*)(void))string_member, METH_FASTCALL,
+     PyDoc_STR("string_member(data, levels, name)\n--\n\n"
+               "Return the text of the first member of a name in the JSON object that the data is; an empty text if\n"
+               "there is none, or if it is no text. None if it is not validated up to there, or has escapes there.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -9,10 +9,18 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, Self, overload
 
-__all__ = ["COMPILED", "Elements", "object_end", "object_members", "object_spans", "validated_elements"]
+__all__ = [
+    "COMPILED",
+    "Elements",
+    "object_end",
+    "object_members",
+    "object_spans",
+    "string_member",
+    "validated_elements",
+]
 
 try:
-    from eventscache.ingest.json._scan import object_end, object_members, object_spans
+    from eventscache.ingest.json._scan import object_end, object_members, object_spans, string_member
 
     COMPILED = True
 except ImportError:
@@ -34,6 +42,10 @@ except ImportError:
         texts: tuple[bytes, ...],  # noqa: ARG001
         /,
     ) -> list[tuple[Any, ...] | bytes] | None:
+        """Return that nothing is validated."""
+        return None
+
+    def string_member(data: bytes, levels: int, name: bytes, /) -> str | None:  # noqa: ARG001
         """Return that nothing is validated."""
         return None
 

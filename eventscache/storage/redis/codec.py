@@ -5,14 +5,31 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from eventscache.errors import ConfigError
-from eventscache.storage.messages import Admission, Batch, Decision, Entry, LimitedCount, Offer, Quota
+from eventscache.storage.messages import (
+    Admission,
+    Batch,
+    Decision,
+    Entry,
+    ExtraInfo,
+    LimitedCount,
+    Offer,
+    Quota,
+    kind_of,
+)
 from eventscache.storage.redis.driver_errors import translate
+from eventscache.storage.redis.keys import EXTRA_KINDS, KINDS
 from eventscache.stream import Namespace, Status, Stream
 
 STATUS_LETTERS = {Status.SUCCESS: "s", Status.SKIP: "k", Status.ERROR: "e"}
 _STATUSES = {letter.encode(): status for status, letter in STATUS_LETTERS.items()}
 # By whether an error is offered to `all` and to `error`.
-_ERROR_LETTERS: Mapping[tuple[bool, bool], str] = {(True, True): "e", (True, False): "a", (False, True): "x"}
+_ERROR_LETTERS: Mapping[tuple[bool, bool], str] = {
+    (True, True): "e",
+    (True, False): "a",
+    (False, True): "x",
+    (False, False): "y",
+}
+_LETTERS_OF_EXTRAS_ONLY = {Status.SUCCESS: "n", Status.SKIP: "m"}
 # As in `lua/fetch.lua`: an entry of the admission log, and the longest event.
 _LOGGED, _MAX_EVENT_BYTES = re.compile(rb"[ske][0-9]{1,16}:[0-9]{1,16}"), 2**24
 _STALE = 2
@@ -22,7 +39,9 @@ _FAR_FUTURE_US = 10**16
 def insert_arguments(batches: Sequence[Batch], now: int | str, expiry_ms: int) -> list[Any]:
     """Return the arguments of `lua/insert.lua`, in its order; all batches have the quota and writer of the first."""
     quota, success = batches[0].quota, Status.SUCCESS
-    arguments: list[Any] = [now, quota.size, quota.window_us, expiry_ms, batches[0].writer]
+    has_extras = any_extras(batches)
+    keys = len(KINDS) + has_extras * len(EXTRA_KINDS)
+    arguments: list[Any] = [now, quota.size, quota.window_us, expiry_ms, batches[0].writer, keys]
     for batch in batches:
         to_all, to_error, offers = batch.all, batch.error, batch.offers
         arguments += (
@@ -31,33 +50,67 @@ def insert_arguments(batches: Sequence[Batch], now: int | str, expiry_ms: int) -
             to_error.surplus,
             _limited_counts(to_all.limited_earlier) if to_all.limited_earlier else "",
             _limited_counts(to_error.limited_earlier) if to_error.limited_earlier else "",
-            "".join([_letter(offer) if offer.status is not success else "s" for offer in offers]),
+            "".join([_letter(offer) if offer.status is not success or not offer.to_all else "s" for offer in offers]),
         )
         arguments += [offer.event for offer in offers]
+        if has_extras:
+            arguments += _extra_arguments(batch)
     return arguments
+
+
+def any_extras(batches: Sequence[Batch]) -> bool:
+    """Whether any of the batches has extra collections: then the script gets the keys of these too."""
+    return any(batch.extras for batch in batches)
+
+
+def _extra_arguments(batch: Batch) -> Iterator[Any]:
+    yield len(batch.extras)
+    for name, extra in batch.extras.items():
+        yield from (_extra_name(name), extra.quota.size, extra.quota.window_us, extra.most, extra.unsent.surplus)
+        yield _limited_counts(extra.unsent.limited_earlier)
+        yield " ".join(str(index + 1) for index in extra.offered)
+
+
+def _extra_name(name: str) -> bytes:
+    return name.encode(errors="surrogatepass")
 
 
 def _letter(offer: Offer) -> str:
     if offer.status is Status.ERROR:
         return _ERROR_LETTERS[offer.to_all, offer.to_error]
-    return STATUS_LETTERS[offer.status]
+    return STATUS_LETTERS[offer.status] if offer.to_all else _LETTERS_OF_EXTRAS_ONLY[offer.status]
 
 
 def _limited_counts(counts: Sequence[LimitedCount]) -> str:
     return " ".join(f"{age_us}:{events}" for age_us, events in counts if events)
 
 
-def admission(reply: Sequence[Any]) -> tuple[Admission, bool]:
+def admission(batch: Batch, reply: Sequence[Any]) -> tuple[Admission, bool]:
     """Return the answer to a batch from the reply of `lua/insert.lua`, and whether the stream had no state before."""
-    kind, at_us, all_admitted, all_retry, error_admitted, error_retry, other_quota, created = reply
+    kind, at_us, all_admitted, all_retry, error_admitted, error_retry, other_quota, created, extras = reply
     answer = Admission(
         at_us,
         Decision(all_admitted, all_retry) if all_admitted >= 0 else None,
         Decision(error_admitted, error_retry) if error_admitted >= 0 else None,
         kind == _STALE,
         _quota(other_quota) if other_quota else None,
+        dict(zip(batch.extras, map(Decision, extras[::2], extras[1::2]), strict=False)) if extras else {},
     )
     return answer, bool(created)
+
+
+def extra_infos(fields: Mapping[bytes, bytes], kind: str) -> list[ExtraInfo]:
+    """Return the extra collections of a kind from what Redis stores, the most recently active first."""
+    infos = []
+    for name, field in fields.items():
+        try:
+            _, _, offered, first_us, last_us, newest, _, kept = map(int, field.split())
+            info = ExtraInfo(name.decode(errors="surrogatepass"), newest - kept + 1, offered, first_us, last_us)
+        except (ValueError, UnicodeDecodeError):
+            continue  # something else overwrote it
+        if offered and kind_of(info.name) == kind:
+            infos.append(info)
+    return sorted(infos, key=lambda info: (-info.last_us, info.name))
 
 
 def _quota(text: bytes) -> Quota | None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from eventscache.stream import Namespace, Stream
 
 KINDS = ("state", "all", "all:at", "error", "error:at")
+EXTRA_KINDS = ("extras", "extras:events")
 _UNQUOTED = re.compile(r"[\w.~-]+", re.ASCII)  # what `quote` leaves as it is
 
 
@@ -19,10 +20,15 @@ class Keys:
         """Return the key of one kind of a stream."""
         return f"{self._root}:{_tag(stream)}:{kind}"
 
-    def all(self, stream: Stream) -> list[str]:
-        """Return the keys of a stream, in the order of `KINDS`."""
+    def lists(self, stream: Stream) -> list[str]:
+        """Return the keys of a stream without those of extra collections, in the order of `KINDS`."""
         base = f"{self._root}:{_tag(stream)}:"
         return [base + kind for kind in KINDS]
+
+    def all(self, stream: Stream) -> list[str]:
+        """Return all keys of a stream, in the order of `KINDS` and `EXTRA_KINDS`."""
+        base = f"{self._root}:{_tag(stream)}:"
+        return [base + kind for kind in (*KINDS, *EXTRA_KINDS)]
 
     def registry(self, namespace: Namespace) -> str:
         """Return the key of the sorted set of known streams."""

@@ -10,13 +10,22 @@ import msgspec
 
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import Admission, Batch, Page, Query, StreamInfo
+from eventscache.storage.messages import Admission, Batch, ExtraInfo, Page, Query, StreamInfo
 from eventscache.storage.options import StorageOptions, expiry_seconds
 from eventscache.storage.redis.checkpoints import RedisCheckpoints, erase_checkpoints
 from eventscache.storage.redis.clearing import Clearing
-from eventscache.storage.redis.codec import STATUS_LETTERS, admission, entry, insert_arguments, is_entry
+from eventscache.storage.redis.codec import (
+    STATUS_LETTERS,
+    admission,
+    any_extras,
+    entry,
+    extra_infos,
+    insert_arguments,
+    is_entry,
+    list_length,
+)
 from eventscache.storage.redis.connect import Client, client_from_url
-from eventscache.storage.redis.keys import Keys
+from eventscache.storage.redis.keys import EXTRA_KINDS, Keys
 from eventscache.storage.redis.memory_guard import MemoryGuard
 from eventscache.storage.redis.registry import Registry
 from eventscache.storage.redis.scripts import Script
@@ -28,7 +37,9 @@ from eventscache.stream import Namespace, Status, Stream
 
 
 class RedisStorage(Storage):
-    """Keeps each stream under five keys that share a Cluster slot; `lua/insert.lua` describes them."""
+    """Keeps each stream under up to seven keys that share a Cluster slot; `lua/insert.lua` describes them."""
+
+    has_extras = True
 
     def __init__(self, client: Client, options: StorageOptions | None = None) -> None:
         self._client: Any = client
@@ -40,6 +51,7 @@ class RedisStorage(Storage):
         self._watch = ServerWatch(self._topology, self._keys, memory_guard, self._options.timeout_seconds)
         self._insert = Script("insert")
         self._fetch = Script("fetch")
+        self._fetch_extra = Script("fetch_extra")
         self._clearing = Clearing(self._topology, self._keys)
         self._stream_list = StreamList(self._topology, self._keys, self._registry)
         self._trimming = Trimming(self._topology, self._keys, self._registry)
@@ -86,7 +98,7 @@ class RedisStorage(Storage):
     async def insert(self, batch: Batch) -> Admission:
         """See `Storage.insert`."""
         registered = await self._registry.register(batch, self._expiry_ms(batch))
-        keys = self._keys.all(batch.stream)
+        keys = self._insert_keys([batch])
         arguments = insert_arguments([batch], self._now(), self._expiry_ms(batch))
         [reply] = await self._topology.insert(keys[0], lambda connection: self._insert(connection, keys, arguments))
         return await self._admission(batch, reply, registered=registered)
@@ -132,7 +144,7 @@ class RedisStorage(Storage):
         if self._topology.insert_connection and all(
             batch.quota == quota and batch.writer == writer for batch in batches
         ):
-            keys = [key for batch in batches for key in self._keys.all(batch.stream)]
+            keys = self._insert_keys(batches)
             arguments = insert_arguments(batches, self._now(), self._expiry_ms(batches[0]))
             replies: list[Any] = await self._topology.insert(
                 key, lambda connection: self._insert(connection, keys, arguments)
@@ -143,17 +155,21 @@ class RedisStorage(Storage):
             pipeline = self._client.pipeline(transaction=False)
             for batch in batches:
                 arguments = insert_arguments([batch], self._now(), self._expiry_ms(batch))
-                self._insert.enqueue(pipeline, self._keys.all(batch.stream), arguments)
+                self._insert.enqueue(pipeline, self._insert_keys([batch]), arguments)
             return pipeline.execute(raise_on_error=False)
 
         replies = await self._topology.write(key, run_pipeline)
         return [reply[0] if isinstance(reply, list) else reply for reply in replies]
 
+    def _insert_keys(self, batches: Sequence[Batch]) -> list[str]:
+        keys_of = self._keys.all if any_extras(batches) else self._keys.lists
+        return [key for batch in batches for key in keys_of(batch.stream)]
+
     def _expiry_ms(self, batch: Batch) -> int:
         return expiry_seconds(self._options.ttl_seconds, batch.quota) * 1000
 
     async def _admission(self, batch: Batch, reply: Sequence[Any], *, registered: bool) -> Admission:
-        answer, created = admission(reply)
+        answer, created = admission(batch, reply)
         if created and not registered:  # another process evicted the stream since this one registered it
             self._registry.mark_unregistered(batch.stream)
             again = msgspec.structs.replace(batch, trusted=True, may_begin=True)
@@ -163,6 +179,8 @@ class RedisStorage(Storage):
 
     async def fetch(self, stream: Stream, query: Query) -> Page:
         """See `Storage.fetch`."""
+        if query.extra:
+            return await self._fetch_of_extra(stream, query)
         errors = query.status is Status.ERROR
         kind = "error" if errors else "all"
         keys = [self._keys.key(stream, name) for name in ("state", kind, f"{kind}:at")]
@@ -182,6 +200,31 @@ class RedisStorage(Storage):
             keys[0], lambda: self._fetch(self._client, keys, arguments)
         )
         return Page(list(map(entry, flat[::2], flat[1::2])), total, limited, unreadable)
+
+    async def _fetch_of_extra(self, stream: Stream, query: Query) -> Page:
+        keys = [self._keys.key(stream, kind) for kind in EXTRA_KINDS]
+        arguments = [
+            query.extra.encode(errors="surrogatepass"),
+            "" if query.status is None else STATUS_LETTERS[query.status],
+            "" if query.before is None else query.before,
+            "" if query.after is None else query.after,
+            query.limit,
+            query.containing,
+        ]
+        total, limited, unreadable, *flat = await self._topology.read(
+            keys[0], lambda: self._fetch_extra(self._client, keys, arguments)
+        )
+        return Page(list(map(entry, flat[::2], flat[1::2])), total, limited, unreadable)
+
+    async def extras(self, stream: Stream, kind: str) -> list[ExtraInfo]:
+        """See `Storage.extras`."""
+        key = self._keys.key(stream, EXTRA_KINDS[0])
+        [reply] = await self._topology.read_many(key, [("HGETALL", key)])
+        if isinstance(reply, Exception):
+            list_length(reply)
+            return []
+        pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
+        return extra_infos(dict(pairs), kind)
 
     async def _fetch_newest(self, keys: list[str], arguments: list[Any]) -> Page | None:
         """Return the newest events without a filter, from the lists themselves: a script would cost thirty times more.

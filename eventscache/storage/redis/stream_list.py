@@ -32,7 +32,7 @@ class StreamList:
     async def _describe(self, registered: Sequence[tuple[Stream, int]]) -> list[StreamInfo]:
         commands: list[tuple[str, ...]] = []
         for stream, _ in registered:
-            state, all_, _, error, _ = self._keys.all(stream)
+            state, all_, _, error, _ = self._keys.lists(stream)
             commands += (("HGET", state, "clock"), ("LLEN", all_), ("LLEN", error))
         replies = iter(await self._topology.read_many(commands[0][1], commands))
         infos = []

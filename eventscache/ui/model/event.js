@@ -125,6 +125,12 @@ function previewOf(event, original, numberAt) {
   return event.error || event.malformed || event.skip || summary(original, numberAt, event.masked === true);
 }
 
+/** Jitsu's `event_type`, or else Segment's `event` of a `track`, or its `type`: as on the server. */
+function typeOf(original) {
+  const [type, event] = [text(original.type), text(original.event)];
+  return text(original.event_type) || (type === "track" && event) || type || event;
+}
+
 /**
  * Return the row of an event and the parsed event; null if the text is not an event.
  * @returns {{row: object, event: object} | null}
@@ -152,7 +158,7 @@ export function readEvent(source) {
     time: Date.parse(text(event.timestamp)),
     timeUs: microseconds(text(event.timestamp)),
     timestamp: text(event.timestamp),
-    type: oneLine(text(original.event_type) || text(original.type) || text(original.event), 120),
+    type: oneLine(typeOf(original), 120),
     eventId: id,
     id: oneLine(id, 120),
     preview: oneLine(previewOf(event, original, numberAt)),

@@ -395,3 +395,21 @@ async def test_an_answer_names_the_first_errors_and_counts_the_others(
     assert answer.json["errors_omitted"] == 9_899 + (status == 400)
     assert len(answer.body) < 10_000
     assert sidecar.cache.ledger.rejected == 9_999 + (status == 400)
+
+
+async def test_a_rare_type_is_found_whatever_else_floods(sidecar: Sidecar) -> None:
+    for number in range(300):
+        await sidecar.post("/api/v1/event?token=flooded", b'{"event_type":"pageview","n":%d}' % number)
+    await sidecar.post("/api/v1/event?token=flooded", b'{"event_type":"purchase","price":1.10}')
+    await sidecar.post("/api/v1/s2s/event?token=flooded", b'{"type":"track","event":"Order Completed"}')
+
+    found = await sidecar.get(f"{CACHE}?namespace=token&ids=flooded&type=purchase")
+    assert found.body.count(b'"original":{"event_type":"purchase","price":1.10}') == 1
+    assert (found.json["total_events"], found.json["response_events"]) == (1, 1)
+    (order,) = await sidecar.events("namespace=token&ids=flooded&type=Order%20Completed")
+    assert order["original"] == {"type": "track", "event": "Order Completed"}
+    views = await sidecar.events("namespace=token&ids=flooded&type=pageview&limit=1000")
+    assert [view["original"]["n"] for view in views] == [*range(99, -1, -1)]
+    everything = await sidecar.events("namespace=token&ids=flooded&limit=1000")
+    assert len(everything) == 100
+    assert sidecar.cache.ledger.balanced

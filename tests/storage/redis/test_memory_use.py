@@ -6,11 +6,11 @@ import pytest
 import redis
 
 from eventscache.clock import MICROSECONDS
-from eventscache.storage.messages import Quota, Unsent
+from eventscache.storage.messages import Extra, Offer, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
 from eventscache.storage.redis.keys import Keys
-from eventscache.stream import Namespace, Stream
+from eventscache.stream import Namespace, Status, Stream
 from eventscache.testing import ManualClock, Writer, error, success
 from tests.support.redis_server import RedisServer
 
@@ -44,3 +44,26 @@ async def test_a_stream_takes_no_more_memory_than_documented(
     assert documented_bytes(count, length + 2, errors=errors, limited=limited) <= 1.3 * used + 3_000, (
         "the documentation does not exaggerate"
     )
+
+
+def documented_bytes_of_types(types: int, count: int, length: int) -> float:
+    """Return the bytes that the last events of each type take besides, for names of 20 letters."""
+    return 250 + types * (200 + count * (1.15 * length + 180))
+
+
+@pytest.mark.parametrize(("types", "count"), [(1, 1), (1, 5), (5, 5), (50, 5), (50, 1), (20, 100)])
+@pytest.mark.parametrize("length", [50, 500, 3_000, 20_000])
+async def test_the_last_events_of_types_take_no_more_memory_than_documented(
+    redis_server: RedisServer, admin: redis.Redis, types: int, count: int, length: int
+) -> None:
+    quota = Quota(count, 3600 * MICROSECONDS)
+    async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(timeout_seconds=60)) as storage:
+        writer = Writer(storage, TOKEN, Quota(1, MICROSECONDS))
+        for number in range(types):
+            offers = [Offer(b"%06d".ljust(length, b"x") % index, Status.SUCCESS, False) for index in range(count)]
+            await writer.insert(offers, extras={f"type:{number:020}": Extra(quota, types, range(count))})
+    keys = Keys("eventscache")
+    used = sum(admin.memory_usage(key, samples=0) or 0 for key in set(keys.all(TOKEN)) - set(keys.lists(TOKEN)))
+    documented = documented_bytes_of_types(types, count, length + 2)
+    assert used <= documented
+    assert documented <= 2 * used + 3_000, "the documentation does not exaggerate"

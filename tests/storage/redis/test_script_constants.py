@@ -4,11 +4,21 @@ import re
 from typing import Any
 
 import fakeredis
+import msgspec
 import pytest
 
-from eventscache.storage.messages import LIMITED_SECONDS, MAX_WRITERS, WRITER_HORIZON_US, Batch, Offer, Quota
+from eventscache.storage.messages import (
+    LIMITED_SECONDS,
+    MAX_WRITERS,
+    WRITER_HORIZON_US,
+    Batch,
+    Extra,
+    Offer,
+    Quota,
+    Unsent,
+)
 from eventscache.storage.redis.codec import STATUS_LETTERS, active_us, admission, entry, insert_arguments, is_entry
-from eventscache.storage.redis.keys import KINDS
+from eventscache.storage.redis.keys import EXTRA_KINDS, KINDS
 from eventscache.storage.redis.scripts import read_script
 from eventscache.stream import Namespace, Status, Stream
 
@@ -85,7 +95,7 @@ def test_the_letter_of_a_payload_leads_to_its_collections_and_status(offer: Offe
 
 def test_the_kinds_of_a_reply_mean_the_same() -> None:
     def is_stale(kind: int) -> bool:
-        return admission([kind, 0, -1, 0, -1, 0, b"", 0])[0].stale
+        return admission(batch(), [kind, 0, -1, 0, -1, 0, b"", 0, []])[0].stale
 
     assert is_stale(constant("insert", "STALE"))
     assert not is_stale(constant("insert", "NEW"))
@@ -94,12 +104,14 @@ def test_the_kinds_of_a_reply_mean_the_same() -> None:
 
 @pytest.mark.parametrize("script", ["insert", "clear", "evict"])
 def test_the_keys_of_a_stream_come_in_the_same_order(script: str) -> None:
-    described = re.findall(r"^-- KEYS\[(\d)\]  \w+ +(\w+(?::at)?)", read_script(script), re.MULTILINE)
-    assert described == [(str(number), kind) for number, kind in enumerate(KINDS, 1)]
+    described = re.findall(r"^-- KEYS\[(\d)\]  \w+ +(\w+(?::\w+)?)", read_script(script), re.MULTILINE)
+    assert described == [(str(number), kind) for number, kind in enumerate((*KINDS, *EXTRA_KINDS), 1)]
 
 
 def test_the_arguments_of_insert_have_the_same_number() -> None:
     first, each = constant("insert", "FIRST_BATCH"), constant("insert", "BATCH_ARGUMENTS")
-    assert constant("insert", "KINDS") == len(KINDS)
     assert len(insert_arguments([batch()], NOW_US, 600_000)) == first - 1 + each
     assert len(insert_arguments([batch(), batch()], NOW_US, 600_000)) == first - 1 + 2 * each
+    extra = msgspec.structs.replace(batch(), extras={"type:a": Extra(QUOTA, 1, (), Unsent(1))})
+    of_extra = constant("insert", "EXTRA_ARGUMENTS")
+    assert len(insert_arguments([batch(), extra], NOW_US, 600_000)) == first - 1 + 2 * (each + 1) + of_extra

@@ -1,5 +1,6 @@
 """Each Lua script, called directly: its arguments, its reply, and what it leaves in the keys."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import fakeredis
@@ -12,6 +13,7 @@ from tests.support.redis_server import RedisServer
 NOW = 1_700_000_000_000_000
 WINDOW = 60_000_000
 KEYS = ["{t.x}:state", "{t.x}:all", "{t.x}:all:at", "{t.x}:error", "{t.x}:error:at"]
+EXTRA_KEYS = [*KEYS, "{t.x}:extras", "{t.x}:extras:events"]
 
 
 @pytest.fixture(params=["fakeredis", "real"])
@@ -29,10 +31,11 @@ def real(redis_servers: dict[str, RedisServer]):
 
 def insert(client, letters: str, *payloads: bytes, now: object = NOW, number: int = 1, **changes: object) -> Any:
     arguments = {
-        "size": 3, "window": WINDOW, "expiry": 600_000, "writer": "w", "number": number,
+        "size": 3, "window": WINDOW, "expiry": 600_000, "writer": "w", "keys": 5, "number": number,
         "all_surplus": 0, "error_surplus": 0, "all_limited_earlier": "", "error_limited_earlier": "",
     } | changes  # fmt: skip
     [reply] = client.eval(read_script("insert"), 5, *KEYS, now, *arguments.values(), letters, *payloads)
+    assert reply.pop() == []
     return reply
 
 
@@ -83,8 +86,9 @@ def test_insert_decides_on_each_of_several_streams_alone(client) -> None:
             (number, 2, 0, "5:1", "", ""),
             (number, 0, 0, "", "", "ee", b"c1", b"c2"),
         ]
-        arguments = [now, 3, WINDOW, 600_000, "w", *(part for batch in batches for part in batch)]
-        return client.eval(read_script("insert"), len(keys), *keys, *arguments)
+        arguments = [now, 3, WINDOW, 600_000, "w", 5, *(part for batch in batches for part in batch)]
+        replies = client.eval(read_script("insert"), len(keys), *keys, *arguments)
+        return [reply[:-1] if isinstance(reply, list) else reply for reply in replies]
 
     assert insert_all(1) == [
         [0, NOW, 2, 0, -1, 0, b"", 1],
@@ -193,9 +197,9 @@ def test_fetch_reads_the_events_that_contain_bytes(client) -> None:
 
 def test_clear_counts_each_event_once_and_leaves_the_admission_logs(client) -> None:
     insert(client, "sex", b"1", b"2", b"3")
-    assert client.eval(read_script("clear"), 5, *KEYS, 0) == 3
+    assert client.eval(read_script("clear"), 7, *EXTRA_KEYS, 0) == 3
     assert [client.llen(key) for key in KEYS[1:]] == [0, 2, 0, 2]
-    assert client.eval(read_script("clear"), 5, *KEYS, 1) == 0
+    assert client.eval(read_script("clear"), 7, *EXTRA_KEYS, 1) == 0
     assert [client.llen(key) for key in KEYS[1:]] == [0, 0, 0, 0]
     assert set(client.hgetall(KEYS[0])) == {b"clock", b"seq", b"quota", b"w:w"}
 
@@ -352,3 +356,75 @@ def test_new_entries_of_which_too_much_would_be_read_are_told(real) -> None:
     assert (following, found, left + len(entries)) == (0, 1, 20)
     assert 5 <= len(entries) <= 7
     real.delete(other)
+
+
+def insert_with_extras(
+    client, letters: str, *payloads: bytes, number: int, extras: Sequence[tuple[object, ...]]
+) -> Any:
+    """Insert events, of which extra collections get some: (name, size, most, surplus, limited earlier, indexes)."""
+    arguments = [NOW, 3, WINDOW, 600_000, "w", 7, number, 0, 0, "", "", letters, *payloads, len(extras)]
+    for name, size, *others in extras:
+        arguments += (name, size, WINDOW, *others)
+    [reply] = client.eval(read_script("insert"), 7, *EXTRA_KEYS, *arguments)
+    return reply
+
+
+def fetch_extra(client, name: str, status: str = "", before="", after="", limit=100, containing=b"") -> Any:
+    script = read_script("fetch_extra")
+    return client.eval(script, 2, *EXTRA_KEYS[5:], name, status, before, after, limit, containing)
+
+
+def test_insert_keeps_the_last_events_of_extra_collections_and_fetch_extra_reads_them(client) -> None:
+    extras = [("type:a", 2, 9, 0, "", "1 2"), ("type:b", 2, 9, 0, "5:7", "3")]
+    reply = insert_with_extras(client, "snx", b"1", b"2", b"3", number=1, extras=extras)
+    assert reply == [0, NOW, 1, 0, 1, 0, b"", 1, [2, WINDOW, 1, WINDOW // 2 - 5]]
+    assert insert_with_extras(client, "snx", b"1", b"2", b"3", number=1, extras=extras)[0] == 1
+    assert fetch_extra(client, "type:a") == [2, 0, 0, b"s%d:2" % NOW, b"2", b"s%d:1" % NOW, b"1"]
+    assert fetch_extra(client, "type:b") == [1, 0, 0, b"e%d:3" % NOW, b"3"]
+    assert fetch_extra(client, "type:a", before=2, limit=1) == [2, 0, 0, b"s%d:1" % NOW, b"1"]
+    assert fetch_extra(client, "type:a", status="e") == [0, 0, 0]
+    assert fetch_extra(client, "type:a", containing=b"1") == [2, 0, 0, b"s%d:1" % NOW, b"1"]
+    assert fetch_extra(client, "type:c") == [0, 0, 0]
+    state = client.hgetall("{t.x}:extras")
+    assert state[b"type:a"] == b"0 %d 2 %d %d 2 1 1" % (NOW, NOW, NOW)
+    assert state[b"type:b"].split()[2] == b"8"
+    assert {client.pttl(key) > 500_000 for key in EXTRA_KEYS[5:]} == {True}
+
+
+def test_a_new_extra_collection_takes_the_place_of_the_least_recently_active_one_of_its_kind(client) -> None:
+    for number, name in enumerate(("type:a", "group:a", "type:b", "type:c"), 1):
+        insert_with_extras(client, "n", b"%d" % number, number=number, extras=[(name, 1, 2, 0, "", "1")])
+    assert sorted(client.hkeys("{t.x}:extras")) == [b"group:a", b"type:b", b"type:c"]
+    assert sorted(client.hgetall("{t.x}:extras:events").values()) == sorted(
+        [b"2", b"3", b"4", *(b"s%d:%d" % (NOW, number) for number in (2, 3, 4))]
+    )
+
+
+def test_insert_and_fetch_extra_work_with_garbage_in_extra_collections(client) -> None:
+    client.hset("{t.x}:extras", mapping={"type:a": "garbage", "type:b": "1 2 3 4 5 6 7 8"})
+    client.hset("{t.x}:extras:events", mapping={"6etype:b": "x", "garbage": "y"})
+    assert fetch_extra(client, "type:a") == [0, 0, 0]
+    assert fetch_extra(client, "type:b")[0] == 0
+    reply = insert_with_extras(client, "n", b"1", number=1, extras=[("type:a", 1, 2, 0, "", "1")])
+    assert reply[-1] == [1, WINDOW]
+    assert fetch_extra(client, "type:a")[3:] == [b"s%d:1" % NOW, b"1"]
+
+    client.delete("{t.x}:extras:events")
+    client.set("{t.x}:extras:events", "not ours")
+    state = client.hgetall(KEYS[0])
+    with pytest.raises(Exception, match="WRONGTYPE"):
+        insert_with_extras(client, "s", b"2", number=2, extras=[("type:a", 1, 2, 0, "", "1")])
+    assert client.hgetall(KEYS[0]) == state
+    assert client.llen(KEYS[1]) == 0
+    assert fetch_extra(client, "type:a")[2] > 0
+
+
+def test_clear_removes_the_events_of_extra_collections_and_leaves_their_limiters(client) -> None:
+    of_a = [("type:a", 1, 9, 0, "", "1")]
+    insert_with_extras(client, "n", b"1", number=1, extras=of_a)
+    assert client.eval(read_script("clear"), 7, *EXTRA_KEYS, 0) == 1
+    assert fetch_extra(client, "type:a") == [0, 0, 0]
+    assert insert_with_extras(client, "n", b"2", number=2, extras=of_a)[-1] == [0, WINDOW]
+    assert client.eval(read_script("clear"), 7, *EXTRA_KEYS, 1) == 0
+    assert client.exists(*EXTRA_KEYS[5:]) == 0
+    assert insert_with_extras(client, "n", b"3", number=3, extras=of_a)[-1] == [1, WINDOW]

@@ -1,0 +1,82 @@
+"""The cooldowns of one stream's extra collections."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from eventscache.clock import MICROSECONDS
+from eventscache.delivery.cooldown import Cooldown
+from eventscache.storage.messages import Quota, kind_of
+
+_MINUTE_US = 60 * MICROSECONDS
+
+
+class ExtraKind(NamedTuple):
+    """What each extra collection of a kind admits, and how many of the kind a stream has at most."""
+
+    quota: Quota
+    most: int
+
+
+class ExtraCooldowns:
+    """The cooldowns of extra collections that got events lately; `kinds` describes their kinds.
+
+    In any minute this process begins at most `most` collections of a kind: made-up names cost the storage little.
+    """
+
+    __slots__ = ("_begun_us", "_by_name", "kinds", "unreported")
+
+    def __init__(self, kinds: Mapping[str, ExtraKind]) -> None:
+        self.kinds = kinds
+        self.unreported: set[str] = set()
+        """Those with limited counts that the storage does not know of."""
+        self._by_name: dict[str, Cooldown] = {}
+        self._begun_us: dict[str, deque[int]] = {}
+
+    def find(self, name: str, now_us: int) -> Cooldown | None:
+        """Return the cooldown of a collection; None if it is a new one, and too many have begun."""
+        return self._by_name.get(name) or self._begin(name, now_us)
+
+    def known(self, name: str) -> Cooldown | None:
+        """Return the cooldown of a collection that got events lately."""
+        return self._by_name.get(name)
+
+    def limit_locally(self, name: str, count: int, now_us: int) -> bool:
+        """Count events as limited if their collection has a cooldown; return whether it has, or may not begin."""
+        cooldown = self._by_name.get(name) or self._begin(name, now_us)
+        if cooldown is None:
+            return True
+        if now_us >= cooldown.until_us:
+            return False
+        cooldown.count_limited(now_us, count)
+        self.unreported.add(name)
+        return True
+
+    def take_unreported(self) -> Iterator[tuple[str, Cooldown]]:
+        """Yield the collections with limited counts that the storage does not know of; it is told now."""
+        names, self.unreported = self.unreported, set()
+        for name in names:
+            if cooldown := self._by_name.get(name):
+                yield name, cooldown
+
+    def is_idle(self, now_us: int) -> bool:
+        """Whether nothing is lost if these are forgotten."""
+        return not self.unreported and all(now_us >= cooldown.until_us for cooldown in self._by_name.values())
+
+    def _begin(self, name: str, now_us: int) -> Cooldown | None:
+        most = self.kinds[kind_of(name)].most
+        begun_us = self._begun_us.setdefault(kind_of(name), deque(maxlen=most))
+        if len(begun_us) == most and now_us - begun_us[0] < _MINUTE_US:
+            return None
+        if len(self._by_name) >= 2 * sum(kind.most for kind in self.kinds.values()):
+            self._forget_idle(now_us)
+        begun_us.append(now_us)
+        cooldown = self._by_name[name] = Cooldown()
+        return cooldown
+
+    def _forget_idle(self, now_us: int) -> None:
+        self._by_name = {
+            name: cooldown
+            for name, cooldown in self._by_name.items()
+            if now_us < cooldown.until_us or name in self.unreported
+        }

@@ -1,0 +1,1 @@
+"""Which extra collections an event is offered to, besides `all` and `error`."""

@@ -1,0 +1,177 @@
+"""Extra collections on the way to the storage: one for each event type."""
+
+import pytest
+
+from eventscache.clock import MICROSECONDS
+from eventscache.delivery.extra_cooldowns import ExtraCooldowns, ExtraKind
+from eventscache.errors import StorageUnavailable
+from eventscache.event import Event
+from eventscache.extras.types import MOST_TYPES, type_collection
+from eventscache.query.filter import EventFilter
+from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import Page, Query, Quota
+from eventscache.stream import Status
+from tests.support.cache_bench import QUOTA, TOKEN, CacheBench, opened
+
+WINDOW_US = QUOTA.window_us
+VIEW, PURCHASE = b'{"event_type":"view","n":%d}', b'{"event_type":"purchase","n":%d}'
+
+
+def offered(bench: CacheBench, original: bytes, *numbers: int) -> None:
+    for number in numbers:
+        assert bench.cache.offer_originals(TOKEN, [original % number])
+
+
+async def of_type(bench: CacheBench, name: str, status: Status | None = None) -> list[bytes]:
+    page = await bench.cache.fetch(TOKEN, Query(status), EventFilter(event_type=name))
+    assert page.total == len(page.events)
+    sequences = [sequence for sequence, _ in page.events]
+    assert sequences == sorted(set(sequences), reverse=True)
+    return [event.original for _, event in page.events]
+
+
+async def test_a_rare_type_is_kept_whatever_else_floods() -> None:
+    async with opened(per_type=2) as bench:
+        offered(bench, VIEW, *range(300))
+        await bench.settled()
+        offered(bench, PURCHASE, 1)
+        await bench.settled()
+        assert [event.original for _, event in (await bench.cache.fetch(TOKEN, Query(limit=100))).events] == [
+            VIEW % number for number in range(9, -1, -1)
+        ]
+        assert await of_type(bench, "purchase") == [PURCHASE % 1]
+        assert (bench.ledger.stored, bench.ledger.limited) == (11, 290)
+        offered(bench, PURCHASE, 2, 3)
+        offered(bench, VIEW, *range(300, 600))
+        await bench.settled()
+        assert await of_type(bench, "purchase") == [PURCHASE % 2, PURCHASE % 1]
+        assert (bench.ledger.stored, bench.ledger.limited) == (12, 591)
+
+
+async def test_what_a_type_limits_is_no_reason_to_ask_the_storage() -> None:
+    async with opened(per_type=2) as bench:
+        offered(bench, PURCHASE, *range(20))
+        await bench.settled()
+        bench.storage.batches.clear()
+        offered(bench, PURCHASE, *range(20, 40))
+        assert bench.ledger.limited == 30
+        assert bench.storage.batches == []
+        bench.clock.advance(WINDOW_US)
+        offered(bench, PURCHASE, 40)
+        await bench.settled()
+        assert await of_type(bench, "purchase") == [PURCHASE % 40, *(PURCHASE % n for n in range(9, 0, -1))]
+        (batch,) = bench.storage.batches[-1:]
+        assert [count.events for count in batch.extras["type:purchase"].unsent.limited_earlier] == [20]
+
+
+async def test_events_of_types_with_a_cooldown_wait_together_for_all() -> None:
+    async with opened(per_type=1, quota=Quota(1000, WINDOW_US)) as bench:
+        offered(bench, VIEW, 0)
+        offered(bench, PURCHASE, 0)
+        await bench.settled()
+        bench.storage.batches.clear()
+        for number in range(1, 20):
+            offered(bench, VIEW, number)
+            offered(bench, PURCHASE, number)
+        await bench.settled()
+        (batch,) = bench.storage.batches
+        assert len(batch.offers) == 38
+        assert batch.extras == {}  # what these limited is told with the next flush
+        assert bench.ledger.stored == 40
+
+
+async def test_errors_and_skips_are_kept_by_type_with_their_status() -> None:
+    async with opened(per_type=3) as bench:
+        offered(bench, VIEW, *range(100))
+        await bench.settled()
+        for fields in ({"error": "broken"}, {"skip": "why"}, {}):
+            bench.cache.offer([(TOKEN, Event.of(TOKEN, original=PURCHASE % 1, **fields))])
+        await bench.settled()
+        assert len(await of_type(bench, "purchase")) == 3
+        for status in Status:
+            assert await of_type(bench, "purchase", status) == [PURCHASE % 1], status
+
+
+async def test_a_retry_offers_the_same_and_an_outage_gives_the_counts_back() -> None:
+    async with opened(per_type=1) as bench:
+        offered(bench, PURCHASE, 1)
+        await bench.settled()
+        offered(bench, PURCHASE, *range(2, 20))
+        await bench.settled()
+        bench.storage.lose_reply = True
+        offered(bench, VIEW, 1)
+        await bench.settled()
+        assert await of_type(bench, "view") == [VIEW % 1]
+        assert bench.ledger.balanced
+        info = await bench.storage.extras(TOKEN, "type")
+        assert {extra.name: extra.offered for extra in info} == {"type:purchase": 19, "type:view": 1}
+
+
+async def test_the_storage_learns_of_every_event_that_a_type_was_offered() -> None:
+    async with opened(per_type=2) as bench:
+        for number in range(50):
+            offered(bench, PURCHASE, number)
+            if number % 7 == 0:
+                bench.storage.faults = [StorageUnavailable("away", ambiguous=False)]
+            await bench.settled()
+            bench.clock.advance(MICROSECONDS)
+        await bench.cache.fetch(TOKEN, Query())
+        (info,) = await bench.storage.extras(TOKEN, "type")
+        assert info.offered == 50
+
+
+async def test_made_up_types_are_bounded_and_cost_no_event_its_place() -> None:
+    async with opened(per_type=1, quota=Quota(5000, WINDOW_US)) as bench:
+        for number in range(1000):
+            offered(bench, b'{"event_type":"t' + str(number).encode() + b'","n":%d}', number)
+        await bench.settled()
+        assert bench.ledger.stored == 1000
+        assert len(await bench.storage.extras(TOKEN, "type")) == MOST_TYPES
+        offered(bench, PURCHASE, 1)
+        bench.clock.advance(60 * MICROSECONDS)
+        offered(bench, PURCHASE, 2)
+        await bench.settled()
+        infos = await bench.storage.extras(TOKEN, "type")
+        assert len(infos) == MOST_TYPES
+        assert infos[0].name == "type:purchase"
+
+
+async def test_without_it_or_with_a_storage_that_cannot_there_are_no_extra_collections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with opened(per_type=0) as bench:
+        offered(bench, VIEW, 1)
+        await bench.settled()
+        assert bench.storage.batches[0].extras == {}
+    monkeypatch.setattr(MemoryStorage, "has_extras", False)
+    async with opened(per_type=5) as bench:
+        offered(bench, VIEW, 1)
+        await bench.settled()
+        assert bench.storage.batches[0].extras == {}
+        assert await of_type(bench, "view") == [VIEW % 1]
+
+
+async def test_clearing_with_a_reset_opens_the_types_again() -> None:
+    async with opened(per_type=1) as bench:
+        offered(bench, PURCHASE, *range(20))
+        await bench.settled()
+        await bench.cache.clear(TOKEN, reset=True)
+        offered(bench, PURCHASE, 99)
+        await bench.settled()
+        page: Page = await bench.storage.fetch(TOKEN, Query(extra="type:purchase"))
+        assert page.total == 1
+
+
+def test_a_long_type_has_a_short_name_of_its_own() -> None:
+    names = {type_collection("x" * 10_000 + end) for end in ("a", "b")}
+    assert len(names) == 2
+    assert all(len(name) < 150 for name in names)
+
+
+def test_a_process_begins_few_collections_in_a_minute() -> None:
+    cooldowns = ExtraCooldowns({"type": ExtraKind(Quota(1, 1), 3)})
+    assert [cooldowns.find(f"type:{number}", number) is not None for number in range(5)] == [True] * 3 + [False] * 2
+    assert cooldowns.find("type:0", 5) is not None
+    minute_us = 60 * MICROSECONDS
+    assert [cooldowns.find(f"type:{number}", minute_us) is not None for number in range(3, 6)] == [True, False, False]
+    assert [cooldowns.find(f"type:{n}", minute_us + 2) is not None for n in range(6, 9)] == [True, True, False]
