@@ -139,6 +139,7 @@ class EventsCache:
     def _extra_kinds(self, storage: Storage, per_type: int) -> dict[str, ExtraKind]:
         """Return the kinds of extra collections that this cache keeps."""
         self.keeps_types = bool(per_type and storage.has_extras)
+        self._lacks_types = bool(per_type and not storage.has_extras)
         if not self.keeps_types:
             return {}
         return {TYPE: ExtraKind(Quota(per_type, self.quota.window_us), MOST_TYPES)}
@@ -149,6 +150,8 @@ class EventsCache:
             _log.info("cache disabled: nothing is stored, and reads are empty")
             return
         await self._storage.open()
+        if self._lacks_types:
+            _log.info("the storage keeps no extra collections: eventscache.cache.events.per_type has no effect")
         if self._packer.mask:
             self._masking = MaskingThread(self._packer.mask, self._queue_bytes)
         self.queue.start()

@@ -1,6 +1,7 @@
 """Extra collections on the way to the storage: one for each event type."""
 
 import pytest
+import structlog
 
 from eventscache.clock import MICROSECONDS
 from eventscache.delivery.extra_cooldowns import ExtraCooldowns, ExtraKind
@@ -144,6 +145,13 @@ async def test_without_it_or_with_a_storage_that_cannot_there_are_no_extra_colle
         await bench.settled()
         assert bench.storage.batches[0].extras == {}
     monkeypatch.setattr(MemoryStorage, "has_extras", False)
+    with structlog.testing.capture_logs() as log:
+        bench = CacheBench(per_type=5)
+        await bench.cache.open()
+        await bench.cache.close()
+    assert [entry["event"] for entry in log] == [
+        "the storage keeps no extra collections: eventscache.cache.events.per_type has no effect"
+    ]
     async with opened(per_type=5) as bench:
         offered(bench, VIEW, 1)
         await bench.settled()
