@@ -121,7 +121,7 @@ class EventsCache:
         self._storage_timeout_seconds = storage_timeout_seconds
         self._masking: MaskingThread | None = None
         self._queue_bytes = queue_bytes
-        self._packer = Packer(mask)
+        self._packer = Packer(mask, quota)
         self._inserter = Inserter(
             storage,
             self.ledger,

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,18 @@ def _run(loaded: LoadedSettings, read: Callable[[], Settings], worker: Worker | 
     # Of several workers the one that starts last tells a person where to look.
     announces = on_terminal() and (worker is None or worker.number == loaded.settings.workers - 1)
     try:
-        run_on_loop(run_server(loaded, worker, _announce if announces else None, read))
+        run_on_loop(run_server(loaded, worker, partial(_announce, loaded.settings) if announces else None, read))
     except ConfigError as fault:
         exit_with_error(fault)
 
 
-def _announce(address: str) -> None:
+def _announce(settings: Settings, address: str) -> None:
     """Print where to look; an address that stands for all of this machine's leads nowhere."""
+    if settings.limited:
+        click.echo(
+            f"Each stream takes {settings.size} events in {settings.window_seconds} s. "
+            "EVENTSCACHE_CACHE_EVENTS_LIMITED=false limits nothing, for development.",
+            err=True,
+        )
     reachable = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     click.echo(f"Ctrl-C stops it. Open {reachable}/", err=True)

@@ -82,6 +82,7 @@ class Settings:
     )
     size: int = _jitsu_setting("events.size", whole_number(1, 10_000_000), 100)
     window_seconds: int = _jitsu_setting("events.time_window_sec", whole_number(1, 31_536_000, zero=1), 60)
+    limited: bool = _setting("eventscache.cache.events.limited", parse=parse_boolean, default=True)
     per_type: int = _setting("eventscache.cache.events.per_type", parse=whole_number(0, 1000), default=5)
     trim_interval_ms: int = _jitsu_setting("events.trim_interval_ms", whole_number(1), 500)
     max_malformed_bytes: int = _jitsu_setting("events.max_malformed_event_size_bytes", whole_number(1), 10_000)
@@ -152,7 +153,8 @@ class Settings:
     @property
     def quota(self) -> Quota:
         """What each collection keeps and admits. Raises `ConfigError` if size times window is too large."""
-        return Quota(self.size, self.window_seconds * MICROSECONDS)
+        quota = Quota(self.size, self.window_seconds * MICROSECONDS)
+        return quota if self.limited else Quota.without_limit(self.size)
 
     @property
     def mask(self) -> Mask | None:

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.pending import PendingEvents, most_pending
 from eventscache.delivery.receipt import Receipt
 from eventscache.event import Event
 from eventscache.masking.mask import Mask
-from eventscache.storage.messages import Offer
+from eventscache.storage.messages import Offer, Quota
 from eventscache.stream import Status, Stream
 from eventscache.timestamp import format_time
 from eventscache.uid import uids
@@ -32,8 +32,9 @@ Part = tuple[Stream, PendingEvents]
 class Packer:
     """Packs events, which it masks if there is a mask."""
 
-    def __init__(self, mask: Mask | None) -> None:
+    def __init__(self, mask: Mask | None, quota: Quota) -> None:
         self.mask = mask
+        self._most = most_pending(quota)
         self._uids = uids()
 
     def pack_originals(self, stream: Stream, originals: Sequence[bytes], extras: tuple[str, ...] = ()) -> list[Part]:
@@ -42,7 +43,7 @@ class Packer:
             # Packing cannot fail then, and is left until the events are sent: some of them may never be.
             now_us = time.time_ns() // 1000
             arrived = [(now_us, original) for original in originals]
-            split = PendingEvents.split(arrived, originals, pack=self._pack_later, extras=extras)
+            split = PendingEvents.split(arrived, originals, pack=self._pack_later, extras=extras, most=self._most)
             return [(stream, pending) for pending in split]
         events = [Event.of(stream, original=original) for original in originals]
         return self.pack([Run(stream, False, events, extras)])
@@ -65,7 +66,9 @@ class Packer:
                 kept = event if mask is None else mask.masked(event)
                 offers.append(Offer(kept.pack(), status, to_all, failed))
             payloads = [offer.event for offer in offers]
-            split = PendingEvents.split(offers, payloads, receipt, failed=failed, to_all=to_all, extras=extras)
+            split = PendingEvents.split(
+                offers, payloads, receipt, failed=failed, to_all=to_all, extras=extras, most=self._most
+            )
             parts += [(stream, pending) for pending in split]
         return parts
 

@@ -7,7 +7,7 @@ import msgspec
 
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.receipt import Loss, Receipt
-from eventscache.storage.messages import Offer
+from eventscache.storage.messages import Offer, Quota
 from eventscache.stream import Stream
 
 # Pending events always go into one batch together.
@@ -15,6 +15,12 @@ MAX_PENDING_EVENTS = 500
 MAX_PENDING_BYTES = 512 * 1024
 # What CPython needs for an instance, and for each event in it besides its payload.
 _INSTANCE_BYTES, _EVENT_BYTES = 200, 200
+
+
+def most_pending(quota: Quota) -> int:
+    """Return how many events wait together at most: without a limit no more than one call can admit."""
+    return MAX_PENDING_EVENTS if quota.limits else min(MAX_PENDING_EVENTS, quota.size)
+
 
 Pack = Callable[[Stream, Sequence[Any]], list[Offer]]
 
@@ -46,6 +52,7 @@ class PendingEvents(msgspec.Struct):
         to_all: bool = True,
         pack: Pack | None = None,
         extras: tuple[str, ...] = (),
+        most: int = MAX_PENDING_EVENTS,
     ) -> list[Self]:
         """Return events of one stream, split only where the bounds demand it; `payloads` are what they hold."""
         if len(events) == 1:
@@ -55,7 +62,7 @@ class PendingEvents(msgspec.Struct):
         parts = []
         first = size_bytes = 0
         for index, payload in enumerate(payloads):
-            if index - first == MAX_PENDING_EVENTS or size_bytes >= MAX_PENDING_BYTES:
+            if index - first == most or size_bytes >= MAX_PENDING_BYTES:
                 parts.append(
                     cls(events[first:index], failed, to_all, receipt, _INSTANCE_BYTES + size_bytes, pack, extras)
                 )
@@ -65,7 +72,7 @@ class PendingEvents(msgspec.Struct):
         parts.append(cls(rest, failed, to_all, receipt, _INSTANCE_BYTES + size_bytes, pack, extras))
         return parts
 
-    def merge(self, other: "PendingEvents") -> bool:
+    def merge(self, other: "PendingEvents", most: int = MAX_PENDING_EVENTS) -> bool:
         """Add the events of another instance if they can wait as part of this one; return whether they can."""
         if (
             self.receipt is not other.receipt
@@ -73,7 +80,7 @@ class PendingEvents(msgspec.Struct):
             or self.to_all is not other.to_all
             or self.pack != other.pack
             or self.extras != other.extras
-            or len(self.events) + len(other.events) > MAX_PENDING_EVENTS
+            or len(self.events) + len(other.events) > most
             or self.size_bytes + other.size_bytes > MAX_PENDING_BYTES
         ):
             return False

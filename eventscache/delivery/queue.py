@@ -13,7 +13,7 @@ from eventscache.delivery.flush_timer import FlushTimer
 from eventscache.delivery.known_streams import KnownStreams
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.outgoing_batch import OutgoingBatch
-from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.pending import PendingEvents, most_pending
 from eventscache.delivery.producer import Producer
 from eventscache.delivery.receipt import Receipt
 from eventscache.delivery.sender import Sender
@@ -70,6 +70,7 @@ class Queue:
         self._linger = self.sender.linger
         self._ledger = ledger
         self._quota = quota
+        self._most_pending = most_pending(quota)
         self._extra_kinds = extra_kinds or {}
         self.max_bytes = max_bytes
         self._now_us = now_us
@@ -187,7 +188,7 @@ class Queue:
             buffer.add_producer(producer)
         count = len(pending.events)
         self._ledger.queued += count
-        buffer.put(pending, self._now_us)
+        buffer.put(pending, self._now_us, self._most_pending)
         self.waiting_bytes += pending.size_bytes
         self._linger.events += count
         if pending.receipt is not None:
@@ -257,7 +258,7 @@ class Queue:
 
     def take(self, buffer: StreamBuffer, now_us: int) -> OutgoingBatch:
         """Return the next batch of a buffer; events that a cooldown limits by now are counted at once."""
-        batch = buffer.take(self._quota.size, now_us)
+        batch = buffer.take(self._quota, now_us)
         self.waiting_bytes -= batch.size_bytes
         self._flush_timer.update(buffer)
         for pending in batch.limited:

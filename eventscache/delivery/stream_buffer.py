@@ -1,16 +1,17 @@
 """The buffer of one stream: its waiting events and its cooldowns."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 
 from eventscache.delivery.cooldown import Cooldown
 from eventscache.delivery.extra_cooldowns import ExtraCooldowns
 from eventscache.delivery.outgoing_batch import OutgoingBatch
-from eventscache.delivery.pending import PendingEvents
+from eventscache.delivery.pending import MAX_PENDING_EVENTS, PendingEvents
 from eventscache.delivery.producer import CONFIGURED, Producer
 from eventscache.delivery.receipt import Receipt
-from eventscache.storage.messages import Admission
+from eventscache.storage.messages import Admission, Quota
 from eventscache.stream import Stream
 
 
@@ -85,12 +86,12 @@ class StreamBuffer:
         self.known = None if self.producer.begin_stream() else False
         return self.known is None
 
-    def put(self, pending: PendingEvents, now_us: Callable[[], int]) -> None:
-        """Add events, to the last ones if possible: the cost per instance is then paid once."""
+    def put(self, pending: PendingEvents, now_us: Callable[[], int], most: int = MAX_PENDING_EVENTS) -> None:
+        """Add events, to the last ones if possible: the cost per instance is then paid once. `most` wait together."""
         waiting = self.waiting
         if not waiting:
             self.waiting_since_us = now_us()
-        elif waiting[-1].merge(pending):
+        elif waiting[-1].merge(pending, most):
             return
         waiting.append(pending)
         self.arrived += 1
@@ -108,13 +109,15 @@ class StreamBuffer:
         """Whether the storage does not know yet of some events that were limited here."""
         return bool(self.all.limited or self.error.limited or (self.extras and self.extras.unreported))
 
-    def take(self, size: int, now_us: int) -> OutgoingBatch:
+    def take(self, quota: Quota, now_us: int) -> OutgoingBatch:
         """Return the next batch: waiting events until it is full, and all limited counts.
 
         Limited counts alone make no batch before a flush is due.
         """
-        batch = OutgoingBatch(size, self.waiting_since_us)
-        while self.waiting and not batch.is_full:
+        batch = OutgoingBatch(quota.size, self.waiting_since_us)
+        # Without a limit nothing is surplus: what one call cannot admit goes with the next one.
+        most = math.inf if quota.limits else quota.size
+        while self.waiting and not batch.is_full and batch.event_count + len(self.waiting[0].events) <= most:
             pending = self.waiting.popleft()
             count, failed, to_all = len(pending.events), pending.failed, pending.to_all
             if not pending.extras and self.limit_locally(count, now_us, failed=failed, to_all=to_all):

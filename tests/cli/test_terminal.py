@@ -82,7 +82,8 @@ def test_at_a_terminal_the_output_is_readable_and_ends_in_the_address_to_open(st
     address = server.read_until_it_is_open()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
     lines = server.shown.splitlines()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d \[info\] listening url=\S+", lines[-2])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d \[info\] listening url=\S+", lines[-3])
+    assert lines[-2].startswith("Each stream takes 100 events in 60 s. EVENTSCACHE_CACHE_EVENTS_LIMITED=false ")
     assert lines[-1] == f"Ctrl-C stops it. Open {address}"
     assert "{" not in server.shown
     assert "\x1b" not in server.shown

@@ -167,7 +167,7 @@ class Process:
 
     def _dispatch(self) -> None:
         sent_us = self.now_us()
-        taken = self.buffer.take(self._fleet.quota.size, sent_us)
+        taken = self.buffer.take(self._fleet.quota, sent_us)
         if not self.buffer.has_limited_counts:
             self._limited_since_us = None
         self.limited += sum(len(pending.events) for pending in taken.limited)
