@@ -9,6 +9,10 @@ class ConfigError(EventsCacheError):
     """The configuration cannot be used; the message is one line and names the setting."""
 
 
+class CannotListen(ConfigError):
+    """The address or the port cannot be listened on now; another start may succeed with the same settings."""
+
+
 class InvalidEvent(EventsCacheError):
     """What a client sent is not an event; the message says why, and may be sent to the client."""
 

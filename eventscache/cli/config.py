@@ -17,7 +17,8 @@ from eventscache.server.startup_checks import check_start, max_connections
 def show_config(path: Path | None, **options: Any) -> None:
     """Print the effective settings and where each came from, secrets hidden, and check them as `serve` does.
 
-    What `serve` would say about them goes to standard error; the exit code is 2 if it would not start.
+    What `serve` would say about them goes to standard error; if it would not start, the exit code is
+    not 0 but the one of `serve`.
     """
     loaded = load_settings(path, options)
     rows = loaded.rows()

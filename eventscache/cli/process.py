@@ -7,9 +7,9 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from eventscache.errors import EventsCacheError
+from eventscache.errors import CannotListen, EventsCacheError
 from eventscache.logs import visible
-from eventscache.server.supervisor import CONFIG_EXIT
+from eventscache.server.supervisor import CONFIG_EXIT, LISTEN_EXIT
 
 try:
     import uvloop
@@ -26,6 +26,9 @@ def run_on_loop(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 
 def exit_with_error(fault: EventsCacheError) -> NoReturn:
-    """Print an error as one line to standard error, and end with the exit code of a wrong configuration, 2."""
+    """Print an error as one line to standard error, and end with its exit code.
+
+    That is 1 if the address or port cannot be listened on now, and 2 for a wrong configuration.
+    """
     click.echo(f"eventscache: {visible(str(fault))}", err=True)
-    sys.exit(CONFIG_EXIT)
+    sys.exit(LISTEN_EXIT if isinstance(fault, CannotListen) else CONFIG_EXIT)

@@ -17,7 +17,9 @@ from eventscache.config.loading import LoadedSettings, load
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.logs import on_terminal, start_logging
+from eventscache.server.reload import changes
 from eventscache.server.run import serve as run_server
+from eventscache.server.runtime_signals import hold_signals
 from eventscache.server.startup_checks import check_start
 from eventscache.server.supervisor import Supervisor, Worker, free_port
 
@@ -28,6 +30,7 @@ _GC_THRESHOLD = 15_000
 @settings_options
 def serve(path: Path | None, **options: Any) -> None:
     """Run the server until it is told to stop."""
+    hold_signals()
     loaded = load_settings(path, options)
     start_logging()
     settings = loaded.settings
@@ -36,16 +39,21 @@ def serve(path: Path | None, **options: Any) -> None:
         port = settings.port if settings.workers == 1 else free_port(settings.host, settings.port)
     except ConfigError as fault:
         exit_with_error(fault)
-    at_port = loaded._replace(settings=dataclasses.replace(settings, port=port))
+    current = loaded._replace(settings=dataclasses.replace(settings, port=port))
 
     def read() -> Settings:
         again = load(path, options=options).settings
         return dataclasses.replace(again, port=port) if again.port == settings.port else again
 
+    def reload() -> None:
+        """Let workers that are started from now on begin with what is used now."""
+        nonlocal current
+        current = current._replace(settings=changes(current.settings, read()).settings)
+
     if settings.workers == 1:
-        _run(at_port, read)
+        _run(current, read)
     else:
-        sys.exit(Supervisor(settings.workers, lambda worker: _run(at_port, read, worker)).run())
+        sys.exit(Supervisor(settings.workers, lambda worker: _run(current, read, worker), reload).run())
 
 
 def _run(loaded: LoadedSettings, read: Callable[[], Settings], worker: Worker | None = None) -> None:

@@ -13,7 +13,7 @@ from eventscache.access.reloader import Reloader
 from eventscache.cache import EventsCache
 from eventscache.clock import Clock
 from eventscache.config.settings import Settings
-from eventscache.errors import ConfigError
+from eventscache.errors import CannotListen
 from eventscache.ingest.limits import Limits
 from eventscache.live.hub import MAX_SUBSCRIBERS, Hub
 from eventscache.lookup.explanation import Explainer
@@ -114,7 +114,7 @@ class Sidecar:
             await web.TCPSite(self._runner, host, port, backlog=1024, reuse_port=bool(self._worker) or None).start()
         except OSError as fault:
             await self.stop()
-            raise ConfigError(
+            raise CannotListen(
                 f"eventscache.port: cannot listen on {host}:{port}: {os.strerror(fault.errno or 0)}"
             ) from None
         await self.sources.start()

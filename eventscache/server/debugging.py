@@ -22,7 +22,13 @@ class Debugging:
         self._use = use
 
     def switch(self) -> None:
-        """Switch it on or off."""
-        self.on = not self.on
+        """Switch it on if it is off, and off if it is on."""
+        self.set(on=not self.on)
+
+    def set(self, *, on: bool) -> None:
+        """Switch it on or off, if it is not so already."""
+        if on == self.on:
+            return
+        self.on = on
         self._use(on=self.on)
         _log.info("debugging on: a line for each request and batch" if self.on else "debugging off")

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import structlog
 
+from eventscache.access.api_keys import ApiKeys
+from eventscache.access.tokens import Tokens
 from eventscache.config.settings import DEFINITIONS, Settings
 from eventscache.errors import ConfigError
 
@@ -32,15 +34,22 @@ RELOADED = frozenset(
 
 
 class Changes(NamedTuple):
-    """The settings to use from now on, the names of those that changed, and of those that need a restart for it."""
+    """The settings to use from now on, the names of those that changed, and of those that need a restart for it.
+
+    `unmasked` are those of the masks that cover less than before.
+    """
 
     settings: Settings
     used: list[str]
     left: list[str]
+    unmasked: list[str]
 
 
 def changes(current: Settings, read: Settings) -> Changes:
-    """Return what of the settings that were read can be used while the server runs."""
+    """Return what of the settings that were read can be used while the server runs.
+
+    Raises `ConfigError` if they cannot be used together with those that stay, or would let everybody read or send.
+    """
     used, left = {}, []
     for name, definition in DEFINITIONS.items():
         value = getattr(read, name)
@@ -51,7 +60,42 @@ def changes(current: Settings, read: Settings) -> Changes:
         else:
             used[name] = value
     names = [DEFINITIONS[name].name for name in used]
-    return Changes(dataclasses.replace(current, **used), names, left)
+    settings = dataclasses.replace(current, **used)
+    _check_still_closed(current, settings)
+    try:
+        settings.checked_read_tokens  # noqa: B018 - it raises
+    except ConfigError as fault:
+        raise ConfigError(f"eventscache.read_tokens: {fault}") from None
+    return Changes(settings, names, left, _unmasked(current, settings))
+
+
+def _check_still_closed(current: Settings, settings: Settings) -> None:
+    """Raise `ConfigError` if everybody could read or send, and could not before: that may be a file lost by mistake."""
+    if _asks_for_admin_token(current) and not _asks_for_admin_token(settings):
+        raise ConfigError(
+            "eventscache.admin_tokens: it would leave no admin token, so that everybody could read: needs a restart"
+        )
+    if ApiKeys(current.api_keys).configured and not ApiKeys(settings.api_keys).configured:
+        raise ConfigError("api_keys: it would leave no API key, so that any token could send: needs a restart")
+
+
+def _asks_for_admin_token(settings: Settings) -> bool:
+    return Tokens(settings.all_admin_tokens, settings.admin_tokens_file).configured
+
+
+def _unmasked(current: Settings, settings: Settings) -> list[str]:
+    """Return the names of the settings of masks that cover less than before."""
+    covered = {*settings.mask_drop, *settings.mask_hash}
+    names = [name for name in ("mask_drop", "mask_hash") if not covered.issuperset(getattr(current, name))]
+    if _masked_addresses(current) - _masked_addresses(settings):
+        names.append("mask_ip")
+    return [DEFINITIONS[name].name for name in names]
+
+
+def _masked_addresses(settings: Settings) -> set[str | bool]:
+    if isinstance(settings.mask_ip, bool):
+        return {True} if settings.mask_ip else set()
+    return {*settings.mask_ip}
 
 
 class SettingsReloader:
@@ -89,5 +133,7 @@ class SettingsReloader:
                 continue
             self._current = found.settings
             _log.info("settings reloaded", changed=found.used)
+            if found.unmasked:
+                _log.warning("masks removed", settings=found.unmasked)
             if found.left:
                 _log.warning("changed settings need a restart", settings=found.left)

@@ -14,6 +14,7 @@ from eventscache.logs import hide_secrets, on_terminal
 from eventscache.server.app import Sidecar
 from eventscache.server.debugging import Debugging
 from eventscache.server.reload import SettingsReloader
+from eventscache.server.runtime_signals import take_signals
 from eventscache.server.supervisor import Worker
 from eventscache.storage.plugins import storage_from_url
 
@@ -30,7 +31,8 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` gets the address once it listens. Raises `ConfigError`.
 
-    SIGHUP reads the settings again with `read`, and SIGUSR1 switches debugging on or off.
+    SIGHUP reads the settings again with `read`, and SIGUSR1 switches debugging on or off; that of a worker is as its
+    supervisor says.
     """
     settings = loaded.settings
     url = settings.storage if settings.enabled else "memory://"  # a disabled cache contacts no storage
@@ -44,20 +46,32 @@ async def serve(
     async with running(sidecar, settings) as (address, stopped):
         if announce:
             announce(address)
-        async with _on_signals(sidecar, settings, read):
+        async with _on_signals(sidecar, settings, worker, read):
             await _wait_for_stop(stopped, sidecar, worker)
 
 
 @contextlib.asynccontextmanager
-async def _on_signals(sidecar: Sidecar, settings: Settings, read: Callable[[], Settings] | None) -> AsyncIterator[None]:
+async def _on_signals(
+    sidecar: Sidecar, settings: Settings, worker: Worker | None, read: Callable[[], Settings] | None
+) -> AsyncIterator[None]:
     """Do meanwhile what signals ask for."""
     loop = asyncio.get_running_loop()
     debugging = Debugging(sidecar.debug)
-    loop.add_signal_handler(signal.SIGUSR1, debugging.switch)
+
+    def look_at_debugging() -> None:
+        if worker:
+            debugging.set(on=worker.shared.debugs)
+        else:
+            debugging.switch()
+
+    loop.add_signal_handler(signal.SIGUSR1, look_at_debugging)
+    if worker:
+        look_at_debugging()
     reloader = SettingsReloader(settings, read, sidecar.use) if read else None
     # On a terminal SIGHUP tells that it was closed, and ends the server as any other program.
     if reloader and not on_terminal():
         loop.add_signal_handler(signal.SIGHUP, reloader.request)
+    take_signals()
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from eventscache.access.loopback import is_loopback
 from eventscache.access.tokens import PUBLISHED_TOKENS, Tokens
 from eventscache.config.loading import LoadedSettings
 from eventscache.config.settings import Settings
-from eventscache.errors import ConfigError
+from eventscache.errors import CannotListen, ConfigError
 from eventscache.logs import hide_secrets
 from eventscache.server.configured_sources import configured_sources
 from eventscache.server.configured_telemetry import check_telemetry
@@ -69,14 +69,18 @@ def check_storage(loaded: LoadedSettings) -> None:
 
 
 def check_host(host: str) -> None:
-    """Raise `ConfigError` if the host is no address of this machine. Whether a port is free shows when it is opened."""
+    """Raise `ConfigError` if the host is no address of this machine: `CannotListen` where that may pass by itself.
+
+    Whether a port is free shows when it is opened.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.bind(address)
     except (OSError, UnicodeError, ValueError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else "not a host name"
-        raise ConfigError(
+        kind_of_fault = CannotListen if isinstance(fault, OSError) else ConfigError
+        raise kind_of_fault(
             f"eventscache.host: cannot listen on {host}: {reason}; use an address of this machine"
         ) from None
 

@@ -125,7 +125,7 @@ def test_bad_settings_stop_the_start_with_one_line(tmp_path: Path) -> None:
 def test_a_port_in_use_is_an_error(serve: Serve) -> None:
     process = serve()
     finished = run("serve", "--port", process.address.rpartition(":")[2])
-    assert finished.returncode == 2
+    assert finished.returncode == 1
     assert "eventscache: eventscache.port: cannot listen on 127.0.0.1:" in finished.stderr.splitlines()[-1]
     assert "Traceback" not in finished.stderr
 

@@ -45,7 +45,8 @@ def test_both_refuse_with_the_same_line(
     options = [str(tmp_path / option) if option in FILES else option for option in options]
     run_command = run_afresh if "AIOHTTP_NO_EXTENSIONS" in environ else run  # it counts when aiohttp is imported
     served, shown = (run_command(command, *options, **environ) for command in ("serve", "config"))
-    assert (served.returncode, shown.returncode) == (2, 2)
+    code = 1 if "cannot listen" in reasons[0] else 2  # a host may be there at another start
+    assert (served.returncode, shown.returncode) == (code, code)
     assert served.stderr == shown.stderr
     assert served.stderr.count("\n") == 1
     assert served.stderr.startswith("eventscache: ")

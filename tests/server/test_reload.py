@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ import aiohttp
 import pytest
 
 from eventscache.access.api_keys import ApiKey, KeyList
+from eventscache.access.read_tokens import ReadToken
+from eventscache.access.some_streams import SomeStreams
 from eventscache.config.settings import DEFINITIONS, Settings
 from eventscache.errors import ConfigError
 from eventscache.server.reload import RELOADED, SettingsReloader, changes
@@ -50,6 +53,42 @@ def test_what_needs_a_restart_is_told_and_stays() -> None:
     assert found.settings == dataclasses.replace(current, max_batch=8)
     assert found.used == ["eventscache.max_batch"]
     assert found.left == ["eventscache.port", "server.cache.events.size", "api_keys"]
+
+
+@pytest.mark.parametrize(
+    ("current", "read", "reason"),
+    [
+        (Settings(admin_tokens=("a",)), Settings(), "would leave no admin token"),
+        (Settings(jitsu_admin_token="a"), Settings(admin_tokens=("admin_token",)), "would leave no admin token"),
+        (Settings(admin_tokens=("a",)), Settings(admin_tokens_file="/f"), "would leave no admin token"),
+        (Settings(api_keys=KeyList((ApiKey("a", "b"),))), Settings(), "would leave no API key"),
+        (
+            Settings(admin_tokens=("a",), read_tokens_file="/f"),
+            Settings(admin_tokens=("b",), ingest_tokens=("b",), read_tokens=(ReadToken("b", SomeStreams(("b",))),)),
+            r"eventscache\.read_tokens",
+        ),
+    ],
+    ids=range(5),
+)
+def test_what_would_open_the_server_needs_a_restart(current: Settings, read: Settings, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        changes(current, read)
+
+
+@pytest.mark.parametrize(
+    ("current", "read", "unmasked"),
+    [
+        (Settings(mask_drop=("a", "b")), Settings(mask_drop=("b",), mask_hash=("a",)), []),
+        (Settings(mask_drop=("a", "b")), Settings(mask_hash=("a",)), ["eventscache.mask.drop"]),
+        (Settings(mask_hash=("a",)), Settings(), ["eventscache.mask.hash"]),
+        (Settings(mask_ip=True), Settings(), ["eventscache.mask.ip"]),
+        (Settings(mask_ip=("a", "b")), Settings(mask_ip=("b", "c")), ["eventscache.mask.ip"]),
+        (Settings(), Settings(mask_ip=("a",), mask_drop=("x",)), []),
+    ],
+    ids=range(6),
+)
+def test_masks_that_cover_less_are_told(current: Settings, read: Settings, unmasked: list[str]) -> None:
+    assert changes(current, read).unmasked == unmasked
 
 
 async def test_tokens_keys_masks_and_limits_are_used_at_once(start: Start) -> None:
@@ -178,9 +217,62 @@ async def test_sighup_reads_the_file_again_in_every_worker(
 
     file.write_text("server: {admin_token: third")
     process.process.send_signal(signal.SIGHUP)
-    faults = [read_log(process, is_event("settings not reloaded, the last ones stay in use"))[-1] for _ in range(2)]
-    assert all("third" not in fault["reason"] for fault in faults)
+    fault = read_log(process, is_event("settings not reloaded, the last ones stay in use"))[-1]
+    assert "third" not in fault["reason"]
     assert await status(process, "second") == 200
+    assert process.stop() == 0
+    assert "settings not reloaded, the last ones stay in use" not in {line["event"] for line in process.log[2:]}
+
+
+async def test_a_worker_that_is_restarted_has_the_settings_and_the_debugging_of_the_others(
+    serve: Serve, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "eventnative.yaml"
+    file.write_text("server: {admin_token: first}\n")
+    process = serve("--config", str(file), "--workers", "2", "--storage", redis_server.storage_url)
+    read_log(process, is_event("listening"))
+    file.write_text("server: {admin_token: second}\n")
+    process.process.send_signal(signal.SIGHUP)
+    for _ in range(2):
+        read_log(process, is_event("settings reloaded"))
+    # As a service manager does that sends it to all processes: each is on then, though it came twice.
+    for pid in (*workers_of(process), process.process.pid):
+        os.kill(pid, signal.SIGUSR1)
+    on = [read_log(process, is_debugging)[-1] for _ in range(2)]
+    file.write_text("server: {admin_token: third")
+    process.process.send_signal(signal.SIGHUP)
+    read_log(process, is_event("settings not reloaded, the last ones stay in use"))
+
+    for doomed in workers_of(process):
+        os.kill(doomed, signal.SIGKILL)
+    on += [read_log(process, is_debugging)[-1] for _ in range(2)]
+    assert sorted(line["worker"] for line in on) == [0, 0, 1, 1]
+    assert all(line["event"].startswith("debugging on") for line in on)
+    assert {await status(process, "first") for _ in range(9)} == {401}
+    assert {await status(process, "second") for _ in range(20)} == {200}
+    process.process.send_signal(signal.SIGUSR1)
+    assert {read_log(process, is_debugging)[-1]["event"] for _ in range(2)} == {"debugging off"}
+    assert process.stop() == 0
+
+
+def is_debugging(line: dict[str, Any]) -> bool:
+    return bool(line["event"].startswith("debugging "))
+
+
+async def test_a_file_that_lost_its_tokens_changes_nothing(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "eventnative.yaml"
+    file.write_text("server: {admin_token: first}\napi_keys: [secret]\neventscache: {mask: {drop: [email]}}\n")
+    process = serve("--config", str(file))
+    file.write_text("")
+    process.process.send_signal(signal.SIGHUP)
+    fault = read_log(process, is_event("settings not reloaded, the last ones stay in use"))[-1]
+    assert "would leave no admin token" in fault["reason"]
+    assert await status(process, "first") == 200
+    assert await status(process, "other") == 401
+    file.write_text("server: {admin_token: first}\napi_keys: [secret]\n")
+    process.process.send_signal(signal.SIGHUP)
+    removed = read_log(process, is_event("masks removed"))[-1]
+    assert (removed["level"], removed["settings"]) == ("warning", ["eventscache.mask.drop"])
     assert process.stop() == 0
 
 

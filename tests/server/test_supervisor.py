@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -10,6 +12,7 @@ import pytest
 
 from eventscache.metrics.parsing import parse_metrics
 from tests.support.command import Process, Serve, run, workers_of
+from tests.support.paths import ROOT
 from tests.support.redis_server import RedisServer, wait_until
 from tests.support.sidecar import CACHE
 
@@ -49,7 +52,8 @@ async def until_received(process: Process, count: int) -> dict[str, int]:
 
 async def test_workers_share_port_quota_and_metrics(serve: Serve, redis_server: RedisServer) -> None:
     process = serve("--workers", "3", "--storage", redis_server.storage_url, SERVER_CACHE_EVENTS_SIZE="20", **PREFIX)
-    wait_until(lambda: len(workers_of(process)) == 3, "three workers run")
+    while (await metrics(process))["eventscache_processes"] < 3:
+        await asyncio.sleep(0.01)
     await offer(process, 60)
     values = await until_received(process, 60)
     assert values["eventscache_events_stored_total"] == 20
@@ -106,8 +110,29 @@ async def test_workers_do_not_start_on_a_port_in_use(serve: Serve, redis_server:
     process = serve("--workers", "2", "--storage", redis_server.storage_url, **PREFIX)
     port = process.address.rpartition(":")[2]
     second = run("serve", "--workers", "2", "--storage", redis_server.storage_url, "--port", port)
-    assert second.returncode == 2
+    assert second.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in second.stderr
+
+
+@pytest.mark.parametrize("code", [1, 2])
+def test_a_worker_that_cannot_listen_or_use_its_settings_ends_all_and_is_not_started_again(code: int) -> None:
+    script = f"""
+import os, sys, time
+from eventscache.server.supervisor import Supervisor
+
+def work(worker):
+    os.write(1, b"s")
+    if worker.number == 1:
+        sys.exit({code})
+    time.sleep(60)
+
+sys.exit(Supervisor(2, work, print).run())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT, timeout=30
+    )
+    assert ended.returncode == code
+    assert ended.stdout in {"s", "ss"}, "the other may have been stopped before it wrote"
 
 
 def test_workers_that_cannot_start_end_the_server() -> None:
