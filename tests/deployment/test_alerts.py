@@ -80,9 +80,10 @@ FAULTS = {
     "the storage takes nothing": Fault(
         {
             f"eventscache_storage_up{{{B}}}": Gauge(0),
+            f"eventscache_storage_refusing{{{B}}}": Gauge(1),
             f'eventscache_storage_errors_total{{{B},operation="insert",kind="refused"}}': Counter(240),
         },
-        {"EventscacheStorageUnavailable"},
+        {"EventscacheStorageUnavailable", "EventscacheStorageRefuses"},
     ),
     "the storage is away": Fault(
         {
@@ -100,6 +101,14 @@ FAULTS = {
         },
     ),
     "the storage was away, and no event came since": Fault({"eventscache_storage_up": Gauge(0)}, set()),
+    "a short outage, and no event since": Fault(
+        {
+            f"eventscache_storage_up{{{B}}}": Gauge(0),
+            f"eventscache_storage_breakers_open{{{B}}}": Written("1 0x60"),
+            f'eventscache_storage_errors_total{{{B},operation="insert",kind="unavailable"}}': Written("0 240x60"),
+        },
+        {MINUTE + minute: set() for minute in range(10)},
+    ),
     "a server of the storage is away": Fault(
         {f"eventscache_storage_breakers_open{{{B}}}": Gauge(1)}, {"EventscacheBreakerOpen"}
     ),

@@ -94,6 +94,11 @@ def test_several_processes_need_a_storage_outside(chart: Any, storage: dict[str,
         rendered(chart, {"replicas": 2})
 
 
+def test_no_probe_asks_for_the_storage(chart: Any) -> None:
+    container = kubernetes.container(of_kind(rendered(chart, FULL), "Deployment"))
+    assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == {"/livez"}
+
+
 async def test_its_container_starts_and_answers_the_probes(
     chart: Any, serve: Serve, redis_server: RedisServer, tmp_path: Path
 ) -> None:
