@@ -37,7 +37,9 @@ def test_the_files_that_it_names_are_there() -> None:
     assert (FOLDER / build["context"] / build["dockerfile"]).samefile(ROOT / "deploy" / "Dockerfile")
     mounted = [volume.partition(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
     assert len(mounted) == 2
-    assert all((FOLDER / path).is_file() for path in mounted)
+    assert all((FOLDER / path).exists() for path in mounted)
+    assert (FOLDER / "config").is_dir(), "a file that is mounted by itself is not seen when it is replaced"
+    assert "./config" in mounted
 
 
 def test_nginx_has_the_lines_of_the_readme() -> None:
@@ -50,8 +52,8 @@ def settings(folder: Path, redis: RedisServer, port: int) -> dict[str, str]:
     """Return the variables of the image and of the service, for files and servers of this machine."""
     (folder / "admin_tokens").write_text(TOKEN, encoding="utf-8")
     places = {
-        "/etc/eventscache/eventnative.yaml": str(FOLDER / "eventnative.yaml"),
-        "/run/secrets/admin_tokens": str(folder / "admin_tokens"),
+        "/etc/eventscache/eventnative.yaml": str(FOLDER / "config" / "eventnative.yaml"),
+        "/etc/eventscache/admin_tokens": str(folder / "admin_tokens"),
         "redis://redis:6379/0": redis.storage_url,
         "8095": str(port),
     }

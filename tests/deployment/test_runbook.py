@@ -89,6 +89,7 @@ async def test_a_command_runs_and_finds_what_it_looks_for(command: str, start: S
         stderr=subprocess.PIPE,
     )
     told, wrong = await process.communicate()
+    tcp_redis.ask("CONFIG", "SET", "maxmemory", "0")  # other tests use this server
     assert (process.returncode, wrong) == (0, b"")
     assert b'"code"' not in told
     assert not told.startswith((b"ERR unknown", b"NOAUTH", b"NOPERM"))

@@ -1,6 +1,7 @@
 """The unit of systemd: what systemd-analyze says of it, and the command in it."""
 
 import configparser
+import socket
 import subprocess
 from pathlib import Path
 
@@ -42,3 +43,10 @@ def test_a_wrong_setting_is_not_tried_again_and_again() -> None:
     assert command == COMMAND
     finished = run(*arguments, EVENTSCACHE_PORT="many")
     assert finished.returncode == int(service()["RestartPreventExitStatus"]) == 2
+
+
+def test_a_port_that_is_taken_is_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        finished = run("serve", "--port", str(taken.getsockname()[1]))
+    assert finished.returncode not in {0, int(service()["RestartPreventExitStatus"])}
+    assert service()["Restart"] == "always"
