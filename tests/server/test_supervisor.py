@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
@@ -133,6 +134,30 @@ sys.exit(Supervisor(2, work, print).run())
     )
     assert ended.returncode == code
     assert ended.stdout in {"s", "ss"}, "the other may have been stopped before it wrote"
+
+
+def test_workers_that_die_at_once_are_not_restarted_in_a_tight_loop_and_stop_at_once() -> None:
+    script = """
+import os, sys
+from eventscache.logs import start_logging
+from eventscache.server.supervisor import Supervisor
+
+def work(worker):
+    os.write(1, b"s")
+    raise ValueError
+
+start_logging()
+sys.exit(Supervisor(2, work, print).run())
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
+    ) as process:
+        assert process.stdout
+        begun = time.monotonic()
+        assert process.stdout.read(4) == b"ssss"
+        assert time.monotonic() - begun > 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 def test_workers_that_cannot_start_end_the_server() -> None:
