@@ -31,7 +31,9 @@ from eventscache.event import Event
 from eventscache.extras.types import MOST_TYPES, TYPE, type_collection, type_extras
 from eventscache.masking.mask import Mask
 from eventscache.masking.masking_thread import MaskingThread, are_short, originals_are_short
+from eventscache.query.event_id import event_id
 from eventscache.query.filter import EventFilter
+from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Turns, Work
 from eventscache.record.record import COOLDOWN, Record
 from eventscache.storage.base import Storage
@@ -478,6 +480,16 @@ class EventsCache:
                 matching.append((sequence, event))
             await work.spend(event.size_bytes)
         return matching
+
+    async def is_kept_by_type(self, stream: Stream, wanted: str) -> bool:
+        """Whether an extra collection of a type has an event with this id. Raises `StorageUnavailable`."""
+        if not self.keeps_types or not self._open:
+            return False
+        for extra in await self._storage.extras(stream, TYPE):
+            page = await self._fetch(stream, Query(limit=UNLIMITED, containing=sure_bytes(wanted), extra=extra.name))
+            if any(event_id(event) == wanted for _, event in await self._read(page, Work(self.turns))):
+                return True
+        return False
 
     @property
     def freshness(self) -> Freshness:

@@ -29,6 +29,7 @@ _MESSAGES = {
     "max_streams": "the stream was new, and there were eventscache.max_streams streams",
     "new_streams": "the stream was new, and its sender began too many (eventscache.max_new_streams_per_minute)",
     "shutdown": "the server was stopping",
+    "kept_by_type": "it was stored, and only the list of its type has it still: read with type=",
     "pushed_out": "it was stored, and newer events have pushed it out: the stream is full",
     "removed": "it was stored, and then removed: the stream expired, was evicted, or was cleared",
     "malformed": "it is cached, as a malformed event: its id cannot be read, so the lookup does not find it",
@@ -141,6 +142,8 @@ class Explainer:
         )
         if by_text and any(f'"{event_id}"' in event.malformed for _, event in page.events):
             return _Gone("malformed")
+        if await self._cache.is_kept_by_type(stream, event_id):
+            return _Gone("kept_by_type")
         if page.total < self._cache.quota.size:
             return _Gone("removed")
         if page.total > _MOST_READ:

@@ -141,3 +141,11 @@ async def test_an_answer_holds_nothing_of_an_event() -> None:
         explanation = await explain(bench.cache)
         assert len(explanation.outcomes) == 2
         assert "ann@example.com" not in str(explanation)
+
+
+async def test_an_event_that_only_its_type_keeps_is_said_to_be_there() -> None:
+    async with opened(per_type=2, quota=QUOTA) as bench:
+        await offer(bench, *[b"{}"] * QUOTA.size)
+        await offer(bench, b'{"event_type":"view","event_id":"' + ID.encode() + b'"}')
+        (outcome,) = (await explain(bench.cache)).outcomes
+        assert (outcome.outcome, outcome.reason) == ("stored", "kept_by_type")

@@ -304,7 +304,10 @@ class Trial:
             return
         latest = [deed for deed in deeds if deed.admission.at_us >= begins[-1]]
         last_number = max(event["seq"] for event in (*everything, *errors))
-        assert len(_placed(latest)) <= last_number <= len(_placed(latest)) + unconfirmed
+        numbered = _placed(latest)
+        listed = {*_placed(latest, "all"), *_placed(latest, "error")}  # the others are in the list of their type alone
+        last_listed = max(number for number, event in enumerate(numbered, 1) if event in listed)
+        assert last_listed <= last_number <= len(numbered) + unconfirmed
         if not unconfirmed:
             for page, kind in ((everything, "all"), (errors, "error")):
                 expected = _placed(latest, kind)[: -quota.size - 1 : -1]
@@ -312,12 +315,15 @@ class Trial:
 
 
 def _placed(deeds: Iterable[Deed], kind: str = "any") -> list[int]:
-    """Return the numbers of the events that a collection admitted, or any of the two, the oldest first."""
+    """Return the numbers of the events that a collection admitted, or any of them, the oldest first."""
     return [
         int(found[1])
         for deed in deeds
-        for offer, (in_all, in_error) in zip(deed.batch.offers, deed.admission.placed(deed.batch.offers), strict=True)
-        if {"any": in_all or in_error, "all": in_all, "error": in_error}[kind]
+        for in_extras in [deed.admission.in_extras(deed.batch)]
+        for index, (offer, (in_all, in_error)) in enumerate(
+            zip(deed.batch.offers, deed.admission.placed(deed.batch.offers), strict=True)
+        )
+        if {"any": in_all or in_error or index in in_extras, "all": in_all, "error": in_error}[kind]
         if (found := _NUMBER.search(offer.event))
     ]
 
