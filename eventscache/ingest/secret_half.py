@@ -8,6 +8,9 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
+import msgspec
+
+from eventscache.ingest.json.in_strings import replaced_in_strings, spellings_in_json
 from eventscache.ingest.limits import Limits
 from eventscache.ingest.parsed import Parsed, Parser
 from eventscache.stream import Stream
@@ -28,7 +31,6 @@ _COLON = re.compile(rb"\s*+:\s*+")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _IN_ARRAY = re.compile(rb'[\[\]{]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _ID = re.compile(rb"(?:[^\\:]|\\(?!u003a).)*+", re.DOTALL | re.IGNORECASE)
-_ESCAPE = re.compile(rb"(\\(?:u[0-9a-f]{4}|.))", re.DOTALL | re.IGNORECASE)
 _ESCAPED_COLON = rb"\u003a"
 # In a text that is no JSON, or has JSON inside of a string. No repeat can hold the sign in front of it.
 _IN_TEXT = re.compile(
@@ -105,41 +107,56 @@ class SecretHalf:
 
     def __init__(self, write_key: str) -> None:
         key_id, _, secret = write_key.partition(":")
-        hidden: dict[bytes, bytes] = {}
+        hidden: dict[str, str] = {}
         for spelled_id, spelled in ((key_id, secret), (_quoted(key_id), _quoted(secret))):
             for colon in (":", "%3A", "%3a"):
-                hidden[_encoded(f"{spelled_id}{colon}{spelled}")] = _encoded(f"{spelled_id}{colon}") + _HIDDEN
+                hidden[f"{spelled_id}{colon}{spelled}"] = f"{spelled_id}{colon}"
         for part in (secret, secret.partition(":")[0]):
             if len(part) >= _SHORTEST_ALONE:
-                hidden.setdefault(_encoded(part), _HIDDEN)
-                hidden.setdefault(_encoded(_quoted(part)), _HIDDEN)
-        self._hidden = hidden
+                hidden.setdefault(part, "")
+                hidden.setdefault(_quoted(part), "")
+        self._in_json: dict[bytes, bytes] = {}
+        self._in_text: dict[bytes, bytes] = {}
+        for text, shown in hidden.items():
+            self._in_text[_encoded(text)] = _encoded(shown) + _HIDDEN
+            shown_in_json = spellings_in_json(shown)[0] + _HIDDEN
+            for spelled_in_json in spellings_in_json(text):
+                self._in_json.setdefault(spelled_in_json, shown_in_json)
+        self._in_text.update(self._in_json)
 
     def __repr__(self) -> str:
         return "SecretHalf()"
 
     def hidden_in_text(self, text: bytes) -> bytes:
         """Return a text without the half."""
-        for found, shown in self._hidden.items():
+        for found, shown in self._in_text.items():
             text = text.replace(found, shown)
         return text
 
-    def hidden(self, data: bytes) -> bytes:
-        """Return JSON without the half in its strings; what is valid stays valid. The same object if it has none."""
-        if not any(map(data.__contains__, self._hidden)):
-            return data
-        return _STRING.sub(self._hidden_in_string, data)
+    def hidden_in_words(self, words: str) -> str:
+        """Return a text without the half, as `hidden_in_text` does."""
+        return self.hidden_in_text(_encoded(words)).decode(errors="surrogatepass")
 
-    def _hidden_in_string(self, string: re.Match[bytes]) -> bytes:
-        parts = _ESCAPE.split(string[0])
-        parts[::2] = map(self.hidden_in_text, parts[::2])  # the others are the escapes
-        return b"".join(parts)
+    def hidden(self, data: bytes) -> bytes:
+        """Return valid JSON without the half in its strings; it stays valid. The same object if it has none."""
+        for found, shown in self._in_json.items():
+            data = replaced_in_strings(data, found, shown)
+        return data
+
+    def may_be_in(self, data: bytes) -> bool:
+        """Whether JSON may have the half in it."""
+        return any(map(data.__contains__, self._in_json))
 
     def parser(self, parser: Parser) -> Parser:
-        """Return a parser that hides the half in a body before it does what another one does."""
+        """Return a parser that does what another one does, and hides the half in the events that it finds."""
 
         def parse(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
-            return parser(self.hidden(body), default, limits)
+            parsed = parser(body, default, limits)
+            if not (parsed.faults or self.may_be_in(body)):
+                return parsed
+            originals = [*map(self.hidden, parsed.originals)]
+            faults = [(index, self.hidden_in_words(fault)) for index, fault in parsed.faults]
+            return msgspec.structs.replace(parsed, originals=originals, faults=faults)
 
         return parse
 

@@ -272,3 +272,13 @@ async def test_a_webhook_finds_the_key_by_the_half_and_hides_it_everywhere(start
     (event,) = await kept(sidecar)
     assert event["token_id"] == "site"
     assert event["original"] == {"api_key": "kid:***", "url": "/?k=kid:***", "n": 1.10}
+
+
+@pytest.mark.parametrize("route", [PIXEL, f"{JITSU2_PIXEL}?type=page"])
+async def test_a_half_that_ends_with_a_quote_leaves_the_event_valid(sidecar: Sidecar, route: str) -> None:
+    sign = "&" if "?" in route else "?"
+    query = "token=p1:abcdefg%22&writekey=p1:abcdefg%22&a=abcdefg&b=%22abcdefg&c=abcdefg%22"
+    assert (await sidecar.get(f"{route}{sign}{query}")).status == 200
+    (event,) = await kept(sidecar)
+    original = event["original"]
+    assert (original["a"], original["b"], original["c"]) == ("abcdefg", '"abcdefg', "***")
