@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -282,3 +282,46 @@ async def test_a_half_that_ends_with_a_quote_leaves_the_event_valid(sidecar: Sid
     (event,) = await kept(sidecar)
     original = event["original"]
     assert (original["a"], original["b"], original["c"]) == ("abcdefg", '"abcdefg', "***")
+
+
+@pytest.mark.parametrize("path", [f"/api/s/kid%3A{HALF}", f"{JITSU2_PIXEL[:-5]}kid%3A{HALF}"])
+async def test_the_error_of_an_event_has_no_half(sidecar: Sidecar, path: str) -> None:
+    if path.startswith("/api/s/"):
+        answer = await sidecar.post(path, b"{}", X_Write_Key=WRITE_KEY)
+    else:
+        answer = await sidecar.get(path, X_Write_Key=WRITE_KEY)
+        assert HALF not in str(answer.headers)
+    assert HALF.encode() not in answer.body
+    (event,) = await kept(sidecar)
+    assert "Unknown event type: " in event["error"]
+    assert "***" in event["error"]
+
+
+async def test_the_errors_of_a_batch_have_no_half(sidecar: Sidecar) -> None:
+    body = b'{"batch":[{"type":"kid:H4LFSECRET"},{"type":"x","messageId":"kid:H4LFSECRET"}]}'
+    answer = await sidecar.post(BATCH, body, X_Write_Key=WRITE_KEY)
+    assert b"kid:***" in answer.body
+    assert HALF.encode() not in answer.body
+    assert len(await kept(sidecar)) == 2
+
+
+@pytest.mark.parametrize(("size", "threads"), [(10_000, 0), (20_000, 1)])
+@pytest.mark.parametrize("path", ["/api/v1/event", "/api/s/event"])
+async def test_what_has_much_to_hide_is_searched_in_a_thread(
+    sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch, path: str, size: int, threads: int
+) -> None:
+    bodies, calls = sidecar.server._context.bodies, 0
+    in_thread = bodies.in_thread
+
+    async def counted(function: Callable[..., Any], *arguments: object) -> Any:
+        nonlocal calls
+        calls += 1
+        return await in_thread(function, *arguments)
+
+    monkeypatch.setattr(bodies, "in_thread", counted)
+    for text, expected_calls in ((HALF, threads), ("other", 0)):
+        calls = 0
+        body = b'{"type":"page","a":"%b%b"}' % (b"x" * size, text.encode())
+        assert (await sidecar.post(path, body, X_Write_Key=WRITE_KEY)).status == 200
+        assert calls == expected_calls
+    assert len(await kept(sidecar)) == 2
