@@ -3,6 +3,7 @@
 The fast scan validates no object that has such a half under a name of `without_halves`, so most bodies need no search.
 """
 
+import json
 import re
 from functools import lru_cache
 from typing import Final
@@ -65,6 +66,27 @@ def without_halves(data: bytes) -> bytes:
 def without_halves_in_text(text: bytes) -> bytes:
     """Return a text as `without_halves` does, also where it is a form, or holds JSON inside of strings."""
     return _IN_TEXT.sub(rb"\1***", without_halves(text))
+
+
+def half_named_in(data: bytes) -> "SecretHalf | None":
+    """Return what finds the first half that stands under a name of `without_halves` in JSON, which may be broken."""
+    at = 0
+    while name := _NAME.search(data, at):
+        at = name.end()
+        if colon := _COLON.match(data, at):
+            at = colon.end()
+            for start, end in _strings(data, at):
+                at = end
+                if half := secret_half(_read_text(data[start:end])):
+                    return half
+    return None
+
+
+def _read_text(content: bytes) -> str:
+    try:
+        return str(json.loads(b'"%b"' % content))
+    except ValueError:
+        return content.decode(errors="surrogateescape")
 
 
 def _strings(data: bytes, at: int) -> list[tuple[int, int]]:

@@ -325,3 +325,70 @@ async def test_what_has_much_to_hide_is_searched_in_a_thread(
         assert (await sidecar.post(path, body, X_Write_Key=WRITE_KEY)).status == 200
         assert calls == expected_calls
     assert len(await kept(sidecar)) == 2
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (
+            b'{"original":{"api_key":"k:clientsecret1","note":"sent with k:clientsecret1"},"success":{"table":"e"}}',
+            {"original": {"api_key": "k:***", "note": "sent with k:***"}, "success": {"table": "e"}},
+        ),
+        (
+            b'{"original":{"api_key":"k:clientsecret1"},"success":{"a":"k:clientsecret1"},"skip":"k:clientsecret1"}',
+            {"success": {"a": "k:***"}, "skip": "k:***"},
+        ),
+        (
+            (
+                b'{"original":{"api_key":"k:clientsecret1"},"error":"e clientsecret1","malformed":"k:clientsecret1",'
+                b'"response":{"status":400,"body":"k%3Aclientsecret1"}}'
+            ),
+            {"error": "e ***", "malformed": "k:***", "response": {"status": 400, "body": "k%3A***"}},
+        ),
+        (
+            rb'{"original":{"api_key":"k:clientsecret1","a":"\ud83d k:clientsecret1"}}',
+            {"original": {"api_key": "k:***", "a": "\ud83d k:***"}},
+        ),
+        (
+            rb'{"api_key":"k\u003aclientsecret1","a":"\ud83d clientsecret1"}',
+            {"original": {"api_key": "k:***", "a": "\ud83d ***"}},
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", WEBHOOKS)
+@pytest.mark.parametrize("form_of_body", [b"%b", b'[{"n":1},%b]', b"[0,%b]"])
+async def test_a_record_of_a_webhook_names_its_key_and_keeps_no_half(
+    start: Start, log: Log, path: str, record: bytes, expected: dict[str, Any], form_of_body: bytes
+) -> None:
+    sidecar = await start(api_keys=KeyList((ApiKey("site", "clientsecret1", ""),)))
+    await send(sidecar, path, form_of_body % record)
+    answer = await sidecar.get(f"{CACHE}?namespace=destination&ids=d")
+    assert b"clientsecret1" not in answer.body
+    if form_of_body != b"[0,%b]":
+        event = answer.json["events"][0]
+        assert {name: event[name] for name in expected} == expected
+        assert event["token_id"] == ("site" if b'api_key":' in record else "")
+    assert "clientsecret1" not in repr(log.lines)
+
+
+async def test_a_broken_body_of_a_webhook_keeps_no_half(sidecar: Sidecar) -> None:
+    await send(sidecar, WEBHOOKS[0], b'{"api_key":"kid:H4LFSECRET","note":"H4LFSECRET')
+    (event,) = await kept(sidecar)
+    assert event["malformed"] == '{"api_key":"kid:***","note":"***'
+
+
+async def test_an_invalid_record_of_a_webhook_keeps_no_half(sidecar: Sidecar) -> None:
+    await send(sidecar, WEBHOOKS[0], b'{"original":{"api_key":"kid:H4LFSECRET"},"kid:H4LFSECRET":1}')
+    assert sidecar.cache.ledger.rejected == 1
+    assert await kept(sidecar) == []
+
+
+@pytest.mark.parametrize("name", ["error", "skip", "malformed"])
+@pytest.mark.parametrize("form_of_body", [b"%b", b"[%b]"])
+async def test_a_half_is_hidden_by_its_name_in_each_text_of_a_record(
+    sidecar: Sidecar, name: str, form_of_body: bytes
+) -> None:
+    record = json.dumps({"original": {}, "malformed": "{}", name: f"api_key=kid:{HALF}"}).encode()
+    await send(sidecar, RECORDS, form_of_body % record, **{"Content-Type": "application/json"})
+    (event,) = await kept(sidecar)
+    assert event[name] == "api_key=kid:***"
