@@ -7,7 +7,7 @@ import json
 import re
 from functools import lru_cache
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -19,6 +19,7 @@ from eventscache.stream import Stream
 _HIDDEN: Final = b"***"
 _SHORTEST_ALONE = 8  # a shorter half is a part of too many other texts
 _CACHED_KEYS = 1024
+_MOST_DECODED = 4  # times that a key may be encoded
 
 
 def _spelled(word: str) -> str:
@@ -186,7 +187,18 @@ class SecretHalf:
 @lru_cache(_CACHED_KEYS)
 def secret_half(write_key: str) -> SecretHalf | None:
     """Return what finds the secret half of a write key; None for a key without one."""
+    write_key = with_colon(write_key)
     return SecretHalf(write_key) if write_key.partition(":")[2] else None
+
+
+def with_colon(write_key: str) -> str:
+    """Return a write key that was encoded once too often, as `ID%3ASECRET`, without that; any other as it is."""
+    decoded = write_key
+    for _ in range(_MOST_DECODED):
+        if ":" in decoded or "%" not in decoded:
+            break
+        decoded = unquote(decoded, errors="surrogateescape")
+    return decoded if ":" in decoded else write_key
 
 
 def _quoted(text: str) -> str:

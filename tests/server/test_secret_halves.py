@@ -392,3 +392,22 @@ async def test_a_half_is_hidden_by_its_name_in_each_text_of_a_record(
     await send(sidecar, RECORDS, form_of_body % record, **{"Content-Type": "application/json"})
     (event,) = await kept(sidecar)
     assert event[name] == "api_key=kid:***"
+
+
+@pytest.mark.parametrize("key", [f"kid%3A{HALF}", f"kid%253a{HALF}", f"kid%25253A{HALF}"])
+async def test_the_settings_of_a_key_name_no_half(sidecar: Sidecar, key: str) -> None:
+    answer = await sidecar.get(f"/v1/projects/{key}/settings")
+    assert answer.json["integrations"]["Segment.io"]["apiKey"] == "kid"
+
+
+async def test_a_key_that_a_body_has_encoded_is_hidden_in_its_events(sidecar: Sidecar) -> None:
+    body = b'{"batch":[{"type":"page","a":"kid%3AH4LFSECRET H4LFSECRET"}],"writeKey":"kid%3AH4LFSECRET"}'
+    assert (await sidecar.post(BATCH, body)).status == 200
+    (event,) = await kept(sidecar)
+    assert (event["token_id"], event["original"]["a"]) == ("kid", "kid%3A*** ***")
+
+
+async def test_a_secret_that_looks_encoded_is_found_as_it_is(start: Start) -> None:
+    sidecar = await start(api_keys=KeyList((ApiKey("site", "a%3Ab", "c%3Ad"),)))
+    for path, key in (("/api/v1/event", "a%3Ab"), ("/api/s/event", "a%3Ab"), ("/api/s/s2s/event", "c%3Ad")):
+        assert await send(sidecar, path, b'{"type":"page"}', **{"X-Write-Key": key}) == 200

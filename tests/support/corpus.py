@@ -183,6 +183,10 @@ WRITE_KEY_PLACES = (
     Case(74, "Bearer", ("", {"Authorization": f"Bearer {WRITE_KEY}"}), True),
     Case(74, "X-Write-Key", ("", {"X-Write-Key": WRITE_KEY}), True),
     Case(74, "writekey", (f"writekey={WRITE_KEY}", {}), True),
+    Case(74, "token encoded twice", (f"token=kid%253A{HALF}", {}), False),
+    Case(74, "X-Auth-Token with an escape", ("", {"X-Auth-Token": f"kid%3A{HALF}"}), False),
+    Case(74, "X-Write-Key with an escape", ("", {"X-Write-Key": f"kid%3a{HALF}"}), True),
+    Case(74, "X-Write-Key encoded twice", ("", {"X-Write-Key": f"kid%253a{HALF}"}), True),
     Case(74, "writekey with an escape", (f"%77ritekey=kid%3a{HALF}", {}), True),
 )
 
