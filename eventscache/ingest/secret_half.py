@@ -5,6 +5,7 @@ The fast scan validates no object that has such a half under a name of `without_
 
 import json
 import re
+from collections.abc import Generator, Iterator
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
@@ -31,7 +32,7 @@ _FIRST_WORD = f"(?:{_spelled('write')}|{_spelled('api')})"
 _NAME = re.compile(rf'"(?<!\\"){_FIRST_WORD}(?:[_-]|\\u00(?:5f|2d))?{_spelled("key")}"'.encode(), re.IGNORECASE)
 _COLON = re.compile(rb"\s*+:\s*+")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_IN_ARRAY = re.compile(rb'[\[\]{]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_IN_ARRAY = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _ID = re.compile(rb"(?:[^\\:]|\\(?!u003a).)*+", re.DOTALL | re.IGNORECASE)
 _ESCAPED_COLON = rb"\u003a"
 # In a text that is no JSON, or has JSON inside of a string. No repeat can hold the sign in front of it.
@@ -49,18 +50,12 @@ def without_halves(data: bytes) -> bytes:
     is to be hidden.
     """
     pieces: list[bytes] = []
-    kept = at = 0
-    while name := _NAME.search(data, at):
-        at = name.end()
-        if not (colon := _COLON.match(data, at)):
-            continue
-        at = colon.end()
-        for start, end in _strings(data, at):
-            at = end
-            text = data[start:end]
-            if (hidden := _without_half(text)) != text:
-                pieces += (data[kept:start], hidden)
-                kept = end
+    kept = 0
+    for start, end in _named_texts(data):
+        text = data[start:end]
+        if (hidden := _without_half(text)) != text:
+            pieces += (data[kept:start], hidden)
+            kept = end
     return b"".join((*pieces, data[kept:])) if pieces else data
 
 
@@ -71,16 +66,8 @@ def without_halves_in_text(text: bytes) -> bytes:
 
 def half_named_in(data: bytes) -> "SecretHalf | None":
     """Return what finds the first half that stands under a name of `without_halves` in JSON, which may be broken."""
-    at = 0
-    while name := _NAME.search(data, at):
-        at = name.end()
-        if colon := _COLON.match(data, at):
-            at = colon.end()
-            for start, end in _strings(data, at):
-                at = end
-                if half := secret_half(_read_text(data[start:end])):
-                    return half
-    return None
+    found = (secret_half(_read_text(data[start:end])) for start, end in _named_texts(data))
+    return next((half for half in found if half), None)
 
 
 def _read_text(content: bytes) -> str:
@@ -90,25 +77,46 @@ def _read_text(content: bytes) -> str:
         return content.decode(errors="surrogateescape")
 
 
-def _strings(data: bytes, at: int) -> list[tuple[int, int]]:
-    """Return where the strings of a value begin and end, without their quotes: of a string, or of an array of some."""
-    if data[at : at + 1] == b'"':
-        found = _STRING.match(data, at)
-        return [_content(data, *found.span())] if found else []
-    if data[at : at + 1] != b"[":
-        return []
-    strings, depth = [], 0
+def _named_texts(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where the texts of write keys begin and end, without their quotes."""
+    at = 0
+    while name := _NAME.search(data, at):
+        at = name.end()
+        if not (colon := _COLON.match(data, at)):
+            continue
+        at = colon.end()
+        if data[at : at + 1] == b"[":
+            at = yield from _texts_in_array(data, at)
+        elif string := _STRING.match(data, at):
+            yield _content(data, *string.span())
+            at = string.end()
+
+
+def _texts_in_array(data: bytes, at: int) -> Generator[tuple[int, int], None, int]:
+    """Yield as `_named_texts` for an array that a name has, and return where it ends.
+
+    What is in an object in it has names of its own.
+    """
+    have_keys: list[bool] = []  # of each array or object around: whether its texts are keys
+    is_key = True
+    end = len(data)
     for token in _IN_ARRAY.finditer(data, at):
         sign = token[0]
-        if sign == b"{":
-            break  # what is in an object has names of its own
-        if sign.startswith(b'"'):
-            strings.append(_content(data, *token.span()))
-            continue
-        depth += 1 if sign == b"[" else -1
-        if not depth:
-            break
-    return strings
+        if sign in {b"[", b"{"}:
+            have_keys.append(sign == b"[" and (is_key or have_keys[-1]))
+            is_key = False
+        elif sign in {b"]", b"}"}:
+            have_keys.pop()
+            if not have_keys:
+                end = token.end()
+                break
+        elif is_key or have_keys[-1]:
+            yield _content(data, *token.span())
+            is_key = False
+        elif _NAME.fullmatch(sign):
+            colon = _COLON.match(data, token.end())
+            is_key = bool(colon and data[colon.end() : colon.end() + 1] in {b'"', b"["})
+    return end
 
 
 def _content(data: bytes, start: int, end: int) -> tuple[int, int]:

@@ -222,8 +222,14 @@ WRITE_KEY_NAMES = (
     Case(
         74,
         "array of objects",
-        b'{"writeKey":["k:H4LFSECRET",{"a":"c:d"},"c:d"]}',
-        b'{"writeKey":["k:***",{"a":"c:d"},"c:d"]}',
+        b'{"writeKey":["k:H4LFSECRET",{"a":["c:d"],"apiKey":1,"b":"c:d"},"k:H4LFSECRET"],"c":"d:e"}',
+        b'{"writeKey":["k:***",{"a":["c:d"],"apiKey":1,"b":"c:d"},"k:***"],"c":"d:e"}',
+    ),
+    Case(
+        74,
+        "array of objects with keys",
+        b'{"apiKey":[{"a":[{"apiKey":"k:H4LFSECRET"}],"apiKey":["k:H4LFSECRET",["k:H4LFSECRET"]]},"k:H4LFSECRET"]}',
+        b'{"apiKey":[{"a":[{"apiKey":"k:***"}],"apiKey":["k:***",["k:***"]]},"k:***"]}',
     ),
     Case(
         74,
