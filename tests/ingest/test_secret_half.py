@@ -175,7 +175,8 @@ def test_what_is_valid_stays_valid_without_the_key(
         text = text.replace("/", "\\/")
     hidden = half.hidden(text.encode())
     assert [text for text in texts_of(json.loads(hidden)) if key in text] == []
-    if not any(key in text or secret in text for text in texts_of(value)):
+    parts_of_key = key, key.partition(":")[2], key.split(":")[1]
+    if not any(part and part in text for text in texts_of(value) for part in parts_of_key):
         assert hidden == text.encode()
 
 
