@@ -239,7 +239,8 @@ def _parse(
                 good.append(_parse_record(record, default, limits, half))
             else:
                 raise record
-            used_keys += write_keys[index : index + 1]
+            if write_keys:
+                used_keys.append(write_keys[index])
         except msgspec.ValidationError as fault:
             reject(index, record, _told(str(fault), hints=len(errors) < _MOST_HINTS))
         except InvalidEvent as fault:
@@ -332,8 +333,8 @@ def _event(row: Row, default: Stream | None, limits: Limits, half: SecretHalf | 
         raise InvalidEvent("the record has none of original, success, malformed, error and skip")
     event = Event(
         malformed.cut(_hidden_in_text(text.encode(), half), limits.max_malformed_bytes) if text else "",
-        half.hidden(original) if half and original else original or b"",
-        half.hidden(success) if half and success else success or b"",
+        original or b"",
+        success or b"",
         _hidden_in_text(error.encode(), half).decode() if error else "",
         _hidden_in_text(skip.encode(), half).decode() if skip else "",
         _timestamp(timestamp) if timestamp else "",
@@ -341,6 +342,8 @@ def _event(row: Row, default: Stream | None, limits: Limits, half: SecretHalf | 
         destination_id or "",
         token_id or "",
     )
+    if half:
+        event.original, event.success = half.hidden(event.original), half.hidden(event.success)
     return _stream(event, default, limits), event
 
 
