@@ -50,7 +50,6 @@ WHY = {
     "ingest.json.strict:_TOKEN": BOUNDED,
     "ingest.native:_BLANK": BOUNDED,
     "ingest.secret_half:_COLON": ANCHORED,
-    "ingest.secret_half:_ESCAPE": BOUNDED,
     "ingest.secret_half:_ID": ANCHORED,
     "ingest.secret_half:_IN_ARRAY": TOKENS,
     "ingest.secret_half:_IN_TEXT": APART,

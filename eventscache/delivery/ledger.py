@@ -8,8 +8,9 @@ from eventscache.storage.messages import Admission
 class Ledger:
     """Whole numbers that always add up: received = stored + limited + dropped + rejected + queued.
 
-    stored: at least one collection admitted it. limited: none did. dropped: lost on our side, by reason. rejected:
-    answered with a 4xx and not kept (a body rejected as a whole counts one). queued: not sent yet, or in flight.
+    stored: at least one collection admitted it. limited: none did. dropped: lost on our side, by reason.
+    rejected: answered with a 4xx, or a 500 for a bug, and not
+    kept (a body rejected as a whole counts one). queued: not sent yet, or in flight.
     """
 
     __slots__ = ("admitted_all", "admitted_error", "dropped", "limited", "queued", "received", "rejected", "stored")

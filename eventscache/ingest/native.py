@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from eventscache.ingest import malformed
 from eventscache.ingest.json import scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import MAX_ERRORS, Parsed
-from eventscache.ingest.secret_half import without_halves, without_halves_in_text
+from eventscache.ingest.secret_half import SecretHalf, secret_half, without_halves, without_halves_in_text
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import parse_time
 
@@ -97,9 +97,14 @@ def _levels(limits: Limits) -> int:
     return limits.max_depth + 1
 
 
-def parse_items(items: Iterable[Row | bytes], default: Stream | None, limits: Limits, count: int) -> Parsed:
-    """Parse `count` records, each its fields or its JSON, in their order. Raises `BatchTooLarge`."""
-    return _parse(items, default, limits, count)
+def parse_items(
+    items: Iterable[Row | bytes], default: Stream | None, limits: Limits, write_keys: Sequence[str]
+) -> Parsed:
+    """Parse records, each its fields or its JSON, in their order, with as many keys by which Jitsu received them.
+
+    The secret halves of these keys are hidden. Raises `BatchTooLarge`.
+    """
+    return _parse(items, default, limits, len(write_keys), write_keys)
 
 
 def whole_event(original: bytes) -> Row:
@@ -201,34 +206,46 @@ def _field_to_json(name: str, value: object) -> bytes:
     return json.dumps(name).encode() + b":" + text
 
 
-def _parse(records: Iterable[Row | bytes | InvalidEvent], default: Stream | None, limits: Limits, count: int) -> Parsed:
+def _parse(
+    records: Iterable[Row | bytes | InvalidEvent],
+    default: Stream | None,
+    limits: Limits,
+    count: int,
+    write_keys: Sequence[str] = (),
+) -> Parsed:
     limits.check_count(count, "records")
     good: list[tuple[Stream, Event]] = []
     errors: list[tuple[int, str]] = []
     invalid: list[bytes] = []
+    used_keys: list[str] = []
     omitted = 0
+    half: SecretHalf | None = None
 
     def reject(index: int, record: Row | bytes | InvalidEvent, reason: str) -> None:
         nonlocal omitted
         if len(errors) < MAX_ERRORS:
-            errors.append((index, reason[:_MAX_REASON_LENGTH]))
-            invalid.append(without_halves_in_text(_bytes_of(record)[:_MOST_INVALID_BYTES]))
+            errors.append((index, (half.hidden_in_words(reason) if half else reason)[:_MAX_REASON_LENGTH]))
+            invalid.append(_hidden_in_text(_bytes_of(record)[:_MOST_INVALID_BYTES], half))
         else:
             omitted += 1
 
     for index, record in enumerate(records):
+        if write_keys:
+            half = secret_half(write_keys[index])
         try:
             if isinstance(record, tuple):
-                good.append(_event(record, default, limits))
+                good.append(_event(record, default, limits, half))
             elif isinstance(record, bytes):
-                good.append(_parse_record(record, default, limits))
+                good.append(_parse_record(record, default, limits, half))
             else:
                 raise record
+            if write_keys:
+                used_keys.append(write_keys[index])
         except msgspec.ValidationError as fault:
             reject(index, record, _told(str(fault), hints=len(errors) < _MOST_HINTS))
         except InvalidEvent as fault:
             reject(index, record, str(fault))
-    return Parsed((), good, errors, omitted, invalid)
+    return Parsed((), good, errors, omitted, invalid, write_keys=tuple(used_keys))
 
 
 def _bytes_of(record: Row | bytes | InvalidEvent) -> bytes:
@@ -238,7 +255,7 @@ def _bytes_of(record: Row | bytes | InvalidEvent) -> bytes:
     return bytes(record[0] or b"") if isinstance(record, tuple) else b""
 
 
-def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
+def _parse_record(data: bytes, default: Stream | None, limits: Limits, half: SecretHalf | None) -> tuple[Stream, Event]:
     """Return the stream and the event of a record's JSON; raise `InvalidEvent` or `ValidationError`."""
     if len(data) > limits.max_event_bytes:
         raise InvalidEvent(f"too_large: the record has {len(data)} bytes; at most {limits.max_event_bytes} are allowed")
@@ -249,19 +266,20 @@ def _parse_record(data: bytes, default: Stream | None, limits: Limits) -> tuple[
         raise InvalidEvent("the record is not an object")
     record = _read_record(data)
     objects = (_object(name, getattr(record, name), limits, validated=validated) for name in ("original", "success"))
-    stream, event = _event((*objects, *[getattr(record, name) for name in _TEXT_NAMES]), default, limits)
+    stream, event = _event((*objects, *[getattr(record, name) for name in _TEXT_NAMES]), default, limits, half)
     event.masked = record.masked or False
     event.attempt = _whole("attempt", record.attempt)
-    event.response = _response(record.response, limits)
+    event.response = _response(record.response, limits, half)
     return stream, event
 
 
-def _response(given: _Response | None, limits: Limits) -> Response | None:
+def _response(given: _Response | None, limits: Limits, half: SecretHalf | None) -> Response | None:
     """Return a response with its body cut; None if it is empty."""
     if given is None or (given.status is None and not given.body):
         return None
     status = _whole("response.status", given.status)
-    return Response(status, malformed.cut((given.body or "").encode(), limits.max_malformed_bytes))
+    body = _hidden_in_text((given.body or "").encode(), half)
+    return Response(status, malformed.cut(body, limits.max_malformed_bytes))
 
 
 def _whole(name: str, number: float | None) -> int | None:
@@ -308,23 +326,29 @@ def _read_record_with_halves(data: bytes) -> _Record:
     return record
 
 
-def _event(row: Row, default: Stream | None, limits: Limits) -> tuple[Stream, Event]:
-    """Return the stream and the event of a record's fields, each None if it is absent."""
+def _event(row: Row, default: Stream | None, limits: Limits, half: SecretHalf | None) -> tuple[Stream, Event]:
+    """Return the stream and the event of a record's fields, each None if it is absent; without secret halves."""
     original, success, text, error, skip, timestamp, uid, destination_id, token_id = row
     if not (original or success or text or error or skip):
         raise InvalidEvent("the record has none of original, success, malformed, error and skip")
     event = Event(
-        malformed.cut(without_halves_in_text(text.encode()), limits.max_malformed_bytes) if text else "",
+        malformed.cut(_hidden_in_text(text.encode(), half), limits.max_malformed_bytes) if text else "",
         original or b"",
         success or b"",
-        error or "",
-        skip or "",
+        _hidden_in_text(error.encode(), half).decode() if error else "",
+        _hidden_in_text(skip.encode(), half).decode() if skip else "",
         _timestamp(timestamp) if timestamp else "",
         uid or "",
         destination_id or "",
         token_id or "",
     )
+    if half:
+        event.original, event.success = half.hidden(event.original), half.hidden(event.success)
     return _stream(event, default, limits), event
+
+
+def _hidden_in_text(text: bytes, half: SecretHalf | None) -> bytes:
+    return without_halves_in_text(half.hidden_in_text(text) if half else text)
 
 
 def _object(name: str, raw: msgspec.Raw, limits: Limits, *, validated: bool) -> bytes:

@@ -21,7 +21,8 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
     `errors` has the index and the reason of the first `MAX_ERRORS` records that are invalid, and `errors_omitted`
     counts the others; `invalid` has what is known of the bytes of the first ones, in their order.
     `faults` has the index of each original that Jitsu refuses as an event, and why; such an event is kept with this
-    error. `write_key` is the key that the body itself names.
+    error. `write_key` is the key that the body itself names, and `write_keys` are those that the events of `records`
+    name, if the format has such.
     """
 
     originals: Sequence[bytes] = ()
@@ -31,6 +32,7 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
     invalid: Sequence[bytes] = ()
     faults: Sequence[tuple[int, str]] = ()
     write_key: str = ""
+    write_keys: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"Parsed({len(self.originals)} originals, {len(self.records)} records)"

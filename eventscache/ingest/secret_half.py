@@ -3,11 +3,16 @@
 The fast scan validates no object that has such a half under a name of `without_halves`, so most bodies need no search.
 """
 
+import json
 import re
+from collections.abc import Generator, Iterator
 from functools import lru_cache
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+import msgspec
+
+from eventscache.ingest.json.in_strings import replaced_in_strings, spellings_in_json
 from eventscache.ingest.limits import Limits
 from eventscache.ingest.parsed import Parsed, Parser
 from eventscache.stream import Stream
@@ -15,6 +20,7 @@ from eventscache.stream import Stream
 _HIDDEN: Final = b"***"
 _SHORTEST_ALONE = 8  # a shorter half is a part of too many other texts
 _CACHED_KEYS = 1024
+_MOST_DECODED = 4  # times that a key may be encoded
 
 
 def _spelled(word: str) -> str:
@@ -26,9 +32,8 @@ _FIRST_WORD = f"(?:{_spelled('write')}|{_spelled('api')})"
 _NAME = re.compile(rf'"(?<!\\"){_FIRST_WORD}(?:[_-]|\\u00(?:5f|2d))?{_spelled("key")}"'.encode(), re.IGNORECASE)
 _COLON = re.compile(rb"\s*+:\s*+")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_IN_ARRAY = re.compile(rb'[\[\]{]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_IN_ARRAY = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _ID = re.compile(rb"(?:[^\\:]|\\(?!u003a).)*+", re.DOTALL | re.IGNORECASE)
-_ESCAPE = re.compile(rb"(\\(?:u[0-9a-f]{4}|.))", re.DOTALL | re.IGNORECASE)
 _ESCAPED_COLON = rb"\u003a"
 # In a text that is no JSON, or has JSON inside of a string. No repeat can hold the sign in front of it.
 _IN_TEXT = re.compile(
@@ -45,18 +50,12 @@ def without_halves(data: bytes) -> bytes:
     is to be hidden.
     """
     pieces: list[bytes] = []
-    kept = at = 0
-    while name := _NAME.search(data, at):
-        at = name.end()
-        if not (colon := _COLON.match(data, at)):
-            continue
-        at = colon.end()
-        for start, end in _strings(data, at):
-            at = end
-            text = data[start:end]
-            if (hidden := _without_half(text)) != text:
-                pieces += (data[kept:start], hidden)
-                kept = end
+    kept = 0
+    for start, end in _named_texts(data):
+        text = data[start:end]
+        if (hidden := _without_half(text)) != text:
+            pieces += (data[kept:start], hidden)
+            kept = end
     return b"".join((*pieces, data[kept:])) if pieces else data
 
 
@@ -65,25 +64,59 @@ def without_halves_in_text(text: bytes) -> bytes:
     return _IN_TEXT.sub(rb"\1***", without_halves(text))
 
 
-def _strings(data: bytes, at: int) -> list[tuple[int, int]]:
-    """Return where the strings of a value begin and end, without their quotes: of a string, or of an array of some."""
-    if data[at : at + 1] == b'"':
-        found = _STRING.match(data, at)
-        return [_content(data, *found.span())] if found else []
-    if data[at : at + 1] != b"[":
-        return []
-    strings, depth = [], 0
+def half_named_in(data: bytes) -> "SecretHalf | None":
+    """Return what finds the first half that stands under a name of `without_halves` in JSON, which may be broken."""
+    found = (secret_half(_read_text(data[start:end])) for start, end in _named_texts(data))
+    return next((half for half in found if half), None)
+
+
+def _read_text(content: bytes) -> str:
+    try:
+        return str(json.loads(b'"%b"' % content))
+    except ValueError:
+        return content.decode(errors="surrogateescape")
+
+
+def _named_texts(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where the texts of write keys begin and end, without their quotes."""
+    at = 0
+    while name := _NAME.search(data, at):
+        at = name.end()
+        if not (colon := _COLON.match(data, at)):
+            continue
+        at = colon.end()
+        if data[at : at + 1] == b"[":
+            at = yield from _texts_in_array(data, at)
+        elif string := _STRING.match(data, at):
+            yield _content(data, *string.span())
+            at = string.end()
+
+
+def _texts_in_array(data: bytes, at: int) -> Generator[tuple[int, int], None, int]:
+    """Yield as `_named_texts` for an array that a name has, and return where it ends.
+
+    What is in an object in it has names of its own.
+    """
+    have_keys: list[bool] = []  # of each array or object around: whether its texts are keys
+    is_key = True
+    end = len(data)
     for token in _IN_ARRAY.finditer(data, at):
         sign = token[0]
-        if sign == b"{":
-            break  # what is in an object has names of its own
-        if sign.startswith(b'"'):
-            strings.append(_content(data, *token.span()))
-            continue
-        depth += 1 if sign == b"[" else -1
-        if not depth:
-            break
-    return strings
+        if sign in {b"[", b"{"}:
+            have_keys.append(sign == b"[" and (is_key or have_keys[-1]))
+            is_key = False
+        elif sign in {b"]", b"}"}:
+            have_keys.pop()
+            if not have_keys:
+                end = token.end()
+                break
+        elif is_key or have_keys[-1]:
+            yield _content(data, *token.span())
+            is_key = False
+        elif _NAME.fullmatch(sign):
+            colon = _COLON.match(data, token.end())
+            is_key = bool(colon and data[colon.end() : colon.end() + 1] in {b'"', b"["})
+    return end
 
 
 def _content(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -105,41 +138,56 @@ class SecretHalf:
 
     def __init__(self, write_key: str) -> None:
         key_id, _, secret = write_key.partition(":")
-        hidden: dict[bytes, bytes] = {}
+        hidden: dict[str, str] = {}
         for spelled_id, spelled in ((key_id, secret), (_quoted(key_id), _quoted(secret))):
             for colon in (":", "%3A", "%3a"):
-                hidden[_encoded(f"{spelled_id}{colon}{spelled}")] = _encoded(f"{spelled_id}{colon}") + _HIDDEN
+                hidden[f"{spelled_id}{colon}{spelled}"] = f"{spelled_id}{colon}"
         for part in (secret, secret.partition(":")[0]):
             if len(part) >= _SHORTEST_ALONE:
-                hidden.setdefault(_encoded(part), _HIDDEN)
-                hidden.setdefault(_encoded(_quoted(part)), _HIDDEN)
-        self._hidden = hidden
+                hidden.setdefault(part, "")
+                hidden.setdefault(_quoted(part), "")
+        self._in_json: dict[bytes, bytes] = {}
+        self._in_text: dict[bytes, bytes] = {}
+        for text, shown in hidden.items():
+            self._in_text[_encoded(text)] = _encoded(shown) + _HIDDEN
+            shown_in_json = spellings_in_json(shown)[0] + _HIDDEN
+            for spelled_in_json in spellings_in_json(text):
+                self._in_json.setdefault(spelled_in_json, shown_in_json)
+        self._in_text.update(self._in_json)
 
     def __repr__(self) -> str:
         return "SecretHalf()"
 
     def hidden_in_text(self, text: bytes) -> bytes:
         """Return a text without the half."""
-        for found, shown in self._hidden.items():
+        for found, shown in self._in_text.items():
             text = text.replace(found, shown)
         return text
 
-    def hidden(self, data: bytes) -> bytes:
-        """Return JSON without the half in its strings; what is valid stays valid. The same object if it has none."""
-        if not any(map(data.__contains__, self._hidden)):
-            return data
-        return _STRING.sub(self._hidden_in_string, data)
+    def hidden_in_words(self, words: str) -> str:
+        """Return a text without the half, as `hidden_in_text` does."""
+        return self.hidden_in_text(_encoded(words)).decode(errors="surrogatepass")
 
-    def _hidden_in_string(self, string: re.Match[bytes]) -> bytes:
-        parts = _ESCAPE.split(string[0])
-        parts[::2] = map(self.hidden_in_text, parts[::2])  # the others are the escapes
-        return b"".join(parts)
+    def hidden(self, data: bytes) -> bytes:
+        """Return valid JSON without the half in its strings; it stays valid. The same object if it has none."""
+        for found, shown in self._in_json.items():
+            data = replaced_in_strings(data, found, shown)
+        return data
+
+    def may_be_in(self, data: bytes) -> bool:
+        """Whether JSON may have the half in it."""
+        return any(map(data.__contains__, self._in_json))
 
     def parser(self, parser: Parser) -> Parser:
-        """Return a parser that hides the half in a body before it does what another one does."""
+        """Return a parser that does what another one does, and hides the half in the events that it finds."""
 
         def parse(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
-            return parser(self.hidden(body), default, limits)
+            parsed = parser(body, default, limits)
+            if not (parsed.faults or self.may_be_in(body)):
+                return parsed
+            originals = [*map(self.hidden, parsed.originals)]
+            faults = [(index, self.hidden_in_words(fault)) for index, fault in parsed.faults]
+            return msgspec.structs.replace(parsed, originals=originals, faults=faults)
 
         return parse
 
@@ -147,7 +195,18 @@ class SecretHalf:
 @lru_cache(_CACHED_KEYS)
 def secret_half(write_key: str) -> SecretHalf | None:
     """Return what finds the secret half of a write key; None for a key without one."""
+    write_key = with_colon(write_key)
     return SecretHalf(write_key) if write_key.partition(":")[2] else None
+
+
+def with_colon(write_key: str) -> str:
+    """Return a write key that was encoded once too often, as `ID%3ASECRET`, without that; any other as it is."""
+    decoded = write_key
+    for _ in range(_MOST_DECODED):
+        if ":" in decoded or "%" not in decoded:
+            break
+        decoded = unquote(decoded, errors="surrogateescape")
+    return decoded if ":" in decoded else write_key
 
 
 def _quoted(text: str) -> str:

@@ -58,7 +58,9 @@ async def keep_malformed(
     write keys are hidden, also `half`, that of its sender.
     """
     body = body[: (max_bytes if stream else _MOST_SEARCHED_BYTES) + _LONGEST_KEY_BYTES]
-    body = without_halves_in_text(half.hidden_in_text(body) if half else body)
+    if half:
+        body, reason = half.hidden_in_text(body), half.hidden_in_words(reason)
+    body = without_halves_in_text(body)
     if stream is None:
         cache.ledger.reject()
         if cache.record is not None:

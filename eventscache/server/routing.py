@@ -111,12 +111,19 @@ class Router:
             raise  # the client has left, and aiohttp handles that
         except Exception:
             _log.exception("request failed: internal error", path=shown_path(path_of(request.raw_path)))
-            response = error_response(500, "internal_error", "a bug of eventscache; the details are in its log")
+            response = self._failed(request)
         for headers in ERROR_HEADERS:
             response.headers.update(headers(self.context, request))
         if self.debugs:
             log_request(request, response.status)
         return response
+
+    def _failed(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the response to a request that failed by a bug; one that could have brought events is counted."""
+        error = HttpError(500, "internal_error", "a bug of eventscache; the details are in its log")
+        if request.method in _WITH_EVENTS.at(path_of(request.raw_path)) and request.method != "OPTIONS":
+            reject_unread(self.context.cache, error)
+        return error.response()
 
     def refuse(self, request: web.BaseRequest, target: str, error: HttpError, reason: str) -> web.StreamResponse | None:
         """Count a request for a target that is refused because it is not valid HTTP.

@@ -1,15 +1,23 @@
 """The secret half of write keys is hidden; `tests/server/test_secret_halves.py` has each place and each route."""
 
 import json
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from eventscache.errors import InvalidEvent
+from eventscache.ingest import formats
 from eventscache.ingest.json import scan
+from eventscache.ingest.limits import Limits
+from eventscache.ingest.parsed import Parser
 from eventscache.ingest.secret_half import secret_half, without_halves, without_halves_in_text
 from tests.support import corpus
-from tests.support.corpus import Case, each
+from tests.support.corpus import MEGABYTE, Case, each
 from tests.support.fuzz import fuzz
 from tests.support.json_fuzz import ODD
 
@@ -97,6 +105,8 @@ def test_a_key_without_a_half_has_none_to_find() -> None:
 @given(st.lists(st.sampled_from([*ODD, *PIECES]), max_size=20))
 @example([b'{"writeKey":"', b"\\", b'"', b':x"}'])
 @example([b'{"api_key":["a:b"', b",", b'{"api_key":"c:d"}]}'])
+@example([b'{"api_key":[{"api_key":5,"a":"c:d"},"e:f"]}'])
+@example([b'{"api_key":[{"api_key":{"a":["c:d"]}},"e:f"]}'])
 def test_hiding_keeps_json_valid_is_stable_and_finds_what_the_fast_scan_leaves(pieces: list[bytes]) -> None:
     text = b"".join(pieces)
     hidden = without_halves(text)
@@ -125,3 +135,97 @@ def test_hiding_a_key_keeps_json_valid(key_id: str, secret: str, texts: list[str
     assert hidden["n"] == 0
     assert len(hidden["v"]) == len(values)
     assert half.hidden_in_text(half.hidden_in_text(text)) is not None
+
+
+ENDS = st.text('"\\u0045ab{}[],:%/&<\u00e9\n', max_size=6)
+KEY_PARTS = st.builds("{}{}{}".format, ENDS, st.sampled_from(["", "12345678", "true", "0041", "secretsecret"]), ENDS)
+
+
+def nests(texts: st.SearchStrategy[str]) -> st.SearchStrategy[object]:
+    """Generate JSON values of such texts, and of what looks like them outside of strings."""
+    others = st.sampled_from([12345678, 12345678e8, True, None])
+    return st.recursive(
+        texts | others, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=3)
+    )
+
+
+def texts_of(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+        value = [*value.values()]
+    if isinstance(value, list):
+        for inner in value:
+            yield from texts_of(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+@fuzz
+@given(st.data(), KEY_PARTS, KEY_PARTS.filter(bool), st.booleans(), st.booleans())
+def test_what_is_valid_stays_valid_without_the_key(
+    data: st.DataObject, key_id: str, secret: str, ascii_only: bool, slashes: bool
+) -> None:
+    key = f"{key_id}:{secret}"
+    half = secret_half(key)
+    assert half
+    parts = st.lists(st.sampled_from([key, secret, key[:-1], secret[1:], "\\", '"', "u", "\n", "a", "0"]), max_size=6)
+    value = data.draw(nests(parts.map("".join)))
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    if slashes:
+        text = text.replace("/", "\\/")
+    hidden = half.hidden(text.encode())
+    assert [text for text in texts_of(json.loads(hidden)) if key in text] == []
+    parts_of_key = key, key.partition(":")[2], key.split(":")[1]
+    if not any(part and part in text for text in texts_of(value) for part in parts_of_key):
+        assert hidden == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "kept"),
+    [
+        ('p1:abcdefg"', r'{"token":"p1:abcdefg\"","a":"abcdefg"}', '{"token":"p1:***","a":"abcdefg"}'),
+        ('k:"abcdefg', r'{"b":"abcdefg","a":"\"abcdefg"}', '{"b":"abcdefg","a":"***"}'),
+        ("k:abcdefg\\", r'{"a":"abcdefg\\","b":"abcdefg\""}', r'{"a":"***","b":"abcdefg\""}'),
+        ("k:\\bcdefgh", r'{"a":"\\bcdefgh \\\bcdefgh"}', r'{"a":"*** \\\bcdefgh"}'),
+        ("k:u0041bcd", r'{"a":"\u0041bcd u0041bcd"}', r'{"a":"\u0041bcd ***"}'),
+        ("k:12345678", r'{"a":"\u12345678 12345678","n":12345678}', r'{"a":"\u12345678 ***","n":12345678}'),
+        ("k:///////é", r'{"a":"\/\/\/\/\/\/\/\u00e9"}', '{"a":"***"}'),
+        ('i"d:x', r'{"a":"i\"d:x"}', r'{"a":"i\"d:***"}'),
+    ],
+)
+def test_a_key_with_signs_of_json_is_found_as_json_spells_it(key: str, text: str, kept: str) -> None:
+    half = secret_half(key)
+    assert half
+    assert half.hidden(text.encode()).decode() == kept
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "parser"),
+    [
+        ("k:secretsecret", b'["secretsecret%b"]' % (b"\\\\" * MEGABYTE), formats.JITSU),
+        ("k:secretsecret", b'["secretsecret"%b]' % (b',""' * MEGABYTE), formats.JITSU),
+        ("k:secretsecret", b'{"a":"secretsecret%b"}' % (b"\\\\" * MEGABYTE), formats.JITSU),
+        ("k:12345678", b'{"batch":[{"a":"%b"}]}' % (b"12345678" * (MEGABYTE // 4)), formats.JITSU2_BATCH),
+        ("k:" + "\\" * 8, b'{"batch":[{"a":"%b"}]}' % (b"\\\\" * MEGABYTE), formats.JITSU2_BATCH),
+        ("k:12345678", b"[%b]" % b",".join([b'{"a":"12345678\\n","n":12345678}'] * 9000), formats.JITSU),
+    ],
+)
+def test_to_hide_it_takes_little_memory(key: str, body: bytes, parser: Parser) -> None:
+    half = secret_half(key)
+    assert half
+    tracemalloc.start()
+    with suppress(InvalidEvent):
+        half.parser(parser)(body, None, Limits())
+    with suppress(InvalidEvent):
+        half.hidden(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * len(body) + MEGABYTE
+
+
+def test_keys_in_arrays_in_one_another_are_found_in_one_go() -> None:
+    levels = 20_000
+    text = b'{"api_key":["a:b",' * levels + b"0" + b"]}" * levels
+    start = time.perf_counter()
+    assert without_halves(text) == text.replace(b"a:b", b"a:***")
+    assert time.perf_counter() - start < 5

@@ -2,10 +2,14 @@
 
 import importlib
 import pkgutil
+from typing import NoReturn
+
+import pytest
 
 from eventscache.server import routes
 from eventscache.server.routes import mirror, webhooks
 from eventscache.server.routing import INGESTION_ROUTES, ROUTES
+from tests.support.sidecar import CACHE, Log, Start
 
 
 def test_every_route_module_is_served() -> None:
@@ -24,3 +28,21 @@ def test_every_route_by_which_clients_send_is_mirrored() -> None:
 
 def test_no_path_and_method_is_declared_twice() -> None:
     assert len({(method, path) for method, path, _ in ROUTES}) == len(ROUTES)
+
+
+async def test_what_fails_by_a_bug_counts_where_it_brings_events(
+    start: Start, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sidecar = await start()
+
+    def broken(*_: object, **__: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    for name in ("offer_originals_in_turns", "fetch"):
+        monkeypatch.setattr(type(sidecar.cache), name, broken)
+    for path in ("/api/v1/p.gif?token=k", f"{CACHE}?ids=k"):
+        assert (await sidecar.get(path)).status == 500
+    assert (await sidecar.post("/api/v1/event?token=k", b"{}")).status == 500
+    assert len(log.faults) == 3
+    ledger = sidecar.cache.ledger
+    assert (ledger.received, ledger.rejected, ledger.balanced) == (2, 2, True)

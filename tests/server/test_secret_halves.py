@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -272,3 +272,142 @@ async def test_a_webhook_finds_the_key_by_the_half_and_hides_it_everywhere(start
     (event,) = await kept(sidecar)
     assert event["token_id"] == "site"
     assert event["original"] == {"api_key": "kid:***", "url": "/?k=kid:***", "n": 1.10}
+
+
+@pytest.mark.parametrize("route", [PIXEL, f"{JITSU2_PIXEL}?type=page"])
+async def test_a_half_that_ends_with_a_quote_leaves_the_event_valid(sidecar: Sidecar, route: str) -> None:
+    sign = "&" if "?" in route else "?"
+    query = "token=p1:abcdefg%22&writekey=p1:abcdefg%22&a=abcdefg&b=%22abcdefg&c=abcdefg%22"
+    assert (await sidecar.get(f"{route}{sign}{query}")).status == 200
+    (event,) = await kept(sidecar)
+    original = event["original"]
+    assert (original["a"], original["b"], original["c"]) == ("abcdefg", '"abcdefg', "***")
+
+
+@pytest.mark.parametrize("path", [f"/api/s/kid%3A{HALF}", f"{JITSU2_PIXEL[:-5]}kid%3A{HALF}"])
+async def test_the_error_of_an_event_has_no_half(sidecar: Sidecar, path: str) -> None:
+    if path.startswith("/api/s/"):
+        answer = await sidecar.post(path, b"{}", X_Write_Key=WRITE_KEY)
+    else:
+        answer = await sidecar.get(path, X_Write_Key=WRITE_KEY)
+        assert HALF not in str(answer.headers)
+    assert HALF.encode() not in answer.body
+    (event,) = await kept(sidecar)
+    assert "Unknown event type: " in event["error"]
+    assert "***" in event["error"]
+
+
+async def test_the_errors_of_a_batch_have_no_half(sidecar: Sidecar) -> None:
+    body = b'{"batch":[{"type":"kid:H4LFSECRET"},{"type":"x","messageId":"kid:H4LFSECRET"}]}'
+    answer = await sidecar.post(BATCH, body, X_Write_Key=WRITE_KEY)
+    assert b"kid:***" in answer.body
+    assert HALF.encode() not in answer.body
+    assert len(await kept(sidecar)) == 2
+
+
+@pytest.mark.parametrize(("size", "threads"), [(10_000, 0), (20_000, 1)])
+@pytest.mark.parametrize("path", ["/api/v1/event", "/api/s/event"])
+async def test_what_has_much_to_hide_is_searched_in_a_thread(
+    sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch, path: str, size: int, threads: int
+) -> None:
+    bodies, calls = sidecar.server._context.bodies, 0
+    in_thread = bodies.in_thread
+
+    async def counted(function: Callable[..., Any], *arguments: object) -> Any:
+        nonlocal calls
+        calls += 1
+        return await in_thread(function, *arguments)
+
+    monkeypatch.setattr(bodies, "in_thread", counted)
+    for text, expected_calls in ((HALF, threads), ("other", 0)):
+        calls = 0
+        body = b'{"type":"page","a":"%b%b"}' % (b"x" * size, text.encode())
+        assert (await sidecar.post(path, body, X_Write_Key=WRITE_KEY)).status == 200
+        assert calls == expected_calls
+    assert len(await kept(sidecar)) == 2
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (
+            b'{"original":{"api_key":"k:clientsecret1","note":"sent with k:clientsecret1"},"success":{"table":"e"}}',
+            {"original": {"api_key": "k:***", "note": "sent with k:***"}, "success": {"table": "e"}},
+        ),
+        (
+            b'{"original":{"api_key":"k:clientsecret1"},"success":{"a":"k:clientsecret1"},"skip":"k:clientsecret1"}',
+            {"success": {"a": "k:***"}, "skip": "k:***"},
+        ),
+        (
+            (
+                b'{"original":{"api_key":"k:clientsecret1"},"error":"e clientsecret1","malformed":"k:clientsecret1",'
+                b'"response":{"status":400,"body":"k%3Aclientsecret1"}}'
+            ),
+            {"error": "e ***", "malformed": "k:***", "response": {"status": 400, "body": "k%3A***"}},
+        ),
+        (
+            rb'{"original":{"api_key":"k:clientsecret1","a":"\ud83d k:clientsecret1"}}',
+            {"original": {"api_key": "k:***", "a": "\ud83d k:***"}},
+        ),
+        (
+            rb'{"api_key":"k\u003aclientsecret1","a":"\ud83d clientsecret1"}',
+            {"original": {"api_key": "k:***", "a": "\ud83d ***"}},
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", WEBHOOKS)
+@pytest.mark.parametrize("form_of_body", [b"%b", b'[{"n":1},%b]', b"[0,%b]"])
+async def test_a_record_of_a_webhook_names_its_key_and_keeps_no_half(
+    start: Start, log: Log, path: str, record: bytes, expected: dict[str, Any], form_of_body: bytes
+) -> None:
+    sidecar = await start(api_keys=KeyList((ApiKey("site", "clientsecret1", ""),)))
+    await send(sidecar, path, form_of_body % record)
+    answer = await sidecar.get(f"{CACHE}?namespace=destination&ids=d")
+    assert b"clientsecret1" not in answer.body
+    if form_of_body != b"[0,%b]":
+        event = answer.json["events"][0]
+        assert {name: event[name] for name in expected} == expected
+        assert event["token_id"] == ("site" if b'api_key":' in record else "")
+    assert "clientsecret1" not in repr(log.lines)
+
+
+async def test_a_broken_body_of_a_webhook_keeps_no_half(sidecar: Sidecar) -> None:
+    await send(sidecar, WEBHOOKS[0], b'{"api_key":"kid:H4LFSECRET","note":"H4LFSECRET')
+    (event,) = await kept(sidecar)
+    assert event["malformed"] == '{"api_key":"kid:***","note":"***'
+
+
+async def test_an_invalid_record_of_a_webhook_keeps_no_half(sidecar: Sidecar) -> None:
+    await send(sidecar, WEBHOOKS[0], b'{"original":{"api_key":"kid:H4LFSECRET"},"kid:H4LFSECRET":1}')
+    assert sidecar.cache.ledger.rejected == 1
+    assert await kept(sidecar) == []
+
+
+@pytest.mark.parametrize("name", ["error", "skip", "malformed"])
+@pytest.mark.parametrize("form_of_body", [b"%b", b"[%b]"])
+async def test_a_half_is_hidden_by_its_name_in_each_text_of_a_record(
+    sidecar: Sidecar, name: str, form_of_body: bytes
+) -> None:
+    record = json.dumps({"original": {}, "malformed": "{}", name: f"api_key=kid:{HALF}"}).encode()
+    await send(sidecar, RECORDS, form_of_body % record, **{"Content-Type": "application/json"})
+    (event,) = await kept(sidecar)
+    assert event[name] == "api_key=kid:***"
+
+
+@pytest.mark.parametrize("key", [f"kid%3A{HALF}", f"kid%253a{HALF}", f"kid%25253A{HALF}"])
+async def test_the_settings_of_a_key_name_no_half(sidecar: Sidecar, key: str) -> None:
+    answer = await sidecar.get(f"/v1/projects/{key}/settings")
+    assert answer.json["integrations"]["Segment.io"]["apiKey"] == "kid"
+
+
+async def test_a_key_that_a_body_has_encoded_is_hidden_in_its_events(sidecar: Sidecar) -> None:
+    body = b'{"batch":[{"type":"page","a":"kid%3AH4LFSECRET H4LFSECRET"}],"writeKey":"kid%3AH4LFSECRET"}'
+    assert (await sidecar.post(BATCH, body)).status == 200
+    (event,) = await kept(sidecar)
+    assert (event["token_id"], event["original"]["a"]) == ("kid", "kid%3A*** ***")
+
+
+async def test_a_secret_that_looks_encoded_is_found_as_it_is(start: Start) -> None:
+    sidecar = await start(api_keys=KeyList((ApiKey("site", "a%3Ab", "c%3Ad"),)))
+    for path, key in (("/api/v1/event", "a%3Ab"), ("/api/s/event", "a%3Ab"), ("/api/s/s2s/event", "c%3Ad")):
+        assert await send(sidecar, path, b'{"type":"page"}', **{"X-Write-Key": key}) == 200

@@ -183,6 +183,10 @@ WRITE_KEY_PLACES = (
     Case(74, "Bearer", ("", {"Authorization": f"Bearer {WRITE_KEY}"}), True),
     Case(74, "X-Write-Key", ("", {"X-Write-Key": WRITE_KEY}), True),
     Case(74, "writekey", (f"writekey={WRITE_KEY}", {}), True),
+    Case(74, "token encoded twice", (f"token=kid%253A{HALF}", {}), False),
+    Case(74, "X-Auth-Token with an escape", ("", {"X-Auth-Token": f"kid%3A{HALF}"}), False),
+    Case(74, "X-Write-Key with an escape", ("", {"X-Write-Key": f"kid%3a{HALF}"}), True),
+    Case(74, "X-Write-Key encoded twice", ("", {"X-Write-Key": f"kid%253a{HALF}"}), True),
     Case(74, "writekey with an escape", (f"%77ritekey=kid%3a{HALF}", {}), True),
 )
 
@@ -218,8 +222,14 @@ WRITE_KEY_NAMES = (
     Case(
         74,
         "array of objects",
-        b'{"writeKey":["k:H4LFSECRET",{"a":"c:d"},"c:d"]}',
-        b'{"writeKey":["k:***",{"a":"c:d"},"c:d"]}',
+        b'{"writeKey":["k:H4LFSECRET",{"a":["c:d"],"apiKey":1,"b":"c:d"},"k:H4LFSECRET"],"c":"d:e"}',
+        b'{"writeKey":["k:***",{"a":["c:d"],"apiKey":1,"b":"c:d"},"k:***"],"c":"d:e"}',
+    ),
+    Case(
+        74,
+        "array of objects with keys",
+        b'{"apiKey":[{"a":[{"apiKey":"k:H4LFSECRET"}],"apiKey":["k:H4LFSECRET",["k:H4LFSECRET"]]},"k:H4LFSECRET"]}',
+        b'{"apiKey":[{"a":[{"apiKey":"k:***"}],"apiKey":["k:***",["k:***"]]},"k:***"]}',
     ),
     Case(
         74,

@@ -11,7 +11,7 @@ from aiohttp import web
 from eventscache.access.api_keys import ApiKey, ApiKeys, spellings
 from eventscache.delivery.producer import CONFIGURED, Producer
 from eventscache.errors import InvalidEvent
-from eventscache.ingest.secret_half import SecretHalf, secret_half
+from eventscache.ingest.secret_half import SecretHalf, secret_half, with_colon
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
@@ -111,7 +111,7 @@ def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: 
     """Return who sends with a token; raise `HttpError` for a token that may not send here.
 
     With `api_keys`, a token counts as a whole, or else what is behind a colon in it does, which may be of either type,
-    as in Jitsu 2. Without them, it is the id of the stream up to a colon.
+    as in Jitsu 2. Without them, it is the id of the stream up to a colon. That may be encoded once too often.
 
     That is always a 401, however often it happens: behind a proxy all clients share one address. `wrong_type` is the
     message about a secret of the other type, where the route has one of its own; if it is empty, such a secret is as
@@ -124,7 +124,7 @@ def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: 
             key, other = other, key
         if key:
             return configured_sender(key)
-        if ":" in token and not other and (sender := _by_half(keys, token, from_server=from_server)):
+        if not other and (sender := _by_half(keys, token, from_server=from_server)):
             return sender
         if wrong_type is None:
             wrong_type = _NEEDS_SERVER if from_server else _NEEDS_CLIENT
@@ -149,8 +149,9 @@ def key_of(keys: ApiKeys, token: str) -> ApiKey | None:
 
 
 def _by_half(keys: ApiKeys, token: str, *, from_server: bool) -> Sender | None:
-    """Return who sends with the secret half of a token."""
-    for secret in spellings(token)[1:]:
+    """Return who sends with the secret half of a token, or with one that was encoded once too often."""
+    decoded = with_colon(token)
+    for secret in spellings(decoded)[decoded == token :]:
         kinds = (keys.server, keys.client) if from_server else (keys.client, keys.server)
         if key := kinds[0](secret) or kinds[1](secret):
             return configured_sender(key)._replace(half=secret_half(token))
@@ -168,5 +169,5 @@ def configured_sender(key: ApiKey) -> Sender:
 @lru_cache(_CACHED_SENDERS)
 def _anonymous_sender(token: str, max_id_bytes: int, producer: Producer) -> Sender:
     """Return who sends with a token that begins with an id; raise `InvalidEvent` if it cannot be one."""
-    stream = Stream(Namespace.TOKEN, check_id(token.partition(":")[0], max_id_bytes))
+    stream = Stream(Namespace.TOKEN, check_id(with_colon(token).partition(":")[0], max_id_bytes))
     return Sender(stream, None, producer, secret_half(token))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey, ApiKeys, spellings
-from eventscache.ingest.secret_half import secret_half
+from eventscache.ingest.secret_half import secret_half, with_colon
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
@@ -83,6 +83,8 @@ def find_holder(context: Context, write_key: str, taken: Secrets) -> Holder:
         sender = find_sender(context, write_key, from_server=False)
         return Holder(sender, Secrets.CLIENT not in taken)
     found = _configured(context.api_keys, write_key)
+    if not found and (decoded := with_colon(write_key)) != write_key:
+        return find_holder(context, decoded, taken)
     if not found:
         raise HttpError(401, "unknown_token", "The write key is not found")
     usable = found if ":" in write_key else {secret: key for secret, key in found.items() if secret in taken}

@@ -97,6 +97,8 @@ async def _post_event(context: Context, request: web.BaseRequest, kind: _Kind) -
         raise reject_unread(context.cache, fault) from None
     holder, parsed = await _take(context, request, kind)
     reason = jitsu2.fault_of(parsed.originals[0], event_type)
+    if reason and holder.sender.half:
+        reason = jitsu2.fault_of(parsed.originals[0], holder.sender.half.hidden_in_words(event_type))
     await offer(context.cache, holder, msgspec.structs.replace(parsed, faults=[(0, reason)] if reason else ()))
     if reason:
         raise _refusal(kind, holder, f"event error: {reason}")
@@ -130,8 +132,7 @@ async def _take(context: Context, request: web.BaseRequest, kind: _Kind) -> _Tak
         if write_key or not kind.key_in_body:
             holder = find_holder(context, write_key, kind.secrets)
         half = holder.sender.half if holder else None
-        parser = half.parser(kind.parser) if half else kind.parser
-        parsed = await context.bodies.parse(request, parser, None)
+        parsed = await context.bodies.parse(request, kind.parser, None, half)
         return _Taken(holder or find_holder(context, parsed.write_key, kind.secrets), parsed)
     except (HttpError, BatchTooLarge) as fault:
         error = reject_unread(context.cache, fault)

@@ -48,12 +48,14 @@ async def _take(context: Context, request: web.BaseRequest) -> str:
         event = pixel_event(pairs, context.limits)
         event = half.hidden(event) if half else event
     except InvalidEvent as fault:
-        reason = f"error parsing message: {fault}"
+        reason = f"error parsing message: {half.hidden_in_words(str(fault)) if half else fault}"
         context.notices.tell(request, "malformed_body")
         max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
         await keep_malformed(context.cache, stream, sent_data(pairs), reason, producer, max_bytes=max_bytes, half=half)
         return reason
     fault_of_event = jitsu2.fault_of(event, event_type)
+    if fault_of_event and half:
+        fault_of_event = jitsu2.fault_of(event, half.hidden_in_words(event_type))
     await offer(context.cache, holder, Parsed([event], faults=[(0, fault_of_event)] if fault_of_event else ()))
     if not fault_of_event:
         return ""

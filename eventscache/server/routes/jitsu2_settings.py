@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from eventscache.ingest.secret_half import with_colon
 from eventscache.server.context import Context, Route
 from eventscache.server.http.parameters import path_parts
 from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError, json_response
@@ -17,7 +18,7 @@ async def get_settings(_: Context, request: web.BaseRequest) -> web.StreamRespon
 
     The key in the answer is that of the path without the secret half; raises `HttpError` if nothing is left.
     """
-    key = path_parts(request)[_KEY_PART].partition(":")[0]
+    key = with_colon(path_parts(request)[_KEY_PART]).partition(":")[0]
     if not key:
         raise HttpError(404, "not_found", "the path has no write key before its colon")
     versions = {"version": "4.4.7", "componentTypes": ["browser"]}

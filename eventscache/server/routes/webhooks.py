@@ -3,18 +3,16 @@
 Jitsu sends again, and shows an error, if the answer is not a 200; so it always is.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys, spellings
 from eventscache.delivery.producer import Producer
-from eventscache.event import Event
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
-from eventscache.ingest.secret_half import secret_half, without_halves
+from eventscache.ingest.parsed import Parsed
+from eventscache.ingest.secret_half import half_named_in
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import parameters
@@ -23,14 +21,8 @@ from eventscache.server.rejections import keep_malformed, reject_broken_off, rej
 from eventscache.stream import Namespace, Stream
 
 _OK = b'{"status":"ok"}'
+_MOST_SEARCHED_BYTES = 65_536  # of a body that is malformed
 _STREAM_PARAMETERS = ("destination_id", "actor_id")
-
-
-class _Sent(msgspec.Struct):
-    api_key: str = ""
-
-
-_read_sent = msgspec.json.Decoder(_Sent).decode
 
 
 async def take_webhook(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -68,10 +60,11 @@ async def _fault(context: Context, request: web.BaseRequest) -> str:
         return reject_broken_off(cache).code
     except MalformedBody as fault:
         max_bytes = min(limits.max_malformed_bytes, limits.max_event_bytes)
-        await keep_malformed(cache, stream, fault.body, str(fault), producer, max_bytes=max_bytes)
+        half = half_named_in(fault.body[:_MOST_SEARCHED_BYTES])
+        await keep_malformed(cache, stream, fault.body, str(fault), producer, max_bytes=max_bytes, half=half)
         return "malformed_body"
     reject_records(cache, parsed, stream)
-    _identify(context.api_keys, parsed.records)
+    _identify(context.api_keys, parsed)
     await cache.offer_in_turns(parsed.records, producer)
     return "invalid_record" if parsed.errors else ""
 
@@ -93,29 +86,20 @@ def _stream(context: Context, request: web.BaseRequest) -> Stream | None:
     return None
 
 
-def _identify(keys: ApiKeys, records: Iterable[tuple[Stream, Event]]) -> None:
-    """Let each event that names no API key name the one by which Jitsu received it, and hide its secret half."""
-    for _, event in records:
-        secret = _secret(event.original)
-        half = secret_half(secret)
-        event.original = without_halves(half.hidden(event.original) if half else event.original)
-        event.token_id = event.token_id or _token_id(keys, secret)
-
-
-def _secret(original: bytes) -> str:
-    """Return the secret of the API key by which Jitsu received an event, which it puts into the event."""
-    if b'"api_key"' not in original:
-        return ""
-    try:
-        return _read_sent(original).api_key
-    except msgspec.DecodeError:
-        return ""
+def _identify(keys: ApiKeys, parsed: Parsed) -> None:
+    """Let each event that names no API key name the one by which Jitsu received it."""
+    if not keys.configured:
+        return
+    known: dict[str, str] = {}
+    for (_, event), write_key in zip(parsed.records, parsed.write_keys, strict=True):
+        if write_key and not event.token_id:
+            if write_key not in known:
+                known[write_key] = _token_id(keys, write_key)
+            event.token_id = known[write_key]
 
 
 def _token_id(keys: ApiKeys, secret: str) -> str:
     """Return the id of an API key by its secret, or by the write key of Jitsu 2."""
-    if not keys.configured:
-        return ""
     found = (keys.client(text) or keys.server(text) for text in spellings(secret))
     return next((key.id for key in found if key), "")
 
