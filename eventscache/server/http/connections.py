@@ -20,7 +20,7 @@ from eventscache.server.http.responses import HttpError
 _MAX_HEADER_BYTES = 8190  # as proxies have it, or a little more
 _MAX_TARGET_BYTES = 3 * _MAX_HEADER_BYTES  # of which a byte may have become an escape
 _MAX_HEADERS = 256
-_BLANK_LINE = 2  # bytes, which may come before a head
+_BLANK = b"\r\n"  # of lines that may come before a head
 _HEAD_END = b"\r\n\r\n"
 _MOST_AT_ONCE = 65_536  # bytes; of more the parser may stop in the middle, and keep the rest to itself
 _UNKNOWN = -1  # bytes of a body that are still to come
@@ -58,15 +58,14 @@ class Connection(RequestHandler):
         "_beginning",
         "_body",
         "_body_left",
-        "_broken",
         "_ended",
         "_head_since",
         "_heads",
+        "_is_last",
         "_last_bytes",
         "_refused_target",
         "_unsent_bytes",
         "_unsent_since",
-        "_upgrading",
         "sent_nothing",
     )
 
@@ -75,14 +74,13 @@ class Connection(RequestHandler):
         self.sent_nothing = True  # until the head of its first request is complete
         self._heads = 0
         self._body: StreamReader | None = None  # of the last request whose head is complete
-        self._upgrading = False  # that request asks for another protocol: no HTTP request follows
+        self._is_last = False  # that request is not HTTP, or asks for another protocol: what follows it is not read
         self._head_since: float | None = None  # when an incomplete head began
         # Where the next byte belongs: to a body of which so many bytes are still to come, or to a head, of whose first
         # line so much has come; with neither a message is at its end, and what comes begins a head.
         self._body_left = 0
         self._beginning = b""
         self._last_bytes = b""  # up to three, of that head or of a chunked body
-        self._broken = False  # what came is not HTTP, so that nothing more is read
         self._refused_target = ""  # of a request that is not valid HTTP
         self._ended = False  # the client sends no more, but may still read
         self._unsent_bytes, self._unsent_since = 0, 0.0
@@ -94,7 +92,7 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes, and record whether they complete a head."""
-        if self._upgrading and (self._body is None or self._body.is_eof()):
+        if self._is_last and (self._body is None or self._body.is_eof()):
             return
         if self._body_left or self._beginning or not 0 < len(data) <= _MOST_AT_ONCE:
             if data:
@@ -107,8 +105,8 @@ class Connection(RequestHandler):
     def _receive(self, data: bytes) -> None:
         """Parse bytes that begin a head, all at once."""
         if not data.isascii():
-            end = data.find(b"\n", _BLANK_LINE, _MAX_TARGET_BYTES)
-            if not data[: end if end >= 0 else _MAX_TARGET_BYTES].isascii():
+            end = data.find(b"\n", 0, _MAX_TARGET_BYTES)
+            if data[0] in _BLANK or not data[: end if end >= 0 else _MAX_TARGET_BYTES].isascii():
                 data = self._with_escapes(data)
         super().data_received(data)
         heads = self._request_count - self._heads
@@ -140,8 +138,8 @@ class Connection(RequestHandler):
     def _receive_parts(self, data: bytes, *, until_head: bool = True) -> None:
         """Parse bytes in parts, each of which belongs to one head or to one body; or so `until_head` begins one."""
         start = 0
-        while start < len(data) and not self._broken:
-            if self._upgrading and (self._body is None or self._body.is_eof()):
+        while start < len(data):
+            if self._is_last and (self._body is None or self._body.is_eof()):
                 return
             at_head = not self._body_left and not self._beginning
             if until_head and at_head and len(data) - start <= _MOST_AT_ONCE:
@@ -211,7 +209,7 @@ class Connection(RequestHandler):
         body = self._check_heads(count, data)
         if self._beginning:
             self._beginning = b""
-        if self._upgrading:
+        if self._is_last:
             self._message_tail = b""  # else aiohttp would parse requests from it later, without these checks
         return body
 
@@ -220,24 +218,18 @@ class Connection(RequestHandler):
         messages: Any = list(self._messages)[-count:]
         end = 0
         self._last_bytes = b""
-        for index, (message, body) in enumerate(messages, 1):
-            if self._broken or isinstance(message, ErrInfo):
+        for message, body in messages:
+            if isinstance(message, ErrInfo):
                 return
-            end = len(data) - len(data[end:].lstrip(b"\r\n")) if data[end : end + 1] in b"\r\n" else end
+            end = len(data) - len(data[end:].lstrip(_BLANK)) if data[end : end + 1] in _BLANK else end
             end = data.find(_HEAD_END, end) + len(_HEAD_END)
             if not body.is_eof():
                 left = self._body_bytes()
                 self._body_left = left if left == _UNKNOWN else left - (len(data) - end)
                 self._last_bytes = data[1 - len(_HEAD_END) :]
                 return
-            if not message.chunked:
-                end += body.total_bytes
-            elif index == count and len(self._messages) < self._max_msg_queue_size:
-                end = data.rfind(_HEAD_END) + len(_HEAD_END)  # as what follows is no complete head
-            else:
-                self._body_left = 0 if self._body is None or self._body.is_eof() else _UNKNOWN
-                return
-        if end == len(data) or self._upgrading:
+            end = _end_of_chunks(data, end) if message.chunked else end + body.total_bytes
+        if end == len(data) or self._is_last:
             return
         if len(self._messages) < self._max_msg_queue_size:
             self._note_beginning(data[end:])
@@ -250,7 +242,7 @@ class Connection(RequestHandler):
         """Note bytes of a head that is not complete: its first line, its last bytes, and when it began."""
         line = self._beginning
         if not line:
-            data = data.lstrip(b"\r\n")
+            data = data.lstrip(_BLANK)
             self._last_bytes = b""
         if b"\n" not in line and len(line) < _MAX_TARGET_BYTES:
             rest, end, _ = data.partition(b"\n")
@@ -268,7 +260,7 @@ class Connection(RequestHandler):
         line = self._beginning
         if b"\n" in line:
             return data
-        start = 0 if line else len(data) - len(data.lstrip(b"\r\n"))
+        start = 0 if line else len(data) - len(data.lstrip(_BLANK))
         if not line and not _METHOD.match(data, start):
             return data
         end = data.find(b"\n", start)
@@ -284,7 +276,7 @@ class Connection(RequestHandler):
         for index in range(-count, 0):
             message, body = messages[index]
             if isinstance(message, ErrInfo):
-                self._broken = True
+                self._is_last = True
                 self._refused_target = _target(self._beginning + data)
                 before: Any = messages[-2] if len(messages) > 1 else None
                 if before and not before[1].is_eof() and not isinstance(before[0], ErrInfo):
@@ -303,7 +295,7 @@ class Connection(RequestHandler):
                 messages[index] = (ErrInfo(400, unknown, unknown.message), body)
             elif message.upgrade:
                 # The parser stops after it, and for some protocols loses the rest of the same packet.
-                self._upgrading = True
+                self._is_last = True
                 messages[index] = (message._replace(should_close=True), body)
             self._body = body
         return body  # type: ignore[no-any-return]
@@ -503,8 +495,18 @@ def _refusal(status: int, fault: BaseException | None, message: str) -> HttpErro
 
 def _target(data: bytes) -> str:
     """Return the target of the request that bytes begin with, as far as they have it."""
-    line = data[: 2 * _MAX_TARGET_BYTES].lstrip(b"\r\n").partition(b"\n")[0]
+    line = data[: 2 * _MAX_TARGET_BYTES].lstrip(_BLANK).partition(b"\n")[0]
     return line.partition(b" ")[2].partition(b" ")[0].decode(errors="surrogateescape")
+
+
+def _end_of_chunks(data: bytes, start: int) -> int:
+    """Return the end of a body in chunks that begins at `start`, all of which the parser has taken."""
+    size = -1
+    while size:
+        line_end = data.find(b"\r\n", start)
+        size = int(data[start:line_end].partition(b";")[0], 16)
+        start = line_end + len(b"\r\n") + size + len(b"\r\n")
+    return data.find(_HEAD_END, line_end) + len(_HEAD_END)  # behind the trailers
 
 
 def _escape(byte: re.Match[bytes]) -> bytes:
