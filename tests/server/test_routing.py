@@ -6,6 +6,7 @@ import pkgutil
 from eventscache.server import routes
 from eventscache.server.routes import mirror, webhooks
 from eventscache.server.routing import INGESTION_ROUTES, ROUTES
+from tests.support.sidecar import Log, Sidecar
 
 
 def test_every_route_module_is_served() -> None:
@@ -24,3 +25,16 @@ def test_every_route_by_which_clients_send_is_mirrored() -> None:
 
 def test_no_path_and_method_is_declared_twice() -> None:
     assert len({(method, path) for method, path, _ in ROUTES}) == len(ROUTES)
+
+
+async def test_what_is_told_as_counted_is_counted(sidecar: Sidecar, log: Log) -> None:
+    websocket = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    assert (await sidecar.ask("DELETE", "/api/v1/event?token=key")).status == 405
+    assert (await sidecar.get("/api/v1/event?token=key")).status == 405
+    assert (await sidecar.get("/api/v1/p.gif?token=key", **websocket)).status == 400
+    assert (log.lines, sidecar.cache.ledger.rejected) == ([], 0)
+    for _ in range(2):
+        assert (await sidecar.ask("PUT", "/api/v1/event?token=key", b"{}")).status == 405
+    assert sidecar.cache.ledger.rejected == 2
+    (line,) = log.lines
+    assert "'kind': 'method_not_allowed'" in line
