@@ -95,42 +95,49 @@ class Connection(RequestHandler):
         if self._is_last and (self._body is None or self._body.is_eof()):
             return
         if self._body_left or self._beginning or not 0 < len(data) <= _MOST_AT_ONCE:
-            if data:
-                self._receive_parts(data)
-            else:
-                self._resume()
-        else:
-            self._receive(data)
-
-    def _receive(self, data: bytes) -> None:
-        """Parse bytes that begin a head, all at once."""
+            self._receive_parts(data)
+            return
+        # A head begins.
         if not data.isascii():
-            end = data.find(b"\n", 0, _MAX_TARGET_BYTES)
-            if data[0] in _BLANK or not data[: end if end >= 0 else _MAX_TARGET_BYTES].isascii():
-                data = self._with_escapes(data)
+            data = self._with_escapes(data)
         super().data_received(data)
         heads = self._request_count - self._heads
         if not heads:
             self._note_beginning(data)
             return
-        if isinstance(self._messages[-1][0], ErrInfo) and _HEAD_END in data:
-            self._receive_again(data)
-            return
-        body = self._note_heads(heads, data)
-        # Nearly always there is one request, and nothing after it.
-        if not body.is_eof() or data.find(_HEAD_END) + len(_HEAD_END) + body.total_bytes != len(data):
+        newest: Any = self._messages[-1]
+        message, body = newest
+        if type(message) is ErrInfo:
+            self._refuse(data)
+        elif (
+            heads == 1
+            and message.version is HttpVersion11
+            and body.is_eof()
+            and data.find(_HEAD_END) + body.total_bytes + 4 == len(data)
+            and not (message.upgrade or self.sent_nothing)
+        ):  # nearly always; `_note_heads` and `_note_rest` would do the same, and take longer
+            self._heads, self._head_since, self._body = self._request_count, None, body
+        else:
+            self._note_heads(heads, data)
             self._note_rest(heads, data)
+
+    def _refuse(self, data: bytes) -> None:
+        """Note that the parser refused bytes that begin a head."""
+        if _HEAD_END in data:
+            self._receive_again(data)
+        else:
+            self._note_heads(1, data)
 
     def _receive_again(self, data: bytes) -> None:
         """Parse bytes that begin a head, and that the parser refused, head by head.
 
         It loses the requests before the one at fault. That one may only lack the escapes of its target.
         """
-        refused = self._messages.pop()
-        self._request_count = self._heads
+        refused, before = self._messages.pop(), self._heads
+        self._request_count = before
         self._parser = new_parser(self)
         self._receive_parts(data, until_head=False)
-        if not self._messages:  # what waits for the next message has been told of one
+        if self._request_count == before:  # what waits for the next message has been told of one
             self._messages.append(refused)
             self._request_count += 1
             self._note_heads(1, data)
@@ -138,12 +145,14 @@ class Connection(RequestHandler):
     def _receive_parts(self, data: bytes, *, until_head: bool = True) -> None:
         """Parse bytes in parts, each of which belongs to one head or to one body; or so `until_head` begins one."""
         start = 0
+        if not data:
+            self._resume()
         while start < len(data):
             if self._is_last and (self._body is None or self._body.is_eof()):
                 return
             at_head = not self._body_left and not self._beginning
             if until_head and at_head and len(data) - start <= _MOST_AT_ONCE:
-                self._receive(data[start:])
+                self.data_received(data[start:])
                 return
             end = self._end_of_part(data, start)
             self._receive_part(data[start:end])
@@ -199,19 +208,17 @@ class Connection(RequestHandler):
             return _UNKNOWN
         return int(message.headers.get("Content-Length", _UNKNOWN))
 
-    def _note_heads(self, count: int, data: bytes) -> StreamReader:
-        """Note that so many heads are complete, or found wrong, since `data` came; return the body of the last one."""
+    def _note_heads(self, count: int, data: bytes) -> None:
+        """Note that so many heads are complete, or found wrong, since `data` came."""
         self._heads = self._request_count
         self._head_since = None
         if self.sent_nothing:
             self.sent_nothing = False
             cast(Connections, self._manager).on_first_request(self)
-        body = self._check_heads(count, data)
-        if self._beginning:
-            self._beginning = b""
+        self._check_heads(count, data)
+        self._beginning = b""
         if self._is_last:
             self._message_tail = b""  # else aiohttp would parse requests from it later, without these checks
-        return body
 
     def _note_rest(self, count: int, data: bytes) -> None:
         """Note where the bytes that began the `count` newest heads end: in a body, or in another head."""
@@ -258,7 +265,7 @@ class Connection(RequestHandler):
         a body is not changed at all.
         """
         line = self._beginning
-        if b"\n" in line:
+        if b"\n" in line or (data[: data.find(b"\n", len(_BLANK)) + 1 or None].isascii() and data[0] not in _BLANK):
             return data
         start = 0 if line else len(data) - len(data.lstrip(_BLANK))
         if not line and not _METHOD.match(data, start):
@@ -267,7 +274,7 @@ class Connection(RequestHandler):
         end = len(data) if end < 0 else end
         return data[:start] + _NOT_ASCII.sub(_escape, data[start:end]) + data[end:]
 
-    def _check_heads(self, count: int, data: bytes) -> StreamReader:
+    def _check_heads(self, count: int, data: bytes) -> None:
         """Check the `count` newest heads: for invalid HTTP, for other versions of it, and for other protocols.
 
         The newest ones are complete, or found wrong, since `data` came.
@@ -298,7 +305,6 @@ class Connection(RequestHandler):
                 self._is_last = True
                 messages[index] = (message._replace(should_close=True), body)
             self._body = body
-        return body  # type: ignore[no-any-return]
 
     async def start(self) -> None:
         """Serve, unless it was closed at once because there are too many connections."""
