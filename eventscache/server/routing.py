@@ -71,6 +71,9 @@ ERROR_HEADERS = (
 _ALIKE: frozenset[Handler] = frozenset((mirror.take_mirrored, webhooks.take_webhook))
 """The handlers that answer every request alike, whatever is wrong with it."""
 
+_COUNTED_WITH_EVENTS = frozenset({"method_not_allowed", "not_found", "websocket_unsupported"})
+"""The errors that are counted only of requests that could have brought events."""
+
 _NONE: Mapping[str, Handler] = {}
 
 
@@ -100,7 +103,8 @@ class Router:
                 log_request(request, response.status)
             return response  # noqa: TRY300 - the usual end, and errors end below
         except HttpError as error:
-            self.context.notices.tell(request, error.code)
+            if request.method in METHODS_WITH_EVENTS or error.code not in _COUNTED_WITH_EVENTS:
+                self.context.notices.tell(request, error.code)
             response = error.response()
         except StorageError as fault:
             _log.warning(

@@ -9,7 +9,7 @@ import pytest
 from eventscache.server import routes
 from eventscache.server.routes import mirror, webhooks
 from eventscache.server.routing import INGESTION_ROUTES, ROUTES
-from tests.support.sidecar import CACHE, Log, Start
+from tests.support.sidecar import CACHE, Log, Sidecar, Start
 
 
 def test_every_route_module_is_served() -> None:
@@ -46,3 +46,16 @@ async def test_what_fails_by_a_bug_counts_where_it_brings_events(
     assert len(log.faults) == 3
     ledger = sidecar.cache.ledger
     assert (ledger.received, ledger.rejected, ledger.balanced) == (2, 2, True)
+
+
+async def test_what_is_told_as_counted_is_counted(sidecar: Sidecar, log: Log) -> None:
+    websocket = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    assert (await sidecar.ask("DELETE", "/api/v1/event?token=key")).status == 405
+    assert (await sidecar.get("/api/v1/event?token=key")).status == 405
+    assert (await sidecar.get("/api/v1/p.gif?token=key", **websocket)).status == 400
+    assert (log.lines, sidecar.cache.ledger.rejected) == ([], 0)
+    for _ in range(2):
+        assert (await sidecar.ask("PUT", "/api/v1/event?token=key", b"{}")).status == 405
+    assert sidecar.cache.ledger.rejected == 2
+    (line,) = log.lines
+    assert "'kind': 'method_not_allowed'" in line

@@ -6,6 +6,7 @@ aiohttp may rename them in any release, so `setup.cfg` caps its version as well.
 from typing import Any
 
 from aiohttp import helpers, web, web_protocol
+from aiohttp.http import HttpRequestParser
 
 ErrInfo: Any = getattr(web_protocol, "_ErrInfo", None)
 """What stands among a connection's requests in place of one that is not valid HTTP."""
@@ -15,13 +16,15 @@ rfc822_formatted_time: Any = getattr(helpers, "rfc822_formatted_time", None)
 _MODULE_NAMES = {"web_protocol._ErrInfo": ErrInfo, "helpers.rfc822_formatted_time": rfc822_formatted_time}
 # What `connections` reads and writes of a connection.
 _CONNECTION_ATTRIBUTES = (
-    "_buffer_paused",
     "_keepalive_timeout",
     "_loop",
     "_manager",
+    "_max_msg_queue_size",
     "_message_tail",
     "_messages",
     "_next_keepalive_close_time",
+    "_parser",
+    "_read_bufsize",
     "_request_count",
     "_waiter",
 )
@@ -32,6 +35,21 @@ def with_target(request: web.BaseRequest, target: str) -> web.BaseRequest:
     other: Any = request.clone()
     other._message = other._message._replace(path=target)
     return other  # type: ignore[no-any-return]
+
+
+def new_parser(connection: Any) -> Any:
+    """Return a parser for what follows on a connection, as aiohttp makes one for a new connection."""
+    return HttpRequestParser(
+        connection,
+        connection._loop,
+        connection._read_bufsize,
+        max_line_size=connection.max_line_size,
+        max_field_size=connection.max_field_size,
+        max_headers=connection.max_headers,
+        payload_exception=web.RequestPayloadError,
+        auto_decompress=False,
+        max_msg_queue_size=connection._max_msg_queue_size,
+    )
 
 
 def missing(connection: type = web_protocol.RequestHandler) -> list[str]:

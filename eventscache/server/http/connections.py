@@ -13,14 +13,17 @@ from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
-from eventscache.server.http.aiohttp_internals import ErrInfo
+from eventscache.server.http.aiohttp_internals import ErrInfo, new_parser
 from eventscache.server.http.log_throttle import LogThrottle
 from eventscache.server.http.responses import HttpError
 
 _MAX_HEADER_BYTES = 8190  # as proxies have it, or a little more
 _MAX_TARGET_BYTES = 3 * _MAX_HEADER_BYTES  # of which a byte may have become an escape
 _MAX_HEADERS = 256
-_BLANK_LINE = 2  # bytes, which may come before a head
+_BLANK = b"\r\n"  # of lines that may come before a head
+_HEAD_END = b"\r\n\r\n"
+_MOST_AT_ONCE = 65_536  # bytes; of more the parser may stop in the middle, and keep the rest to itself
+_UNKNOWN = -1  # bytes of a body that are still to come
 _METHOD = re.compile(rb"[A-Z]{1,20} ")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _QUOTED = re.compile(r"b?['\"]|\n")
@@ -53,15 +56,16 @@ class Connection(RequestHandler):
 
     __slots__ = (
         "_beginning",
-        "_begun_after",
         "_body",
+        "_body_left",
         "_ended",
         "_head_since",
         "_heads",
+        "_is_last",
+        "_last_bytes",
         "_refused_target",
         "_unsent_bytes",
         "_unsent_since",
-        "_upgrading",
         "sent_nothing",
     )
 
@@ -70,9 +74,13 @@ class Connection(RequestHandler):
         self.sent_nothing = True  # until the head of its first request is complete
         self._heads = 0
         self._body: StreamReader | None = None  # of the last request whose head is complete
-        self._upgrading = False  # that request asks for another protocol: no HTTP request follows
+        self._is_last = False  # that request is not HTTP, or asks for another protocol: what follows it is not read
         self._head_since: float | None = None  # when an incomplete head began
-        self._beginning, self._begun_after = b"", 0  # of the head that began after so many others, its first line
+        # Where the next byte belongs: to a body of which so many bytes are still to come, or to a head, of whose first
+        # line so much has come; with neither a message is at its end, and what comes begins a head.
+        self._body_left = 0
+        self._beginning = b""
+        self._last_bytes = b""  # up to three, of that head or of a chunked body
         self._refused_target = ""  # of a request that is not valid HTTP
         self._ended = False  # the client sends no more, but may still read
         self._unsent_bytes, self._unsent_since = 0, 0.0
@@ -84,50 +92,182 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes, and record whether they complete a head."""
-        if self._upgrading and (self._body is None or self._body.is_eof()):
+        if self._is_last and (self._body is None or self._body.is_eof()):
             return
+        if self._body_left or self._beginning or not 0 < len(data) <= _MOST_AT_ONCE:
+            self._receive_parts(data)
+            return
+        # A head begins.
         if not data.isascii():
-            end = data.find(b"\n", _BLANK_LINE, _MAX_TARGET_BYTES)
-            if not data[: end if end >= 0 else _MAX_TARGET_BYTES].isascii():
-                data = self._with_escapes(data)
+            data = self._with_escapes(data)
         super().data_received(data)
         heads = self._request_count - self._heads
-        if heads:
-            self._heads = self._request_count
-            self._head_since = None
-            if self.sent_nothing:
-                self.sent_nothing = False
-                cast(Connections, self._manager).on_first_request(self)
-            self._check_heads(heads, data)
-        elif self.idle:
+        if not heads:
             self._note_beginning(data)
-            if self._head_since is None:
-                self._head_since = self._loop.time()
-        if self._upgrading:
+            return
+        newest: Any = self._messages[-1]
+        message, body = newest
+        if type(message) is ErrInfo:
+            self._refuse(data)
+        elif (
+            heads == 1
+            and message.version is HttpVersion11
+            and body.is_eof()
+            and data.find(_HEAD_END) + body.total_bytes + 4 == len(data)
+            and not (message.upgrade or self.sent_nothing)
+        ):  # nearly always; `_note_heads` and `_note_rest` would do the same, and take longer
+            self._heads, self._head_since, self._body = self._request_count, None, body
+        else:
+            self._note_heads(heads, data)
+            self._note_rest(heads, data)
+
+    def _refuse(self, data: bytes) -> None:
+        """Note that the parser refused bytes that begin a head."""
+        if _HEAD_END in data:
+            self._receive_again(data)
+        else:
+            self._note_heads(1, data)
+
+    def _receive_again(self, data: bytes) -> None:
+        """Parse bytes that begin a head, and that the parser refused, head by head.
+
+        It loses the requests before the one at fault. That one may only lack the escapes of its target.
+        """
+        refused, before = self._messages.pop(), self._heads
+        self._request_count = before
+        self._parser = new_parser(self)
+        self._receive_parts(data, until_head=False)
+        if self._request_count == before:  # what waits for the next message has been told of one
+            self._messages.append(refused)
+            self._request_count += 1
+            self._note_heads(1, data)
+
+    def _receive_parts(self, data: bytes, *, until_head: bool = True) -> None:
+        """Parse bytes in parts, each of which belongs to one head or to one body; or so `until_head` begins one."""
+        start = 0
+        if not data:
+            self._resume()
+        while start < len(data):
+            if self._is_last and (self._body is None or self._body.is_eof()):
+                return
+            at_head = not self._body_left and not self._beginning
+            if until_head and at_head and len(data) - start <= _MOST_AT_ONCE:
+                self.data_received(data[start:])
+                return
+            end = self._end_of_part(data, start)
+            self._receive_part(data[start:end])
+            start = end
+
+    def _end_of_part(self, data: bytes, start: int) -> int:
+        """Return where the head or the body ends to which the byte at `start` belongs, or a place before that."""
+        if self._body_left > 0:
+            return min(start + self._body_left, len(data))
+        # A head ends with a blank line; so does a body in chunks, which may have others too.
+        before = self._last_bytes
+        end = (before + data[start : start + len(_HEAD_END) - 1]).find(_HEAD_END)
+        if end >= 0:
+            return start + end + len(_HEAD_END) - len(before)
+        end = data.find(_HEAD_END, start)
+        return len(data) if end < 0 else end + len(_HEAD_END)
+
+    def _receive_part(self, part: bytes) -> None:
+        """Parse bytes of one head or of one body."""
+        in_head = not self._body_left
+        if in_head and not part.isascii():
+            part = self._with_escapes(part)
+        super().data_received(part)
+        heads = self._request_count - self._heads
+        if heads:
+            self._note_heads(heads, part)
+            self._body_left = self._body_bytes()
+            self._last_bytes = b""
+        elif in_head:
+            self._note_beginning(part)
+        elif self._body_left > 0:
+            self._body_left -= len(part)
+        elif self._body is None or self._body.is_eof():
+            self._body_left, self._last_bytes = 0, b""
+        else:
+            self._last_bytes = (self._last_bytes + part)[1 - len(_HEAD_END) :]
+
+    def _resume(self) -> None:
+        """Let the parser go on with what it has kept."""
+        super().data_received(b"")
+        heads = self._request_count - self._heads
+        if heads:
+            self._note_heads(heads, b"")
+        if heads or self._body_left == _UNKNOWN:
+            self._body_left = 0 if self._body is None or self._body.is_eof() else _UNKNOWN
+
+    def _body_bytes(self) -> int:
+        """Return how many bytes the body of the newest request has, or that it is unknown."""
+        message: Any = self._messages[-1][0]
+        if self._body is None or self._body.is_eof():
+            return 0
+        if isinstance(message, ErrInfo) or message.chunked:
+            return _UNKNOWN
+        return int(message.headers.get("Content-Length", _UNKNOWN))
+
+    def _note_heads(self, count: int, data: bytes) -> None:
+        """Note that so many heads are complete, or found wrong, since `data` came."""
+        self._heads = self._request_count
+        self._head_since = None
+        if self.sent_nothing:
+            self.sent_nothing = False
+            cast(Connections, self._manager).on_first_request(self)
+        self._check_heads(count, data)
+        self._beginning = b""
+        if self._is_last:
             self._message_tail = b""  # else aiohttp would parse requests from it later, without these checks
 
-    def _first_line(self) -> bytes:
-        """Return what has come of the first line of a head that is not complete; no bytes if nothing has."""
-        return self._beginning if self._begun_after == self._heads else b""
+    def _note_rest(self, count: int, data: bytes) -> None:
+        """Note where the bytes that began the `count` newest heads end: in a body, or in another head."""
+        messages: Any = list(self._messages)[-count:]
+        end = 0
+        self._last_bytes = b""
+        for message, body in messages:
+            if isinstance(message, ErrInfo):
+                return
+            end = len(data) - len(data[end:].lstrip(_BLANK)) if data[end : end + 1] in _BLANK else end
+            end = data.find(_HEAD_END, end) + len(_HEAD_END)
+            if not body.is_eof():
+                left = self._body_bytes()
+                self._body_left = left if left == _UNKNOWN else left - (len(data) - end)
+                self._last_bytes = data[1 - len(_HEAD_END) :]
+                return
+            end = _end_of_chunks(data, end) if message.chunked else end + body.total_bytes
+        if end == len(data) or self._is_last:
+            return
+        if len(self._messages) < self._max_msg_queue_size:
+            self._note_beginning(data[end:])
+        else:
+            # The parser stopped here, as many requests wait, and would keep the rest to itself.
+            self._parser = new_parser(self)
+            self._receive_parts(data[end:], until_head=False)
 
     def _note_beginning(self, data: bytes) -> None:
-        """Note bytes of a head that is not complete, as long as they are of its first line."""
-        line = self._first_line()
+        """Note bytes of a head that is not complete: its first line, its last bytes, and when it began."""
+        line = self._beginning
+        if not line:
+            data = data.lstrip(_BLANK)
+            self._last_bytes = b""
         if b"\n" not in line and len(line) < _MAX_TARGET_BYTES:
-            rest, end, _ = (data if line else data.lstrip(b"\r\n")).partition(b"\n")
-            self._beginning, self._begun_after = line + rest[:_MAX_TARGET_BYTES] + end, self._heads
+            rest, end, _ = data.partition(b"\n")
+            self._beginning = line + rest[:_MAX_TARGET_BYTES] + end
+        self._last_bytes = (self._last_bytes + data[1 - len(_HEAD_END) :])[1 - len(_HEAD_END) :]
+        if self._head_since is None:
+            self._head_since = self._loop.time()
 
     def _with_escapes(self, data: bytes) -> bytes:
-        """Return bytes in which those of a request's target that are not ASCII are escapes, such as %C3.
+        """Return bytes of a head in which those of its target that are not ASCII are escapes, such as %C3.
 
-        Others take them as they are; aiohttp's parser does not. A body is never changed, nor the length of a head's
-        other lines. The target of a request that comes in one packet with the one before it stays as it is.
+        Others take them as they are; aiohttp's parser does not. The length of a head's other lines is not changed, and
+        a body is not changed at all.
         """
-        in_body = self._body is not None and not self._body.is_eof()
-        line = self._first_line()
-        if in_body or self._buffer_paused or b"\n" in line:
+        line = self._beginning
+        if b"\n" in line or (data[: data.find(b"\n", len(_BLANK)) + 1 or None].isascii() and data[0] not in _BLANK):
             return data
-        start = 0 if line else len(data) - len(data.lstrip(b"\r\n"))
+        start = 0 if line else len(data) - len(data.lstrip(_BLANK))
         if not line and not _METHOD.match(data, start):
             return data
         end = data.find(b"\n", start)
@@ -143,9 +283,15 @@ class Connection(RequestHandler):
         for index in range(-count, 0):
             message, body = messages[index]
             if isinstance(message, ErrInfo):
-                has_begun = self._begun_after == self._heads - count
-                self._refused_target = _target(self._beginning + data if has_begun else data)
-                if self._body is not None and not self._body.is_eof():
+                self._is_last = True
+                self._refused_target = _target(self._beginning + data)
+                before: Any = messages[-2] if len(messages) > 1 else None
+                if before and not before[1].is_eof() and not isinstance(before[0], ErrInfo):
+                    # The body of a request is at fault that no handler has begun.
+                    self._refused_target = before[0].path
+                    del messages[-2]
+                    self._heads = self._request_count = self._request_count - 1
+                elif self._body is not None and not self._body.is_eof():
                     # Its reader would wait for ever, as aiohttp does not wake it. In the next turn of the loop, since
                     # a reader that the end of a chunk woke in this turn waits again only then.
                     fault = web.RequestPayloadError("the body is not valid HTTP")
@@ -156,7 +302,7 @@ class Connection(RequestHandler):
                 messages[index] = (ErrInfo(400, unknown, unknown.message), body)
             elif message.upgrade:
                 # The parser stops after it, and for some protocols loses the rest of the same packet.
-                self._upgrading = True
+                self._is_last = True
                 messages[index] = (message._replace(should_close=True), body)
             self._body = body
 
@@ -355,8 +501,18 @@ def _refusal(status: int, fault: BaseException | None, message: str) -> HttpErro
 
 def _target(data: bytes) -> str:
     """Return the target of the request that bytes begin with, as far as they have it."""
-    line = data[: 2 * _MAX_TARGET_BYTES].lstrip(b"\r\n").partition(b"\n")[0]
+    line = data[: 2 * _MAX_TARGET_BYTES].lstrip(_BLANK).partition(b"\n")[0]
     return line.partition(b" ")[2].partition(b" ")[0].decode(errors="surrogateescape")
+
+
+def _end_of_chunks(data: bytes, start: int) -> int:
+    """Return the end of a body in chunks that begins at `start`, all of which the parser has taken."""
+    size = -1
+    while size:
+        line_end = data.find(b"\r\n", start)
+        size = int(data[start:line_end].partition(b";")[0], 16)
+        start = line_end + len(b"\r\n") + size + len(b"\r\n")
+    return data.find(_HEAD_END, line_end) + len(_HEAD_END)  # behind the trailers
 
 
 def _escape(byte: re.Match[bytes]) -> bytes:
