@@ -29,7 +29,7 @@ def bench(process: Process, *options: str, **environ: str) -> dict[str, Any]:
 
 
 async def test_a_closed_loop_accounts_for_every_event(serve: Serve) -> None:
-    process = serve(SERVER_CACHE_EVENTS_SIZE="10", EVENTSCACHE_CACHE_EVENTS_PER_TYPE="0")
+    process = serve(SERVER_CACHE_EVENTS_SIZE="10")
     report = bench(process, "--requests", "300", "--ids", "3", "--connections", "8")
     assert report["requests"]["statuses"] == {"200": 300}
     ledger = report["ledger"]

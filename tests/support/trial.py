@@ -30,6 +30,7 @@ SETTINGS: dict[str, Any] = {
     "storage_timeout_ms": 200,
     "ack_timeout_ms": 600,
     "queue_bytes": 4 * 1024 * 1024,
+    "per_type": 5,  # so that extra collections are tried as well
 }
 # For faults that are no outage: a slow machine must not look like one.
 PATIENT = {"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000}

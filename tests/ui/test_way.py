@@ -148,7 +148,7 @@ async def test_an_event_without_an_id_has_no_way(server: Server, view: View):
 
 
 async def test_a_search_for_an_id_that_is_not_cached_says_why(start: StartServer, look: Look):
-    server = await start(size=1, per_type=0)
+    server = await start(size=1)
     await server.record(entry(1, "first-of-its-stream-1", token_id="key"), entry(2, token_id="key"))
     view = await look(server)
     await view.open("#tab=incoming")

@@ -397,7 +397,10 @@ async def test_an_answer_names_the_first_errors_and_counts_the_others(
     assert sidecar.cache.ledger.rejected == 9_999 + (status == 400)
 
 
-async def test_a_rare_type_is_found_whatever_else_floods(sidecar: Sidecar) -> None:
+@pytest.mark.parametrize("storage", ["memory", "redis"])
+async def test_a_rare_type_is_found_whatever_else_floods(start: Start, redis_server: RedisServer, storage: str) -> None:
+    url = redis_server.storage_url if storage == "redis" else "memory://"
+    sidecar = await start(url, per_type=5, prefix="eventscache:types")
     for number in range(300):
         await sidecar.post("/api/v1/event?token=flooded", b'{"event_type":"pageview","n":%d}' % number)
     await sidecar.post("/api/v1/event?token=flooded", b'{"event_type":"purchase","price":1.10}')
