@@ -50,7 +50,7 @@ local function clear_extras(sequences)
   for i = 1, #content, 2 do
     local name = content[i]
     local tokens, changed, newest, oldest, kept =
-      string.match(content[i + 1], '^(%d+) (%d+) %d+ %d+ %d+ (%d+) (%d+) (%d+)$')
+      string.match(content[i + 1], '^(%d+) (%d+) %d+ %d+ %d+ %d+ %d+ (%d+) (%d+) (%d+)$')
     for number = tonumber(kept or 1), tonumber(newest or 0) do
       local sequence = string.match(redis.call('HGET', extra_events, number .. 'a' .. name) or '', ':(%d+)$')
       if sequence and not sequences[sequence] then
@@ -60,7 +60,7 @@ local function clear_extras(sequences)
       redis.call('HDEL', extra_events, number .. 'e' .. name)
     end
     if tokens then
-      local counts = {tokens, changed, '0', '0', '0', newest, oldest, string.format('%.0f', newest + 1)}
+      local counts = {tokens, changed, '0', '0', '0', '0', '0', newest, oldest, string.format('%.0f', newest + 1)}
       redis.call('HSET', extras, name, table.concat(counts, ' '))
     end
   end

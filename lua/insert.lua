@@ -52,7 +52,9 @@
 -- KEYS[5]  list    error:at: as all:at
 -- KEYS[6]  hash    extras: by the name of each extra collection
 --                  "<tokens x window> <changed µs> <events offered> <first offer µs> <last offer µs>
+--                  <events offered in the period of the last offer> <in the period before>
 --                  <number of the last admission> <of the oldest in its log> <of the oldest event>"
+--                  a period lasts 300 s
 -- KEYS[7]  hash    extras:events: "<number>e<name>" events, "<number>a<name>" admissions as in all:at
 --
 -- ARGV[1]  now, Unix µs; empty for the server's own clock
@@ -388,14 +390,17 @@ if KINDS > 5 then
 
   -- Returns the state of an extra collection from its field; a new one if that is missing or damaged.
   local function extra_state(name, field)
-    local tokens, changed, offered, first, last, newest, oldest, kept =
-      string.match(field or '', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+    local tokens, changed, offered, first, last, recent, before, newest, oldest, kept =
+      string.match(field or '', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
     if not tokens then
-      return {name = name, offered = 0, newest = 0, oldest = 1, kept = 1, is_new = true}
+      return {
+        name = name, offered = 0, last = 0, recent = 0, before = 0, newest = 0, oldest = 1, kept = 1, is_new = true,
+      }
     end
     return {
       name = name, bucket = tokens .. ' ' .. changed .. ' 0', offered = tonumber(offered), first = first,
-      last = tonumber(last), newest = tonumber(newest), oldest = tonumber(oldest), kept = tonumber(kept),
+      last = tonumber(last), recent = tonumber(recent), before = tonumber(before),
+      newest = tonumber(newest), oldest = tonumber(oldest), kept = tonumber(kept),
     }
   end
 
@@ -415,8 +420,7 @@ if KINDS > 5 then
     end
     for _, of_kind in pairs(by_kind) do
       table.sort(of_kind, function(a, b)
-        local a_last, b_last = a.last or 0, b.last or 0
-        return a_last < b_last or (a_last == b_last and a.name < b.name)
+        return a.last < b.last or (a.last == b.last and a.name < b.name)
       end)
     end
     for _, extra in ipairs(extras) do
@@ -465,6 +469,19 @@ if KINDS > 5 then
     return extras, some_new and make_room(key, extras, names) or {}
   end
 
+  -- Counts events that an extra collection was offered until t.
+  local function count_offers(extra, events, t, t_text)
+    local PERIOD_US = 300000000
+    local periods = floor(t / PERIOD_US) - floor(extra.last / PERIOD_US)
+    if periods ~= 0 then
+      extra.recent, extra.before = 0, periods == 1 and extra.recent or 0
+    end
+    if extra.offered == 0 then
+      extra.first = t_text
+    end
+    extra.offered, extra.recent, extra.last = extra.offered + events, extra.recent + events, t
+  end
+
   -- Decides for each extra collection at the stream's time t. Returns which of them admitted a payload, by its index.
   function decide_extras(extras, t, t_text)
     local of_payloads, batch_size, batch_window = {}, size, window_us
@@ -474,10 +491,7 @@ if KINDS > 5 then
       for events in string.gmatch(extra.earlier, ':(%d+)') do
         all_offered = all_offered + events
       end
-      if extra.offered == 0 then
-        extra.first = t_text
-      end
-      extra.offered, extra.last = extra.offered + all_offered, t
+      count_offers(extra, all_offered, t, t_text)
       size, window_us = extra.size, extra.window -- of the functions above
       extra.admitted, extra.retry, extra.bucket = decide(extra, extra.bucket, offered, extra.earlier, t, t_text)
       size, window_us = batch_size, batch_window
@@ -556,7 +570,7 @@ if KINDS > 5 then
       local tokens, at = string.match(extra.bucket, '^(%d+) (%d+)')
       changed[#changed + 1] = extra.name
       changed[#changed + 1] = table.concat({
-        tokens, at, text(extra.offered), extra.first, text(extra.last),
+        tokens, at, text(extra.offered), extra.first, text(extra.last), text(extra.recent), text(extra.before),
         text(extra.newest), text(extra.oldest), text(extra.kept),
       }, ' ')
     end

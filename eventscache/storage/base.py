@@ -107,6 +107,13 @@ class Storage(abc.ABC):
         """Return the extra collections of a kind that a stream has, the most recently active first."""
         return []
 
+    async def clear_extra(self, stream: Stream, name: str, *, reset: bool = False) -> int:  # noqa: ARG002
+        """Remove the events of an extra collection, and no others; return how many there were.
+
+        It counts what it is offered from 0 again. Its limiter keeps its state unless `reset`.
+        """
+        return 0
+
     @abc.abstractmethod
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """Return the known streams, most recently active first, at most `limit` and at most `max_streams`.

@@ -96,6 +96,13 @@ class _StoredStream:
             self.state.reset()
         return len(cleared)
 
+    def clear_extra(self, name: str, *, reset: bool) -> int:
+        entries = self.extras.pop(name, deque[Entry]())
+        cleared = len(entries)
+        self._trim(entries, 0)
+        self.state.clear_extra(name, reset=reset)
+        return cleared
+
 
 class MemoryStorage(Storage):
     """Keeps streams in this process; when it is full, evicts the least recently active ones, trusted ones last."""
@@ -257,6 +264,16 @@ class MemoryStorage(Storage):
             return 0
         before = stored.bytes
         cleared = stored.clear(reset=reset)
+        self._bytes += stored.bytes - before
+        return cleared
+
+    async def clear_extra(self, stream: Stream, name: str, *, reset: bool = False) -> int:
+        """See `Storage.clear_extra`."""
+        stored = self._find(stream, self._now())
+        if not stored:
+            return 0
+        before = stored.bytes
+        cleared = stored.clear_extra(name, reset=reset)
         self._bytes += stored.bytes - before
         return cleared
 

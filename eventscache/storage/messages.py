@@ -15,6 +15,8 @@ MAX_WRITERS = 100
 """For how many writers of a stream a storage remembers its last answer: those that wrote last."""
 LIMITED_SECONDS = 60
 """How far back `Page.limited` counts, in seconds."""
+PERIOD_US = 300 * MICROSECONDS
+"""How long a period is in which an extra collection counts what it is offered (`ExtraInfo.recent`)."""
 _MAX_EXACT = 2**52  # scripts inside a storage may have doubles as their only numbers
 
 
@@ -209,7 +211,8 @@ class ExtraInfo(NamedTuple):
     """An extra collection of a stream that was offered events since the stream was cleared.
 
     It holds `total` events; `offered` counts all, also those that it did not admit, from `first_us` to `last_us` by the
-    stream's time.
+    stream's time. Time is divided into periods of `PERIOD_US`, which begin at its multiples: `recent` counts those of
+    the period of `last_us`, `earlier` those of the period before it.
     """
 
     name: str
@@ -217,6 +220,8 @@ class ExtraInfo(NamedTuple):
     offered: int
     first_us: int
     last_us: int
+    recent: int
+    earlier: int
 
 
 class StreamInfo(NamedTuple):

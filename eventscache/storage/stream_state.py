@@ -14,6 +14,7 @@ import msgspec
 from eventscache.storage.limiter import Limiter, LimiterState, MonotonicClock
 from eventscache.storage.messages import (
     MAX_WRITERS,
+    PERIOD_US,
     WRITER_HORIZON_US,
     Admission,
     Batch,
@@ -64,36 +65,46 @@ class SavedExtra(msgspec.Struct, frozen=True, array_like=True):
     """The state of an extra collection, as plain values."""
 
     limiter: LimiterState
-    offered: int
-    first_us: int
-    last_us: int
+    counts: "OfferedCounts"
+
+
+class OfferedCounts(msgspec.Struct, array_like=True):
+    """How many events an extra collection was offered, and when: see `ExtraInfo`."""
+
+    offered: int = 0
+    first_us: int = 0
+    last_us: int = 0
+    recent: int = 0
+    earlier: int = 0
+
+    def add(self, events: int, time_us: int) -> None:
+        """Count events that were offered until this time."""
+        periods = time_us // PERIOD_US - self.last_us // PERIOD_US
+        if periods:
+            self.recent, self.earlier = 0, self.recent if periods == 1 else 0
+        self.first_us = self.first_us if self.offered else time_us
+        self.last_us = time_us
+        self.offered += events
+        self.recent += events
 
 
 class ExtraState:
-    """The limiter of an extra collection, and how many events it was offered, from when to when."""
+    """The limiter of an extra collection, and how many events it was offered."""
 
-    __slots__ = ("first_us", "last_us", "limiter", "offered")
+    __slots__ = ("counts", "limiter")
 
     def __init__(self, saved: SavedExtra | None = None) -> None:
         self.limiter = Limiter(saved.limiter if saved else None)
-        self.offered, self.first_us, self.last_us = (
-            (saved.offered, saved.first_us, saved.last_us) if saved else (0, 0, 0)
-        )
+        self.counts = saved.counts if saved else OfferedCounts()
 
     @property
     def saved(self) -> SavedExtra:
         """A copy of the whole state."""
-        return SavedExtra(self.limiter.state, self.offered, self.first_us, self.last_us)
-
-    def note(self, events: int, time_us: int) -> None:
-        """Count events that were offered until this time."""
-        self.first_us = self.first_us if self.offered else time_us
-        self.last_us = time_us
-        self.offered += events
+        return SavedExtra(self.limiter.state, msgspec.structs.replace(self.counts))
 
     def forget(self) -> None:
         """Begin to count anew; the limiter continues."""
-        self.offered = self.first_us = self.last_us = 0
+        self.counts = OfferedCounts()
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -181,7 +192,10 @@ class StreamState:
                 if len(others) >= extra.most:
                     idle = [other for other in others if other not in batch.extras]
                     gone.append(
-                        min(idle, key=lambda other: (self.extras[other].last_us, other.encode(errors="surrogatepass")))
+                        min(
+                            idle,
+                            key=lambda other: (self.extras[other].counts.last_us, other.encode(errors="surrogatepass")),
+                        )
                     )
                     del self.extras[gone[-1]]
                 self.extras[name] = ExtraState()
@@ -190,7 +204,7 @@ class StreamState:
     def _decide_extra(self, name: str, extra: Extra, time_us: int) -> Decision:
         offered, unsent = len(extra.offered) + extra.unsent.surplus, extra.unsent
         state = self.extras[name]
-        state.note(offered + sum(limited.events for limited in unsent.limited_earlier), time_us)
+        state.counts.add(offered + sum(limited.events for limited in unsent.limited_earlier), time_us)
         return state.limiter.decide(offered, unsent.limited_earlier, time_us, extra.quota)
 
     def _number(self, batch: Batch, admission: Admission, gone: list[str]) -> Applied:
@@ -224,15 +238,22 @@ class StreamState:
     def extra_infos(self, kind: str, totals: Mapping[str, int]) -> list[ExtraInfo]:
         """Return the extra collections of a kind, the most recently active first; `totals` says what each holds."""
         infos = [
-            ExtraInfo(name, totals.get(name, 0), extra.offered, extra.first_us, extra.last_us)
+            ExtraInfo(name, totals.get(name, 0), *msgspec.structs.astuple(extra.counts))
             for name, extra in self.extras.items()
-            if extra.offered and kind_of(name) == kind
+            if extra.counts.offered and kind_of(name) == kind
         ]
         return sorted(infos, key=lambda info: (-info.last_us, info.name))
 
     def clear(self) -> None:
         """Note that the events are removed; limiters, time, numbers and answers continue."""
         for extra in self.extras.values():
+            extra.forget()
+
+    def clear_extra(self, name: str, *, reset: bool) -> None:
+        """Note that the events of an extra collection are removed; its limiter continues unless `reset`."""
+        if reset:
+            self.extras.pop(name, None)
+        elif extra := self.extras.get(name):
             extra.forget()
 
     def reset(self) -> None:

@@ -96,6 +96,10 @@ class TracedStorage(Storage):
         """Clear a stream."""
         return await self._read("clear", self._storage.clear(stream, reset=reset))
 
+    async def clear_extra(self, stream: Stream, name: str, *, reset: bool = False) -> int:
+        """Clear an extra collection."""
+        return await self._read("clear_extra", self._storage.clear_extra(stream, name, reset=reset))
+
     async def clear_many(self, streams: Sequence[Stream], *, reset: bool = False) -> int:
         """Clear streams."""
         return await self._read("clear_many", self._storage.clear_many(streams, reset=reset))

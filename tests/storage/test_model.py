@@ -48,7 +48,7 @@ KINDS = (
 KINDS_OF_EXTRAS_ONLY = tuple((status, False, False) for status in Status)
 # Relative to what matters: instants, admission intervals, windows, the minute that limited events are counted for.
 AGES_US = (0, 1, 400_000, 999_999, 1_000_000, 30_000_000, 59_999_999, 60_000_000, 61_000_000)
-PAUSES_US = (1, 999_999, 59_000_000, 60_000_000)
+PAUSES_US = (1, 999_999, 59_000_000, 60_000_000, 300_000_000)
 STEPS_BACK_US = (1, 1_000, 5_000_000, 3_600_000_000)
 LIMITS = (0, 1, 5, 10_000)
 
@@ -71,13 +71,18 @@ class Clear(NamedTuple):
     reset: bool
 
 
+class ClearExtra(NamedTuple):
+    name: str
+    reset: bool
+
+
 class List(NamedTuple):
     """The extra collections of a kind are listed."""
 
     kind: str
 
 
-Step = Pass | Insert | Fetch | Clear | List
+Step = Pass | Insert | Fetch | Clear | ClearExtra | List
 
 
 class Writing:
@@ -98,6 +103,7 @@ class Writing:
             (self._insert_with_other_settings, 1),
             (self._fetch, 5),
             (self._clear, 1),
+            (self._clear_extra, 1),
             (self._list, 1),
         ]
         self._has_extras = self._dice.random() < 0.6
@@ -192,6 +198,9 @@ class Writing:
     def _clear(self) -> Clear:
         return Clear(self._dice.choice((True, False)))
 
+    def _clear_extra(self) -> ClearExtra:
+        return ClearExtra(self._dice.choice(EXTRAS), self._dice.choice((True, False)))
+
 
 def expected(steps: Sequence[Step]) -> Iterator[object]:
     """Yield what the model answers to each step."""
@@ -207,6 +216,8 @@ def expected(steps: Sequence[Step]) -> Iterator[object]:
                 yield model.fetch(query, clock.now_us)
             case Clear(reset):
                 yield model.clear(reset=reset)
+            case ClearExtra(name, reset):
+                yield model.clear_extra(name, reset=reset)
             case List(kind):
                 yield model.extra_infos(kind)
 
@@ -222,6 +233,8 @@ async def answer(storage: Storage, clock: ManualClock, step: Step) -> object:
             return await storage.fetch(STREAM, query)
         case Clear(reset):
             return await storage.clear(STREAM, reset=reset)
+        case ClearExtra(name, reset):
+            return await storage.clear_extra(STREAM, name, reset=reset)
         case List(kind):
             return await storage.extras(STREAM, kind)
 

@@ -1,8 +1,20 @@
 """The storage contract in its plainest form: one event at a time, nothing optimised, nothing shared with the code."""
 
 from bisect import bisect_right
+from collections import Counter
 
-from eventscache.storage.messages import Admission, Batch, Decision, Entry, ExtraInfo, Page, Query, Quota, Unsent
+from eventscache.storage.messages import (
+    PERIOD_US,
+    Admission,
+    Batch,
+    Decision,
+    Entry,
+    ExtraInfo,
+    Page,
+    Query,
+    Quota,
+    Unsent,
+)
 from eventscache.stream import Status
 
 SECOND = 1_000_000
@@ -15,7 +27,20 @@ class Collection:
         self.tokens: int | None = None  # times the window
         self.tokens_at = 0
         self.limited_counts: list[tuple[int, int]] = []  # second, count
-        self.offered, self.first, self.active = 0, 0, 0  # of an extra collection
+        self.offers: list[tuple[int, int]] = []  # of an extra collection: time, count
+
+    @property
+    def active(self) -> int:
+        return self.offers[-1][0] if self.offers else 0
+
+    def info(self, name: str) -> ExtraInfo:
+        periods = Counter[int]()
+        for t, count in self.offers:
+            periods[t // PERIOD_US] += count
+        last = self.active // PERIOD_US
+        return ExtraInfo(
+            name, len(self.kept), periods.total(), self.offers[0][0], self.active, periods[last], periods[last - 1]
+        )
 
     def refill(self, t: int, quota: Quota) -> None:
         full = quota.size * quota.window_us
@@ -129,9 +154,7 @@ class Model:
         for name, extra in batch.extras.items():
             collection = self.extras[name]
             earlier = sum(count for _, count in extra.unsent.limited_earlier)
-            collection.first = collection.first if collection.offered else t
-            collection.offered += len(extra.offered) + extra.unsent.surplus + earlier
-            collection.active = t
+            collection.offers.append((t, len(extra.offered) + extra.unsent.surplus + earlier))
             offered = [index in extra.offered for index in range(len(batch.offers))]
             in_extras[name], decision = self.decide(collection, extra.quota, offered, extra.unsent, t)
             assert decision
@@ -179,18 +202,21 @@ class Model:
         return Page(selected[: query.limit], len(matching), limited)
 
     def extra_infos(self, kind: str) -> list[ExtraInfo]:
-        infos = [
-            ExtraInfo(name, len(extra.kept), extra.offered, extra.first, extra.active)
-            for name, extra in self.extras.items()
-            if name.split(":")[0] == kind and extra.offered
-        ]
+        infos = [extra.info(name) for name, extra in self.extras.items() if name.split(":")[0] == kind and extra.offers]
         return sorted(infos, key=lambda info: (-info.last_us, info.name))
+
+    def clear_extra(self, name: str, *, reset: bool) -> int:
+        collection = self.extras.get(name, Collection())
+        cleared, collection.kept, collection.offers = len(collection.kept), [], []
+        if reset:
+            self.extras.pop(name, None)
+        return cleared
 
     def clear(self, *, reset: bool) -> int:
         collections = [self.all, self.error, *self.extras.values()]
         cleared = len({entry.sequence for collection in collections for entry in collection.kept})
         for collection in collections:
-            collection.kept, collection.offered, collection.active = [], 0, 0
+            collection.kept, collection.offers = [], []
         if reset:
             self.all, self.error, self.extras = Collection(), Collection(), {}
         return cleared

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from eventscache.storage.redis.keys import Keys
+from eventscache.storage.redis.keys import EXTRA_KINDS, Keys
 from eventscache.storage.redis.script_calls import ScriptCall, run_script, run_script_many
 from eventscache.storage.redis.scripts import Script
 from eventscache.storage.redis.topology import Topology
@@ -18,10 +18,18 @@ class Clearing:
         self._topology = topology
         self._keys = keys
         self._script = Script("clear")
+        self._extra_script = Script("clear_extra")
 
     async def clear(self, stream: Stream, *, reset: bool) -> int:
         """Clear a stream; return how many events there were."""
         cleared: int = await run_script(self._topology, self._script, self._call(stream, reset=reset))
+        return cleared
+
+    async def clear_extra(self, stream: Stream, name: str, *, reset: bool) -> int:
+        """Clear one extra collection; return how many events there were."""
+        keys = [self._keys.key(stream, kind) for kind in EXTRA_KINDS]
+        call = ScriptCall(keys, [name.encode(errors="surrogatepass"), int(reset)])
+        cleared: int = await run_script(self._topology, self._extra_script, call)
         return cleared
 
     async def clear_many(self, streams: Sequence[Stream], *, reset: bool) -> int:

@@ -104,11 +104,11 @@ def extra_infos(fields: Mapping[bytes, bytes], kind: str) -> list[ExtraInfo]:
     infos = []
     for name, field in fields.items():
         try:
-            _, _, offered, first_us, last_us, newest, _, kept = map(int, field.split())
-            info = ExtraInfo(name.decode(errors="surrogatepass"), newest - kept + 1, offered, first_us, last_us)
-        except (ValueError, UnicodeDecodeError):
+            _, _, *counts, newest, _, kept = map(int, field.split())
+            info = ExtraInfo(name.decode(errors="surrogatepass"), newest - kept + 1, *counts)
+        except (TypeError, ValueError, UnicodeDecodeError):
             continue  # something else overwrote it
-        if offered and kind_of(info.name) == kind:
+        if info.offered and kind_of(info.name) == kind:
             infos.append(info)
     return sorted(infos, key=lambda info: (-info.last_us, info.name))
 

@@ -257,6 +257,10 @@ class RedisStorage(Storage):
         """See `Storage.clear_many`: a pipeline for each hundred streams of a server."""
         return await self._clearing.clear_many(streams, reset=reset)
 
+    async def clear_extra(self, stream: Stream, name: str, *, reset: bool = False) -> int:
+        """See `Storage.clear_extra`."""
+        return await self._clearing.clear_extra(stream, name, reset=reset)
+
     async def erase(self) -> None:
         """See `Storage.erase`."""
         await self._registry.erase()

@@ -386,7 +386,7 @@ def test_insert_keeps_the_last_events_of_extra_collections_and_fetch_extra_reads
     assert fetch_extra(client, "type:a", containing=b"1") == [2, 0, 0, b"s%d:1" % NOW, b"1"]
     assert fetch_extra(client, "type:c") == [0, 0, 0]
     state = client.hgetall("{t.x}:extras")
-    assert state[b"type:a"] == b"0 %d 2 %d %d 2 1 1" % (NOW, NOW, NOW)
+    assert state[b"type:a"] == b"0 %d 2 %d %d 2 0 2 1 1" % (NOW, NOW, NOW)
     assert state[b"type:b"].split()[2] == b"8"
     assert {client.pttl(key) > 500_000 for key in EXTRA_KEYS[5:]} == {True}
 
@@ -401,8 +401,8 @@ def test_a_new_extra_collection_takes_the_place_of_the_least_recently_active_one
 
 
 def test_insert_and_fetch_extra_work_with_garbage_in_extra_collections(client) -> None:
-    client.hset("{t.x}:extras", mapping={"type:a": "garbage", "type:b": "1 2 3 4 5 6 7 8"})
-    client.hset("{t.x}:extras:events", mapping={"6etype:b": "x", "garbage": "y"})
+    client.hset("{t.x}:extras", mapping={"type:a": "garbage", "type:b": "1 2 3 4 5 6 7 8 9 8"})
+    client.hset("{t.x}:extras:events", mapping={"8etype:b": "x", "garbage": "y"})
     assert fetch_extra(client, "type:a") == [0, 0, 0]
     assert fetch_extra(client, "type:b")[0] == 0
     reply = insert_with_extras(client, "n", b"1", number=1, extras=[("type:a", 1, 2, 0, "", "1")])
@@ -417,6 +417,33 @@ def test_insert_and_fetch_extra_work_with_garbage_in_extra_collections(client) -
     assert client.hgetall(KEYS[0]) == state
     assert client.llen(KEYS[1]) == 0
     assert fetch_extra(client, "type:a")[2] > 0
+
+
+def clear_extra(client, name, reset=0):
+    return client.eval(read_script("clear_extra"), 2, *EXTRA_KEYS[5:], name, reset)
+
+
+def test_clear_extra_removes_the_events_of_one_extra_collection(client) -> None:
+    extras = [(name, 2, 9, 0, "", "1 2") for name in ("type:a", "type:b")]
+    insert_with_extras(client, "ss", b"1", b"2", number=1, extras=extras)
+    before = client.hgetall("{t.x}:extras:events")
+
+    assert [clear_extra(client, name) for name in ("type:a", "type:a", "type:c")] == [2, 0, 0]
+    left = client.hgetall("{t.x}:extras:events")
+    assert before.keys() - left.keys() == {b"1etype:a", b"2etype:a"}
+    assert client.hget("{t.x}:extras", "type:a") == b"0 %d 0 0 0 0 0 2 1 3" % NOW
+    assert fetch_extra(client, "type:b")[0] == 2
+
+    assert clear_extra(client, "type:b", reset=1) == 2
+    assert client.hkeys("{t.x}:extras") == [b"type:a"]
+    assert sorted(client.hkeys("{t.x}:extras:events")) == [b"1atype:a", b"2atype:a"]
+
+
+def test_clear_extra_works_with_garbage(client) -> None:
+    client.set("{t.x}:extras:events", "not ours")
+    client.hset("{t.x}:extras", "type:a", "garbage")
+    assert clear_extra(client, "type:a") == 0
+    assert client.exists("{t.x}:extras:events", "{t.x}:extras") == 0
 
 
 def test_clear_removes_the_events_of_extra_collections_and_leaves_their_limiters(client) -> None:
