@@ -9,11 +9,10 @@ from typing import NamedTuple, NoReturn, TypeVar
 import structlog
 
 from eventscache.clock import MICROSECONDS, monotonic_us
-from eventscache.delivery.extra_cooldowns import ExtraKind
 from eventscache.delivery.freshness import Freshness
 from eventscache.delivery.inserter import Inserter
 from eventscache.delivery.ledger import Ledger
-from eventscache.delivery.packer import NamesOfExtras, Packer, Part, Run, runs_of, size_of
+from eventscache.delivery.packer import Packer, Part, Run, runs_of, size_of
 from eventscache.delivery.producer import CONFIGURED, Producer, Producers
 from eventscache.delivery.queue import Queue
 from eventscache.delivery.receipt import Loss, Receipt
@@ -28,7 +27,9 @@ from eventscache.errors import (
     StorageUnavailable,
 )
 from eventscache.event import Event
-from eventscache.extras.types import MOST_TYPES, TYPE, type_collection, type_extras
+from eventscache.extras.follows import Follow
+from eventscache.extras.rules import NO_RULES, Kinds, Rules, extra_kinds, rules
+from eventscache.extras.types import TYPE, type_collection
 from eventscache.masking.mask import Mask
 from eventscache.masking.masking_thread import MaskingThread, are_short, originals_are_short
 from eventscache.query.event_id import event_id
@@ -37,7 +38,7 @@ from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Turns, Work
 from eventscache.record.record import COOLDOWN, Record
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import UNLIMITED, Page, Query, Quota, StreamInfo
+from eventscache.storage.messages import UNLIMITED, ExtraInfo, Page, Query, Quota, StreamInfo
 from eventscache.stream import Namespace, Stream
 
 _log = structlog.get_logger()
@@ -46,6 +47,7 @@ _DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the que
 _CLEARED_TOGETHER = 500
 _OFFERED_TOGETHER = 500  # some milliseconds of work
 _TEND_SECONDS = 1
+_READS_OF_TYPE = 3  # until nothing comes in between
 # How long a read waits for a flush, as a share of one try: with its own try that is less than half a second by default.
 # In an outage a retry may be about to succeed, but hardly more.
 _FLUSH_SHARE, _FLUSH_SHARE_IN_OUTAGE = 0.8, 0.2
@@ -88,6 +90,7 @@ class EventsCache:
         record_bytes: int = 32 * 1024 * 1024,
         record_seconds: float = 600.0,
         per_type: int = 0,
+        error_groups: bool = False,
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.quota = quota
@@ -101,7 +104,12 @@ class EventsCache:
         self.turns = Turns()
         self.storage_calls = StorageCalls()
         self.producers = Producers(max_new_streams_per_minute, now_us)
-        extra_kinds = self._extra_kinds(storage, per_type)
+        self.keeps_extras = storage.has_extras
+        self._per_type, self._error_groups = per_type, error_groups
+        kinds = extra_kinds(quota, per_type=per_type, groups=error_groups) if self.keeps_extras else {}
+        self.kinds = Kinds(kinds, quota.size)
+        self._rules = NO_RULES
+        self.use_follows([])
         self.queue = Queue(
             storage,
             self.ledger,
@@ -111,10 +119,9 @@ class EventsCache:
             deadline_seconds=ack_timeout_seconds,
             record=self.record,
             calls=self.storage_calls,
-            extra_kinds=extra_kinds,
+            extra_kinds=kinds,
             now_us=now_us,
         )
-        self._names_of_extras = type_extras if self.keeps_types else None
         self._storage = storage
         self._enabled = enabled
         self._now_us = now_us
@@ -130,7 +137,7 @@ class EventsCache:
             quota.size,
             self.record,
             self.storage_calls,
-            extra_kinds=extra_kinds,
+            extra_kinds=kinds,
             timeout_seconds=ack_timeout_seconds,
             now_us=now_us,
         )
@@ -138,13 +145,19 @@ class EventsCache:
         self._trimming: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
 
-    def _extra_kinds(self, storage: Storage, per_type: int) -> dict[str, ExtraKind]:
-        """Return the kinds of extra collections that this cache keeps."""
-        self.keeps_types = bool(per_type and storage.has_extras)
-        self._lacks_types = bool(per_type and not storage.has_extras)
-        if not self.keeps_types:
-            return {}
-        return {TYPE: ExtraKind(Quota(per_type, self.quota.window_us), MOST_TYPES)}
+    @property
+    def keeps_types(self) -> bool:
+        """Whether the last events of each type are kept."""
+        return bool(self._per_type) and self.keeps_extras
+
+    def use_follows(self, follows: Sequence[Follow]) -> None:
+        """Keep the events that somebody follows, from now on."""
+        if self.keeps_extras:
+            self._rules = rules(types=self.keeps_types, groups=self._error_groups, follows=follows)
+
+    def _rules_of(self, scope: str) -> Rules:
+        """Return the rules for events that are written in a scope, which is named as its collection is, if any."""
+        return self._rules.within(scope) if scope and self.keeps_extras else self._rules
 
     async def open(self) -> None:
         """Open the storage and start sending, even if the storage is unavailable."""
@@ -152,8 +165,11 @@ class EventsCache:
             _log.info("cache disabled: nothing is stored, and reads are empty")
             return
         await self._storage.open()
-        if self._lacks_types:
-            _log.info("the storage keeps no extra collections: eventscache.cache.events.per_type has no effect")
+        if not self.keeps_extras:
+            _log.info(
+                "the storage keeps no extra collections: so there are no error groups, no events by type, no follows "
+                "and no scopes"
+            )
         if self._packer.mask:
             self._masking = MaskingThread(self._packer.mask, self._queue_bytes)
         self.queue.start()
@@ -190,13 +206,15 @@ class EventsCache:
         elif self._open:
             self._masking = MaskingThread(mask, self._queue_bytes)
 
-    def offer_originals(self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED) -> bool:
+    def offer_originals(
+        self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED, scope: str = ""
+    ) -> bool:
         """Take events that have nothing but an original, as `offer` does; limited ones are only counted."""
         count = len(originals)
         if not self._open:
             self._drop(count, "shutdown" if self._enabled else "disabled", None)
             return not self._enabled
-        if (names_of := self._names_of_extras) is not None:
+        if (names_of := (self._rules_of(scope) if scope else self._rules).of_original) is not None:
             return self._offer_with_extras(stream, originals, producer, names_of)
         if self.queue.limit_locally(stream, count, failed=False):
             self.ledger.received += count
@@ -208,17 +226,21 @@ class EventsCache:
         return self._put(self._packer.pack_originals(stream, originals), producer)
 
     def _offer_with_extras(
-        self, stream: Stream, originals: Sequence[bytes], producer: Producer, names_of: NamesOfExtras
+        self,
+        stream: Stream,
+        originals: Sequence[bytes],
+        producer: Producer,
+        names_of: Callable[[Stream, bytes], tuple[str, ...]],
     ) -> bool:
         """Take originals as `offer_originals` does, by the extra collections that they belong to and that are open."""
         if len(originals) == 1:  # as most requests have
-            limited, extras = self.queue.limit_by_collection(stream, names_of(originals[0]), 1, failed=False)
+            limited, extras = self.queue.limit_by_collection(stream, names_of(stream, originals[0]), 1, failed=False)
             if not limited:
                 return self._put(self._packer.pack_originals(stream, originals, extras), producer)
             self._note_limited(stream, originals)
             return True
         parts: list[Part] = []
-        for names, same in groupby(originals, names_of):
+        for names, same in groupby(originals, lambda original: names_of(stream, original)):
             run = [*same]
             limited, extras = self.queue.limit_by_collection(stream, names, len(run), failed=False)
             if limited:
@@ -234,16 +256,16 @@ class EventsCache:
             self.record.add_limited_originals(stream, originals)
 
     async def offer_originals_in_turns(
-        self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED
+        self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED, scope: str = ""
     ) -> bool:
         """Take events as `offer_originals` does; many or large ones that are masked delay nobody else."""
         if not self._masking or not self._open or originals_are_short(originals):
-            return self.offer_originals(stream, originals, producer)
-        if not self._names_of_extras and self.queue.limit_locally(stream, len(originals), failed=False):
+            return self.offer_originals(stream, originals, producer, scope)
+        if self._rules_of(scope).of_original is None and self.queue.limit_locally(stream, len(originals), failed=False):
             self._note_limited(stream, originals)
             return True
         return await self.offer_in_turns(
-            [(stream, Event.of(stream, original=original)) for original in originals], producer
+            [(stream, Event.of(stream, original=original)) for original in originals], producer, scope=scope
         )
 
     def offer(
@@ -253,16 +275,18 @@ class EventsCache:
         receipt: Receipt | None = None,
         *,
         errors_only: bool = False,
+        scope: str = "",
     ) -> bool:
         """Take events; if the queue has no room for those that are not limited at once, drop these and return False.
 
         An event without `timestamp` or `uid` gets one. A `receipt` counts what became of all of them. Events are masked
-        before they are kept. `errors_only` events are all errors, and are offered to the collection `error` alone.
+        before they are kept. `errors_only` events are all errors, and are offered to the collection `error` alone. With
+        the collection of a `scope` they belong to that too.
         """
         if not self._open:
             self._drop(len(records), "shutdown" if self._enabled else "disabled", receipt)
             return not self._enabled
-        runs = self._not_limited(records, receipt, to_all=not errors_only)
+        runs = self._not_limited(records, receipt, self._rules_of(scope), to_all=not errors_only)
         return self._put(self._packer.pack(runs, receipt, to_all=not errors_only), producer, receipt)
 
     async def offer_in_turns(
@@ -272,14 +296,15 @@ class EventsCache:
         receipt: Receipt | None = None,
         *,
         errors_only: bool = False,
+        scope: str = "",
     ) -> bool:
         """Take events as `offer` does; others have turns in between if there are many, or large ones to mask."""
         masking = self._masking if self._masking and not are_short([event for _, event in records]) else None
         if not self._open or (masking is None and len(records) <= _OFFERED_TOGETHER):
-            return self.offer(records, producer, receipt, errors_only=errors_only)
+            return self.offer(records, producer, receipt, errors_only=errors_only, scope=scope)
         runs: list[Run] = []
         for some in _slices(records):
-            runs += self._not_limited(some, receipt, to_all=not errors_only)
+            runs += self._not_limited(some, receipt, self._rules_of(scope), to_all=not errors_only)
             await self.turns.next()
         masked = await self._masked(masking, runs) if masking else runs
         if masked is None:
@@ -291,10 +316,12 @@ class EventsCache:
             await self.turns.next()
         return await self._put_in_turns(parts, producer, receipt)
 
-    def _not_limited(self, records: Sequence[_Record], receipt: Receipt | None, *, to_all: bool) -> list[Run]:
+    def _not_limited(
+        self, records: Sequence[_Record], receipt: Receipt | None, rules_: Rules, *, to_all: bool
+    ) -> list[Run]:
         """Return the runs of events whose stream has no cooldown; the others are counted as limited."""
         runs = []
-        for stream, failed, events, names in runs_of(records, self._names_of_extras):
+        for stream, failed, events, names in runs_of(records, rules_.of_event):
             limited, extras = self.queue.limit_by_collection(stream, names, len(events), failed=failed, to_all=to_all)
             if limited:
                 self.ledger.received += len(events)
@@ -375,7 +402,7 @@ class EventsCache:
         They go past the queue, and are masked. `errors_only` events are all errors, for the collection `error` alone.
         Returns how many the storage cannot take at all. Raises `StorageUnavailable` if others may not be stored.
         """
-        runs = runs_of(records, self._names_of_extras)
+        runs = runs_of(records, self._rules.of_event)
         masking = self._masking if self._masking and not are_short([event for _, event in records]) else None
         masked = (await self._masked(masking, runs) if masking else runs) if self._open else None
         if masked is None:
@@ -394,7 +421,12 @@ class EventsCache:
             self.record.limited.miss(count, self.record.now_us())
 
     async def store(
-        self, records: Sequence[_Record], producer: Producer = CONFIGURED, *, errors_only: bool = False
+        self,
+        records: Sequence[_Record],
+        producer: Producer = CONFIGURED,
+        *,
+        errors_only: bool = False,
+        scope: str = "",
     ) -> Receipt | None:
         """Take events and return when each is stored or limited; return None if the queue has no room.
 
@@ -402,7 +434,7 @@ class EventsCache:
         `StorageUnavailable` after the ack timeout: then some may be stored all the same.
         """
         receipt = Receipt(len(records), self._last_retry_us())
-        if not await self.offer_in_turns(records, producer, receipt, errors_only=errors_only):
+        if not await self.offer_in_turns(records, producer, receipt, errors_only=errors_only, scope=scope):
             return None
         self.queue.sender.dispatch_now()
         try:
@@ -422,10 +454,13 @@ class EventsCache:
         retry_seconds = max(timeout_seconds / 2, timeout_seconds - self._storage_timeout_seconds)
         return self._now_us() + int(retry_seconds * MICROSECONDS)
 
-    async def fetch(self, stream: Stream, query: Query, event_filter: EventFilter | None = None) -> EventPage:
+    async def fetch(
+        self, stream: Stream, query: Query, event_filter: EventFilter | None = None, *, of_type: str = ""
+    ) -> EventPage:
         """Return a stream's events, after this process has sent all that it has of the stream.
 
-        With an `event_filter`, `total` counts the events that match it. Unreadable entries are left out and counted.
+        With an `event_filter`, `total` counts the events that match it. Where it asks for a type, or with `of_type`,
+        events that only the list of that type keeps are among them. Unreadable entries are left out and counted.
         Raises `StorageUnavailable`.
         """
         if not self._enabled:
@@ -433,15 +468,12 @@ class EventsCache:
         await self._flush(stream)
         work = Work(self.turns)
         if event_filter is None:
-            page = await self._fetch(stream, query)
+            page = await self._fetch_with_type(stream, query, of_type)
             events = await self._read(page, work)
             unreadable = page.unreadable + len(page.entries) - len(events)
             return EventPage(events, page.total, page.limited, unreadable)
-        page = await self._fetch(stream, Query(query.status, limit=UNLIMITED))
-        if event_filter.event_type and self.keeps_types:
-            name = type_collection(event_filter.event_type)
-            of_type = await self._fetch(stream, Query(query.status, limit=UNLIMITED, extra=name))
-            page = _merged(page, of_type)
+        everything = Query(query.status, limit=UNLIMITED, extra=query.extra)
+        page = await self._fetch_with_type(stream, everything, event_filter.event_type)
         matching = await self._matching(page, event_filter, work)
         in_range = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
         return EventPage(in_range[: query.limit], len(matching), page.limited)
@@ -450,6 +482,26 @@ class EventsCache:
         """Send what waits of a stream, so that a client reads its own writes; wait for that, but not long."""
         share = _FLUSH_SHARE if self.queue.sender.storage_available else _FLUSH_SHARE_IN_OUTAGE
         await self.queue.flush(stream, share * self._storage_timeout_seconds)
+
+    async def _fetch_with_type(self, stream: Stream, query: Query, of_type: str) -> Page:
+        """Return a page with those events that only the list of a type keeps, as if all were read at one moment.
+
+        What is in an extra collection alone is not read with those of a type: a reader asked for that collection.
+        """
+        if not of_type or query.extra or not self.keeps_types:
+            return await self._fetch(stream, query)
+        in_list = query._replace(extra=type_collection(of_type), limit=UNLIMITED)
+        listed = await self._fetch(stream, in_list)
+        for _ in range(_READS_OF_TYPE):
+            before = listed
+            page = await self._fetch(stream, query)
+            listed = await self._fetch(stream, in_list)
+            # What the list gets in between would be missing below a newer event of the page.
+            if listed.entries == before.entries:
+                return _merged(page, listed, query.limit)
+        newest = before.entries[0].sequence if before.entries else 0
+        known = [entry for entry in page.entries if entry.sequence <= newest]
+        return _merged(page._replace(entries=known), before, query.limit)
 
     async def _fetch(self, stream: Stream, query: Query) -> Page:
         """Return a page of the storage, and count what that took."""
@@ -540,6 +592,32 @@ class EventsCache:
                     self.queue.end_cooldowns(stream)
         return cleared
 
+    async def clear_extra(self, streams: Sequence[Stream], extra: str, *, reset: bool = False) -> int:
+        """Remove the events of one extra collection of each stream, and no others; return how many there were.
+
+        Raises `StorageUnavailable`. After an error some of them are cleared.
+        """
+        if not self._enabled or not self.keeps_extras:
+            return 0
+        cleared = 0
+        for stream in streams:
+            await self._flush(stream)
+            cleared += await self._storage.clear_extra(stream, extra, reset=reset)
+            if reset:
+                self.queue.end_extra_cooldown(stream, extra)
+            await self.turns.next()
+        return cleared
+
+    async def extras(self, stream: Stream, kind: str) -> list[ExtraInfo]:
+        """Return the extra collections of a kind that a stream has, the most recently active first.
+
+        This process has sent before what it has of the stream. Raises `StorageUnavailable`.
+        """
+        if not self._enabled or not self.keeps_extras:
+            return []
+        await self._flush(stream)
+        return await self._storage.extras(stream, kind)
+
     async def check(self) -> None:
         """Raise `NotReady` if the storage takes no events, or the queue is full."""
         if not self._enabled:
@@ -571,11 +649,15 @@ async def _tend(record: Record) -> None:
         record.tend()
 
 
-def _merged(page: Page, other: Page) -> Page:
-    """Return a page with those entries of another one that it does not have, newest first."""
+def _merged(page: Page, other: Page, limit: int) -> Page:
+    """Return a page with those entries of another one that it does not have, newest first, at most `limit`.
+
+    The total is exact if the page was not cut; else it counts entries twice that the page left out.
+    """
     by_sequence = {entry.sequence: entry for entry in (*other.entries, *page.entries)}
-    entries = sorted(by_sequence.values(), key=lambda entry: entry.sequence, reverse=True)
-    return page._replace(entries=entries, total=len(entries), unreadable=page.unreadable + other.unreadable)
+    entries = sorted(by_sequence.values(), key=lambda entry: entry.sequence, reverse=True)[:limit]
+    total = page.total + len(by_sequence) - len(page.entries)
+    return Page(entries, total, page.limited, page.unreadable + other.unreadable)
 
 
 def _raise_loss(receipt: Receipt, count: int) -> NoReturn:

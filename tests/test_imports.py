@@ -29,15 +29,15 @@ ALLOWED = {
     "config": "access clock errors logs masking storage",
     "record": "clock errors event query stream",
     "delivery": "clock errors event masking record storage stream timestamp uid",
-    "extras": "query",
+    "extras": "delivery errors event query storage stream",
     "cache": "clock delivery errors event extras masking query record storage stream",
     "lookup": "cache errors event query record storage stream timestamp",
     "live": "cache clock errors event query storage stream",
     "sources": "access cache clock errors event ingest logs storage stream timestamp",
     "metrics": "cache clock delivery sources",
     "telemetry": "clock errors logs metrics storage stream",
-    "server": "access cache clock config delivery errors event ingest live logs lookup metrics query sources storage "
-    "stream telemetry timestamp",
+    "server": "access cache clock config delivery errors event extras ingest live logs lookup metrics query sources "
+    "storage stream telemetry timestamp",
     "conformance": "clock errors storage stream",
     "testing": "conformance",
     "loadtest": "access errors metrics stream",

@@ -84,6 +84,7 @@ class Settings:
     window_seconds: int = _jitsu_setting("events.time_window_sec", whole_number(1, 31_536_000, zero=1), 60)
     limited: bool = _setting("eventscache.cache.events.limited", parse=parse_boolean, default=True)
     per_type: int = _setting("eventscache.cache.events.per_type", parse=whole_number(0, 1000), default=0)
+    error_groups: bool = _setting("eventscache.cache.events.error_groups", parse=parse_boolean, default=True)
     trim_interval_ms: int = _jitsu_setting("events.trim_interval_ms", whole_number(1), 500)
     max_malformed_bytes: int = _jitsu_setting("events.max_malformed_event_size_bytes", whole_number(1), 10_000)
     pool_size: int = _jitsu_setting("pool.size", whole_number(1, 1000, zero=1), 10)

@@ -13,8 +13,8 @@ from eventscache.stream import Status, Stream
 from eventscache.timestamp import format_time
 from eventscache.uid import uids
 
-NamesOfExtras = Callable[[bytes], tuple[str, ...]]
-"""Returns the names of the extra collections that an original belongs to."""
+NamesOfExtras = Callable[[Stream, Event], tuple[str, ...]]
+"""Returns the names of the extra collections that an event belongs to."""
 
 
 class Run(NamedTuple):
@@ -90,7 +90,7 @@ def runs_of(records: Iterable[tuple[Stream, Event]], names_of: NamesOfExtras | N
     run_extras: tuple[str, ...] = ()
     for stream, event in records:
         failed = bool(event.error or event.malformed)
-        extras = names_of(event.original) if names_of else ()
+        extras = names_of(stream, event) if names_of else ()
         if failed is not run_failed or (stream is not run_stream and stream != run_stream) or extras != run_extras:
             run, run_stream, run_failed, run_extras = [], stream, failed, extras
             runs.append(Run(stream, failed, run, extras))

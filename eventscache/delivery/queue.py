@@ -250,6 +250,12 @@ class Queue:
             buffer.all.opens_us = buffer.error.opens_us = 0
             buffer.extras = None
 
+    def end_extra_cooldown(self, stream: Stream, name: str) -> None:
+        """Send the next events of an extra collection to the storage: its limiter was reset."""
+        buffer = self._buffers.get(stream)
+        if buffer and buffer.extras and (cooldown := buffer.extras.known(name)):
+            cooldown.until_us = cooldown.opens_us = 0
+
     def _schedule(self, buffer: StreamBuffer) -> None:
         if not buffer.scheduled:
             buffer.scheduled = True

@@ -86,7 +86,7 @@ class CatchUp:
         newest = self._streams[stream].selected.tail.position or START
         if not self._history:
             return newest
-        query = Query(self._filter.status, limit=self._history)
+        query = Query(self._filter.status, limit=self._history, extra=self._filter.extra)
         page = await self._cache.fetch(stream, query, self._filter.event_filter)
         return Position(page.events[-1][0] - 1) if page.events else newest
 
@@ -95,7 +95,7 @@ class CatchUp:
         position = self._positions.get(stream)
         if position == self._streams[stream].selected.tail.position and not poll_again:
             return
-        tail = Tail(self._cache, stream, errors=self._filter.errors, position=position)
+        tail = Tail(self._cache, stream, self._filter.selection, position=position)
         async with self._pollers.slots:
             changes = await tail.poll()
         if tail.position and tail.position.empty:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from eventscache.live.messages import Counters
 from eventscache.live.poller import CollectionPoller, Listener, Pollers
+from eventscache.live.tail import EVERYTHING, Selection
 from eventscache.stream import Stream
 
 
@@ -18,10 +19,10 @@ class FollowedStream(NamedTuple):
 class FollowedStreams:
     """Takes pollers for one listener, and gives them back. A listener gets nothing of a stream before `listen`."""
 
-    def __init__(self, listener: Listener, pollers: Pollers, *, errors: bool) -> None:
+    def __init__(self, listener: Listener, pollers: Pollers, selection: Selection) -> None:
         self._listener = listener
         self._pollers = pollers
-        self._errors = errors
+        self._selection = selection
         self._streams: dict[Stream, FollowedStream] = {}
 
     def __iter__(self) -> Iterator[Stream]:
@@ -42,7 +43,7 @@ class FollowedStreams:
         """Return the pollers of a stream, taken now unless they were before."""
         if stream not in self._streams:
             self._streams[stream] = FollowedStream(
-                self._pollers.acquire(stream, errors=self._errors), self._pollers.acquire(stream, errors=False)
+                self._pollers.acquire(stream, self._selection), self._pollers.acquire(stream, EVERYTHING)
             )
         return self._streams[stream]
 

@@ -7,7 +7,7 @@ import structlog
 
 from eventscache.cache import EventsCache
 from eventscache.errors import StorageError
-from eventscache.live.tail import NO_CHANGES, Changes, Tail
+from eventscache.live.tail import NO_CHANGES, Changes, Selection, Tail
 from eventscache.query.turns import Work
 from eventscache.stream import Stream
 
@@ -29,10 +29,10 @@ class Listener(Protocol):
 class CollectionPoller:
     """Polls one collection. `arrived` counts its new events until `Pollers.reset_arrived`."""
 
-    def __init__(self, cache: EventsCache, stream: Stream, *, errors: bool) -> None:
+    def __init__(self, cache: EventsCache, stream: Stream, selection: Selection) -> None:
         self.stream = stream
-        self.errors = errors
-        self.tail = Tail(cache, stream, errors=errors)
+        self.selection = selection
+        self.tail = Tail(cache, stream, selection)
         self.listeners: set[Listener] = set()
         self.users = 0
         self.arrived = 0
@@ -79,14 +79,14 @@ class Pollers:
     def __init__(self, cache: EventsCache) -> None:
         self.cache = cache
         self.slots = asyncio.Semaphore(_MAX_CONCURRENT_POLLS)
-        self._pollers: dict[tuple[Stream, bool], CollectionPoller] = {}
+        self._pollers: dict[tuple[Stream, Selection], CollectionPoller] = {}
         self._tick_ended = asyncio.Event()
 
-    def acquire(self, stream: Stream, *, errors: bool) -> CollectionPoller:
+    def acquire(self, stream: Stream, selection: Selection) -> CollectionPoller:
         """Return the poller of a collection, to be given back by `release`."""
-        poller = self._pollers.get((stream, errors))
+        poller = self._pollers.get((stream, selection))
         if poller is None:
-            poller = self._pollers[stream, errors] = CollectionPoller(self.cache, stream, errors=errors)
+            poller = self._pollers[stream, selection] = CollectionPoller(self.cache, stream, selection)
         poller.users += 1
         return poller
 
@@ -94,7 +94,7 @@ class Pollers:
         """Give a poller back; without users it polls no more."""
         poller.users -= 1
         if not poller.users:
-            del self._pollers[poller.stream, poller.errors]
+            del self._pollers[poller.stream, poller.selection]
 
     async def poll(self) -> None:
         """Poll each collection once."""

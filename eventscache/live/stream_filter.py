@@ -5,7 +5,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from eventscache.cache import EventsCache
-from eventscache.live.tail import LiveEvent
+from eventscache.live.tail import LiveEvent, Selection
 from eventscache.query.filter import EventFilter
 from eventscache.storage.messages import StreamInfo
 from eventscache.stream import ALL_STREAMS, Namespace, Status, Stream
@@ -16,7 +16,8 @@ MAX_STREAMS = 100
 class StreamFilter(NamedTuple):
     """Some streams, or else the most recently active ones of a namespace; and which of their events.
 
-    Of these streams only the `readable` ones are read, as if there were no others.
+    Of these streams only the `readable` ones are read, as if there were no others. With an `extra` collection that
+    alone is read of each.
     """
 
     namespace: Namespace
@@ -24,11 +25,13 @@ class StreamFilter(NamedTuple):
     status: Status | None = None
     event_filter: EventFilter | None = None
     readable: Container[Stream] = ALL_STREAMS
+    extra: str = ""
 
     @property
-    def errors(self) -> bool:
-        """Whether the collection of errors is meant; every other status is found among all events."""
-        return self.status is Status.ERROR
+    def selection(self) -> Selection:
+        """The collection that is meant. Every other status than `error` is found among all events."""
+        of_type = self.event_filter.event_type if self.event_filter else ""
+        return Selection(self.status is Status.ERROR, self.extra, of_type)
 
     def matches(self, live_event: LiveEvent) -> bool:
         """Tell whether an event of the collection is selected."""

@@ -58,7 +58,7 @@ class Subscription:
         self._clock = clock
         self._until = until
         self._outbox = Outbox(stream_filter)
-        self._streams = FollowedStreams(self, pollers, errors=stream_filter.errors)
+        self._streams = FollowedStreams(self, pollers, stream_filter.selection)
         self._catch_up = CatchUp(stream_filter, pollers, self._streams, self._outbox, cursor=cursor, history=history)
         self._streams_changed = True  # there may be streams that are not followed yet
         self._wakeup = asyncio.Event()

@@ -68,20 +68,33 @@ class Changes(NamedTuple):
 NO_CHANGES = Changes()
 
 
+class Selection(NamedTuple):
+    """A collection: all events, the errors, or an extra one; with `of_type` also what the list of that type keeps."""
+
+    errors: bool = False
+    extra: str = ""
+    of_type: str = ""
+
+
+EVERYTHING = Selection()
+
+
 class Tail:
-    """Reads one collection, all events or the errors, from `position` on.
+    """Reads one collection from `position` on.
 
     Without a position it begins after the newest event that the first poll finds. `total` and `limited` are those of
     the last poll.
     """
 
-    def __init__(self, cache: EventsCache, stream: Stream, *, errors: bool, position: Position | None = None) -> None:
+    def __init__(
+        self, cache: EventsCache, stream: Stream, selection: Selection, *, position: Position | None = None
+    ) -> None:
         self.position = position
         self.total = 0
         self.limited = 0
         self._cache = cache
         self._stream = stream
-        self._errors = errors
+        self._selection = selection
         self._polled = False
 
     async def poll(self) -> Changes:
@@ -111,7 +124,7 @@ class Tail:
         cleared = self._polled and self.total > 0
         restarted = False
         if position.number and not position.empty and (cleared or not self._polled):
-            other = await self._fetch_other(limit=1) if self._errors else page
+            other = page if self._selection == EVERYTHING else await self._fetch_other(limit=1)
             if not other.total:
                 self.position = position.emptied()
             elif await self._is_replaced(position):
@@ -145,7 +158,7 @@ class Tail:
         if not page.events:  # something else wrote over them
             return NO_CHANGES
         first, last = page.events[-1][0], page.events[0][0]
-        full = page.total >= self._cache.quota.size
+        full = page.total >= self._cache.kinds.size_of(self._selection.extra)
         self.position = _newest_position(page)
         return Changes(
             tuple(LiveEvent(self._stream, sequence, event) for sequence, event in reversed(page.events)),
@@ -173,11 +186,13 @@ class Tail:
         return not position.matches(page.events[0][1]) if page.events else if_missing
 
     async def _fetch(self, *, after: int | None = None, limit: int = UNLIMITED) -> EventPage:
-        query = Query(Status.ERROR if self._errors else None, after=after, limit=limit)
-        return await self._cache.fetch(self._stream, query)
+        errors, extra, of_type = self._selection
+        query = Query(Status.ERROR if errors else None, after=after, limit=limit, extra=extra)
+        return await self._cache.fetch(self._stream, query, of_type=of_type)
 
     async def _fetch_other(self, *, after: int | None = None, before: int | None = None, limit: int) -> EventPage:
-        query = Query(None if self._errors else Status.ERROR, after=after, before=before, limit=limit)
+        errors, extra, _ = self._selection
+        query = Query(None if errors or extra else Status.ERROR, after=after, before=before, limit=limit)
         return await self._cache.fetch(self._stream, query)
 
 

@@ -65,22 +65,28 @@ def parse_path(text: str) -> tuple[str, ...]:
 
 
 def has_value(data: bytes | msgspec.Raw, path: tuple[str, ...], text: str) -> bool:
-    """Tell whether the value at a path has this text.
+    """Tell whether the value at a path has this text; see `any_value`."""
+    return any_value(data, path, text.__eq__)
+
+
+def any_value(data: bytes | msgspec.Raw, path: tuple[str, ...], test: Callable[[str], bool]) -> bool:
+    """Tell whether the text of a value at a path passes a test. It has several values where names have dots in them.
 
     A name with dots in it counts as one name and as several levels. An element of an array has its number as its name.
     """
     if not path:
-        return text_of(data) == text
+        text = text_of(data)
+        return text is not None and test(text)
     data = bytes(data).strip()
     if data.startswith(b"["):
         elements = decoded(_elements, data) or []
         number = (
             int(path[0]) if path[0].isascii() and path[0].isdigit() and len(path[0]) < _MOST_PARTS else len(elements)
         )
-        return number < len(elements) and has_value(elements[number], path[1:], text)
+        return number < len(elements) and any_value(elements[number], path[1:], test)
     members = (decoded(_members, data) or {}) if data.startswith(b"{") else {}
     return any(
-        has_value(members[name], path[count:], text)
+        any_value(members[name], path[count:], test)
         for count in range(len(path), 0, -1)
         if (name := ".".join(path[:count])) in members
     )

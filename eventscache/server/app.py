@@ -212,6 +212,7 @@ def _cache(settings: Settings, storage: Storage) -> EventsCache:
         record_bytes=settings.record_bytes,
         record_seconds=settings.record_minutes * 60,
         per_type=settings.per_type,
+        error_groups=settings.error_groups,
     )
 
 

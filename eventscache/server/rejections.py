@@ -51,6 +51,7 @@ async def keep_malformed(
     *,
     max_bytes: int,
     half: SecretHalf | None = None,
+    scope: str = "",
 ) -> None:
     """Offer a body as a `malformed` event, cut to `max_bytes`; count it as rejected if it has no stream.
 
@@ -67,15 +68,21 @@ async def keep_malformed(
             cache.record.add_rejected(None, [body], "malformed_body")
         return
     event = Event.of(stream, malformed=malformed.cut(body, max_bytes), error=reason)
-    await cache.offer_in_turns([(stream, event)], producer)
+    await cache.offer_in_turns([(stream, event)], producer, scope=scope)
 
 
 async def keep_broken_lines(
-    cache: EventsCache, stream: Stream, lines: Sequence[BrokenLine], producer: Producer, *, omitted: int
+    cache: EventsCache,
+    stream: Stream,
+    lines: Sequence[BrokenLine],
+    producer: Producer,
+    *,
+    omitted: int,
+    scope: str = "",
 ) -> None:
     """Offer lines of a file as `malformed` events, and count those that are `omitted` as rejected."""
     events = [(stream, Event.of(stream, malformed=line.text, error=line.reason)) for line in lines]
-    await cache.offer_in_turns(events, producer)
+    await cache.offer_in_turns(events, producer, scope=scope)
     cache.ledger.reject(omitted)
     if omitted and cache.record is not None and cache.record.lost.is_open:
         cache.record.lost.miss(omitted, cache.record.now_us())

@@ -33,6 +33,11 @@ class Quota(msgspec.Struct, frozen=True):
             raise ConfigError(f"size times time window in microseconds is over 2^52: {self.size * self.window_us}")
 
     @classmethod
+    def at_most(cls, size: int, window_us: int) -> Self:
+        """Return the quota of a size, or of a smaller one where the time window is too long for that."""
+        return cls(min(size, _MAX_EXACT // window_us), window_us)
+
+    @classmethod
     def without_limit(cls, size: int) -> Self:
         """Return a quota that limits nothing: a batch of `size` events is admitted whole, and so is the next one."""
         return cls(size, 1)

@@ -6,6 +6,7 @@ from eventscache.access.some_streams import SomeStreams
 from eventscache.live.appearing_streams import AppearingStreams
 from eventscache.live.hub import TICK_SECONDS
 from eventscache.live.stream_filter import MAX_STREAMS
+from eventscache.live.tail import EVERYTHING
 from eventscache.storage.messages import StreamInfo
 from eventscache.stream import Namespace, Stream
 from tests.support.live_bench import ALL, A, B, C, LiveBench
@@ -31,7 +32,7 @@ async def test_a_subscriber_to_some_streams_follows_its_own_that_appear(bench: L
     assert [of_a.counters()[-1].streams, of_b.counters()[-1].streams] == [2, 1]
     assert of_a.counters()[-1].dropped is None
     assert of_all.counters()[-1].dropped == 0
-    assert set(bench.hub._pollers._pollers) == {(stream, False) for stream in (A, named("a2"), B, C)}
+    assert set(bench.hub._pollers._pollers) == {(stream, EVERYTHING) for stream in (A, named("a2"), B, C)}
 
 
 async def test_all_streams_are_listed_once_for_all_readers_of_some(bench: LiveBench) -> None:

@@ -13,6 +13,7 @@ from eventscache.delivery.producer import CONFIGURED, Producer
 from eventscache.errors import InvalidEvent
 from eventscache.ingest.secret_half import SecretHalf, secret_half, with_colon
 from eventscache.server.context import Context
+from eventscache.server.http.extra_parameters import scope_of
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
 from eventscache.server.rejections import reject_unread
@@ -33,13 +34,21 @@ _MAX_CACHED_QUERY_LENGTH = 256
 class Sender(NamedTuple):
     """Where the events of a token belong, and by which key; None if no keys are configured.
 
-    `half` finds the secret half of a token that has one: it must not be kept.
+    `half` finds the secret half of a token that has one: it must not be kept. `scope` is the extra collection of the
+    test scope that the events belong to as well, if any.
     """
 
     stream: Stream
     key: ApiKey | None
     producer: Producer
     half: SecretHalf | None = None
+    scope: str = ""
+
+
+def in_scope(context: Context, request: web.BaseRequest, sender: Sender) -> Sender:
+    """Return a sender with the scope that the request names, if it does; raise `HttpError` for one that cannot be."""
+    scope = scope_of(request, keeps_extras=context.cache.keeps_extras)
+    return sender._replace(scope=scope) if scope else sender
 
 
 def find_token(request: web.BaseRequest, keys: ApiKeys) -> str:
@@ -102,7 +111,7 @@ def require_sender(
     """Return who sends a request, as `find_sender` does; an error is counted."""
     try:
         token = find_token(request, context.api_keys)
-        return find_sender(context, token, from_server=from_server, wrong_type=wrong_type)
+        return in_scope(context, request, find_sender(context, token, from_server=from_server, wrong_type=wrong_type))
     except HttpError as fault:
         raise reject_unread(context.cache, fault) from None
 

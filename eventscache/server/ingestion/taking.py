@@ -27,7 +27,14 @@ async def take_body(context: Context, request: web.BaseRequest, sender: Sender, 
     except MalformedBody as fault:
         max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
         await keep_malformed(
-            cache, sender.stream, fault.body, str(fault), sender.producer, max_bytes=max_bytes, half=sender.half
+            cache,
+            sender.stream,
+            fault.body,
+            str(fault),
+            sender.producer,
+            max_bytes=max_bytes,
+            half=sender.half,
+            scope=sender.scope,
         )
         raise HttpError(400, "malformed_body", f"Error parsing events body: {fault}") from None
-    await cache.offer_originals_in_turns(sender.stream, parsed.originals, sender.producer)
+    await cache.offer_originals_in_turns(sender.stream, parsed.originals, sender.producer, sender.scope)

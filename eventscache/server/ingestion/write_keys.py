@@ -15,7 +15,7 @@ from eventscache.ingest.secret_half import secret_half, with_colon
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
-from eventscache.server.ingestion.senders import Sender, configured_sender, find_sender
+from eventscache.server.ingestion.senders import Sender, configured_sender, find_sender, in_scope
 
 _BASIC = "basic "
 _BEARER = "bearer "
@@ -69,6 +69,12 @@ def _in_query(raw: str) -> str:
     if "writekey" not in raw and "%" not in raw:
         return ""
     return next((value for name, value in pairs_as_in_go(raw) if name == "writekey"), "")
+
+
+def require_holder(context: Context, request: web.BaseRequest, write_key: str, taken: Secrets) -> Holder:
+    """Return who sends a request with a write key, as `find_holder` does, with the scope that the request names."""
+    sender, is_server = find_holder(context, write_key, taken)
+    return Holder(in_scope(context, request, sender), is_server)
 
 
 def find_holder(context: Context, write_key: str, taken: Secrets) -> Holder:

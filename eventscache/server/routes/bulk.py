@@ -10,7 +10,7 @@ from eventscache.server.context import Context, Route
 from eventscache.server.http.parameters import pairs_as_in_go, path_of, raw_query
 from eventscache.server.http.responses import FOR_OTHER_SITES, HttpError, ok_response
 from eventscache.server.ingestion.cors import options
-from eventscache.server.ingestion.senders import Sender, find_sender, find_token
+from eventscache.server.ingestion.senders import Sender, find_sender, find_token, in_scope
 from eventscache.server.rejections import keep_broken_lines, reject_unread
 
 _WRONG_TYPE = "The token isn't a server token. Please use an s2s integration token"
@@ -24,7 +24,7 @@ async def post_bulk(context: Context, request: web.BaseRequest) -> web.StreamRes
     """
     try:
         token = find_token(request, context.api_keys)
-        sender = find_sender(context, token, from_server=True, wrong_type=_WRONG_TYPE)
+        sender = in_scope(context, request, find_sender(context, token, from_server=True, wrong_type=_WRONG_TYPE))
         file = _file(context, request, sender)
         async with context.bodies.taken_in_pieces(request, file.feed):
             await context.bodies.in_thread(file.end)
@@ -64,9 +64,11 @@ async def _offer(context: Context, sender: Sender, file: BulkFile) -> None:
     while file.events:
         events = iter(file.events.pop(0))
         while some := [*islice(events, _OFFERED_TOGETHER)]:
-            await cache.offer_originals_in_turns(sender.stream, some, sender.producer)
+            await cache.offer_originals_in_turns(sender.stream, some, sender.producer, sender.scope)
             await cache.turns.next()
-    await keep_broken_lines(cache, sender.stream, file.broken, sender.producer, omitted=file.omitted)
+    await keep_broken_lines(
+        cache, sender.stream, file.broken, sender.producer, omitted=file.omitted, scope=sender.scope
+    )
 
 
 def error_headers(_: Context, request: web.BaseRequest) -> dict[str, str]:

@@ -12,6 +12,7 @@ from eventscache.live.subscription import Subscription
 from eventscache.live.tail import LiveEvent
 from eventscache.query.turns import Work
 from eventscache.server.context import Context, Route
+from eventscache.server.http.extra_parameters import extra_of
 from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError
 from eventscache.server.routes.subscriptions import subscribe
@@ -59,7 +60,8 @@ def _stream_filter(context: Context, asked: Parameters) -> StreamFilter:
     if ids is not None and not ids:
         raise HttpError(400, "invalid_parameter", "ids names no stream; without it, all known streams are meant")
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    return StreamFilter(namespace, streams, asked.status(), asked.event_filter())
+    extra = extra_of(asked, keeps_extras=context.cache.keeps_extras)
+    return StreamFilter(namespace, streams, asked.status(), asked.event_filter(), extra=extra)
 
 
 def _cursor(request: web.BaseRequest, asked: Parameters) -> Cursor | None:

@@ -18,6 +18,7 @@ from eventscache.query.filter import EventFilter
 from eventscache.query.turns import Work
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
+from eventscache.server.http.extra_parameters import extra_of, scope_of
 from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError, json_response, prebuilt_response, streamed_response
 from eventscache.server.rejections import keep_malformed, reject_records, reject_unread
@@ -26,7 +27,14 @@ from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Stream
 
 _DEFAULT_LIMIT = 100
-_CLEARING = ("namespace", "ids", "all", "reset", "token")  # the parameters of DELETE; `token` is for authentication
+_CLEARING = (
+    "namespace",
+    "ids",
+    "all",
+    "reset",
+    "scope",
+    "token",
+)  # the parameters of DELETE; `token` is for authentication
 _LARGE_BYTES = 4 * 1024 * 1024
 
 
@@ -36,11 +44,12 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     params = parameters(request)
     ids = params.ids(context.settings.max_ids, context.settings.max_id_bytes)
     namespace = params.namespace()
-    query, event_filter = _query(params), params.event_filter()
+    extra = extra_of(params, keeps_extras=context.cache.keeps_extras)
+    query, event_filter = _query(params, extra), params.event_filter()
     if (query.before is not None or query.after is not None) and (ids is None or len(ids) != 1):
         raise HttpError(400, "invalid_parameter", "before and after need exactly one id in ids")
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    stream_filter = StreamFilter(namespace, streams, query.status, event_filter, reader.streams)
+    stream_filter = StreamFilter(namespace, streams, query.status, event_filter, reader.streams, extra)
     await wait_for_events(context, request, params, stream_filter, query, reader=reader)
     pages = _pages(context.cache, await stream_filter.resolve(context.cache), query, event_filter)
     if formats.NDJSON in request.headers.get("Accept", ""):
@@ -102,13 +111,14 @@ async def _rendered(
         yield rendered
 
 
-def _query(params: Parameters) -> Query:
+def _query(params: Parameters, extra: str) -> Query:
     limit = params.whole_number("limit", least=1)
     return Query(
         params.status(),
         before=params.whole_number("before"),
         after=params.whole_number("after"),
         limit=_DEFAULT_LIMIT if limit is None else min(limit, UNLIMITED),
+        extra=extra,
     )
 
 
@@ -119,13 +129,15 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         params = parameters(request)
         default = params.stream(context.settings.max_id_bytes)
         wait = params.choice("ack", "queued", "stored") == "stored"
+        scope = scope_of(request, keeps_extras=context.cache.keeps_extras)
         parsed = await context.bodies.parse(request, _parser(request), default)
     except (HttpError, BatchTooLarge) as fault:
         raise reject_unread(context.cache, fault) from None
     except MalformedBody as fault:
         body, max_bytes = fault.body.strip(), context.limits.max_malformed_bytes
         # A blank body has nothing to show.
-        await keep_malformed(context.cache, default if body else None, body, str(fault), producer, max_bytes=max_bytes)
+        stream = default if body else None
+        await keep_malformed(context.cache, stream, body, str(fault), producer, max_bytes=max_bytes, scope=scope)
         raise HttpError(400, "malformed_body", f"the body cannot be read: {fault}") from None
     reject_records(context.cache, parsed, default)
     errors = _errors(parsed)
@@ -133,8 +145,8 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         raise HttpError(400, "no_valid_record", "no record is valid; errors says why for each", fields=errors)
     counts = {"received": len(parsed.records)}
     if wait:
-        counts |= await _store(context, parsed, producer)
-    elif not await context.cache.offer_in_turns(parsed.records, producer):
+        counts |= await _store(context, parsed, producer, scope)
+    elif not await context.cache.offer_in_turns(parsed.records, producer, scope=scope):
         raise _queue_full()
     status = 200 if wait else 202
     if parsed.errors:
@@ -161,9 +173,9 @@ def _parser(request: web.BaseRequest) -> Parser:
     return parser
 
 
-async def _store(context: Context, parsed: Parsed, producer: Producer) -> dict[str, int]:
+async def _store(context: Context, parsed: Parsed, producer: Producer, scope: str) -> dict[str, int]:
     try:
-        receipt = await context.cache.store(parsed.records, producer)
+        receipt = await context.cache.store(parsed.records, producer, scope=scope)
     except NotStored as fault:
         counts = {"received": len(parsed.records), "stored": fault.stored, "limited": fault.limited}
         if isinstance(fault, NewStreamsRefused):
@@ -203,7 +215,10 @@ async def delete_events(context: Context, request: web.BaseRequest) -> web.Respo
         streams = [Stream(namespace, stream_id) for stream_id in ids]
     else:
         raise HttpError(400, "invalid_parameter", "ids is required parameter, or all=true for the whole namespace")
-    cleared = await context.cache.clear_many(streams, reset=reset)
+    if scope := scope_of(request, keeps_extras=context.cache.keeps_extras):
+        cleared = await context.cache.clear_extra(streams, scope, reset=reset)
+    else:
+        cleared = await context.cache.clear_many(streams, reset=reset)
     return json_response({"status": "ok", "cleared": cleared})
 
 

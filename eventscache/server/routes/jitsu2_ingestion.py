@@ -16,7 +16,7 @@ from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import path_of, path_parts
 from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError, json_response, prebuilt_response
 from eventscache.server.ingestion.cors import jitsu2_cors_headers
-from eventscache.server.ingestion.write_keys import Holder, Secrets, find_holder, find_write_key
+from eventscache.server.ingestion.write_keys import Holder, Secrets, find_write_key, require_holder
 from eventscache.server.rejections import keep_malformed, reject_unread
 
 _OK = b'{"ok":true}'
@@ -130,10 +130,10 @@ async def _take(context: Context, request: web.BaseRequest, kind: _Kind) -> _Tak
     try:
         write_key = find_write_key(request)
         if write_key or not kind.key_in_body:
-            holder = find_holder(context, write_key, kind.secrets)
+            holder = require_holder(context, request, write_key, kind.secrets)
         half = holder.sender.half if holder else None
         parsed = await context.bodies.parse(request, kind.parser, None, half)
-        return _Taken(holder or find_holder(context, parsed.write_key, kind.secrets), parsed)
+        return _Taken(holder or require_holder(context, request, parsed.write_key, kind.secrets), parsed)
     except (HttpError, BatchTooLarge) as fault:
         error = reject_unread(context.cache, fault)
         raise (_quiet(error) if kind.is_quiet and error.status == _UNAUTHORIZED else error) from None
@@ -150,21 +150,22 @@ async def _keep_malformed(context: Context, holder: Holder | None, body: bytes, 
     stream = holder.sender.stream if holder else None
     producer = holder.sender.producer if holder else context.cache.producers.anonymous
     half = holder.sender.half if holder else None
-    await keep_malformed(context.cache, stream, body, reason, producer, max_bytes=max_bytes, half=half)
+    scope = holder.sender.scope if holder else ""
+    await keep_malformed(context.cache, stream, body, reason, producer, max_bytes=max_bytes, half=half, scope=scope)
 
 
 async def offer(cache: EventsCache, holder: Holder, parsed: Parsed) -> None:
     """Offer events; those that Jitsu 2 refuses have its error. A full queue is counted, and changes no response."""
-    stream, producer = holder.sender.stream, holder.sender.producer
+    stream, producer, scope = holder.sender.stream, holder.sender.producer, holder.sender.scope
     if not parsed.faults:
-        await cache.offer_originals_in_turns(stream, parsed.originals, producer)
+        await cache.offer_originals_in_turns(stream, parsed.originals, producer, scope)
         return
     faults = dict(parsed.faults)
     events = [
         Event.of(stream, original=bytes(original), error=f"event error: {faults[index]}" if index in faults else "")
         for index, original in enumerate(parsed.originals)
     ]
-    await cache.offer_in_turns([(stream, event) for event in events], producer)
+    await cache.offer_in_turns([(stream, event) for event in events], producer, scope=scope)
 
 
 def _refusal(kind: _Kind, holder: Holder | None, reason: str) -> HttpError:

@@ -12,7 +12,7 @@ from eventscache.ingest.parsed import Parsed
 from eventscache.server.context import Context, Route
 from eventscache.server.http.parameters import pairs_as_in_go, path_parts, raw_query
 from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError
-from eventscache.server.ingestion.write_keys import Secrets, find_holder, find_write_key
+from eventscache.server.ingestion.write_keys import Secrets, find_write_key, require_holder
 from eventscache.server.rejections import keep_malformed, reject_unread
 from eventscache.server.routes.jitsu2_ingestion import cors_of, offer, preflight
 
@@ -37,7 +37,7 @@ async def _take(context: Context, request: web.BaseRequest) -> str:
     """Take the event of a request, and return what is wrong with it or with its key; an empty text if nothing is."""
     try:
         event_type = path_parts(request)[-1]
-        holder = find_holder(context, find_write_key(request), Secrets.CLIENT)
+        holder = require_holder(context, request, find_write_key(request), Secrets.CLIENT)
     except HttpError as fault:
         error = reject_unread(context.cache, fault)
         context.notices.tell(request, error.code)
@@ -51,7 +51,16 @@ async def _take(context: Context, request: web.BaseRequest) -> str:
         reason = f"error parsing message: {half.hidden_in_words(str(fault)) if half else fault}"
         context.notices.tell(request, "malformed_body")
         max_bytes = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
-        await keep_malformed(context.cache, stream, sent_data(pairs), reason, producer, max_bytes=max_bytes, half=half)
+        await keep_malformed(
+            context.cache,
+            stream,
+            sent_data(pairs),
+            reason,
+            producer,
+            max_bytes=max_bytes,
+            half=half,
+            scope=holder.sender.scope,
+        )
         return reason
     fault_of_event = jitsu2.fault_of(event, event_type)
     if fault_of_event and half:

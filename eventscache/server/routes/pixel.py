@@ -12,7 +12,7 @@ from eventscache.server.context import Context, Route
 from eventscache.server.http.parameters import pairs_as_in_go, path_of, raw_query
 from eventscache.server.http.responses import FOR_ALL_PAGES, FOR_OTHER_SITES, HttpError
 from eventscache.server.ingestion.cors import options
-from eventscache.server.ingestion.senders import Sender, find_sender
+from eventscache.server.ingestion.senders import Sender, find_sender, in_scope
 from eventscache.server.rejections import keep_malformed, reject_unread
 
 _GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -56,11 +56,20 @@ async def _take(context: Context, request: web.BaseRequest, event: PixelEvent, p
     if fault:
         if sender:
             most = min(context.limits.max_malformed_bytes, context.limits.max_event_bytes)
-            await keep_malformed(context.cache, sender.stream, kept, fault, sender.producer, max_bytes=most, half=half)
+            await keep_malformed(
+                context.cache,
+                sender.stream,
+                kept,
+                fault,
+                sender.producer,
+                max_bytes=most,
+                half=half,
+                scope=sender.scope,
+            )
         raise HttpError(400, "malformed_body", fault)
     if sender:
         original = half.hidden(original) if half else original
-        await context.cache.offer_originals_in_turns(sender.stream, [original], sender.producer)
+        await context.cache.offer_originals_in_turns(sender.stream, [original], sender.producer, sender.scope)
 
 
 def _sender(context: Context, request: web.BaseRequest, token: str) -> Sender | None:
@@ -71,7 +80,7 @@ def _sender(context: Context, request: web.BaseRequest, token: str) -> Sender | 
     keys = context.api_keys
     from_server = keys.client(token) is None and keys.server(token) is not None
     try:
-        return find_sender(context, token, from_server=from_server)
+        return in_scope(context, request, find_sender(context, token, from_server=from_server))
     except HttpError as fault:
         reject_unread(context.cache, fault)
         context.notices.tell(request, fault.code)

@@ -15,6 +15,7 @@ from eventscache.ingest.parsed import Parsed
 from eventscache.ingest.secret_half import half_named_in
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
+from eventscache.server.http.extra_parameters import scope_of
 from eventscache.server.http.parameters import parameters
 from eventscache.server.http.responses import HttpError, json_response, prebuilt_response
 from eventscache.server.rejections import keep_malformed, reject_broken_off, reject_records, reject_unread
@@ -53,6 +54,7 @@ async def _fault(context: Context, request: web.BaseRequest) -> str:
     try:
         producer = _producer(context, request)
         stream = _stream(context, request)
+        scope = scope_of(request, keeps_extras=cache.keeps_extras)
         parsed = await context.bodies.parse(request, formats.WEBHOOK, stream)
     except (HttpError, BatchTooLarge) as fault:
         return reject_unread(cache, fault).code
@@ -61,11 +63,13 @@ async def _fault(context: Context, request: web.BaseRequest) -> str:
     except MalformedBody as fault:
         max_bytes = min(limits.max_malformed_bytes, limits.max_event_bytes)
         half = half_named_in(fault.body[:_MOST_SEARCHED_BYTES])
-        await keep_malformed(cache, stream, fault.body, str(fault), producer, max_bytes=max_bytes, half=half)
+        await keep_malformed(
+            cache, stream, fault.body, str(fault), producer, max_bytes=max_bytes, half=half, scope=scope
+        )
         return "malformed_body"
     reject_records(cache, parsed, stream)
     _identify(context.api_keys, parsed)
-    await cache.offer_in_turns(parsed.records, producer)
+    await cache.offer_in_turns(parsed.records, producer, scope=scope)
     return "invalid_record" if parsed.errors else ""
 
 

@@ -253,7 +253,8 @@ async def test_a_read_ignores_parameters_of_others(start: Start) -> None:
     ("query", "hint"),
     [
         ("ids=a&resett=limiter", "did you mean reset?"),
-        ("ids=a&scope=x", "known are namespace, ids, all, reset"),
+        ("ids=a&scopes=x", "did you mean scope?"),
+        ("ids=a&group=x", "known are namespace, ids, all, reset, scope"),
         ("all=true&nmespace=token", "did you mean namespace?"),
         ("all=true&Namespace=token", "did you mean namespace?"),
         ("ids[]=a&all=true", "did you mean ids?"),

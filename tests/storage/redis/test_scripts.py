@@ -419,8 +419,8 @@ def test_insert_and_fetch_extra_work_with_garbage_in_extra_collections(client) -
     assert fetch_extra(client, "type:a")[2] > 0
 
 
-def clear_extra(client, name, reset=0):
-    return client.eval(read_script("clear_extra"), 2, *EXTRA_KEYS[5:], name, reset)
+def clear_extra(client: Any, name: str, reset: int = 0) -> int:
+    return int(client.eval(read_script("clear_extra"), 2, *EXTRA_KEYS[5:], name, reset))
 
 
 def test_clear_extra_removes_the_events_of_one_extra_collection(client) -> None:

@@ -1,0 +1,60 @@
+"""Which extra collection a request names: a test scope, a group of errors, or what is followed."""
+
+import re
+
+from aiohttp import web
+
+from eventscache.errors import InvalidEvent
+from eventscache.extras.error_groups import GROUP
+from eventscache.extras.follows import FOLLOW
+from eventscache.extras.scopes import scope_collection
+from eventscache.server.http.parameters import Parameters, parameters, raw_query
+from eventscache.server.http.responses import HttpError
+
+_SCOPE_HEADER = "X-Eventscache-Scope"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def scope_of(request: web.BaseRequest, *, keeps_extras: bool) -> str:
+    """Return the extra collection of the scope that `scope` or the header names; an empty text if none does.
+
+    Raises `HttpError` for a name that cannot be one, and where the storage keeps no extra collections.
+    """
+    header = request.headers.get(_SCOPE_HEADER)
+    if header is None and "scope=" not in raw_query(request):  # as of nearly all events
+        return ""
+    return _kept(_scope(parameters(request).one("scope") or header), keeps_extras=keeps_extras)
+
+
+def extra_of(given: Parameters, *, keeps_extras: bool) -> str:
+    """Return the extra collection that is to be read, by `scope`, `group` or `follow`; an empty text if none is.
+
+    Raises `HttpError` for more than one of them, and as `scope_of` does.
+    """
+    named = [name for name in (_scope(given.one("scope")), _of_kind(GROUP, given), _of_kind(FOLLOW, given)) if name]
+    if len(named) > 1:
+        raise HttpError(400, "invalid_parameter", "give one of scope, group and follow, not more")
+    return _kept(named[0], keeps_extras=keeps_extras) if named else ""
+
+
+def _scope(name: str | None) -> str:
+    if not name:
+        return ""
+    try:
+        return scope_collection(name)
+    except InvalidEvent as fault:
+        raise HttpError(400, "invalid_parameter", str(fault)) from None
+
+
+def _of_kind(kind: str, given: Parameters) -> str:
+    found = given.one(kind)
+    if found and not _ID.fullmatch(found):
+        raise HttpError(400, "invalid_parameter", f"{kind} is not an id that this server gives")
+    return f"{kind}:{found}" if found else ""
+
+
+def _kept(collection: str, *, keeps_extras: bool) -> str:
+    if collection and not keeps_extras:
+        kind = collection.partition(":")[0]
+        raise HttpError(400, "invalid_parameter", f"the storage keeps no extra collections, and so no {kind}")
+    return collection
