@@ -146,6 +146,11 @@ class EventsCache:
         self._tending: asyncio.Task[None] | None = None
 
     @property
+    def enabled(self) -> bool:
+        """Whether events are kept at all."""
+        return self._enabled
+
+    @property
     def keeps_types(self) -> bool:
         """Whether the last events of each type are kept."""
         return bool(self._per_type) and self.keeps_extras

@@ -31,13 +31,14 @@ ALLOWED = {
     "delivery": "clock errors event masking record storage stream timestamp uid",
     "extras": "delivery errors event query storage stream",
     "cache": "clock delivery errors event extras masking query record storage stream",
+    "follows": "cache clock errors extras storage stream",
     "lookup": "cache errors event query record storage stream timestamp",
     "live": "cache clock errors event query storage stream",
     "sources": "access cache clock errors event ingest logs storage stream timestamp",
     "metrics": "cache clock delivery sources",
     "telemetry": "clock errors logs metrics storage stream",
-    "server": "access cache clock config delivery errors event extras ingest live logs lookup metrics query sources "
-    "storage stream telemetry timestamp",
+    "server": "access cache characters clock config delivery errors event extras follows ingest live logs lookup "
+    "metrics query sources storage stream telemetry timestamp",
     "conformance": "clock errors storage stream",
     "testing": "conformance",
     "loadtest": "access errors metrics stream",

@@ -14,6 +14,8 @@ from eventscache.cache import EventsCache
 from eventscache.clock import Clock
 from eventscache.config.settings import Settings
 from eventscache.errors import CannotListen
+from eventscache.follows.follow_list import NAME as FOLLOWS
+from eventscache.follows.follow_list import FollowList
 from eventscache.ingest.limits import Limits
 from eventscache.live.hub import MAX_SUBSCRIBERS, Hub
 from eventscache.lookup.explanation import Explainer
@@ -65,6 +67,7 @@ class Sidecar:
         self._inherited = worker.metrics.read(worker.number) if worker else MetricsSnapshot()
         access, api_keys, limits = Access(settings), ApiKeys(settings.api_keys), _limits(settings)
         self.sources = AllSources(configured_sources(settings, api_keys), self.cache, storage)
+        self._follows = FollowList(self.cache, storage.checkpoints(FOLLOWS))
         self._reloaders = _reloaders(settings, access, api_keys)
         context = Context(
             self.cache,
@@ -80,6 +83,7 @@ class Sidecar:
             Bodies(limits, settings.body_timeout_ms / 1000),
             self.sources,
             Notices(route_of_events),
+            self._follows,
         )
         self._loop = asyncio.get_running_loop()
         self._loop_lag = LoopLag()
@@ -103,6 +107,7 @@ class Sidecar:
     async def start(self, host: str, port: int) -> str:
         """Open the cache, listen, and return the address. Raises `ConfigError`."""
         await self.cache.open()
+        self._follows.start()
         for reloader in self._reloaders:
             await reloader.start()
         await self._runner.setup()
@@ -152,6 +157,7 @@ class Sidecar:
         for reloader in self._reloaders:
             await reloader.stop()
         await self.sources.stop()
+        await self._follows.stop()
         await self.cache.close(max(0, deadline - last_export_seconds - self._loop.time()))
         if self._telemetry:
             await self._telemetry.stop(last_export_seconds)

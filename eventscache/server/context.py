@@ -8,6 +8,7 @@ from aiohttp import web
 from eventscache.access.api_keys import ApiKeys
 from eventscache.cache import EventsCache
 from eventscache.config.settings import Settings
+from eventscache.follows.follow_list import FollowList
 from eventscache.ingest.limits import Limits
 from eventscache.live.hub import Hub
 from eventscache.lookup.explanation import Explainer
@@ -35,6 +36,7 @@ class Context(NamedTuple):
     bodies: Bodies
     sources: AllSources
     notices: Notices
+    follows: FollowList
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]

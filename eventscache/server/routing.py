@@ -17,6 +17,7 @@ from eventscache.server.routes import (
     bulk,
     event_stream,
     events,
+    follows,
     health,
     ingestion,
     jitsu2_ingestion,
@@ -47,6 +48,7 @@ INGESTION_ROUTES: tuple[Route, ...] = (
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *event_stream.ROUTES,
+    *follows.ROUTES,
     *streams.ROUTES,
     *access.ROUTES,
     *lookup.ROUTES,

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import msgspec
 from aiohttp import HttpVersion11, StreamReader, web
 
 from eventscache.errors import InvalidEvent
+from eventscache.ingest.json.strict import check_depth
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import Parsed, Parser
 from eventscache.ingest.secret_half import SecretHalf
@@ -100,6 +102,24 @@ class Bodies:
             parser = half.parser(parser)
         return _parse(content.read_nowait(), parser, default, self._limits)
 
+    async def json(self, request: web.BaseRequest, kind: type[T]) -> T:
+        """Return a JSON body as a value of a type, within the bounds of other bodies. Raises `HttpError`."""
+        found: list[T] = []
+
+        def parser(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
+            check_depth(body, limits.max_depth)
+            try:
+                found.append(msgspec.json.decode(body, type=kind))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+                raise InvalidEvent(str(fault)) from None
+            return Parsed()
+
+        try:
+            await self.parse(request, parser, None)
+        except MalformedBody as fault:
+            raise HttpError(400, "malformed_body", f"the body cannot be read: {fault}") from None
+        return found[0]
+
     async def discard(self, request: web.BaseRequest) -> bool:
         """Read what has not been read of a body, and keep none of it; return whether the next request can follow.
 
@@ -122,21 +142,11 @@ class Bodies:
 
     async def _read(self, content: StreamReader, incoming: IncomingBody) -> bytes:
         """Return a body that arrives in several packets."""
-        try:
-            async with incoming.timeout:
-                while piece := await content.readany():
-                    if incoming.size + len(piece) > self._max_bytes:
-                        raise _too_large(self._max_bytes)
-                    self.memory.add(incoming, piece)
-                    if incoming.evicted:
-                        break
-        except TimeoutError:
-            if not incoming.evicted:
-                raise _too_slow() from None
-        except web.RequestPayloadError:
-            raise _broken_off() from None
-        if incoming.evicted:
-            raise _evicted()
+        async with _arriving(incoming):
+            while not incoming.evicted and (piece := await content.readany()):
+                if incoming.size + len(piece) > self._max_bytes:
+                    raise _too_large(self._max_bytes)
+                self.memory.add(incoming, piece)
         return self.memory.complete(incoming)
 
     @asynccontextmanager
@@ -163,20 +173,12 @@ class Bodies:
         self, content: StreamReader, take: Callable[[bytes], int], incoming: IncomingBody, max_bytes: int
     ) -> None:
         size = 0
-        try:
-            async with incoming.timeout:
-                while not incoming.evicted and (piece := await content.readany()):
-                    size += len(piece)
-                    if size > max_bytes:
-                        raise _too_large(max_bytes, "eventscache.max_bulk_bytes")
-                    self.bulk_memory.hold(incoming, await self.in_thread(take, piece))
-        except TimeoutError:
-            if not incoming.evicted:
-                raise _too_slow() from None
-        except web.RequestPayloadError:
-            raise _broken_off() from None
-        if incoming.evicted:
-            raise _evicted()
+        async with _arriving(incoming):
+            while not incoming.evicted and (piece := await content.readany()):
+                size += len(piece)
+                if size > max_bytes:
+                    raise _too_large(max_bytes, "eventscache.max_bulk_bytes")
+                self.bulk_memory.hold(incoming, await self.in_thread(take, piece))
         self.bulk_memory.complete(incoming)
 
     async def _parse_any(
@@ -199,6 +201,21 @@ class Bodies:
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Return what a function returns, called in one of the threads for bodies."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+@asynccontextmanager
+async def _arriving(incoming: IncomingBody) -> AsyncIterator[None]:
+    """Raise `HttpError` for a body that is too slow, breaks off, or has to leave for others."""
+    try:
+        async with incoming.timeout:
+            yield
+    except TimeoutError:
+        if not incoming.evicted:
+            raise _too_slow() from None
+    except web.RequestPayloadError:
+        raise _broken_off() from None
+    if incoming.evicted:
+        raise _evicted()
 
 
 def _parse(body: bytes, parser: Parser, default: Stream | None, limits: Limits) -> Parsed:

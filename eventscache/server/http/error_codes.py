@@ -24,6 +24,7 @@ ErrorCode = Literal[
     "storage_unavailable",
     "too_many_events",
     "too_many_failed_logins",
+    "too_many_follows",
     "too_many_large_bodies",
     "too_many_new_streams",
     "too_many_subscribers",

@@ -1,0 +1,1 @@
+"""What is followed now, by all sidecars that share a storage."""
