@@ -10,10 +10,11 @@
     {"$or": [{"error": "x"}, {"skip": "y"}]}          also $and and $not
     {"$$browser": "Firefox"}                          `$$` begins a name that begins with `$`
 
-A scalar matches what is equal: numbers by value (1 and 1.0), and true is not 1. Null matches null, not what is missing:
-that is `{"$exists": false}`. What says no (`$ne`, `$nin`, `$not`) matches what is missing too. `$eq` compares whole
-objects and arrays. `$elemMatch` is `$contains` for arrays only. Unlike in MongoDB, a scalar does not match an array that
-holds it. The others are `$gt`, `$gte`, `$lt`, `$lte` (numbers or texts), `$in`, and `$type` (a name of JSON Schema's).
+A scalar matches what is equal: numbers by value (1 and 1.0), and true is not 1. Null matches null, not what is
+missing: that is `{"$exists": false}`. What says no (`$ne`, `$nin`, `$not`) matches what is missing too. `$eq` compares
+whole objects and arrays. `$elemMatch` is `$contains` for arrays only. Unlike in MongoDB, a scalar does not match an
+array that holds it. The others are `$gt`, `$gte`, `$lt`, `$lte` (numbers or texts), `$in`, and `$type` (a name of JSON
+Schema's).
 
 Values are what `json.loads` returns. Numbers keep all their digits with `parse_float=decimal.Decimal`; then parse
 patterns so too, as the float 1.1 is not exactly 1.1.
