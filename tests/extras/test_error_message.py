@@ -88,7 +88,7 @@ def test_a_real_message_loses_what_varies(message: str, expected: str) -> None:
         ("postgres://user:pass@10.0.0.1:5432/db?x=1, gone", "postgres://<address>, gone"),
         ("get http://localhost:8080/x?y#z.", "get http://localhost."),
         ("get https://user:secret@shop.example", "get https://shop.example"),
-        ("a ‘b’ `c` “d e” 'f' \"g\"", "a ‘b’ `…` “…” '…' \"…\""),
+        ("a `c` “d e” 'f' \"g\"", "a `…` “…” '…' \"…\""),
         ('a "b \\"c\\" d" e', 'a "…" e'),
         ('a ["]"] b', "a […] b"),
         ("a [b (c] d", "a […] d"),
@@ -162,10 +162,17 @@ def test_half_a_surrogate_pair_becomes_a_character_that_can_be_sent() -> None:
         "ffffffff-",
         "a://",
         "a+",
-    ]
-    + ["Mon, ", "11:", "2020-11-11 ", "_1111", "1.1.1.1.", "\\'", "\x00", "\ud800", "<a", "1e+1"],
+    ],
 )
-def test_a_message_made_to_be_slow_has_a_template(repeated: str) -> None:
+def test_a_message_of_beginnings_without_ends_has_a_template(repeated: str) -> None:
+    for message in (repeated * 500_000, "[" * 2000 + repeated * 500_000, "([{<a" * 400 + "]" * 5000):
+        assert len(template(message)) <= LONGEST_TEMPLATE
+
+
+@pytest.mark.parametrize(
+    "repeated", ["Mon, ", "11:", "2020-11-11 ", "_1111", "1.1.1.1.", "\\'", "\x00", "\ud800", "<a", "1e+1"]
+)
+def test_a_message_of_many_values_has_a_template(repeated: str) -> None:
     for message in (repeated * 500_000, "[" * 2000 + repeated * 500_000, "([{<a" * 400 + "]" * 5000):
         assert len(template(message)) <= LONGEST_TEMPLATE
 
