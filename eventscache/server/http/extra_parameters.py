@@ -3,6 +3,7 @@
 import re
 
 from aiohttp import web
+from multidict import istr
 
 from eventscache.errors import InvalidEvent
 from eventscache.extras.error_groups import GROUP
@@ -11,7 +12,7 @@ from eventscache.extras.scopes import scope_collection
 from eventscache.server.http.parameters import Parameters, parameters, raw_query
 from eventscache.server.http.responses import HttpError
 
-_SCOPE_HEADER = "X-Eventscache-Scope"
+_SCOPE_HEADER = istr("X-Eventscache-Scope")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -20,10 +21,15 @@ def scope_of(request: web.BaseRequest, *, keeps_extras: bool) -> str:
 
     Raises `HttpError` for a name that cannot be one, and where the storage keeps no extra collections.
     """
-    header = request.headers.get(_SCOPE_HEADER)
-    if header is None and "scope=" not in raw_query(request):  # as of nearly all events
+    if not may_be_in_scope(request, raw_query(request)):
         return ""
-    return _kept(_scope(parameters(request).one("scope") or header), keeps_extras=keeps_extras)
+    name = parameters(request).one("scope") or request.headers.get(_SCOPE_HEADER)
+    return _kept(_scope(name), keeps_extras=keeps_extras)
+
+
+def may_be_in_scope(request: web.BaseRequest, query: str) -> bool:
+    """Tell whether a request with a query may name a scope: nearly all with events do not, and cost no more."""
+    return "scope" in query or _SCOPE_HEADER in request.headers
 
 
 def extra_of(given: Parameters, *, keeps_extras: bool) -> str:

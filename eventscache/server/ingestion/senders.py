@@ -13,7 +13,7 @@ from eventscache.delivery.producer import CONFIGURED, Producer
 from eventscache.errors import InvalidEvent
 from eventscache.ingest.secret_half import SecretHalf, secret_half, with_colon
 from eventscache.server.context import Context
-from eventscache.server.http.extra_parameters import scope_of
+from eventscache.server.http.extra_parameters import may_be_in_scope, scope_of
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
 from eventscache.server.rejections import reject_unread
@@ -56,7 +56,10 @@ def find_token(request: web.BaseRequest, keys: ApiKeys) -> str:
 
     A token may be `ID:SECRET`, a write key of Jitsu 2.
     """
-    query = raw_query(request)
+    return _token_of(request, raw_query(request), keys)
+
+
+def _token_of(request: web.BaseRequest, query: str, keys: ApiKeys) -> str:
     if plain := _PLAIN_QUERY.fullmatch(query):
         return plain[1]
     headers = request.headers
@@ -110,8 +113,10 @@ def require_sender(
 ) -> Sender:
     """Return who sends a request, as `find_sender` does; an error is counted."""
     try:
-        token = find_token(request, context.api_keys)
-        return in_scope(context, request, find_sender(context, token, from_server=from_server, wrong_type=wrong_type))
+        query = raw_query(request)  # once: this is on the way of every event
+        token = _token_of(request, query, context.api_keys)
+        sender = find_sender(context, token, from_server=from_server, wrong_type=wrong_type)
+        return in_scope(context, request, sender) if may_be_in_scope(request, query) else sender
     except HttpError as fault:
         raise reject_unread(context.cache, fault) from None
 
