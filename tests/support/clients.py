@@ -41,7 +41,7 @@ def packages() -> Path:
     """Return the folder with the clients from npm."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         missing("no Node: install Debian's nodejs and npm")
-    if not PACKAGES.is_dir():
+    if not (PACKAGES / "@jitsu/js/dist").is_dir():
         missing("the clients are not installed: make .venv/installed-clients")
     return PACKAGES
 
