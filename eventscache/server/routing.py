@@ -14,6 +14,7 @@ from eventscache.server.http.shown_path import shown_path
 from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_unread
 from eventscache.server.routes import (
     access,
+    assertion,
     bulk,
     event_stream,
     events,
@@ -48,6 +49,7 @@ INGESTION_ROUTES: tuple[Route, ...] = (
 ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *event_stream.ROUTES,
+    *assertion.ROUTES,
     *follows.ROUTES,
     *streams.ROUTES,
     *access.ROUTES,

@@ -7,16 +7,13 @@ from aiohttp import web
 
 from eventscache.live.cursor import Cursor
 from eventscache.live.messages import Cleared, Counters, Gap, Message, Signal
-from eventscache.live.stream_filter import StreamFilter
 from eventscache.live.subscription import Subscription
 from eventscache.live.tail import LiveEvent
 from eventscache.query.turns import Work
 from eventscache.server.context import Context, Route
-from eventscache.server.http.extra_parameters import extra_of
 from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError
-from eventscache.server.routes.subscriptions import subscribe
-from eventscache.stream import Stream
+from eventscache.server.routes.subscriptions import stream_filter_of, subscribe
 
 _encode = msgspec.json.encode
 
@@ -37,7 +34,9 @@ async def get_stream(context: Context, request: web.BaseRequest) -> web.StreamRe
     """Send what comes into the selected streams, until the client leaves, loses its token, or the server stops."""
     reader = context.access.require_reader(request)
     asked = parameters(request)
-    stream_filter = _stream_filter(context, asked)._replace(readable=reader.streams)
+    stream_filter = stream_filter_of(context, asked, reader)
+    if stream_filter.streams == ():
+        raise HttpError(400, "invalid_parameter", "ids names no stream; without it, all known streams are meant")
     history = asked.whole_number("history", most=_MAX_HISTORY) or 0
     cursor = _cursor(request, asked)
     if request.method == "HEAD":
@@ -52,16 +51,6 @@ async def get_stream(context: Context, request: web.BaseRequest) -> web.StreamRe
     finally:
         context.live.leave(subscription)
     return response
-
-
-def _stream_filter(context: Context, asked: Parameters) -> StreamFilter:
-    ids = asked.ids(context.settings.max_ids, context.settings.max_id_bytes)
-    namespace = asked.namespace()
-    if ids is not None and not ids:
-        raise HttpError(400, "invalid_parameter", "ids names no stream; without it, all known streams are meant")
-    streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    extra = extra_of(asked, keeps_extras=context.cache.keeps_extras)
-    return StreamFilter(namespace, streams, asked.status(), asked.event_filter(), extra=extra)
 
 
 def _cursor(request: web.BaseRequest, asked: Parameters) -> Cursor | None:

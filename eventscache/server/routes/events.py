@@ -18,11 +18,12 @@ from eventscache.query.filter import EventFilter
 from eventscache.query.turns import Work
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
-from eventscache.server.http.extra_parameters import extra_of, scope_of
+from eventscache.server.http.extra_parameters import scope_of
 from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError, json_response, prebuilt_response, streamed_response
 from eventscache.server.rejections import keep_malformed, reject_records, reject_unread
 from eventscache.server.routes.long_poll import wait_for_events
+from eventscache.server.routes.subscriptions import stream_filter_of
 from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Stream
 
@@ -42,16 +43,12 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     """Answer with the last events of streams, written stream by stream."""
     reader = context.access.require_reader(request)
     params = parameters(request)
-    ids = params.ids(context.settings.max_ids, context.settings.max_id_bytes)
-    namespace = params.namespace()
-    extra = extra_of(params, keeps_extras=context.cache.keeps_extras)
-    query, event_filter = _query(params, extra), params.event_filter()
-    if (query.before is not None or query.after is not None) and (ids is None or len(ids) != 1):
+    stream_filter = stream_filter_of(context, params, reader)
+    query = _query(params, stream_filter)
+    if (query.before is not None or query.after is not None) and len(stream_filter.streams or ()) != 1:
         raise HttpError(400, "invalid_parameter", "before and after need exactly one id in ids")
-    streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    stream_filter = StreamFilter(namespace, streams, query.status, event_filter, reader.streams, extra)
     await wait_for_events(context, request, params, stream_filter, query, reader=reader)
-    pages = _pages(context.cache, await stream_filter.resolve(context.cache), query, event_filter)
+    pages = _pages(context.cache, await stream_filter.resolve(context.cache), query, stream_filter.event_filter)
     if formats.NDJSON in request.headers.get("Accept", ""):
         return await streamed_response(request, formats.NDJSON, _lines(context, pages))
     return await streamed_response(request, "application/json; charset=utf-8", _object(context, pages))
@@ -111,14 +108,14 @@ async def _rendered(
         yield rendered
 
 
-def _query(params: Parameters, extra: str) -> Query:
+def _query(params: Parameters, stream_filter: StreamFilter) -> Query:
     limit = params.whole_number("limit", least=1)
     return Query(
-        params.status(),
+        stream_filter.status,
         before=params.whole_number("before"),
         after=params.whole_number("after"),
         limit=_DEFAULT_LIMIT if limit is None else min(limit, UNLIMITED),
-        extra=extra,
+        extra=stream_filter.extra,
     )
 
 

@@ -1,6 +1,7 @@
-"""`wait` and `min` of `GET /api/v1/events/cache`: an answer that waits until there are enough events."""
+"""Answers that wait for events: `wait` and `min` of `GET /api/v1/events/cache`, and assertions."""
 
 import math
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from aiohttp import web
@@ -32,31 +33,57 @@ async def wait_for_events(
 
     Without `wait` return at once. Raises `HttpError`, also if the reader may not read any more after that time.
     """
-    seconds = asked.seconds("wait", _MAX_WAIT_SECONDS)
+    seconds = wait_seconds(asked)
     enough = asked.whole_number("min", least=1) or 1
     if not seconds or stream_filter.streams == ():
         return
     query = query._replace(limit=max(query.limit, min(enough, UNLIMITED)))
+
+    async def missing() -> int:
+        return enough - await _count(context, stream_filter, query)
+
+    await wait_until_nothing_is_missing(context, request, reader, stream_filter, seconds=seconds, missing=missing)
+
+
+def wait_seconds(asked: Parameters) -> float:
+    """Return how many seconds a request waits at most. Raises `HttpError`."""
+    return asked.seconds("wait", _MAX_WAIT_SECONDS)
+
+
+async def wait_until_nothing_is_missing(
+    context: Context,
+    request: web.BaseRequest,
+    reader: Reader,
+    stream_filter: StreamFilter,
+    *,
+    seconds: float,
+    missing: Callable[[], Awaitable[int]],
+) -> None:
+    """Return when `missing` returns 0 or less, when the time is up, or when the client leaves.
+
+    It reads the storage, and returns how many events have to come at least before it is asked again. Raises
+    `HttpError`, also if the reader may not read any more after that time.
+    """
     subscription = subscribe(context, request, reader, stream_filter, seconds=seconds)
     try:
-        await _wait(context, subscription, query, enough)
+        await _wait(context, subscription, missing)
     finally:
         context.live.leave(subscription)
     context.access.require_still(reader)
 
 
-async def _wait(context: Context, subscription: Subscription, query: Query, enough: int) -> None:
-    count, counted_at = 0, -math.inf
+async def _wait(context: Context, subscription: Subscription, missing: Callable[[], Awaitable[int]]) -> None:
+    lacking, asked_at = 1, -math.inf
     async with aclosing(subscription.messages()) as messages:
         async for message in messages:
-            count += isinstance(message, LiveEvent)
+            lacking -= isinstance(message, LiveEvent)
             # A live event may have been counted before. So the storage is asked whether there are enough, but not for
             # each of the events that came in one tick.
             now = context.live.clock.now()
-            if message is Signal.READY or (count >= enough and now - counted_at >= TICK_SECONDS):
-                counted_at = now
-                count = await _count(context, subscription.stream_filter, query)
-                if count >= enough:
+            if message is Signal.READY or (lacking <= 0 and now - asked_at >= TICK_SECONDS):
+                asked_at = now
+                lacking = await missing()
+                if lacking <= 0:
                     return
 
 

@@ -1,4 +1,4 @@
-"""Subscribes a request to the live view: for the event stream and for long polling."""
+"""Which streams a request reads, and its subscription to the live view: for pushes and for long polling."""
 
 from typing import cast
 
@@ -11,7 +11,10 @@ from eventscache.live.subscription import Client, Subscription
 from eventscache.server.context import Context
 from eventscache.server.http.auth import Access, Reader
 from eventscache.server.http.connections import Connection
+from eventscache.server.http.extra_parameters import extra_of
+from eventscache.server.http.parameters import Parameters
 from eventscache.server.http.responses import HttpError
+from eventscache.stream import Stream
 
 _RETRY_AFTER_SECONDS = "5"
 
@@ -43,6 +46,15 @@ class _RequestClient(Client):
     def cut(self) -> None:
         if self._request.transport:
             self._request.transport.abort()
+
+
+def stream_filter_of(context: Context, given: Parameters, reader: Reader) -> StreamFilter:
+    """Return the streams and events that a request selects, as far as its reader may read them; raise `HttpError`."""
+    ids = given.ids(context.settings.max_ids, context.settings.max_id_bytes)
+    namespace = given.namespace()
+    streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
+    extra = extra_of(given, keeps_extras=context.cache.keeps_extras)
+    return StreamFilter(namespace, streams, given.status(), given.event_filter(), reader.streams, extra)
 
 
 def subscribe(

@@ -1,0 +1,119 @@
+"""Assertions: whether the events of a stream are what a test expects."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.sidecar import Answer, Sidecar, Start
+
+ASSERT = "/api/v1/events/assert"
+KEY = "namespace=token&ids=key"
+
+
+@pytest.fixture
+async def sidecar(start: Start) -> Sidecar:
+    return await start("memory://", size=5)
+
+
+async def asserted(sidecar: Sidecar, body: Any, query: str = KEY) -> Answer:
+    return await sidecar.post(f"{ASSERT}?{query}", json.dumps(body).encode())
+
+
+async def send(sidecar: Sidecar, *events: Any, scope: str = "") -> None:
+    for event in events:
+        path = f"/api/v1/event?token=key{f'&scope={scope}' if scope else ''}"
+        assert (await sidecar.post(path, json.dumps(event).encode())).status == 200
+
+
+def matching(**original: Any) -> dict[str, Any]:
+    return {"match": {"original": original}}
+
+
+async def test_what_is_expected_passes(sidecar: Sidecar) -> None:
+    await send(sidecar, {"type": "signup", "n": 1}, {"type": "buy", "price": 1.10})
+    expected = {
+        "expect": [matching(type="signup") | {"count": 1}, matching(type="buy", price={"$gt": 1})],
+        "none": [{"match": {"error": {"$exists": True}}}],
+        "in_order": True,
+    }
+    answer = await asserted(sidecar, expected)
+    assert (answer.status, answer.json["passed"]) == (200, True)
+    assert answer.json["events"] == 2
+
+
+async def test_the_nearest_miss_says_what_differs(sidecar: Sidecar) -> None:
+    await send(sidecar, {"type": "buy", "price": 1.10, "currency": "EUR"}, {"type": "view"})
+    answer = (await asserted(sidecar, {"expect": [matching(type="buy", price=2, currency="EUR")]})).json
+    assert answer["passed"] is False
+    (unmet,) = answer["unmet"]
+    assert unmet["matched"] == 0
+    assert unmet["nearest"]["diff"] == [{"path": "$.original.price", "expected": 2, "actual": 1.1}]
+
+
+async def test_an_order_that_is_not_kept_fails(sidecar: Sidecar) -> None:
+    await send(sidecar, {"n": 2}, {"n": 1})
+    answer = (await asserted(sidecar, {"expect": [matching(n=1), matching(n=2)], "in_order": True})).json
+    assert answer["passed"] is False
+    assert answer["out_of_order"]
+
+
+async def test_it_waits_until_what_is_expected_has_come(sidecar: Sidecar) -> None:
+    waiting = asyncio.create_task(asserted(sidecar, {"expect": [matching(n=3)]}, f"{KEY}&wait=20"))
+    await send(sidecar, *({"n": number} for number in range(4)))
+    assert (await waiting).json["passed"] is True
+
+
+async def test_what_must_not_come_fails_at_once_and_passes_at_the_end_of_the_wait(sidecar: Sidecar) -> None:
+    waiting = asyncio.create_task(asserted(sidecar, {"none": [matching(n=3)]}, f"{KEY}&wait=20"))
+    await send(sidecar, *({"n": number} for number in range(4)))
+    answer = (await waiting).json
+    assert (answer["passed"], answer["may_still_pass"]) == (False, False)
+    assert answer["unwanted"][0]["matched"] == 1
+    assert (await asserted(sidecar, {"none": [matching(n=7)]}, f"{KEY}&wait=0.3")).json["passed"] is True
+
+
+async def test_scopes_do_not_meet(sidecar: Sidecar) -> None:
+    for number in range(10):
+        await send(sidecar, {"n": number}, scope=f"run{number % 2}")
+    even = {"expect": [matching(n={"$in": [0, 2, 4, 6, 8]}) | {"count": 5}], "none": [matching(n={"$in": [1, 3]})]}
+    assert (await asserted(sidecar, even, f"{KEY}&scope=run0")).json["passed"] is True
+    assert (await asserted(sidecar, even, f"{KEY}&scope=run1")).json["passed"] is False
+
+
+async def test_events_of_several_streams_are_in_the_order_of_their_times(sidecar: Sidecar) -> None:
+    records = [
+        {"destination_id": stream, "timestamp": f"2026-01-01T00:00:0{number}Z", "original": {"n": number}}
+        for number, stream in enumerate("abab")
+    ]
+    path = "/api/v1/events/cache?ack=stored"
+    await sidecar.post(path, json.dumps(records).encode(), Content_Type="application/json")
+    ordered = {"expect": [matching(n=number) for number in range(4)], "in_order": True}
+    assert (await asserted(sidecar, ordered, "ids=b,a")).json["passed"] is True
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "words"),
+    [
+        (KEY, b"{broken", "cannot be read"),
+        (KEY, b"[]", "$"),
+        (KEY, b'{"expected":[]}', "expected"),
+        (KEY, b'{"expect":[{"match":{"a":{"$near":1}}}]}', "$near"),
+        (KEY, b'{"expect":[{"match":{"a":{"$regex":"("}}}]}', "$regex"),
+        (KEY, b'{"a":' * 300 + b"1" + b"}" * 300, "nested"),
+        ("namespace=token", b'{"expect":[]}', "ids"),
+        (f"{KEY}&limit=3", b'{"expect":[]}', "limit"),
+        (f"{KEY}&wait=61", b'{"expect":[]}', "wait"),
+    ],
+)
+async def test_a_bad_assertion_is_refused_with_its_fault(sidecar: Sidecar, query: str, body: bytes, words: str) -> None:
+    answer = await sidecar.post(f"{ASSERT}?{query}", body)
+    assert answer.status == 400
+    assert words in answer.json["message"]
+
+
+async def test_a_regular_expression_made_to_be_slow_holds_nobody(sidecar: Sidecar) -> None:
+    await send(sidecar, {"text": "a" * 40_000 + "!"})
+    answer = await asserted(sidecar, {"expect": [matching(text={"$regex": "^(a+)+$"})]})
+    assert answer.json["passed"] is False
