@@ -66,11 +66,7 @@ def template(message: str) -> str:
 
     Numbers (with sign and unit), times, ids (UUIDs, hexadecimal and other long mixtures of letters and digits), IPv4
     and e-mail addresses become a word in `<>`. Of a URL its scheme and host stay. What is in quotes or brackets becomes
-    <<<<<<< HEAD
-    `…`. Digits inside a word stay: INT64, utf8. A message that is nothing but quotes and brackets keeps what is in them.
-    =======
     `…`. Digits inside a word stay: INT64, utf8. A message of nothing but quotes and brackets keeps what is in them.
-    >>>>>>> patterns
     """
     text = _one_line(message[:LONGEST_MESSAGE])
     parts = _Parts()

@@ -114,10 +114,17 @@ def shorten_wait(case: Any) -> None:
         case.query = {**case.query, "wait": "0.01"}
 
 
+def with_one_collection(query: dict[str, Any]) -> dict[str, Any]:
+    """Return a query without all but the first of the parameters that name an extra collection."""
+    named = [name for name in ("scope", "group", "follow") if query.get(name)]
+    return {name: value for name, value in query.items() if name not in named[1:]}
+
+
 def complete(case: Any) -> None:
     """Add parameters that others need, which a schema cannot describe."""
     shorten_wait(case)
-    query = dict(case.query or {})
+    query = with_one_collection(dict(case.query or {}))
+    case.query = query or case.query
     ids = query.get("ids") or ""
     ids = [part for part in (ids if isinstance(ids, list) else ids.split(",")) if part]
     if case.method == "POST" and case.path == CACHE:
@@ -129,7 +136,7 @@ def complete(case: Any) -> None:
         unwanted = {"event_id"} if by_field else {"field", "value"}
         query["event_id"] = query.get("event_id") or "x"
         case.query = {name: value for name, value in query.items() if name not in unwanted}
-    elif case.method == "DELETE":
+    elif case.method == "DELETE" and case.path == CACHE:
         case.query = {**query, "ids": ids or ["d"], "all": "false"}
     elif ("before" in query or "after" in query) and len(set(ids)) != 1:
         case.query = {**query, "ids": ["d"]}
@@ -139,7 +146,7 @@ def may_be_accepted(case: Any) -> bool:
     """Whether a request that violates the schema may be accepted: the document describes these cases in words."""
     if "ids" in (case.query or {}):
         return True  # a value that is not a text is sent as one, and any text is valid
-    if case.path.startswith(("/log/", "/api.", *ALIKE)):
+    if case.path.startswith(("/log/", "/api.", "/api/v1/follows/", *ALIKE)):
         return True  # the same holds for a text in the path
     if case.path == "/api/v1/p.gif":
         return True  # and for the fields of an event in the query
@@ -162,7 +169,12 @@ def needless(case: Any) -> Iterator[Any]:
 def choices() -> Iterator[Any]:
     for label, operation in OPERATIONS.items():
         for mode in GenerationMode:
-            varied = [each for each in operation.iter_parameters() if each.name != "path"]  # that may be any text
+            # These parts of a path may be any text.
+            varied = [
+                each
+                for each in operation.iter_parameters()
+                if each.location.value != "path" or each.name not in {"path", "id"}
+            ]
             if mode.is_positive or varied or operation.body:
                 yield pytest.param(operation, mode, id=f"{label}-{mode.value}")
 

@@ -70,9 +70,7 @@ async def post_follow(context: Context, request: web.BaseRequest) -> web.Respons
 async def delete_follow(context: Context, request: web.BaseRequest) -> web.Response:
     """End a follow; its events can be read for an hour."""
     context.access.require_admin(request)
-    if not await context.follows.end(path_parts(request)[-1]):
-        raise HttpError(404, "not_found", "there is no follow with this id; GET /api/v1/follows lists them")
-    return json_response({"status": "ok"})
+    return json_response({"status": "ok", "ended": await context.follows.end(path_parts(request)[-1])})
 
 
 def _follow(asked: _NewFollow, now_ms: int, max_id_bytes: int) -> Follow:
