@@ -26,6 +26,7 @@ ALLOWED = {
     "ingest": "errors event stream timestamp",
     "query": "event ingest stream timestamp",
     "access": "errors logs stream",
+    "alerts": "clock errors event logs storage stream timestamp",
     "config": "access clock errors logs masking storage",
     "record": "clock errors event query stream",
     "delivery": "clock errors event masking record storage stream timestamp uid",
