@@ -27,7 +27,7 @@ ALLOWED = {
     "query": "event ingest stream timestamp",
     "access": "errors logs stream",
     "alerts": "clock errors event logs storage stream timestamp",
-    "config": "access clock errors logs masking storage",
+    "config": "access clock errors logs masking storage stream",
     "record": "clock errors event query stream",
     "delivery": "clock errors event masking record storage stream timestamp uid",
     "extras": "query",
@@ -35,10 +35,10 @@ ALLOWED = {
     "lookup": "cache errors event query record storage stream timestamp",
     "live": "cache clock errors event query storage stream",
     "sources": "access cache clock errors event ingest logs storage stream timestamp",
-    "metrics": "cache clock delivery sources",
+    "metrics": "alerts cache clock delivery sources",
     "telemetry": "clock errors logs metrics storage stream",
-    "server": "access cache clock config delivery errors event ingest live logs lookup metrics query sources storage "
-    "stream telemetry timestamp",
+    "server": "access alerts cache clock config delivery errors event ingest live logs lookup metrics query sources "
+    "storage stream telemetry timestamp",
     "conformance": "clock errors storage stream",
     "testing": "conformance",
     "loadtest": "access errors metrics stream",
