@@ -41,9 +41,7 @@ class ErrorShare:
 
     async def look(self, look: Look) -> list[Alert]:
         """Return an alert for each stream with too many errors. Raises `StorageError`."""
-        recent = [
-            info for info in look.infos.values() if info.errors and info.last_active_us > look.now_us - _WINDOW_US
-        ]
+        recent = [info for info in look.infos.values() if info.errors and _is_recent(info, look.now_us)]
         recent.sort(key=lambda info: -info.last_active_us)
         alerts = []
         for info in recent[:STREAMS_PER_LOOK]:
@@ -67,6 +65,11 @@ class ErrorShare:
         failed = _recent(errors, newest_us) + errors.limited
         # Errors can come to the list of errors alone.
         return LastMinute(max(_recent(everything, newest_us) + everything.limited, failed), failed)
+
+
+def _is_recent(info: StreamInfo, now_us: int) -> bool:
+    """Whether a stream was active in the last minute; a time far ahead is from before the clock was set back."""
+    return now_us - _WINDOW_US < info.last_active_us < now_us + _WINDOW_US
 
 
 def _recent(page: Page, now_us: int) -> int:

@@ -1,9 +1,10 @@
 """The rule that tells of streams that fell silent."""
 
+from collections.abc import Container
 from typing import Final
 
 from eventscache.alerts.kept_state import KeptState
-from eventscache.alerts.look import Look
+from eventscache.alerts.look import LOOKED, Look
 from eventscache.alerts.rules import PLACES, Alert, Rule, stream_key, time_of
 from eventscache.clock import MICROSECONDS
 from eventscache.stream import Namespace, Stream
@@ -11,6 +12,7 @@ from eventscache.stream import Namespace, Stream
 MOST_STREAMS: Final = 10_000
 """So many streams are waited for; of more, those that were seen first are no longer."""
 _PREFIX: Final = b"awaited:"
+_LOOKED: Final = b"awaited_us"
 _MINUTE_US = 60 * MICROSECONDS
 
 
@@ -20,18 +22,24 @@ class Silence:
     Then it is not waited for until it has events again. What is kept says only who is waited for.
     """
 
-    def __init__(self, state: KeptState, minutes: int) -> None:
+    def __init__(self, state: KeptState, minutes: int, streams: Container[Stream]) -> None:
         self._state = state
         self._minutes = minutes
-        self._active_us: dict[Stream, int] = {}
+        self._active_us: dict[Stream, int | None] = {}  # None until it is seen
+        # Without this rule in the last look, what is kept is from some time before.
+        goes_on = state[_LOOKED] == state[LOOKED]
         for name, _ in state.under(_PREFIX):
-            if stream := _stream_of(name):
-                self._active_us[stream] = 0
+            stream = _stream_of(name)
+            if goes_on and stream and stream in streams:
+                self._active_us[stream] = None
+            else:
+                state[_PREFIX + name] = b""
 
     async def look(self, look: Look) -> list[Alert]:
         """Return an alert for each stream that fell silent."""
+        self._state[_LOOKED] = b"%d" % look.now_us
         for info in look.changed:
-            self._await(info.stream, max(info.last_active_us, look.looked_us))
+            self._await(info.stream, info.last_active_us)
         alerts = []
         for stream, active_us in [*self._active_us.items()]:
             last_us = self._last_active_us(stream, active_us, look)
@@ -40,14 +48,23 @@ class Silence:
             elif look.now_us - max(last_us, look.since_us) >= self._minutes * _MINUTE_US:
                 self._forget(stream)
                 alerts.append(_alert(stream, self._minutes, last_us))
+            else:
+                self._active_us[stream] = last_us
         return alerts
 
-    def _last_active_us(self, stream: Stream, active_us: int, look: Look) -> int | None:
-        """Return a time after which the stream was surely not active; None if the storage does not have it any more."""
-        if info := look.infos.get(stream):
-            return max(active_us, info.last_active_us)
+    def _last_active_us(self, stream: Stream, active_us: int | None, look: Look) -> int | None:
+        """Return a time after which the stream was surely not active; None if the storage does not have it any more.
+
+        No time is ahead: such a one is from before the storage's clock was set back.
+        """
         oldest_us = look.oldest_us.get(stream.namespace)
-        return None if oldest_us is None else max(active_us, oldest_us)
+        if info := look.infos.get(stream):
+            active_us = info.last_active_us if active_us is None else active_us
+        elif oldest_us is not None:
+            active_us = max(active_us or 0, oldest_us)
+        else:
+            return None
+        return min(active_us, look.now_us)
 
     def _await(self, stream: Stream, active_us: int) -> None:
         self._active_us[stream] = active_us

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from eventscache.alerts.counts import AlertCounts
 from eventscache.alerts.error_share import ErrorShare
 from eventscache.alerts.kept_state import KeptState
-from eventscache.alerts.look import Look
+from eventscache.alerts.look import LOOKED, Look
 from eventscache.alerts.new_groups import NewGroups
 from eventscache.alerts.rules import Alert, Rules
 from eventscache.alerts.sent_alerts import SentAlerts
@@ -21,7 +21,7 @@ from eventscache.stream import Namespace, Stream
 
 LISTED_STREAMS: Final = 1000
 """So many streams of each namespace are looked at, the most recently active ones."""
-_LOOKED, _SINCE = b"looked_us", b"since_us"
+_SINCE = b"since_us"
 
 
 class _Watcher(Protocol):
@@ -46,9 +46,9 @@ class Watch:
         self._storage = storage
         self._rules = rules
         self._clock = clock
-        self._time = StorageTime(state.number(_LOOKED), state.number(_SINCE), interrupted=interrupted)
+        self._time = StorageTime(state.number(LOOKED), state.number(_SINCE), interrupted=interrupted)
         self._sent = SentAlerts(state, counts)
-        self._active_us: dict[Stream, int] = {}
+        self._active_us: dict[Stream, int] | None = None  # by the last look
         self._watchers = self._of_rules()
 
     def _of_rules(self) -> list[_Watcher]:
@@ -58,7 +58,7 @@ class Watch:
         if self._rules.error_share:
             watchers.append(ErrorShare(self._storage, self._rules.error_share, self._rules.error_share_min_events))
         if self._rules.silent_minutes:
-            watchers.append(Silence(self.state, self._rules.silent_minutes))
+            watchers.append(Silence(self.state, self._rules.silent_minutes, self._rules.streams))
         return watchers
 
     async def look(self) -> list[Alert]:
@@ -70,34 +70,42 @@ class Watch:
         look = await self._look()
         found = [alert for watcher in self._watchers for alert in await watcher.look(look)]
         admitted = self._sent.take(found, self._clock.unix_us() // MICROSECONDS)
-        self.state[_LOOKED], self.state[_SINCE] = b"%d" % look.now_us, b"%d" % look.since_us
+        self.state[LOOKED], self.state[_SINCE] = b"%d" % look.now_us, b"%d" % look.since_us
         return [await self._with_quote(alert) for alert in admitted]
 
     async def _look(self) -> Look:
         listed = {namespace: await self._listed(namespace) for namespace in self._rules.namespaces}
-        looked_us, every = self._time.now_us, [info for infos in listed.values() for info in infos]
-        newest_us = max((info.last_active_us for info in every), default=0)
+        every = [info for infos in listed.values() for info in infos]
+        changed = self._changed(every)
+        # What was not active since the last look may have its time from before the storage's clock was set back.
+        newest = every if self._active_us is None else changed
+        newest_us = max((info.last_active_us for info in newest), default=None)
         self._time.look(newest_us, int(self._clock.now() * MICROSECONDS))
-        infos = {info.stream: info for info in every if info.stream in self._rules.streams}
-        changed = self._changed(infos.values(), looked_us)
-        self._active_us = {stream: info.last_active_us for stream, info in infos.items()}
+        self._active_us = {info.stream: info.last_active_us for info in every}
+        chosen = self._rules.streams
         oldest_us = {
-            namespace: min(info.last_active_us for info in some)
-            for namespace, some in listed.items()
-            if len(some) >= LISTED_STREAMS
+            namespace: min(info.last_active_us for info in infos)
+            for namespace, infos in listed.items()
+            if len(infos) >= LISTED_STREAMS
         }
-        return Look(self._time.now_us, self._time.since_us, looked_us, infos, changed, oldest_us)
+        return Look(
+            self._time.now_us,
+            self._time.since_us,
+            {info.stream: info for info in every if info.stream in chosen},
+            [info for info in changed if info.stream in chosen],
+            oldest_us,
+        )
 
     async def _listed(self, namespace: Namespace) -> Sequence[StreamInfo]:
         return await self._storage.streams(namespace, LISTED_STREAMS)
 
-    def _changed(self, infos: Iterable[StreamInfo], looked_us: int) -> list[StreamInfo]:
+    def _changed(self, infos: Iterable[StreamInfo]) -> list[StreamInfo]:
         """Return the streams that were active since the last look, by whichever process; none at the very first."""
+        looked_us, before = self._time.now_us, self._active_us or {}
         return [
             info
             for info in infos
-            if looked_us
-            and info.last_active_us != self._active_us.get(info.stream, min(info.last_active_us, looked_us))
+            if looked_us and info.last_active_us != before.get(info.stream, min(info.last_active_us, looked_us))
         ]
 
     async def _with_quote(self, alert: Alert) -> Alert:

@@ -92,6 +92,20 @@ async def test_after_the_clock_of_the_storage_was_set_back_the_last_minute_is_th
     assert await bench.look() == []
 
 
+async def test_after_the_clock_of_the_storage_was_set_back_shares_are_told_and_old_ones_are_not() -> None:
+    bench = share_bench()
+    bench.set_own_clock_apart()
+    await bench.write(OTHER, errors=50)
+    await bench.write(good=50, errors=1)
+    assert [alert.stream for alert in await bench.look()] == [OTHER]
+    # The last minute of the other stream is two hours ahead now.
+    bench.set_back(7200)
+    await bench.write(good=1)
+    assert await bench.looks(3700) == []
+    await bench.write(errors=30)
+    assert [alert.stream for alert in await bench.look()] == [DESTINATION]
+
+
 async def test_the_most_recently_active_streams_are_looked_at_and_no_more() -> None:
     bench = share_bench()
     await bench.write(OTHER, errors=50)

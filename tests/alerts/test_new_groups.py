@@ -66,6 +66,20 @@ async def test_a_group_that_began_hours_before_somebody_looks_is_remembered_and_
     assert await bench.look() == []
 
 
+async def test_a_group_is_told_also_after_the_clock_of_the_storage_was_set_back() -> None:
+    bench = AlertBench()
+    await bench.write(good=1)
+    await bench.looks(7200)
+    bench.set_own_clock_apart()
+    await bench.write(good=1)
+    await bench.look()
+    bench.set_back(5400)
+    await bench.write(good=1)
+    assert await bench.look() == []
+    await bench.write(OTHER, errors=1, group="a")
+    assert [alert.stream for alert in await bench.look()] == [OTHER]
+
+
 async def test_the_same_group_of_two_streams_is_told_for_both() -> None:
     bench = AlertBench()
     await bench.look()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from eventscache.access.some_streams import SomeStreams
 from eventscache.alerts import silence, watch
 from eventscache.alerts.rules import Rule
 from eventscache.clock import MICROSECONDS
@@ -89,17 +90,51 @@ async def test_a_process_that_was_stopped_for_long_concludes_nothing(bench: Aler
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 async def test_when_the_clock_of_the_storage_is_set_no_stream_seems_silent(bench: AlertBench, seconds: int) -> None:
-    own_now = bench.clock.now
+    bench.set_own_clock_apart()
     for stream in (DESTINATION, OTHER):
         await bench.write(stream, good=1)
     await bench.look()
-    bench.manual.advance(seconds * MICROSECONDS)
-    bench.clock.now = lambda: own_now() - seconds  # type: ignore[method-assign]
+    bench.set_back(-seconds)
     for _ in range(30):
         for stream in (DESTINATION, OTHER):
             await bench.write(stream, good=1)
         assert await bench.look() == []
     assert len(await bench.looks(190)) == 2
+
+
+async def test_a_stream_that_is_idle_when_the_clock_is_set_back_is_told_in_time(bench: AlertBench) -> None:
+    bench.set_own_clock_apart()
+    for stream in (DESTINATION, OTHER):
+        await bench.write(stream, good=1)
+    await bench.look()
+    bench.set_back(3600)
+    await bench.write(OTHER, good=1)
+    await bench.look()
+    assert await bench.looks(160) == []
+    assert {alert.stream for alert in await bench.looks(40)} == {DESTINATION, OTHER}
+
+
+async def test_what_was_waited_for_before_the_rule_was_off_is_forgotten(bench: AlertBench) -> None:
+    await bench.write(good=1)
+    await bench.look()
+    bench.rules = bench.rules._replace(silent_minutes=0)
+    bench.take_over()
+    assert await bench.looks(3600) == []
+    bench.rules = bench.rules._replace(silent_minutes=3)
+    bench.take_over()
+    assert await bench.looks(600) == []
+    await bench.write(good=1)
+    assert len(await bench.looks(200)) == 1
+
+
+async def test_a_stream_that_no_longer_matches_is_forgotten(bench: AlertBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "LISTED_STREAMS", 1)
+    await bench.write(good=1)
+    await bench.look()
+    bench.rules = bench.rules._replace(streams=SomeStreams(("other",)))
+    bench.take_over()
+    await bench.write(OTHER, good=1)
+    assert [alert.stream for alert in await bench.looks(600)] == [OTHER]
 
 
 async def test_a_stream_that_is_gone_is_not_waited_for(bench: AlertBench) -> None:

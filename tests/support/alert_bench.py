@@ -82,6 +82,15 @@ class AlertBench(Writer):
         self.rules = Rules(**rules)  # type: ignore[arg-type]
         self.take_over()
 
+    def set_own_clock_apart(self) -> None:
+        """Let the process have a clock of its own, which goes on when that of the storage is set."""
+        self.clock = SteppedClock(ManualClock())
+        self.take_over()
+
+    def set_back(self, seconds: int) -> None:
+        """Set the clock of the storage, but no other."""
+        self.manual.advance(-seconds * MICROSECONDS)
+
     def take_over(self, *, interrupted: bool = False) -> None:
         """Go on with what was saved, as another process does."""
         self.watch = Watch(
@@ -90,7 +99,8 @@ class AlertBench(Writer):
 
     async def look(self, after_seconds: float = 10) -> list[Alert]:
         """Return what is told some seconds later."""
-        self.manual.advance(int(after_seconds * MICROSECONDS))
+        for manual in {self.manual, self.clock.manual}:
+            manual.advance(int(after_seconds * MICROSECONDS))
         alerts = await self.watch.look()
         changed = self.watch.state.take_changed()
         self.saved = {name: value for name, value in {**self.saved, **changed}.items() if value}
