@@ -27,8 +27,8 @@ from tests.support.redis_server import RedisServer, free_port
 from tests.support.sidecar import CACHE
 
 MARK = "s3cr3t"
-ADMIN, JITSUS, INGEST, READ, CLIENT, SERVER, REDIS, KEY = (
-    f"{MARK}-{name}" for name in ("admin", "jitsus", "ingest", "read", "client", "server", "redis", "mask")
+ADMIN, JITSUS, INGEST, READ, CLIENT, SERVER, REDIS, KEY, HOOK = (
+    f"{MARK}-{name}" for name in ("admin", "jitsus", "ingest", "read", "client", "server", "redis", "mask", "hook")
 )
 FILE = f"""
 server: {{admin_token: {JITSUS}}}
@@ -38,7 +38,11 @@ eventscache:
   ack_timeout_ms: 100
   read_tokens: [{{token: {READ}, ids: [site]}}]
 """
-ENVIRON = {"EVENTSCACHE_ADMIN_TOKENS": ADMIN, "EVENTSCACHE_INGEST_TOKENS": INGEST}
+ENVIRON = {
+    "EVENTSCACHE_ADMIN_TOKENS": ADMIN,
+    "EVENTSCACHE_INGEST_TOKENS": INGEST,
+    "EVENTSCACHE_ALERTS_WEBHOOK": f"http://user:{HOOK}@127.0.0.1:1/{HOOK}?sig={HOOK}",
+}
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -226,6 +230,8 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
         "token.yaml": f"eventscache: {{admin_tokens: {{{ADMIN}: 1}}}}",
         "key.yaml": f"eventscache: {{mask: {{hash: [a], key: [{KEY}]}}}}",
         "redis.yaml": f"meta: {{storage: {{redis: {{host: ['redis://:{REDIS}@h'], password: {REDIS}}}}}}}",
+        "hook.yaml": f"eventscache: {{alerts: {{webhook: 'ftp://{HOOK}'}}}}",
+        "hooks.yaml": f"eventscache: {{alerts: {{webhook: ['http://h/{HOOK}']}}}}",
         "port.yaml": f"meta: {{storage: {{redis: {{host: h, port: {REDIS}}}}}}}",
         "keys.yaml": f"api_keys: 'ftp://{CLIENT}'",
         "read.yaml": f"eventscache: {{read_tokens: [{{token: {READ}, ids: a}}]}}",
@@ -235,7 +241,8 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
     }
     for name, text in bad.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    finished = [run("config", "--config", str(tmp_path / name), EVENTSCACHE_ADMIN_TOKENS="") for name in bad]
+    none = {"EVENTSCACHE_ADMIN_TOKENS": "", "EVENTSCACHE_ALERTS_WEBHOOK": ""}
+    finished = [run("config", "--config", str(tmp_path / name), **none) for name in bad]
     assert {ended.returncode for ended in finished} == {2}
 
     good = f"redis://user:{REDIS}@h:1/0"
@@ -257,6 +264,7 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
 
     shown = "".join(ended.stdout + ended.stderr for ended in finished)
     assert "eventscache.mask.key: ***" in shown
+    assert "eventscache.alerts.webhook: ***" in shown
     assert "eventscache.read_tokens: *** for site of token and destination" in shown
     assert "redis://***@h:1/0" in shown
     assert "Traceback" not in shown

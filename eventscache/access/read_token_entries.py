@@ -62,7 +62,7 @@ def _parse_entry(entry: Any) -> ReadToken:
         raise ConfigError("has a key that is none of token, ids, namespaces")
     return ReadToken(
         _parse_token(entry.get("token")),
-        SomeStreams(_parse_ids(entry.get("ids")), _parse_namespaces(entry.get("namespaces"))),
+        SomeStreams(parse_ids(entry.get("ids")), parse_namespaces(entry.get("namespaces"))),
     )
 
 
@@ -82,7 +82,8 @@ def _parse_token(value: Any) -> str:
     return token
 
 
-def _parse_ids(value: Any) -> tuple[str, ...]:
+def parse_ids(value: Any) -> tuple[str, ...]:
+    """Return patterns of ids, of a list or of a text with commas between them. Raises `ConfigError`."""
     ids = _texts("ids", value)
     if not ids:
         raise ConfigError("names no ids; write '*' for all")
@@ -94,7 +95,8 @@ def _parse_ids(value: Any) -> tuple[str, ...]:
     return ids
 
 
-def _parse_namespaces(value: Any) -> tuple[Namespace, ...]:
+def parse_namespaces(value: Any) -> tuple[Namespace, ...]:
+    """Return namespaces, in their order; both for None. Raises `ConfigError`."""
     if value is None:
         return tuple(Namespace)
     given = _texts("namespaces", value)

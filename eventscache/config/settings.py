@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from eventscache.access.api_keys import KeyList, parse_api_keys
-from eventscache.access.read_token_entries import parse_read_tokens
+from eventscache.access.read_token_entries import parse_ids, parse_namespaces, parse_read_tokens
 from eventscache.access.read_tokens import ReadToken, check_read_tokens
 from eventscache.access.tokens import Tokens
 from eventscache.clock import MICROSECONDS
@@ -13,10 +13,13 @@ from eventscache.config.values import (
     DEFAULT_TTL_MINUTES,
     Parser,
     parse_boolean,
+    parse_choice,
     parse_paths,
     parse_paths_or_boolean,
     parse_prefix,
     parse_ratio,
+    parse_secret_address,
+    parse_share,
     parse_string,
     parse_token,
     parse_tokens,
@@ -28,6 +31,7 @@ from eventscache.errors import ConfigError
 from eventscache.masking.mask import Mask
 from eventscache.storage.messages import Quota
 from eventscache.storage.options import StorageOptions
+from eventscache.stream import Namespace
 
 
 class Definition(NamedTuple):
@@ -147,6 +151,21 @@ class Settings:
     )
     otlp_trace_ratio: float = _setting("eventscache.otlp.trace_ratio", parse=parse_ratio, default=0.01)
     otlp_interval_ms: int = _setting("eventscache.otlp.interval_ms", parse=whole_number(1), default=10_000)
+    alerts_webhook: str = _setting("eventscache.alerts.webhook", parse=parse_secret_address, default="", secret=True)
+    alerts_format: str = _setting("eventscache.alerts.format", parse=parse_choice("slack", "teams"), default="slack")
+    alerts_new_error_group: bool = _setting("eventscache.alerts.new_error_group", parse=parse_boolean, default=True)
+    alerts_error_share: float = _setting("eventscache.alerts.error_share", parse=parse_share, default=0.0)
+    alerts_error_share_min_events: int = _setting(
+        "eventscache.alerts.error_share_min_events", parse=whole_number(1), default=20
+    )
+    alerts_silent_minutes: int = _setting(
+        "eventscache.alerts.silent_minutes", parse=whole_number(0, 525_600), default=0
+    )
+    alerts_ids: tuple[str, ...] = _setting("eventscache.alerts.ids", parse=parse_ids, default=())
+    alerts_namespaces: tuple[Namespace, ...] = _setting(
+        "eventscache.alerts.namespaces", parse=parse_namespaces, default=()
+    )
+    alerts_link: str = _setting("eventscache.alerts.link", parse=parse_web_address, default="")
 
     jitsu_redis_url: str = dataclasses.field(default="", repr=False)
     """The storage URL of the Redis that Jitsu's file names, whether the cache uses it or not; empty if none."""

@@ -118,6 +118,31 @@ def parse_ratio(value: Any) -> float:
     return ratio
 
 
+def parse_share(value: Any) -> float:
+    """Return a part of 1, such as 0.05; also written as a percentage, such as 5%."""
+    text = value.strip() if isinstance(value, str) else ""
+    try:
+        return parse_ratio(float(text[:-1]) / 100 if text.endswith("%") else value)
+    except (ConfigError, ValueError):
+        raise ConfigError(f"must be a number from 0 to 1, such as 0.05, or a percentage, not {_shown(value)}") from None
+
+
+def parse_choice(*choices: str) -> Parser:
+    """Return a parser of one of some words."""
+
+    def parse(value: Any) -> str:
+        if value not in choices:
+            raise ConfigError(f"must be {' or '.join(choices)}, not {_shown(value)}")
+        return str(value)
+
+    return parse
+
+
+def parse_secret_address(value: Any) -> str:
+    """Return an http(s):// address, of which any part may be a secret: errors do not quote it."""
+    return check_address(parse_string(value).strip())
+
+
 def parse_web_address(value: Any) -> str:
     """Return an http(s):// address without a slash at its end; it may have a path, and nothing that can be a secret.
 

@@ -9,6 +9,8 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from eventscache import __version__
+from eventscache.alerts.counts import AlertCounts
+from eventscache.alerts.rules import Rule
 from eventscache.cache import EventsCache
 from eventscache.delivery.freshness import FRESHNESS_BOUNDS_US
 from eventscache.delivery.histogram import Histogram
@@ -39,7 +41,7 @@ class Process(NamedTuple):
     """What the numbers of a process are read from.
 
     That is its cache, how many subscribe to it, what its sources count, how late its loop is, its connections and how
-    many there may be.
+    many there may be, and what became of its alerts.
     """
 
     cache: EventsCache
@@ -48,6 +50,7 @@ class Process(NamedTuple):
     loop_lag: LoopLag | None = None
     connections: int = 0
     max_connections: int = 0
+    alerts: AlertCounts | None = None
 
 
 class Value(NamedTuple):
@@ -133,6 +136,17 @@ def _source_error(source: str, kind: ErrorKind) -> Value:
         lambda process: process.sources.get(source, _NO_COUNTS).errors[kind],
         (source, kind),
     )
+
+
+def _of_alerts(name: str, read: Callable[[AlertCounts], Mapping[Rule, int]]) -> tuple[Value, ...]:
+    """Return a value for each rule."""
+
+    def value(rule: Rule) -> Value:
+        return Value(
+            f"alerts_{name}_{rule}", lambda process: read(process.alerts)[rule] if process.alerts else 0, (rule,)
+        )
+
+    return tuple(map(value, Rule))
 
 
 METRICS: Final = (
@@ -345,5 +359,25 @@ METRICS: Final = (
         _of_sources("last_seen_s", lambda counts: counts.last_seen_s),
         labels=("source",),
         kind=Kind.GAUGE,
+    ),
+    Metric(
+        "eventscache_alerts_sent",
+        "Messages about events that the webhook of eventscache.alerts took, by the rule that they are about",
+        _of_alerts("sent", lambda counts: counts.sent),
+        labels=("rule",),
+    ),
+    Metric(
+        "eventscache_alerts_failed",
+        "Messages about events that were given up: the webhook of eventscache.alerts did not take them in four tries, "
+        "too many waited for it, or the server stopped",
+        _of_alerts("failed", lambda counts: counts.failed),
+        labels=("rule",),
+    ),
+    Metric(
+        "eventscache_alerts_suppressed",
+        "Messages about events that were not sent on purpose: one like it was sent within the hour, or there were too "
+        "many within the hour",
+        _of_alerts("suppressed", lambda counts: counts.suppressed),
+        labels=("rule",),
     ),
 )

@@ -24,6 +24,7 @@ from eventscache.metrics.definitions import Process
 from eventscache.metrics.loop_lag import LoopLag
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
+from eventscache.server.configured_alerts import configured_alerts
 from eventscache.server.configured_sources import configured_sources
 from eventscache.server.configured_telemetry import configured_telemetry
 from eventscache.server.context import Context
@@ -51,7 +52,8 @@ class Sidecar:
     ) -> None:
         """Build it on the running loop, over a storage that it opens and closes. Raises `ConfigError`.
 
-        A `worker` shares its port and its metrics with the other workers. `clock` is the clock of the live view.
+        A `worker` shares its port and its metrics with the other workers. `clock` is the clock of the live view
+        and of the alerts.
         """
         require_c_parser()
         require_aiohttp_internals()
@@ -68,6 +70,7 @@ class Sidecar:
         access, api_keys, limits = Access(settings), ApiKeys(settings.api_keys), _limits(settings)
         self.sources = AllSources(configured_sources(settings, api_keys), self.cache, storage)
         self._follows = FollowList(self.cache, storage.checkpoints(FOLLOWS))
+        self._alerts = configured_alerts(settings, storage, clock)
         self._reloaders = _reloaders(settings, access, api_keys)
         context = Context(
             self.cache,
@@ -123,6 +126,8 @@ class Sidecar:
                 f"eventscache.port: cannot listen on {host}:{port}: {os.strerror(fault.errno or 0)}"
             ) from None
         await self.sources.start()
+        if self._alerts:
+            self._alerts.start()
         bound_host, bound_port = self._runner.addresses[0][:2]
         return f"http://[{bound_host}]:{bound_port}" if ":" in bound_host else f"http://{bound_host}:{bound_port}"
 
@@ -158,7 +163,10 @@ class Sidecar:
             await reloader.stop()
         await self.sources.stop()
         await self._follows.stop()
-        await self.cache.close(max(0, deadline - last_export_seconds - self._loop.time()))
+        if self._alerts:
+            await self._alerts.stop_watching()
+        closing = self.cache.close(max(0, deadline - last_export_seconds - self._loop.time()))
+        await asyncio.gather(closing, *([self._alerts.stop()] if self._alerts else []))
         if self._telemetry:
             await self._telemetry.stop(last_export_seconds)
 
@@ -195,6 +203,7 @@ class Sidecar:
             self._loop_lag,
             self.connections,
             self._max_connections,
+            self._alerts.counts if self._alerts else None,
         )
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

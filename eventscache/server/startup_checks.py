@@ -91,6 +91,9 @@ def _warn(loaded: LoadedSettings) -> None:
     for warning in loaded.warnings:
         _log.warning("a setting does not count", reason=warning)
     log_faults(settings.api_keys.faults, loaded.sources["api_keys"])
+    given = [name for name, source in loaded.sources.items() if name.startswith("alerts_") and source != "default"]
+    if given and not settings.alerts_webhook:
+        _log.warning("no alerts are sent: set eventscache.alerts.webhook")
     if PUBLISHED_TOKENS.intersection(settings.all_admin_tokens + settings.ingest_tokens):
         _log.warning("a token that Jitsu publishes counts as none: set your own in its place")
     if settings.enabled and settings.jitsu_redis_url and not settings.sources:

@@ -10,9 +10,9 @@ from eventscache.cache import EventsCache
 from eventscache.clock import MICROSECONDS, Clock
 from eventscache.event import Event
 from eventscache.sources.counts import ErrorKind, SourceCounts
-from eventscache.sources.lease import Lease, LeaseLost
 from eventscache.sources.state import SourceState
 from eventscache.storage.checkpoints import Checkpoints
+from eventscache.storage.lease import Lease, LeaseLost
 from eventscache.storage.messages import UNLIMITED, Query
 from eventscache.stream import Status, Stream
 from eventscache.timestamp import parse_time

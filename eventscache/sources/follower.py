@@ -7,7 +7,7 @@ import contextlib
 from eventscache.errors import StorageError
 from eventscache.sources.base import Source
 from eventscache.sources.feed import Feed
-from eventscache.sources.lease import RENEW_SECONDS, LeaseLost
+from eventscache.storage.lease import RENEW_SECONDS, LeaseLost
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
 

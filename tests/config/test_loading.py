@@ -82,6 +82,23 @@ def test_jitsus_own_file_is_read_unchanged(tmp_path: Path) -> None:
     assert settings.api_keys.keys[1] == ApiKey(hashlib.md5(b"just-a-secret").hexdigest(), "just-a-secret")
 
 
+def test_alerts_are_configured_in_a_section_or_in_the_environment(tmp_path: Path) -> None:
+    text = """
+eventscache:
+  alerts: {webhook: "${env.HOOK}", error_share: 5%, silent_minutes: 30, ids: [shop-*], namespaces: destination}
+"""
+    hook = "https://hooks.example.org/services/T/B/x?sig=a%2Fb"
+    loaded = load(tmp_path, text, {"HOOK": hook, "EVENTSCACHE_ALERTS_LINK": "https://h/", "EVENTSCACHE_ALERTS_IDS": ""})
+    settings = loaded.settings
+    assert (settings.alerts_webhook, settings.alerts_format, settings.alerts_link) == (hook, "slack", "https://h")
+    assert (settings.alerts_error_share, settings.alerts_silent_minutes) == (0.05, 30)
+    assert (settings.alerts_ids, settings.alerts_namespaces) == (("shop-*",), ("destination",))
+    shown = {name: value for name, value, _ in loaded.rows()}
+    assert shown["eventscache.alerts.webhook"] == "***"
+    assert shown["eventscache.alerts.namespaces"] == "destination"
+    assert "hooks.example.org" not in f"{shown} {settings!r}"
+
+
 def test_our_section_overrides_jitsus(tmp_path: Path) -> None:
     ours = """
 eventscache:
@@ -186,6 +203,21 @@ def test_jitsus_redis_section_becomes_a_url(tmp_path: Path, section: str, url: s
 
 
 ERRORS = {
+    "eventscache: {alerts: {webhook: [a]}}": "eventscache.alerts.webhook: must be a string",
+    "eventscache: {alerts: {webhook: 'ftp://h'}}": "eventscache.alerts.webhook: not a usable address",
+    "eventscache: {alerts: {webhok: 'http://h'}}": "eventscache.alerts.webhok: unknown setting; did you mean",
+    "eventscache: {alerts: {format: Slack}}": "eventscache.alerts.format: must be slack or teams, not 'Slack'",
+    "eventscache: {alerts: {new_error_group: 5}}": "eventscache.alerts.new_error_group: must be true or false, not 5",
+    "eventscache: {alerts: {error_share: 5}}": "eventscache.alerts.error_share: must be a number from 0 to 1",
+    "eventscache: {alerts: {error_share: 101%}}": "eventscache.alerts.error_share: must be a number from 0 to 1",
+    "eventscache: {alerts: {error_share: 'x%'}}": "eventscache.alerts.error_share: must be a number from 0 to 1",
+    "eventscache: {alerts: {error_share: true}}": "eventscache.alerts.error_share: must be a number from 0 to 1",
+    "eventscache: {alerts: {error_share_min_events: 0}}": "eventscache.alerts.error_share_min_events: must be a whole",
+    "eventscache: {alerts: {silent_minutes: -1}}": "eventscache.alerts.silent_minutes: must be a whole number from 0",
+    'eventscache: {alerts: {ids: ["a\\0"]}}': "eventscache.alerts.ids: ids: the id holds the invisible character",
+    "eventscache: {alerts: {ids: 'a,,,b', namespaces: all}}": "eventscache.alerts.namespaces: namespaces can be only",
+    "eventscache: {alerts: {link: 'http://u:p@h'}}": "eventscache.alerts.link: must be http(s)://host",
+    "eventscache: {alerts: true}": "eventscache.alerts: must be a section",
     "eventscache: {prot: 1}": "eventscache.prot: unknown setting; did you mean eventscache.port?",
     "eventscache: {mask: [a]}": "eventscache.mask: must be a section",
     "eventscache: {mask: {drops: [a]}}": "eventscache.mask.drops: unknown setting; did you mean eventscache.mask.drop?",

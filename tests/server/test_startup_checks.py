@@ -1,4 +1,4 @@
-"""Checks before the server starts: aiohttp's HTTP parser and private names, and open files."""
+"""Checks before the server starts: aiohttp's HTTP parser and private names, open files, and what is told."""
 
 import resource
 
@@ -6,11 +6,17 @@ import aiohttp
 import pytest
 from aiohttp import http_parser, web_protocol
 
+from eventscache.config.loading import load
 from eventscache.config.settings import Settings
 from eventscache.errors import ConfigError
 from eventscache.server import app
 from eventscache.server.http import aiohttp_internals
-from eventscache.server.startup_checks import connections_that_fit, require_aiohttp_internals, require_c_parser
+from eventscache.server.startup_checks import (
+    check_start,
+    connections_that_fit,
+    require_aiohttp_internals,
+    require_c_parser,
+)
 from eventscache.storage.memory import MemoryStorage
 from tests.support.command import run_afresh
 from tests.support.sidecar import Log, Start
@@ -97,3 +103,16 @@ async def test_fewer_connections_than_configured_are_logged(limits: list[int], s
     sidecar = await start(max_connections=1000)
     assert sidecar.server._connections._limits.most < 300
     assert any("'max_connections': 1000" in line for line in log.lines)
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"EVENTSCACHE_ALERTS_SILENT_MINUTES": "5"}, ["no alerts are sent: set eventscache.alerts.webhook"]),
+        ({"EVENTSCACHE_ALERTS_SILENT_MINUTES": "5", "EVENTSCACHE_ALERTS_WEBHOOK": "http://h/"}, []),
+        ({}, []),
+    ],
+)
+def test_alerts_without_a_webhook_are_told(environ: dict[str, str], told: list[str], log: Log) -> None:
+    check_start(load(None, environ, {"port": 0}))
+    assert [line["event"] for line in log._ours] == told

@@ -7,8 +7,8 @@ import pytest
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.event import Event
 from eventscache.sources.feed import Feed
-from eventscache.sources.lease import LeaseLost
 from eventscache.storage.checkpoints import LocalCheckpoints
+from eventscache.storage.lease import LeaseLost
 from eventscache.storage.messages import Query
 from eventscache.stream import Namespace, Status, Stream
 from tests.support.cache_bench import TOKEN, CacheBench, opened, until

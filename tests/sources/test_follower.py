@@ -11,8 +11,8 @@ from eventscache.errors import StorageUnavailable
 from eventscache.sources.base import SourceOptions
 from eventscache.sources.feed import Feed
 from eventscache.sources.follower import Follower, SourceUnavailable
-from eventscache.sources.lease import LEASE_SECONDS, RENEW_SECONDS, Lease, LeaseLost
 from eventscache.storage.checkpoints import LocalCheckpoints
+from eventscache.storage.lease import LEASE_SECONDS, RENEW_SECONDS, Lease, LeaseLost
 from eventscache.storage.memory import MemoryStorage
 from tests.support.cache_bench import until
 from tests.support.fake_clock import FakeClock

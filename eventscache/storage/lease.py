@@ -1,4 +1,4 @@
-"""The lease of a source: only one process follows a place at a time."""
+"""A lease: only one process at a time does what it is for, such as following a place."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,11 @@ _LEAST_SECONDS = 0.5  # left of a lease, for one more call of the storage
 
 
 class LeaseLost(EventsCacheError):
-    """Another process follows now, or the storage did not renew the lease in time."""
+    """Another process has it now, or the storage did not renew the lease in time."""
 
 
 class Lease:
-    """The right to follow, which is kept in the storage and renewed while it is used."""
+    """The right to do that, which is kept in the storage and renewed while it is used."""
 
     def __init__(self, checkpoints: Checkpoints, clock: Clock) -> None:
         self.owner = secrets.token_urlsafe(9)
@@ -65,4 +65,4 @@ class Lease:
             except StorageError:
                 held = self._clock.now() < self._until
             if not held:
-                raise LeaseLost("another process follows, or the storage did not renew the lease in time")
+                raise LeaseLost("another process has it, or the storage did not renew the lease in time")
