@@ -1,6 +1,7 @@
 """A hub over a storage and a time that a test controls, and subscribers that record what they receive."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -108,10 +109,14 @@ class Subscriber:
 
 
 class LiveBench:
-    def __init__(self, stack: AsyncExitStack, size: int = SIZE) -> None:
+    def __init__(self, stack: AsyncExitStack, size: int = SIZE, **settings: Any) -> None:
         self.storage = RecordingStorage()
         self.cache = EventsCache(
-            self.storage, quota=Quota(size, MICROSECONDS), ack_timeout_seconds=60, storage_timeout_seconds=60
+            self.storage,
+            quota=Quota(size, MICROSECONDS),
+            ack_timeout_seconds=60,
+            storage_timeout_seconds=60,
+            **settings,
         )
         self.clock = FakeClock()
         self.hub = Hub(self.cache, self.clock)
@@ -126,6 +131,10 @@ class LiveBench:
             assert receipt.stored
             self.storage._streams[stream.namespace][stream.id].state.reset()
             self.cache.queue.end_cooldowns(stream)
+
+    @staticmethod
+    def originals(subscriber: Subscriber) -> list[Any]:
+        return [json.loads(each.event.original) for each in subscriber.received if isinstance(each, LiveEvent)]
 
     def subscribe(self, stream_filter: StreamFilter = ALL, **options: Any) -> Subscriber:
         """Return a subscriber, perhaps of another hub, that leaves when the test ends."""
