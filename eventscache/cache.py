@@ -33,6 +33,7 @@ from eventscache.extras.types import TYPE, type_collection
 from eventscache.masking.mask import Mask
 from eventscache.masking.masking_thread import MaskingThread, are_short, originals_are_short
 from eventscache.query.event_id import event_id
+from eventscache.query.event_type import TypeOf, event_type
 from eventscache.query.filter import EventFilter
 from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Turns, Work
@@ -91,6 +92,7 @@ class EventsCache:
         record_seconds: float = 600.0,
         per_type: int = 0,
         error_groups: bool = False,
+        type_of: TypeOf = event_type,
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.quota = quota
@@ -105,6 +107,7 @@ class EventsCache:
         self.storage_calls = StorageCalls()
         self.producers = Producers(max_new_streams_per_minute, now_us)
         self.keeps_extras = storage.has_extras
+        self.type_of = type_of
         self._per_type, self._error_groups = per_type, error_groups
         kinds = extra_kinds(quota, per_type=per_type, groups=error_groups) if self.keeps_extras else {}
         self.kinds = Kinds(kinds, quota.size)
@@ -158,7 +161,9 @@ class EventsCache:
     def use_follows(self, follows: Sequence[Follow]) -> None:
         """Keep the events that somebody follows, from now on."""
         if self.keeps_extras:
-            self._rules = rules(types=self.keeps_types, groups=self._error_groups, follows=follows)
+            self._rules = rules(
+                types=self.keeps_types, groups=self._error_groups, follows=follows, type_of=self.type_of
+            )
 
     def _rules_of(self, scope: str) -> Rules:
         """Return the rules for events that are written in a scope, which is named as its collection is, if any."""

@@ -14,6 +14,7 @@ from eventscache.config.values import (
     Parser,
     parse_boolean,
     parse_choice,
+    parse_event_path,
     parse_paths,
     parse_paths_or_boolean,
     parse_prefix,
@@ -88,6 +89,7 @@ class Settings:
     window_seconds: int = _jitsu_setting("events.time_window_sec", whole_number(1, 31_536_000, zero=1), 60)
     limited: bool = _setting("eventscache.cache.events.limited", parse=parse_boolean, default=True)
     per_type: int = _setting("eventscache.cache.events.per_type", parse=whole_number(0, 1000), default=0)
+    type_path: str = _setting("eventscache.cache.events.type_path", parse=parse_event_path, default="")
     error_groups: bool = _setting("eventscache.cache.events.error_groups", parse=parse_boolean, default=True)
     trim_interval_ms: int = _jitsu_setting("events.trim_interval_ms", whole_number(1), 500)
     max_malformed_bytes: int = _jitsu_setting("events.max_malformed_event_size_bytes", whole_number(1), 10_000)

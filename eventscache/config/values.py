@@ -167,6 +167,14 @@ def parse_prefix(value: Any) -> str:
     return str(value)
 
 
+def parse_event_path(value: Any) -> str:
+    """Return a path in an event, such as `properties.kind`, of at most 16 names; or an empty text."""
+    path = parse_string(value)
+    if path and not re.fullmatch(r"[^.]+(\.[^.]+){0,15}", path):
+        raise ConfigError("must be 1 to 16 names, separated by dots, as user.email has")
+    return path
+
+
 def _shown(value: Any) -> str:
     """Return a value as an error quotes it: not all of a long one."""
     try:

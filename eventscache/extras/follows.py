@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from eventscache.event import Event
-from eventscache.query.event_type import event_type
-from eventscache.query.members import any_value, sure_bytes
+from eventscache.query.event_type import TypeOf
+from eventscache.query.members import any_value, sure_bytes, text_of
 from eventscache.stream import Stream
 
 FOLLOW: Final = "follow"
@@ -30,8 +30,9 @@ class FieldCondition(msgspec.Struct, frozen=True):
             return False
         return any_value(data, self.path, self._is_met_by)
 
-    def _is_met_by(self, found: str) -> bool:
-        return self.text in found if self.contains else self.text == found
+    def _is_met_by(self, value: bytes | msgspec.Raw) -> bool:
+        found = text_of(value)
+        return found is not None and (self.text in found if self.contains else self.text == found)
 
 
 class Follow(msgspec.Struct, frozen=True):
@@ -58,15 +59,15 @@ class Follow(msgspec.Struct, frozen=True):
         """Tell whether events of a stream can be followed."""
         return (not self.namespace or stream.namespace == self.namespace) and (not self.ids or stream.id in self.ids)
 
-    def matches_original(self, stream: Stream, original: bytes) -> bool:
+    def matches_original(self, stream: Stream, original: bytes, type_of: TypeOf) -> bool:
         """Tell whether an event that is nothing but an original is followed."""
-        return self.includes(stream) and self._is_met(original, b"")
+        return self.includes(stream) and self._is_met(original, b"", type_of)
 
-    def matches(self, stream: Stream, event: Event) -> bool:
+    def matches(self, stream: Stream, event: Event, type_of: TypeOf) -> bool:
         """Tell whether an event is followed."""
-        return self.includes(stream) and self._is_met(event.original, event.success)
+        return self.includes(stream) and self._is_met(event.original, event.success, type_of)
 
-    def _is_met(self, original: bytes, success: bytes) -> bool:
-        if self.event_type and event_type(original) != self.event_type:
+    def _is_met(self, original: bytes, success: bytes, type_of: TypeOf) -> bool:
+        if self.event_type and type_of(original) != self.event_type:
             return False
         return all(field.holds(original) or (success and field.holds(success)) for field in self.fields)

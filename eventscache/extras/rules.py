@@ -9,6 +9,7 @@ from eventscache.extras.error_groups import EXAMPLES, GROUP, MOST_GROUPS, group_
 from eventscache.extras.follows import FOLLOW, FOLLOW_SIZE, MOST_FOLLOWS, Follow
 from eventscache.extras.scopes import MOST_SCOPES, SCOPE, SCOPE_SIZE
 from eventscache.extras.types import MOST_TYPES, TYPE, type_extras
+from eventscache.query.event_type import TypeOf
 from eventscache.storage.messages import Quota, kind_of
 from eventscache.stream import Stream
 
@@ -41,19 +42,19 @@ class Rules(NamedTuple):
 NO_RULES = Rules()
 
 
-def rules(*, types: bool, groups: bool, follows: Sequence[Follow]) -> Rules:
+def rules(*, types: bool, groups: bool, follows: Sequence[Follow], type_of: TypeOf) -> Rules:
     """Return the rules for what a cache keeps: events by type, errors by group, and what is followed."""
     if not types and not follows:
         return Rules(None, _group_of) if groups else NO_RULES
 
     def of_original(stream: Stream, original: bytes) -> Names:
-        names = type_extras(original) if types else NO_EXTRAS
-        followed = [follow.collection for follow in follows if follow.matches_original(stream, original)]
+        names = type_extras(type_of(original)) if types else NO_EXTRAS
+        followed = [follow.collection for follow in follows if follow.matches_original(stream, original, type_of)]
         return (*names, *followed) if followed else names
 
     def of_event(stream: Stream, event: Event) -> Names:
-        names = type_extras(event.original) if types else NO_EXTRAS
-        followed = [follow.collection for follow in follows if follow.matches(stream, event)]
+        names = type_extras(type_of(event.original)) if types else NO_EXTRAS
+        followed = [follow.collection for follow in follows if follow.matches(stream, event, type_of)]
         return (*names, *(_group_of(stream, event) if groups else NO_EXTRAS), *followed)
 
     return Rules(of_original, of_event)

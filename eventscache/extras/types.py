@@ -4,8 +4,6 @@ import hashlib
 from functools import lru_cache
 from typing import Final
 
-from eventscache.query.event_type import event_type
-
 TYPE: Final = "type"
 """The kind of these extra collections."""
 MOST_TYPES: Final = 50
@@ -14,13 +12,9 @@ _LONGEST_LABEL = 100
 _CACHED_TYPES = 1024
 
 
-def type_extras(original: bytes) -> tuple[str, ...]:
-    """Return the extra collections of an original by its type: one or none."""
-    return _extras_of(event_type(original))
-
-
 @lru_cache(_CACHED_TYPES)
-def _extras_of(type_: str) -> tuple[str, ...]:
+def type_extras(type_: str) -> tuple[str, ...]:
+    """Return the extra collections of an event with this type: one, or none without a type."""
     return (type_collection(type_),) if type_ else ()
 
 

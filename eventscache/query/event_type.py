@@ -1,11 +1,15 @@
 """The type of an event: what kind of thing happened."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from eventscache.ingest.json import scan
-from eventscache.query.members import decoded
+from eventscache.query.members import any_value, decoded, name_or_number
+
+TypeOf = Callable[[bytes], str]
+"""Returns the type of an original; an empty text if it has none."""
 
 _LEVELS: Final = 512
 _TRACK: Final = "track"  # of Segment: the kind of call; what happened is in `event`
@@ -38,6 +42,21 @@ def event_type(original: bytes) -> str:
         return kind
     event = scan.string_member(original, _LEVELS, b"event")
     return _slowly(original) if kind is None or event is None else event or kind
+
+
+def event_type_at(path: tuple[str, ...]) -> TypeOf:
+    """Return what finds the type of an original at a path if a text or a number is there, else as `event_type`."""
+
+    def found_at(original: bytes) -> str:
+        texts: list[str] = []
+
+        def note(value: bytes | msgspec.Raw) -> bool:
+            texts.append(name_or_number(value))
+            return bool(texts[-1])
+
+        return texts[-1] if any_value(original, path, note) else event_type(original)
+
+    return found_at
 
 
 def _slowly(original: bytes) -> str:

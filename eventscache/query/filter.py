@@ -4,20 +4,22 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from eventscache.event import Event
-from eventscache.query.event_type import event_type
+from eventscache.query.event_type import TypeOf
+from eventscache.query.event_type import event_type as usual_type
 from eventscache.timestamp import parse_time
 
 
 class EventFilter(NamedTuple):
     """Selects events whose timestamp lies in [start, end), of that event type, with that text in their JSON.
 
-    The times are Unix microseconds. What is None or empty selects all events.
+    The times are Unix microseconds. What is None or empty selects all events. `type_of` finds the type of an original.
     """
 
     start_us: int | None = None
     end_us: int | None = None
     event_type: str = ""
     text: str = ""
+    type_of: TypeOf = usual_type
 
     def matches(self, event: Event, text: Callable[[], str] | None = None) -> bool:
         """Tell whether an event is selected; the text is compared without regard to case.
@@ -26,7 +28,7 @@ class EventFilter(NamedTuple):
         """
         return (
             self._in_time(event)
-            and (not self.event_type or event_type(event.original) == self.event_type)
+            and (not self.event_type or self.type_of(event.original) == self.event_type)
             and (not self.text or self.text.casefold() in (text() if text else searchable_text(event)))
         )
 

@@ -11,6 +11,9 @@ _MOST_LEVELS = 16  # of one dotted name
 class Missing:
     """The type of `MISSING`."""
 
+    def __repr__(self) -> str:
+        return "MISSING"
+
 
 MISSING: Final = Missing()
 """What stands where an object has no such member. It is no JSON value, and not null."""

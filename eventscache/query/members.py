@@ -66,17 +66,16 @@ def parse_path(text: str) -> tuple[str, ...]:
 
 def has_value(data: bytes | msgspec.Raw, path: tuple[str, ...], text: str) -> bool:
     """Tell whether the value at a path has this text; see `any_value`."""
-    return any_value(data, path, text.__eq__)
+    return any_value(data, path, lambda value: text_of(value) == text)
 
 
-def any_value(data: bytes | msgspec.Raw, path: tuple[str, ...], test: Callable[[str], bool]) -> bool:
-    """Tell whether the text of a value at a path passes a test. It has several values where names have dots in them.
+def any_value(data: bytes | msgspec.Raw, path: tuple[str, ...], test: Callable[[bytes | msgspec.Raw], bool]) -> bool:
+    """Tell whether a value at a path passes a test, as JSON. A path has several values where names have dots in them.
 
     A name with dots in it counts as one name and as several levels. An element of an array has its number as its name.
     """
     if not path:
-        text = text_of(data)
-        return text is not None and test(text)
+        return test(data)
     data = bytes(data).strip()
     if data.startswith(b"["):
         elements = decoded(_elements, data) or []

@@ -2,9 +2,8 @@
 
 import pytest
 
-from eventscache.extras.types import type_extras
 from eventscache.ingest.json import scan
-from eventscache.query.event_type import event_type
+from eventscache.query.event_type import event_type, event_type_at
 
 CASES = [
     (b'{"event_type":"view"}', "view"),
@@ -38,7 +37,6 @@ CASES = [
 @pytest.mark.parametrize(("original", "expected"), CASES)
 def test_the_type_of_an_event(original: bytes, expected: str) -> None:
     assert event_type(original) == expected
-    assert type_extras(original) == ((f"type:{expected}",) if expected else ())
 
 
 @pytest.mark.parametrize(("original", "expected"), CASES)
@@ -47,3 +45,21 @@ def test_it_is_the_same_without_the_module_in_c(
 ) -> None:
     monkeypatch.setattr(scan, "string_member", lambda *_: None)
     assert event_type(original) == expected
+
+
+@pytest.mark.parametrize(
+    ("original", "expected"),
+    [
+        (b'{"event_type":"page","properties":{"kind":"order"}}', "order"),
+        (b'{"event_type":"page","properties.kind":"flat"}', "flat"),
+        (b'{"event_type":"page","properties":{"kind":7}}', "7"),
+        (b'{"event_type":"page","properties":{"kind":null}}', "page"),
+        (b'{"event_type":"page","properties":{"kind":""}}', "page"),
+        (b'{"event_type":"page","properties":{"kind":{"a":1}}}', "page"),
+        (b'{"event_type":"page"}', "page"),
+        (b"{}", ""),
+        (b"{broken", ""),
+    ],
+)
+def test_the_type_can_be_at_a_path_of_the_configuration(original: bytes, expected: str) -> None:
+    assert event_type_at(("properties", "kind"))(original) == expected

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 from eventscache.errors import InvalidEvent
+from eventscache.query.event_type import TypeOf
 from eventscache.query.filter import EventFilter
 from eventscache.server.http.responses import HttpError
 from eventscache.stream import Namespace, Status, Stream, check_id
@@ -73,10 +74,10 @@ class Parameters:
             raise _invalid(f"status query parameter can be only {known} or not specified. Current value: {value}")
         return Status(value)
 
-    def event_filter(self) -> EventFilter | None:
+    def event_filter(self, type_of: TypeOf) -> EventFilter | None:
         """Return the filter that `start`, `end`, `type` and `q` make, or None if none of them is given."""
-        event_filter = EventFilter(self.time("start"), self.time("end"), self.one("type") or "", self.one("q") or "")
-        return None if event_filter == EventFilter() else event_filter
+        given = (self.time("start"), self.time("end"), self.one("type") or "", self.one("q") or "")
+        return None if given == (None, None, "", "") else EventFilter(*given, type_of)
 
     def whole_number(self, name: str, least: int = 0, most: int | None = None) -> int | None:
         """Return a parameter that is a plain decimal number, or None if it is absent or empty."""

@@ -9,14 +9,18 @@ from eventscache.server.context import Context, Route
 from eventscache.server.http.responses import json_response
 from eventscache.stream import Namespace
 
+_EVERYTHING = SomeStreams((WILDCARD,), tuple(Namespace))
+
 
 async def get_access(context: Context, request: web.BaseRequest) -> web.Response:
-    """Say which kind of token a request has, what it may do, and which streams it may read."""
+    """Say which kind of token a request has, what it may do, and which streams it may read; and where types are."""
     reader = context.access.require_reader(request)
-    if isinstance(reader.streams, SomeStreams):
-        return json_response(_shown("read", reader.streams, "read"))
-    kind = "admin" if reader.digest else "none"
-    return json_response(_shown(kind, SomeStreams((WILDCARD,), tuple(Namespace)), "read", "write", "clear"))
+    shown = (
+        _shown("read", reader.streams, "read")
+        if isinstance(reader.streams, SomeStreams)
+        else _shown("admin" if reader.digest else "none", _EVERYTHING, "read", "write", "clear")
+    )
+    return json_response({**shown, "type_path": context.settings.type_path})
 
 
 def _shown(kind: str, streams: SomeStreams, *may: str) -> dict[str, Any]:

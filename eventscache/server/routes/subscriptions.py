@@ -54,7 +54,8 @@ def stream_filter_of(context: Context, given: Parameters, reader: Reader) -> Str
     namespace = given.namespace()
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
     extra = extra_of(given, keeps_extras=context.cache.keeps_extras)
-    return StreamFilter(namespace, streams, given.status(), given.event_filter(), reader.streams, extra)
+    event_filter = given.event_filter(context.cache.type_of)
+    return StreamFilter(namespace, streams, given.status(), event_filter, reader.streams, extra)
 
 
 def subscribe(

@@ -397,6 +397,17 @@ async def test_an_answer_names_the_first_errors_and_counts_the_others(
     assert sidecar.cache.ledger.rejected == 9_999 + (status == 400)
 
 
+async def test_the_type_may_be_at_a_path_of_the_configuration(start: Start) -> None:
+    sidecar = await start("memory://", per_type=2, type_path="properties.kind", size=3)
+    for number in range(20):
+        kind = "rare" if number == 5 else "usual"
+        event = {"type": "track", "event": "x", "properties": {"kind": kind}, "n": number}
+        await sidecar.post("/api/v1/event?token=key", json.dumps(event).encode())
+    (rare,) = await sidecar.events("namespace=token&ids=key&type=rare")
+    assert rare["original"]["n"] == 5
+    assert await sidecar.events("namespace=token&ids=key&type=x") == []
+
+
 @pytest.mark.parametrize("storage", ["memory", "redis"])
 async def test_a_rare_type_is_found_whatever_else_floods(start: Start, redis_server: RedisServer, storage: str) -> None:
     url = redis_server.storage_url if storage == "redis" else "memory://"
