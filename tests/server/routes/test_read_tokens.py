@@ -207,7 +207,8 @@ async def test_only_an_admin_token_does_more_than_read(
         assert events == 2 * len([stream for stream in ALL if stream.namespace is TOKEN])
 
 
-READ_WITH_ANY = {CACHE, STREAM, STREAMS, LOOKUP, ACCESS, "/log/{type}.{level}/{actor}"}
+FOLLOWS, FOLLOW, ASSERT = "/api/v1/follows", "/api/v1/follows/{id}", "/api/v1/events/assert"
+READ_WITH_ANY = {CACHE, STREAM, STREAMS, LOOKUP, ACCESS, FOLLOWS, FOLLOW, ASSERT, "/log/{type}.{level}/{actor}"}
 
 
 @pytest.mark.parametrize("route", [(method, path) for method, path, _ in ROUTES if path != STREAM])
@@ -216,10 +217,12 @@ async def test_a_read_token_is_taken_where_reading_is_and_nowhere_else(start: St
     sidecar = await start(**SETTINGS, host="0.0.0.0")
     body = b"{}" if method == "POST" else None
     target = path.replace("{type}.{level}", "incoming.all") + ("?event_id=x" if path == LOOKUP else "")
+    if path == ASSERT:
+        target, body = f"{path}?ids=shop-a", b'{"none":[{"match":{}}]}'
     with_token = await sidecar.ask(method, target, body, X_Admin_Token="r-shop")
     without = await sidecar.ask(method, target, body)
     if path in READ_WITH_ANY:
-        assert (with_token.status, without.status) == (200 if method == "GET" else 403, 401)
+        assert (with_token.status, without.status) == (200 if method == "GET" or path == ASSERT else 403, 401)
     else:
         assert with_token.status == without.status
     assert sidecar.cache.ledger.stored == 0
@@ -248,10 +251,19 @@ async def test_a_read_token_in_the_query_counts_where_an_admin_token_does(start:
 @pytest.mark.parametrize(
     ("headers", "answer"),
     [
-        (ADMIN, {"token": "admin", "may": ["read", "write", "clear"], "namespaces": [*Namespace], "ids": ["*"]}),
+        (
+            ADMIN,
+            {
+                "token": "admin",
+                "may": ["read", "write", "clear"],
+                "namespaces": [*Namespace],
+                "ids": ["*"],
+                "type_path": "",
+            },
+        ),
         (
             {"X_Admin_Token": "r-keys"},
-            {"token": "read", "may": ["read"], "namespaces": ["token"], "ids": ["shop-a", "blog"]},
+            {"token": "read", "may": ["read"], "namespaces": ["token"], "ids": ["shop-a", "blog"], "type_path": ""},
         ),
     ],
 )
