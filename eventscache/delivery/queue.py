@@ -27,6 +27,7 @@ from eventscache.stream import Stream
 _log = structlog.get_logger()
 
 _MIN_BUFFERS_TO_SWEEP = 1024
+_NONE_OPEN: tuple[str, ...] = ()
 
 
 class Queue:
@@ -152,9 +153,12 @@ class Queue:
         buffer = self._buffers.get(stream)
         if buffer is None or not buffer.limit_locally(count, self._now_us(), failed=failed, to_all=to_all):
             return False
+        self._count_limited(buffer, count)
+        return True
+
+    def _count_limited(self, buffer: StreamBuffer, count: int) -> None:
         self._ledger.limited += count
         self._flush_timer.update(buffer)
-        return True
 
     def limit_by_collection(
         self, stream: Stream, names: tuple[str, ...], count: int, *, failed: bool, to_all: bool = True
@@ -166,18 +170,18 @@ class Queue:
         buffer = self._buffers.get(stream)
         if buffer is None:
             return False, names
-        now_us = self._now_us()
-        is_open = names
-        if (extras := buffer.extras) is not None and names:
+        now_us, extras, is_open = self._now_us(), buffer.extras, names
+        if extras is not None:
             if len(names) == 1:  # of nearly all events
-                is_open = () if extras.limit_locally(names[0], count, now_us) else names
+                is_open = _NONE_OPEN if extras.limit_locally(names[0], count, now_us) else names
             else:
                 is_open = tuple(name for name in names if not extras.limit_locally(name, count, now_us))
-        limited = not is_open and buffer.limit_locally(count, now_us, failed=failed, to_all=to_all)
-        if limited:
-            self._ledger.limited += count
-        self._flush_timer.update(buffer)
-        return limited, is_open
+        if not is_open and buffer.limit_locally(count, now_us, failed=failed, to_all=to_all):
+            self._count_limited(buffer, count)
+            return True, is_open
+        if is_open is not names:  # some were counted
+            self._flush_timer.update(buffer)
+        return False, is_open
 
     def put(self, stream: Stream, pending: PendingEvents, producer: Producer) -> None:
         """Let events wait for the next batch of their stream; their room is reserved."""

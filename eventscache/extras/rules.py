@@ -47,6 +47,9 @@ def rules(*, types: bool, groups: bool, follows: Sequence[Follow], type_of: Type
     if not types and not follows:
         return Rules(None, _group_of) if groups else NO_RULES
 
+    def type_of_original(_: Stream, original: bytes) -> Names:
+        return type_extras(type_of(original))
+
     def of_original(stream: Stream, original: bytes) -> Names:
         names = type_extras(type_of(original)) if types else NO_EXTRAS
         followed = [follow.collection for follow in follows if follow.matches_original(stream, original, type_of)]
@@ -57,7 +60,7 @@ def rules(*, types: bool, groups: bool, follows: Sequence[Follow], type_of: Type
         followed = [follow.collection for follow in follows if follow.matches(stream, event, type_of)]
         return (*names, *(_group_of(stream, event) if groups else NO_EXTRAS), *followed)
 
-    return Rules(of_original, of_event)
+    return Rules(of_original if follows else type_of_original, of_event)  # the shortest way, as all events take it
 
 
 def _group_of(_: Stream, event: Event) -> Names:
