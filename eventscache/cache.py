@@ -244,7 +244,7 @@ class EventsCache:
     ) -> bool:
         """Take originals as `offer_originals` does, by the extra collections that they belong to and that are open."""
         if len(originals) == 1:  # as most requests have
-            limited, extras = self.queue.limit_by_collection(stream, names_of(stream, originals[0]), 1, failed=False)
+            limited, extras = self.queue.limit_original(stream, names_of(stream, originals[0]))
             if not limited:
                 return self._put(self._packer.pack_originals(stream, originals, extras), producer)
             self._note_limited(stream, originals)

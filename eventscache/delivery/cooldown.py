@@ -44,6 +44,14 @@ class Cooldown:
         limited, self.limited = self.limited, None
         return UnreportedCounts(limited) if limited else NO_UNREPORTED_COUNTS
 
+    def add_counts(self, counts: Sequence[tuple[int, int]]) -> None:
+        """Count events that were limited earlier, given as `limited` has them."""
+        by_second: dict[int, tuple[int, int]] = {}
+        for limited_us, count in (*(self.limited or ()), *counts):
+            latest_us, before = by_second.get(limited_us // MICROSECONDS, (0, 0))
+            by_second[limited_us // MICROSECONDS] = max(latest_us, limited_us), before + count
+        self.limited = sorted(by_second.values())
+
     def restore_counts(self, counts: "UnreportedCounts") -> None:
         """Take back the counts of a batch that failed; they are older than those taken since."""
         if counts.by_second:

@@ -9,6 +9,7 @@ from eventscache.delivery.cooldown import Cooldown
 from eventscache.storage.messages import Quota, kind_of
 
 _MINUTE_US = 60 * MICROSECONDS
+_MOST_CLOSED = 100
 
 
 class ExtraKind(NamedTuple):
@@ -24,12 +25,17 @@ class ExtraCooldowns:
     In any minute this process begins at most `most` collections of a kind: made-up names cost the storage little.
     """
 
-    __slots__ = ("_begun_us", "_by_name", "kinds", "unreported")
+    __slots__ = ("_begun_us", "_by_name", "closed", "kinds", "unreported")
 
     def __init__(self, kinds: Mapping[str, ExtraKind]) -> None:
         self.kinds = kinds
         self.unreported: set[str] = set()
         """Those with limited counts that the storage does not know of."""
+        self.closed: dict[tuple[str, ...], Cooldown] = {}
+        """By the extra collections of some events: the cooldown of all their collections together, `all` among them.
+
+        It counts what it limits for all of these at once, as most events of a flood need no more; see `settle`.
+        """
         self._by_name: dict[str, Cooldown] = {}
         self._begun_us: dict[str, deque[int]] = {}
 
@@ -52,6 +58,32 @@ class ExtraCooldowns:
         self.unreported.add(name)
         return True
 
+    def close(self, names: tuple[str, ...], all: Cooldown) -> None:
+        """Note that events of these collections and of `all` are limited until the first one of these opens."""
+        if names and len(self.closed) < _MOST_CLOSED:
+            cooldown = self.closed[names] = Cooldown()
+            cooldown.until_us = min(all.until_us, *(self._until_us(name) for name in names))
+
+    def _until_us(self, name: str) -> int:
+        """Return until when a collection is limited; one that may not begin has no cooldown, and can at any time."""
+        return cooldown.until_us if (cooldown := self._by_name.get(name)) else 0
+
+    def settle(self, all: Cooldown) -> None:
+        """Give the counts of `closed` to the cooldowns of each collection, and close them anew with the next events."""
+        closed, self.closed = self.closed, {}
+        for names, cooldown in closed.items():
+            if cooldown.limited:
+                all.add_counts(cooldown.limited)
+                for name in names:
+                    if known := self._by_name.get(name):
+                        known.add_counts(cooldown.limited)
+                        self.unreported.add(name)
+
+    @property
+    def has_limited_counts(self) -> bool:
+        """Whether the storage does not know yet of some events that were limited here."""
+        return bool(self.unreported) or any(cooldown.limited for cooldown in self.closed.values())
+
     def take_unreported(self) -> Iterator[tuple[str, Cooldown]]:
         """Yield the collections with limited counts that the storage does not know of; it is told now."""
         names, self.unreported = self.unreported, set()
@@ -61,7 +93,7 @@ class ExtraCooldowns:
 
     def is_idle(self, now_us: int) -> bool:
         """Whether nothing is lost if these are forgotten."""
-        return not self.unreported and all(now_us >= cooldown.until_us for cooldown in self._by_name.values())
+        return not self.has_limited_counts and all(now_us >= cooldown.until_us for cooldown in self._by_name.values())
 
     def _begin(self, name: str, now_us: int) -> Cooldown | None:
         most = self.kinds[kind_of(name)].most

@@ -28,6 +28,7 @@ _log = structlog.get_logger()
 
 _MIN_BUFFERS_TO_SWEEP = 1024
 _NONE_OPEN: tuple[str, ...] = ()
+_LIMITED = True, _NONE_OPEN
 
 
 class Queue:
@@ -183,6 +184,24 @@ class Queue:
             self._flush_timer.update(buffer)
         return False, is_open
 
+    def limit_original(self, stream: Stream, names: tuple[str, ...]) -> tuple[bool, tuple[str, ...]]:
+        """Do what `limit_by_collection` does for one event that is no error: fast, as floods consist of these."""
+        buffer = self._buffers.get(stream)
+        if buffer is not None and buffer.extras is not None:
+            now_us = self._now_us()
+            closed = buffer.extras.closed.get(names)
+            if closed is not None and now_us < closed.until_us:
+                is_first = closed.limited is None
+                closed.count_limited(now_us)
+                self._ledger.limited += 1
+                if is_first:
+                    self._flush_timer.update(buffer)
+                return _LIMITED
+        limited, is_open = self.limit_by_collection(stream, names, 1, failed=False)
+        if limited and buffer is not None and buffer.extras is not None:
+            buffer.extras.close(names, buffer.all)
+        return limited, is_open
+
     def put(self, stream: Stream, pending: PendingEvents, producer: Producer) -> None:
         """Let events wait for the next batch of their stream; their room is reserved."""
         buffer = self._buffers.get(stream) or self._new_buffer(stream, producer)
@@ -250,14 +269,16 @@ class Queue:
     def end_cooldowns(self, stream: Stream) -> None:
         """Send the next events of a stream to the storage: its limiter was reset."""
         if buffer := self._buffers.get(stream):
+            buffer.settle()
             buffer.all.until_us = buffer.error.until_us = 0
             buffer.all.opens_us = buffer.error.opens_us = 0
-            buffer.extras = None
+            buffer.extras = None  # with its counts: the limiters of the stream begin anew
 
     def end_extra_cooldown(self, stream: Stream, name: str) -> None:
         """Send the next events of an extra collection to the storage: its limiter was reset."""
         buffer = self._buffers.get(stream)
         if buffer and buffer.extras and (cooldown := buffer.extras.known(name)):
+            buffer.settle()
             cooldown.until_us = cooldown.opens_us = 0
 
     def _schedule(self, buffer: StreamBuffer) -> None:

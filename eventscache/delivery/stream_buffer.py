@@ -107,13 +107,14 @@ class StreamBuffer:
     @property
     def has_limited_counts(self) -> bool:
         """Whether the storage does not know yet of some events that were limited here."""
-        return bool(self.all.limited or self.error.limited or (self.extras and self.extras.unreported))
+        return bool(self.all.limited or self.error.limited or (self.extras and self.extras.has_limited_counts))
 
     def take(self, quota: Quota, now_us: int) -> OutgoingBatch:
         """Return the next batch: waiting events until it is full, and all limited counts.
 
         Limited counts alone make no batch before a flush is due.
         """
+        self.settle()
         batch = OutgoingBatch(quota.size, self.waiting_since_us)
         # Without a limit nothing is surplus: what one call cannot admit goes with the next one.
         most = math.inf if quota.limits else quota.size
@@ -134,9 +135,15 @@ class StreamBuffer:
             self.flush_due = False
         return batch
 
+    def settle(self) -> None:
+        """Let each collection have its own counts, and no cooldown but its own."""
+        if self.extras is not None and self.extras.closed:
+            self.extras.settle(self.all)
+
     def start_cooldowns(self, admission: Admission, sent_us: int, max_us: int) -> int:
         """Start a cooldown for each collection that the storage limits now, of at most `max_us`; return how many."""
         started = 0
+        self.settle()
         if admission.all:
             started += self.all.start(sent_us, admission.all.retry_after_us, max_us)
         if admission.error:

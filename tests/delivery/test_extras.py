@@ -4,6 +4,7 @@ import pytest
 import structlog
 
 from eventscache.clock import MICROSECONDS
+from eventscache.delivery.cooldown import Cooldown
 from eventscache.delivery.extra_cooldowns import ExtraCooldowns, ExtraKind
 from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
@@ -186,3 +187,60 @@ def test_a_process_begins_few_collections_in_a_minute() -> None:
     minute_us = 60 * MICROSECONDS
     assert [cooldowns.find(f"type:{number}", minute_us) is not None for number in range(3, 6)] == [True, False, False]
     assert [cooldowns.find(f"type:{n}", minute_us + 2) is not None for n in range(6, 9)] == [True, True, False]
+
+
+async def test_what_a_flood_of_several_types_limits_is_counted_for_each_collection_once() -> None:
+    async with opened(per_type=2) as bench:
+        offered(bench, VIEW, *range(20))
+        offered(bench, PURCHASE, *range(20))
+        await bench.settled()
+        bench.storage.batches.clear()
+        for second in range(3):
+            bench.clock.advance(MICROSECONDS // 4)
+            offered(bench, VIEW, *range(30))
+            offered(bench, PURCHASE, *range(20))
+            bench.cache.offer([(TOKEN, Event.of(TOKEN, original=VIEW % second))])
+        await bench.cache.fetch(TOKEN, Query())
+        limited = {
+            "all": sum(count.events for batch in bench.storage.batches for count in batch.all.limited_earlier),
+            **{
+                name: sum(
+                    count.events
+                    for batch in bench.storage.batches
+                    if name in batch.extras
+                    for count in batch.extras[name].unsent.limited_earlier
+                )
+                for name in ("type:view", "type:purchase")
+            },
+        }
+        assert limited == {"all": 3 * 51, "type:view": 3 * 31, "type:purchase": 3 * 20}
+        assert {info.name: info.offered for info in await bench.cache.extras(TOKEN, "type")} == {
+            "type:view": 20 + 3 * 31,
+            "type:purchase": 20 + 3 * 20,
+        }
+        only_by_type = 2  # purchases, which `all` limited
+        assert (await bench.cache.fetch(TOKEN, Query())).limited == bench.ledger.limited + only_by_type
+
+
+def test_counts_of_several_cooldowns_are_added_by_second() -> None:
+    cooldown = Cooldown()
+    cooldown.count_limited(1_500_000, 2)
+    cooldown.count_limited(3_000_000, 1)
+    cooldown.add_counts([(1_200_000, 5), (2_000_001, 7), (3_999_999, 1)])
+    assert cooldown.limited == [(1_500_000, 7), (2_000_001, 7), (3_999_999, 2)]
+
+
+async def test_a_type_that_opens_earlier_than_all_gets_its_events() -> None:
+    async with opened(per_type=1, quota=Quota(3, WINDOW_US)) as bench:
+        offered(bench, PURCHASE, 0)
+        await bench.settled()
+        bench.clock.advance(WINDOW_US // 2)
+        offered(bench, VIEW, *range(20))
+        await bench.settled()
+        offered(bench, PURCHASE, 1, 2, 3)
+        await bench.settled()
+        bench.clock.advance(WINDOW_US // 2 + 1)
+        offered(bench, VIEW, 20)
+        offered(bench, PURCHASE, 4)
+        await bench.settled()
+        assert (await bench.cache.fetch(TOKEN, Query(extra="type:purchase"))).events[0][1].original == PURCHASE % 4
