@@ -1,10 +1,10 @@
 """Follows: events that somebody wants to see for some minutes, whatever else the rate limit leaves out."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from eventscache.event import Event
 from eventscache.query.event_type import TypeOf
 from eventscache.query.members import any_value, sure_bytes, text_of
 from eventscache.stream import Stream
@@ -17,6 +17,9 @@ FOLLOW_SIZE: Final = 1000
 """How many events of each stream one keeps."""
 
 
+Test = Callable[[Stream, bytes, bytes], bool]
+
+
 class FieldCondition(msgspec.Struct, frozen=True):
     """A value at a path of an event equals a text, or contains it; numbers are compared as they are written."""
 
@@ -24,15 +27,17 @@ class FieldCondition(msgspec.Struct, frozen=True):
     text: str
     contains: bool = False
 
-    def holds(self, data: bytes) -> bool:
-        """Tell whether the condition holds for a JSON object."""
-        if (sure := sure_bytes(self.text)) and sure not in data:  # so most events are never parsed
-            return False
-        return any_value(data, self.path, self._is_met_by)
+    def test(self) -> Callable[[bytes], bool]:
+        """Return what tells whether the condition holds for a JSON object."""
+        sure, path, text = sure_bytes(self.text), self.path, self.text
+        is_met = (lambda found: text in found) if self.contains else text.__eq__
 
-    def _is_met_by(self, value: bytes | msgspec.Raw) -> bool:
-        found = text_of(value)
-        return found is not None and (self.text in found if self.contains else self.text == found)
+        def is_met_by(value: bytes | msgspec.Raw) -> bool:
+            found = text_of(value)
+            return found is not None and is_met(found)
+
+        # Most events have no such bytes, and are never parsed.
+        return lambda data: sure in data and any_value(data, path, is_met_by)
 
 
 class Follow(msgspec.Struct, frozen=True):
@@ -59,15 +64,17 @@ class Follow(msgspec.Struct, frozen=True):
         """Tell whether events of a stream can be followed."""
         return (not self.namespace or stream.namespace == self.namespace) and (not self.ids or stream.id in self.ids)
 
-    def matches_original(self, stream: Stream, original: bytes, type_of: TypeOf) -> bool:
-        """Tell whether an event that is nothing but an original is followed."""
-        return self.includes(stream) and self._is_met(original, b"", type_of)
+    def test(self, type_of: TypeOf) -> Test:
+        """Return what tells whether an event is followed, by its stream, its original, and its `success`, if any."""
+        namespace, ids, event_type = self.namespace, frozenset(self.ids), self.event_type
+        fields = [field.test() for field in self.fields]
 
-    def matches(self, stream: Stream, event: Event, type_of: TypeOf) -> bool:
-        """Tell whether an event is followed."""
-        return self.includes(stream) and self._is_met(event.original, event.success, type_of)
+        def is_met(stream: Stream, original: bytes, success: bytes) -> bool:
+            return (
+                (not namespace or stream.namespace == namespace)
+                and (not ids or stream.id in ids)
+                and (not event_type or type_of(original) == event_type)
+                and all(holds(original) or (bool(success) and holds(success)) for holds in fields)
+            )
 
-    def _is_met(self, original: bytes, success: bytes, type_of: TypeOf) -> bool:
-        if self.event_type and type_of(original) != self.event_type:
-            return False
-        return all(field.holds(original) or (success and field.holds(success)) for field in self.fields)
+        return is_met

@@ -47,17 +47,19 @@ def rules(*, types: bool, groups: bool, follows: Sequence[Follow], type_of: Type
     if not types and not follows:
         return Rules(None, _group_of) if groups else NO_RULES
 
+    tests = [(follow.collection, follow.test(type_of)) for follow in follows]
+
     def type_of_original(_: Stream, original: bytes) -> Names:
         return type_extras(type_of(original))
 
     def of_original(stream: Stream, original: bytes) -> Names:
         names = type_extras(type_of(original)) if types else NO_EXTRAS
-        followed = [follow.collection for follow in follows if follow.matches_original(stream, original, type_of)]
+        followed = [name for name, is_met in tests if is_met(stream, original, b"")]
         return (*names, *followed) if followed else names
 
     def of_event(stream: Stream, event: Event) -> Names:
         names = type_extras(type_of(event.original)) if types else NO_EXTRAS
-        followed = [follow.collection for follow in follows if follow.matches(stream, event, type_of)]
+        followed = [name for name, is_met in tests if is_met(stream, event.original, event.success)]
         return (*names, *(_group_of(stream, event) if groups else NO_EXTRAS), *followed)
 
     return Rules(of_original if follows else type_of_original, of_event)  # the shortest way, as all events take it
