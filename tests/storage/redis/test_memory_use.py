@@ -46,24 +46,31 @@ async def test_a_stream_takes_no_more_memory_than_documented(
     )
 
 
-def documented_bytes_of_types(types: int, count: int, length: int) -> float:
-    """Return the bytes that the last events of each type take besides, for names of 20 letters."""
-    return 250 + types * (200 + count * (1.15 * length + 180))
+def documented_bytes_of_extras(collections: int, count: int, length: int) -> float:
+    """Return the bytes that extra collections take besides, for names of up to 40 letters."""
+    return 250 + collections * (240 + count * (1.15 * length + 190))
 
 
-@pytest.mark.parametrize(("types", "count"), [(1, 1), (1, 5), (5, 5), (50, 5), (50, 1), (20, 100)])
+@pytest.mark.parametrize(
+    ("name", "collections", "count"),
+    [
+        *(("type:{:020}", *case) for case in ((1, 1), (1, 5), (5, 5), (50, 5), (50, 1), (20, 100))),
+        *(("group:{:032}", *case) for case in ((1, 1), (1, 3), (100, 3))),
+        ("scope:{:020}", 2, 1000),
+    ],
+)
 @pytest.mark.parametrize("length", [50, 500, 3_000, 20_000])
-async def test_the_last_events_of_types_take_no_more_memory_than_documented(
-    redis_server: RedisServer, admin: redis.Redis, types: int, count: int, length: int
+async def test_extra_collections_take_no_more_memory_than_documented(
+    redis_server: RedisServer, admin: redis.Redis, name: str, collections: int, count: int, length: int
 ) -> None:
     quota = Quota(count, 3600 * MICROSECONDS)
     async with RedisStorage.from_url(redis_server.storage_url, StorageOptions(timeout_seconds=60)) as storage:
         writer = Writer(storage, TOKEN, Quota(1, MICROSECONDS))
-        for number in range(types):
+        for number in range(collections):
             offers = [Offer(b"%06d".ljust(length, b"x") % index, Status.SUCCESS, False) for index in range(count)]
-            await writer.insert(offers, extras={f"type:{number:020}": Extra(quota, types, range(count))})
+            await writer.insert(offers, extras={name.format(number): Extra(quota, collections, range(count))})
     keys = Keys("eventscache")
     used = sum(admin.memory_usage(key, samples=0) or 0 for key in set(keys.all(TOKEN)) - set(keys.lists(TOKEN)))
-    documented = documented_bytes_of_types(types, count, length + 2)
+    documented = documented_bytes_of_extras(collections, count, length + 2)
     assert used <= documented
     assert documented <= 2 * used + 3_000, "the documentation does not exaggerate"
