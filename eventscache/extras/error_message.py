@@ -27,11 +27,14 @@ _QUOTE_ENDS = {
     "`": re.compile(r"`"),
     "“": re.compile(r"”"),
 }
+# Short words with a space behind them are nothing else, and most of a message: they are taken together, which takes half
+# the time. A day may begin a time, and twelve letters may be hexadecimal.
 # Only the first names are tried where they do not match in the end, and these have bounds. A word and a number take
 # whatever follows.
 _TOKEN = re.compile(
     r"""
-    (?P<url>(?<!\w)[A-Za-z][A-Za-z0-9+]{1,20}+://[^\s"'`<>()\[\]{}]++)
+    (?P<plain>(?<!\w)(?:(?!(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b)[A-Za-z]{1,11}+[ ])++)
+    |(?P<url>(?<!\w)[A-Za-z][A-Za-z0-9+]{1,20}+://[^\s"'`<>()\[\]{}]++)
     |(?P<email>(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})
     |(?P<id>(?<!\w)(?:
         [0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}
@@ -149,6 +152,8 @@ def _tokens(text: str, *, quotes: bool) -> Iterator[tuple[str, str]]:
 
 
 def _shown(kind: str, token: str) -> str:
+    if kind in {"", "plain"}:
+        return token
     if kind == "url":
         return _origin(token)
     if kind in {"word", "number"} and _is_id(token):
