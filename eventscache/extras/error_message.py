@@ -27,8 +27,8 @@ _QUOTE_ENDS = {
     "`": re.compile(r"`"),
     "“": re.compile(r"”"),
 }
-# Short words with a space behind them are nothing else, and most of a message: they are taken together, which takes half
-# the time. A day may begin a time, and twelve letters may be hexadecimal.
+# Short words with a space behind them are nothing else, and most of a message: taken together, they take half the time.
+# A day may begin a time, and twelve letters may be hexadecimal.
 # Only the first names are tried where they do not match in the end, and these have bounds. A word and a number take
 # whatever follows.
 _TOKEN = re.compile(
