@@ -328,7 +328,7 @@ async def test_a_record_that_is_off_changes_nothing_else() -> None:
 async def test_a_record_is_tended_while_the_cache_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     tended = asyncio.Event()
     monkeypatch.setattr(Record, "tend", lambda _: tended.set())
-    monkeypatch.setattr("eventscache.cache._TEND_SECONDS", 0)
+    monkeypatch.setattr("eventscache.cache.events_cache._TEND_SECONDS", 0)
     cache = EventsCache(MemoryStorage(), quota=Quota(1, 1))
     await cache.open()
     async with asyncio.timeout(20):
