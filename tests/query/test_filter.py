@@ -1,6 +1,7 @@
 import pytest
 
 from eventscache.event import Event
+from eventscache.query.field_filter import parse_field_filter
 from eventscache.query.filter import EventFilter, searchable_text
 from eventscache.timestamp import parse_time
 
@@ -129,3 +130,28 @@ def test_half_a_surrogate_pair_in_a_type_is_searched_as_browsers_send_it() -> No
     whole = event(original=rb'{"event_type":"\ud83d\ude00 \\ud83d","x":"\ude00"}')
     assert EventFilter(event_type="\U0001f600 \\ud83d").matches(whole)
     assert not EventFilter(event_type="Sale").matches(event(original=rb'{"event_type":5,"x":"\ud83d"}'))
+
+
+@pytest.mark.parametrize(
+    ("original", "text", "found"),
+    [
+        (rb'{"a":"x \u0026 y"}', "x & y", True),
+        (rb'{"a":"x \u0026 y"}', r"\u0026", True),
+        (rb'{"a":"\u041f\u0440\u0438"}', "ПРИ", True),
+        ('{"a":"При"}'.encode(), "при", True),
+        (rb'{"a":"\ud83d\ude00 \ud83d"}', "\U0001f600", True),
+        (rb'{"a":"say \"hi\""}', 'say "hi"', True),
+        (rb'{"a":"one\ntwo"}', "one\ntwo", True),
+        (rb'{"a":"\\u0026"}', "&", False),
+        (rb'{"a":"\\u0026"}', r"\u0026", True),
+        (rb'{"price":1.10}', '"price":1.10', True),
+    ],
+)
+def test_text_is_found_as_people_see_it_and_as_it_was_sent(original: bytes, text: str, found: bool) -> None:
+    assert EventFilter(text=text).matches(Event(original=original)) is found
+
+
+def test_all_fields_have_to_select_an_event() -> None:
+    fields = tuple(map(parse_field_filter, ("a = 1", "-b = 2")))
+    assert EventFilter(fields=fields).matches(Event(original=b'{"a":1,"b":3}'))
+    assert not EventFilter(fields=fields).matches(Event(original=b'{"a":1,"b":2}'))

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from eventscache.errors import InvalidEvent
 from eventscache.query.event_type import TypeOf
+from eventscache.query.field_filter import MOST_FIELDS, FieldFilter, parse_field_filter
 from eventscache.query.filter import EventFilter
 from eventscache.server.http.responses import HttpError
 from eventscache.stream import Namespace, Status, Stream, check_id
@@ -75,9 +76,19 @@ class Parameters:
         return Status(value)
 
     def event_filter(self, type_of: TypeOf) -> EventFilter | None:
-        """Return the filter that `start`, `end`, `type` and `q` make, or None if none of them is given."""
+        """Return the filter that `start`, `end`, `type`, `q` and `field` make, or None if none of them is given."""
         given = (self.time("start"), self.time("end"), self.one("type") or "", self.one("q") or "")
-        return None if given == (None, None, "", "") else EventFilter(*given, type_of)
+        fields = self._fields()
+        return None if given == (None, None, "", "") and not fields else EventFilter(*given, type_of, fields)
+
+    def _fields(self) -> tuple[FieldFilter, ...]:
+        expressions = [text for text in self.all("field") if text]
+        if len(expressions) > MOST_FIELDS:
+            raise _invalid(f"field is given {len(expressions)} times; at most {MOST_FIELDS} are allowed")
+        try:
+            return tuple(map(parse_field_filter, expressions))
+        except ValueError as fault:
+            raise _invalid(f"field: {fault}") from None
 
     def whole_number(self, name: str, least: int = 0, most: int | None = None) -> int | None:
         """Return a parameter that is a plain decimal number, or None if it is absent or empty."""
