@@ -20,6 +20,7 @@ ANCHORED = "tried at one place only; what repeats holds no other repeat, and wha
 APART = "what repeats is possessive, and begins behind a name and a sign that it cannot hold, so no byte is read twice"
 TOKENS = "never fails within a token: it takes whatever follows, or cuts a text that was checked before"
 NAMES = "made of the operator's names of fields, without repeats"
+OPERANDS = "reads an expression of at most 1,000 characters"
 OURS = "reads no text of strangers: only our own, the operator's, Redis's or the interpreter's"
 
 # Each use of a pattern: the module, and the name that the pattern has there or the function that makes it.
@@ -76,10 +77,10 @@ WHY = {
     "masking.mask:_ESCAPED": BOUNDED,
     "masking.mask:_NOT_TEXT": BOUNDED,
     "masking.mask:_name_test": NAMES,
-    "query.field_filter:_ITEM": BOUNDED,
+    "query.field_filter:_ITEM": OPERANDS,
     "query.field_filter:_NUMBER": BOUNDED,
-    "query.field_filter:_OPERATOR": BOUNDED,
-    "query.field_filter:_STEP": BOUNDED,
+    "query.field_filter:_OPERATOR": OPERANDS,
+    "query.field_filter:_STEP": OPERANDS,
     "query.filter:_ESCAPE": BOUNDED,
     "query.filter:_HALF": BOUNDED,
     "query.members:_HALF": BOUNDED,
