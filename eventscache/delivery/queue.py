@@ -33,8 +33,9 @@ class Queue:
     """Events of all streams on their way to the storage: at most `max_bytes` of them, waiting or in flight.
 
     Its sender makes up to `pool_size` calls at a time, and drops events `deadline_seconds` after their first try.
-    Before that they wait as long as it takes. A `record` notes what became of them, `calls` what they took. `extra_kinds` are the kinds of extra collections that
-    events may belong to. `now_us` is this process's monotonic clock.
+    Before that they wait as long as it takes. A `record` notes what became of them, `calls` what they took.
+    `extra_kinds` are the kinds of extra collections that events may belong to. `now_us` is this process's monotonic
+    clock.
     """
 
     def __init__(

@@ -80,6 +80,7 @@ class Sidecar:
             Bodies(limits, settings.body_timeout_ms / 1000),
             self.sources,
             Notices(route_of_events),
+            self._reloaders,
         )
         self._loop = asyncio.get_running_loop()
         self._loop_lag = LoopLag()

@@ -1,11 +1,12 @@
 """What all handlers share, and what a handler and a route are."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys
+from eventscache.access.reloader import Reloader
 from eventscache.cache import EventsCache
 from eventscache.config.settings import Settings
 from eventscache.ingest.limits import Limits
@@ -35,6 +36,7 @@ class Context(NamedTuple):
     bodies: Bodies
     sources: AllSources
     notices: Notices
+    reloaders: Sequence[Reloader]
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]
