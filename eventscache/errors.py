@@ -69,4 +69,4 @@ class NewStreamsRefused(NotStored):
 
 
 class NotReady(EventsCacheError):
-    """Events cannot be stored now; the message says why, and may be shown to everybody."""
+    """Events cannot be taken or stored now; the message says why, and may be shown to everybody."""

@@ -12,7 +12,7 @@ import aiohttp
 import structlog
 
 from eventscache.access.download import MAX_BYTES
-from eventscache.errors import ConfigError
+from eventscache.errors import ConfigError, NotReady
 
 _log = structlog.get_logger()
 
@@ -30,6 +30,7 @@ class Reloader(ABC):
         self.source = source
         self._interval_seconds = interval_seconds
         self._error = ""  # of the last check; empty if there was none
+        self._was_read = False
         self._task: asyncio.Task[None] | None = None
 
     @abstractmethod
@@ -44,6 +45,11 @@ class Reloader(ABC):
         """Check once, then go on in the background. A source that cannot be read is logged, and not fatal."""
         await self.check()
         self._task = asyncio.create_task(self._check_regularly())
+
+    def require_read(self) -> None:
+        """Raise `NotReady` if the source was never read, so that nothing that it holds is known."""
+        if not self._was_read:
+            raise NotReady(f"{self._name} were not read yet: the log says why")
 
     async def stop(self) -> None:
         """Stop checking."""
@@ -63,8 +69,10 @@ class Reloader(ABC):
             error = f"cannot be read: {_reason(fault)}"
         except Exception as fault:  # of whatever the source holds now; a later version may be valid
             error = f"cannot be used: {type(fault).__name__}"
+        self._was_read = self._was_read or not error
         if error and error != self._error:
-            _log.error(f"{self._name} not reloaded, the last ones stay in use", source=self.source, reason=error)
+            meanwhile = "the last ones stay in use" if self._was_read else "and none are known yet"
+            _log.error(f"{self._name} not reloaded, {meanwhile}", source=self.source, reason=error)
         elif count is not None:
             _log.info(f"{self._name} reloaded", source=self.source, count=count)
         elif self._error and not error:

@@ -35,8 +35,9 @@ class Queue:
     """Events of all streams on their way to the storage: at most `max_bytes` of them, waiting or in flight.
 
     Its sender makes up to `pool_size` calls at a time, and drops events `deadline_seconds` after their first try.
-    A `record` notes what became of them, `calls` what they took. `extra_kinds` are the kinds of extra collections that
-    events may belong to. `now_us` is this process's monotonic clock.
+    Before that they wait as long as it takes. A `record` notes what became of them, `calls` what they took.
+    `extra_kinds` are the kinds of extra collections that events may belong to. `now_us` is this process's monotonic
+    clock.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Queue:
     ) -> None:
         self.bytes = 0
         self.ready: deque[StreamBuffer] = deque()
+        self.ready_again: deque[StreamBuffer] = deque()
         self.ready_new: deque[StreamBuffer] = deque()
         self.waiting_bytes = 0  # of all events that are in no batch yet
         self.sender = Sender(
@@ -284,8 +286,14 @@ class Queue:
     def _schedule(self, buffer: StreamBuffer) -> None:
         if not buffer.scheduled:
             buffer.scheduled = True
-            (self.ready if buffer.known else self.ready_new).append(buffer)
+            self._ready_with(buffer).append(buffer)
             self.sender.dispatch_soon()
+
+    def _ready_with(self, buffer: StreamBuffer) -> deque[StreamBuffer]:
+        """Return the buffers that a buffer is sent with."""
+        if not buffer.known:
+            return self.ready_new
+        return self.ready_again if buffer.unanswered else self.ready
 
     def take(self, buffer: StreamBuffer, now_us: int) -> OutgoingBatch:
         """Return the next batch of a buffer; events that a cooldown limits by now are counted at once."""

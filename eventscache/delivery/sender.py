@@ -1,21 +1,20 @@
-"""Sends batches to the storage and retries them; counts what became of their events."""
+"""Sends batches to the storage, and counts what became of their events."""
 
 import asyncio
-import copy
 import itertools
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-import msgspec
-
 from eventscache.clock import MICROSECONDS
 from eventscache.delivery.freshness import Freshness
+from eventscache.delivery.in_flight import InFlightBatch
 from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.linger import Linger
 from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, OutgoingBatch
 from eventscache.delivery.receipt import Loss
+from eventscache.delivery.retries import Retries
 from eventscache.delivery.storage_calls import StorageCalls, fault_kind
 from eventscache.delivery.storage_log import StorageLog
 from eventscache.delivery.stream_buffer import StreamBuffer
@@ -34,8 +33,6 @@ _LOSSES = {
     "storage_error": Loss.FINAL,
 }
 """By the reason to drop events that were sent, what that means; else another try can help."""
-# The longest one and that of a circuit breaker make up how late an outage may be noticed to be over.
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.15
 
 
 class BatchSource(Protocol):
@@ -43,6 +40,8 @@ class BatchSource(Protocol):
 
     ready: deque[StreamBuffer]
     """Buffers that have something to send and nothing in flight; the longest ready comes first."""
+    ready_again: deque[StreamBuffer]
+    """The same for streams whose last batch the storage did not answer until its deadline."""
     ready_new: deque[StreamBuffer]
     """The same for streams that the storage may not have, and that begin only within a producer's bound."""
     waiting_bytes: int
@@ -60,24 +59,17 @@ class BatchSource(Protocol):
         """Make the buffer ready again if it has more to send: all events of its batch are counted."""
 
 
-class InFlightBatch(msgspec.Struct, frozen=True):
-    """A batch on its way to the storage: its number stays the same for every retry, until the deadline."""
-
-    buffer: StreamBuffer
-    batch: OutgoingBatch
-    number: int
-    deadline_us: int
-
-
 class Sender:
     """Sends what is ready, with up to `pool_size` storage calls at a time.
 
-    Streams that may be new have calls of their own, one first try at a time: however many there are, they hardly delay
-    the others.
+    Streams that may be new have calls of their own, one at a time: however many there are, they hardly delay the
+    others. So have streams whose last batch had no answer.
 
     A batch that the storage did not answer is retried under the same number, until `deadline_seconds` after its first
-    try; then its events are dropped. A `record` notes what became of events, `calls` what that took. `now_us` is this
-    process's monotonic clock.
+    try; then its events are dropped. Retries are no part of the `pool_size` calls, and delay none of them. As many
+    batches as these calls can take are retried at a time; what is ready besides waits, with no deadline yet, until the
+    storage answers. A `record` notes what became of events, `calls` what that took. `now_us` is this process's
+    monotonic clock.
     """
 
     def __init__(
@@ -111,9 +103,12 @@ class Sender:
         self._running = False
         self._dispatch_scheduled = False
         self._calls: set[asyncio.Task[None]] = set()
-        self._unanswered_first_tries = 0  # calls that the storage has not answered yet, without those that retry
-        self._calls_of_new: set[asyncio.Task[None]] = set()
-        self._beginning = False  # whether one of these is not answered yet
+        self._unanswered_first_tries = 0  # calls that the storage has not answered yet
+        self._in_vain = 0  # how many batches of these had no answer, since the storage answered the last one
+        # One call at most of streams that may be new, and one of those without an answer to their last batch.
+        self._call_of_new: asyncio.Task[None] | None = None
+        self._call_again: asyncio.Task[None] | None = None
+        self._retries = Retries(self, calls, most=pool_size * MAX_CALL_STREAMS, now_us=now_us)
         self._log = StorageLog(quota, now_us)
 
     @property
@@ -134,10 +129,11 @@ class Sender:
         """Stop sending; drop and count what is in flight."""
         self._running = False
         await asyncio.sleep(0)  # a call counts its events when it is cancelled, but only if it has begun
-        calls = self._calls | self._calls_of_new
+        calls = [*self._calls, *filter(None, (self._call_of_new, self._call_again))]
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
+        await self._retries.stop()
 
     def dispatch_soon(self) -> None:
         """Send what is ready on the next turn of the loop, with all that is put in this one."""
@@ -157,6 +153,8 @@ class Sender:
             self.dispatch_soon()
             return
         self._dispatch_known()
+        if self._source.ready_again:
+            self._dispatch_again()
         if self._source.ready_new:
             self._dispatch_new()
 
@@ -164,14 +162,16 @@ class Sender:
         """Send what is ready of streams that the storage has.
 
         While a first try is in flight, the next call waits until it is large enough or the answer is there: that
-        costs half a round trip at times, and saves most of the calls. A retry delays no other call.
+        costs half a round trip at times, and saves most of the calls. A retry delays no other call; while there are
+        some, a first try may be one at a server that is away as well, and is not waited for.
         """
         source = self._source
-        while source.ready and self._running and len(self._calls) < self._pool_size:
+        while source.ready and self._running and len(self._calls) < self._pool_size and self._tries_more:
             if (
                 self._unanswered_first_tries
                 and len(source.ready) < MAX_CALL_STREAMS
                 and source.waiting_bytes < MAX_BATCH_BYTES
+                and not self._retries.count
             ):
                 return
             if in_flight := self._take_batches(source.ready):
@@ -180,19 +180,38 @@ class Sender:
                 self._calls.add(call)
                 call.add_done_callback(self._on_call_done)
 
+    @property
+    def _tries_more(self) -> bool:
+        """Whether more batches are taken: not if the storage answers none, and many of them are retried.
+
+        A first try begins the time until events are dropped: in an outage they had better wait in the queue.
+        """
+        if self._in_vain < MAX_CALL_STREAMS:  # a server that is away is not all of them: some batches are answered
+            return True
+        return self._retries.count + MAX_CALL_STREAMS * len(self._calls) < self._retries.most
+
+    def _dispatch_again(self) -> None:
+        """Send the next ones of the streams whose last batch had no answer, while there is room for retries."""
+        if self._call_again or not self._running or not self._retries.have_room:
+            return
+        if in_flight := self._take_batches(self._source.ready_again):
+            self._call_again = asyncio.create_task(self._send_apart(in_flight))
+            self._call_again.add_done_callback(self._on_call_done)
+
     def _dispatch_new(self) -> None:
-        """Send the next ones of the streams that may be new."""
-        if self._beginning or not self._running or len(self._calls_of_new) >= self._pool_size:
+        """Send the next ones of the streams that may be new: anybody can make up such, so they have a bound."""
+        if self._call_of_new or not self._running or self._retries.count >= 2 * self._retries.most:
             return
         if in_flight := self._take_batches(self._source.ready_new):
-            self._beginning = True
-            call = asyncio.create_task(self._send_new(in_flight))
-            self._calls_of_new.add(call)
-            call.add_done_callback(self._on_call_done)
+            self._call_of_new = asyncio.create_task(self._send_apart(in_flight))
+            self._call_of_new.add_done_callback(self._on_call_done)
 
     def _on_call_done(self, call: "asyncio.Task[None]") -> None:
         self._calls.discard(call)
-        self._calls_of_new.discard(call)
+        if call is self._call_of_new:
+            self._call_of_new = None
+        if call is self._call_again:
+            self._call_again = None
         self.dispatch_soon()
 
     def _take_batches(self, ready: deque[StreamBuffer]) -> list[InFlightBatch]:
@@ -225,24 +244,28 @@ class Sender:
         finally:
             self._unanswered_first_tries -= 1
         unanswered, unknown = self._resolve_all(answered, sent_us)
+        self._in_vain = self._in_vain + len(unanswered) if len(unanswered) == len(in_flight) else 0
         self.dispatch_soon()  # callers that wait for an answer learn it before
-        if unknown:  # they were evicted
-            await self._begin(unknown, unanswered)
-        if unanswered:
-            await self._retry_all(unanswered)
+        await self._follow_up(unknown, unanswered)
 
-    async def _send_new(self, in_flight: list[InFlightBatch]) -> None:
-        """Insert batches of streams that may be new, as far as these exist, then of those that may begin."""
+    async def _send_apart(self, in_flight: list[InFlightBatch]) -> None:
+        """Insert batches whose answers no other call waits for."""
         sent_us = self._now_us()
-        try:
-            unanswered, unknown = self._resolve_all(await self._insert_many(in_flight, sent_us), sent_us)
-            if unknown:
-                await self._begin(unknown, unanswered)
-        finally:
-            self._beginning = False
-        self.dispatch_soon()
-        if unanswered:
-            await self._retry_all(unanswered)
+        unanswered, unknown = self._resolve_all(await self._insert_many(in_flight, sent_us), sent_us)
+        await self._follow_up(unknown, unanswered)
+
+    async def _follow_up(
+        self, unknown: list[InFlightBatch], unanswered: dict[InFlightBatch, StorageUnavailable]
+    ) -> None:
+        """Begin streams that do not exist, as far as they may, and let batches without an answer be retried."""
+        if unknown:  # new, or evicted
+            await self._begin(unknown, unanswered)
+        if not unanswered:
+            return
+        if self._running:
+            self._retries.start(unanswered)
+        else:  # a task that has not begun when it is cancelled would count nothing
+            self._cancel(unanswered)
 
     async def _insert_many(
         self, in_flight: list[InFlightBatch], sent_us: int, others: Iterable[InFlightBatch] = ()
@@ -303,47 +326,7 @@ class Sender:
             may_begin=buffer.may_begin,
         )
 
-    async def _retry_all(self, unanswered: dict[InFlightBatch, StorageUnavailable]) -> None:
-        """Retry each batch by itself until it is resolved, and so no longer among the unanswered ones."""
-        try:
-            async with asyncio.TaskGroup() as retries:
-                for in_flight, fault in unanswered.items():
-                    retries.create_task(self._retry(in_flight, fault, unanswered))
-        finally:
-            self._cancel(unanswered)  # those left, also if their retry was cancelled before it began
-
-    async def _retry(
-        self, in_flight: InFlightBatch, fault: StorageUnavailable, unanswered: dict[InFlightBatch, StorageUnavailable]
-    ) -> None:
-        """Retry until the deadline, always under one number: no retry can store an event twice."""
-        pause_seconds = _FIRST_PAUSE_SECONDS
-        ambiguous = fault.ambiguous
-        answer: Admission | Exception = fault
-        sent_us = 0
-        while isinstance(answer, StorageUnavailable):
-            self._log.unavailable(str(answer))
-            if self._now_us() + pause_seconds * MICROSECONDS > in_flight.deadline_us:
-                if ambiguous and not answer.ambiguous:
-                    answer = copy.copy(answer)  # other batches can have the same one
-                    answer.ambiguous = True
-                break
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
-            sent_us = self._now_us()
-            self._storage_calls.retries += 1
-            try:
-                answer = await self._insert(in_flight, sent_us)
-            except StorageUnavailable as again:
-                self._storage_calls.insert_faults[fault_kind(again)] += 1
-                answer = again
-                ambiguous = ambiguous or again.ambiguous
-            except Exception as other:  # as in _send
-                answer = other
-            self._storage_calls.inserts.add(self._now_us() - sent_us)
-        del unanswered[in_flight]
-        self._resolve(in_flight, answer, sent_us)
-
-    async def _insert(self, in_flight: InFlightBatch, sent_us: int) -> Admission:
+    async def insert(self, in_flight: InFlightBatch, sent_us: int) -> Admission:
         """Insert a batch; its stream begins if it is new, and may. Raises `StorageError`."""
         try:
             return await self._storage.insert(self._batch(in_flight, sent_us))
@@ -352,11 +335,26 @@ class Sender:
                 raise
             return await self._storage.insert(self._batch(in_flight, sent_us))
 
+    def on_unavailable(self, fault: StorageUnavailable) -> None:
+        """See `Retried.on_unavailable`."""
+        self._log.unavailable(str(fault))
+
+    def on_retried(self, in_flight: InFlightBatch, answer: Admission | Exception, sent_us: int) -> None:
+        """See `Retried.on_retried`."""
+        self._resolve(in_flight, answer, sent_us)
+        self.dispatch_soon()  # what waits for room, or for the storage to answer
+
+    def on_cancelled(self, batches: Iterable[InFlightBatch]) -> None:
+        """See `Retried.on_cancelled`."""
+        self._cancel(batches)
+
     def _resolve(self, in_flight: InFlightBatch, answer: Admission | Exception, sent_us: int) -> None:
         """Count what became of a batch."""
         if self._log.debugs:
             self._log.answer(self._batch(in_flight, sent_us), answer, sent_us)
+        in_flight.buffer.unanswered = isinstance(answer, StorageUnavailable)
         if isinstance(answer, Admission):
+            self._in_vain = 0
             if not self._log.storage_available:
                 self._log.available()
             if answer.other_quota and answer.other_quota.limits:  # else a source brought the batch before

@@ -30,6 +30,7 @@ class StreamBuffer:
         "producer",
         "scheduled",
         "stream",
+        "unanswered",
         "waiting",
         "waiting_since_us",
     )
@@ -40,6 +41,7 @@ class StreamBuffer:
         # Whether the storage has the stream, as far as this process knows, or it begins in any case. None: it has not,
         # and the stream may begin now.
         self.known: bool | None = known
+        self.unanswered = False  # whether the storage did not answer the last batch until its deadline
         self.all = Cooldown()
         self.error = Cooldown()
         self.extras: ExtraCooldowns | None = None

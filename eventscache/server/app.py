@@ -89,6 +89,7 @@ class Sidecar:
             self.sources,
             Notices(route_of_events),
             self._follows,
+            self._reloaders,
         )
         self._loop = asyncio.get_running_loop()
         self._loop_lag = LoopLag()

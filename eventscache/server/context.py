@@ -1,11 +1,12 @@
 """What all handlers share, and what a handler and a route are."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys
+from eventscache.access.reloader import Reloader
 from eventscache.cache import EventsCache
 from eventscache.config.settings import Settings
 from eventscache.follows.follow_list import FollowList
@@ -37,6 +38,7 @@ class Context(NamedTuple):
     sources: AllSources
     notices: Notices
     follows: FollowList
+    reloaders: Sequence[Reloader]
 
 
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]

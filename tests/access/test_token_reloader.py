@@ -116,6 +116,22 @@ async def test_an_error_is_logged_once_and_the_last_tokens_stay_in_use(
     assert "secret" not in str(log)
 
 
+async def test_a_file_that_was_never_read_is_logged_as_such(tmp_path: Path) -> None:
+    reloader, _ = make_reloader(tmp_path / "tokens")
+    with structlog.testing.capture_logs() as log:
+        for _ in range(3):
+            await reloader.check()
+        write(tmp_path / "tokens", "secret")
+        await reloader.check()
+        emptied(tmp_path / "tokens")
+        await reloader.check()
+    assert [line["event"] for line in log] == [
+        "admin tokens not reloaded, and none are known yet",
+        "admin tokens reloaded",
+        "admin tokens not reloaded, the last ones stay in use",
+    ]
+
+
 async def test_a_file_that_can_be_read_again_unchanged_is_logged(tmp_path: Path) -> None:
     path, aside = tmp_path / "tokens", tmp_path / "aside"
     write(path, "one")

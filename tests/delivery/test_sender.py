@@ -176,6 +176,78 @@ async def test_a_retry_delays_no_other_call() -> None:
         assert bench.ledger.stored == 2
 
 
+DOOMED = [Stream(Namespace.TOKEN, f"doomed {number}") for number in range(4 * MAX_CALL_STREAMS)]
+HEALTHY = [Stream(Namespace.TOKEN, f"healthy {number}") for number in range(4 * MAX_CALL_STREAMS)]
+
+
+async def test_streams_of_a_server_that_is_away_delay_no_others_however_many_they_are() -> None:
+    async with opened(pool_size=1) as bench:
+        bench.storage.away = {*DOOMED}
+        await offer_to_both_and_wait_for_the_healthy(bench)
+        assert bench.ledger.queued == len(DOOMED)
+        for _ in range(2):  # what is retried is given up, and then others are tried
+            bench.clock.advance(2 * MICROSECONDS)
+            await until(lambda: bench.ledger.dropped.total() >= MAX_CALL_STREAMS)
+            await offer_to_both_and_wait_for_the_healthy(bench)
+        bench.storage.away = ()
+        await bench.settled()
+
+
+async def offer_to_both_and_wait_for_the_healthy(bench: CacheBench) -> None:
+    for doomed, healthy in zip(DOOMED, HEALTHY, strict=True):
+        bench.offer(1, doomed)
+        bench.offer(1, healthy)
+    goal = bench.ledger.stored + len(HEALTHY)
+    await until(lambda: bench.ledger.stored == goal)
+
+
+async def test_streams_of_a_server_that_is_away_delay_no_others_that_begin() -> None:
+    async with opened(pool_size=1) as bench:
+        doomed = DOOMED[:MAX_CALL_STREAMS]
+        bench.storage.away = {*doomed}
+        token = bench.cache.producers.by_token(b"token")
+        for streams in (doomed, HEALTHY):
+            bench.cache.offer([(stream, Event(original=b"{}")) for stream in streams], token)
+        await until(lambda: bench.ledger.stored == len(HEALTHY))
+        assert bench.ledger.queued == len(doomed)
+        bench.storage.away = ()
+        await bench.settled()
+        assert bench.ledger.stored == len(doomed) + len(HEALTHY)
+
+
+class Everywhere:
+    """Contains every stream."""
+
+    def __contains__(self, stream: object) -> bool:
+        return True
+
+
+async def test_while_the_storage_answers_no_stream_most_events_wait_and_have_no_deadline_yet() -> None:
+    async with opened(pool_size=2, ack_timeout_seconds=60) as bench:
+        bench.storage.away = Everywhere()
+        for stream in DOOMED + HEALTHY:
+            bench.offer(1, stream)
+        await until(lambda: len(bench.storage.batches) > 10 * MAX_CALL_STREAMS)
+        assert len({batch.stream for batch in bench.storage.batches}) == 2 * MAX_CALL_STREAMS
+        bench.clock.advance(60 * MICROSECONDS)
+        await until(lambda: bench.ledger.dropped.total() == 2 * MAX_CALL_STREAMS)
+        bench.storage.away = ()
+        await bench.settled()
+        assert bench.ledger.dropped == {"storage_unavailable": 2 * MAX_CALL_STREAMS}
+
+
+async def test_closing_counts_what_is_retried_and_what_waits_for_that() -> None:
+    bench = CacheBench(pool_size=1)
+    await bench.cache.open()
+    bench.storage.away = Everywhere()
+    for stream in DOOMED:
+        bench.offer(1, stream)
+    await until(lambda: len(bench.storage.batches) > 2 * MAX_CALL_STREAMS)
+    await bench.cache.close(0)
+    assert bench.ledger.dropped == {"shutdown": len(DOOMED)}
+    assert (bench.ledger.balanced, bench.cache.queue.bytes, bench.cache.queue.waiting_bytes) == (True, 0, 0)
+
+
 async def test_untrusted_events_may_not_evict_a_stream() -> None:
     async with opened() as bench:
         bench.cache.offer([(TOKEN, Event(original=b"{}"))], bench.cache.producers.anonymous)

@@ -11,10 +11,15 @@ from tests.support.redis_server import RedisServer
 from tests.support.trial import Trial, Try
 
 
-def stream_on(cluster: Cluster, node: RedisServer) -> Stream:
+def streams_on(cluster: Cluster, node: RedisServer, count: int) -> list[Stream]:
     keys = Keys(StorageOptions().prefix)
     names = (Stream(Namespace.TOKEN, f"stream-{number}") for number in itertools.count())
-    return next(stream for stream in names if cluster.node_of(keys.key(stream, "state")) is node)
+    on_node = (stream for stream in names if cluster.node_of(keys.key(stream, "state")) is node)
+    return [*itertools.islice(on_node, count)]
+
+
+def stream_on(cluster: Cluster, node: RedisServer) -> Stream:
+    return streams_on(cluster, node, 1)[0]
 
 
 async def test_a_node_that_dies_takes_only_its_own_streams_with_it(on_trial: Try, redis_cluster: Cluster) -> None:
@@ -33,6 +38,25 @@ async def test_a_node_that_dies_takes_only_its_own_streams_with_it(on_trial: Try
         await asyncio.to_thread(redis_cluster.wait_until_agreed)
         await until_it_goes_on(trial, lost)
     assert trial.ledger.all_dropped
+
+
+async def test_the_streams_of_a_node_that_dies_delay_no_others(on_trial: Try, redis_cluster: Cluster) -> None:
+    doomed = redis_cluster.nodes[1]
+    lost, *kept = (streams_on(redis_cluster, node, 20) for node in (doomed, *redis_cluster.nodes[::2]))
+    streams = [*itertools.chain.from_iterable(zip(lost, *kept, strict=True))]
+    # One call at a time, and nothing of the lost streams is given up meanwhile: others would wait for all of them.
+    async with on_trial(redis_cluster.storage_url, streams=streams, pool_size=1, ack_timeout_ms=600_000) as trial:
+        await asyncio.to_thread(redis_cluster.kill, doomed)
+        trial.forgot(*lost)
+        await trial.until_answered(len(streams))
+        for stream in itertools.chain(*kept):
+            await until_it_goes_on(trial, stream)
+        assert (await trial.counts()).queued
+        await asyncio.to_thread(doomed.start)
+        await asyncio.to_thread(redis_cluster.wait_until_agreed)
+        for stream in lost:
+            await until_it_goes_on(trial, stream)
+    assert not trial.ledger.all_dropped
 
 
 async def until_it_goes_on(trial: Trial, stream: Stream) -> None:

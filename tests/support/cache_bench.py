@@ -1,7 +1,7 @@
 """An events cache over a storage that records its batches and can fail, on a clock that a test moves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager
 
 from eventscache.cache import EventsCache
@@ -30,6 +30,7 @@ class RecordingStorage(MemoryStorage):
         self.answers: list[Admission] = []
         self.faults: list[Exception | None] = []
         self.unavailable: Stream | None = None
+        self.away: Container[Stream] = ()  # the same of many streams
         self.gate: asyncio.Event | None = None
         self.lose_reply = False
 
@@ -39,7 +40,7 @@ class RecordingStorage(MemoryStorage):
             await self.gate.wait()
         if self.faults and (fault := self.faults.pop(0)):
             raise fault
-        if batch.stream == self.unavailable:
+        if batch.stream == self.unavailable or batch.stream in self.away:
             raise StorageUnavailable("no connection", ambiguous=False)
         admission = await super().insert(batch)
         self.answers.append(admission)

@@ -14,8 +14,10 @@ async def get_livez(_: Context, __: web.BaseRequest) -> web.Response:
 
 
 async def get_readyz(context: Context, _: web.BaseRequest) -> web.Response:
-    """Answer 200 if the storage takes events and the queue has room, else 503 with the reason."""
+    """Answer 200 if keys and tokens were read, the storage takes events and the queue has room; else 503 and why."""
     try:
+        for reloader in context.reloaders:
+            reloader.require_read()
         await context.cache.check()
     except NotReady as fault:
         return error_response(503, "not_ready", str(fault))

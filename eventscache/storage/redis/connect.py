@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from eventscache.errors import ConfigError
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis.driver_internals import (
+    ClusterClient,
     SentinelConnection,
     SentinelTlsConnection,
     SocketConnection,
@@ -128,6 +129,4 @@ def _cluster(url: str, tls: bool, common: dict[str, Any]) -> Client:
         # Else redis-py closes all connections, even those in use, after a number of moved slots.
         "reinitialize_steps": 0,
     }
-    return redis.asyncio.RedisCluster(
-        startup_nodes=[ClusterNode(host, port) for host, port in address.servers], **settings
-    )
+    return ClusterClient(startup_nodes=[ClusterNode(host, port) for host, port in address.servers], **settings)

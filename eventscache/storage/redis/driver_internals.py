@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 from redis import exceptions as driver
-from redis.asyncio.cluster import ClusterNode, NodesManager
+from redis.asyncio.cluster import ClusterNode, NodesManager, RedisCluster
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
@@ -30,6 +30,7 @@ _CONNECTION_ATTRIBUTES = ("_reader", "_writer")  # of `AbstractConnection`, set 
 _METHODS = (
     (ConnectionPool, "make_connection"),
     (NodesManager, "aclose"),
+    (NodesManager, "move_node_to_end_of_cached_nodes"),
     (ClusterNode, "acquire_connection"),
     (ClusterNode, "release"),
     (AbstractConnection, "connect_check_health"),
@@ -38,6 +39,23 @@ _METHODS = (
 
 class HandshakeFailed(driver.ConnectionError):
     """A server took a connection, and then said nothing that a Redis says to a login."""
+
+
+class ClusterClient(RedisCluster):
+    """A client of a Cluster that asks the node that failed last for the slots only if no other node tells them.
+
+    All calls wait while it asks. redis-py puts that node at the end too, but then asks in a random order: with a node
+    that is frozen, all calls to the others would often wait for its timeout.
+    """
+
+    async def initialize(
+        self,
+        additional_startup_nodes_info: list[tuple[str, int]] | None = None,
+        last_failed_node_name: str | None = None,
+    ) -> "RedisCluster":
+        """Ask for the slots, if they have to be asked for."""
+        last = next(reversed(self.nodes_manager.startup_nodes), None)
+        return await super().initialize(additional_startup_nodes_info, last_failed_node_name or last)
 
 
 class DetachableConnection(AbstractConnection):

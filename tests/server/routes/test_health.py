@@ -1,13 +1,20 @@
 """`/readyz` says why it is not ready, and shows nobody an address, an id or a secret."""
 
+import asyncio
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from eventscache.access.api_keys import KeyList
 from eventscache.errors import StorageError, StorageRefused, StorageUnavailable
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Page, Query
 from eventscache.stream import Stream
 from tests.support.redis_server import RedisServer
-from tests.support.sidecar import CACHE, Start
+from tests.support.sidecar import CACHE, Sidecar, Start
+
+GENEROUS_SECONDS = 20
 
 
 @pytest.mark.parametrize(
@@ -31,6 +38,45 @@ async def test_it_names_what_a_redis_that_answers_refuses(
     assert (answer.status, answer.json["code"]) == (503, "not_ready")
     assert reason in answer.json["message"]
     assert (await sidecar.get("/readyz")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "content"),
+    [
+        ("api_keys", "API keys", "[{client_secret: key}]"),
+        ("admin_tokens_file", "admin tokens", "token"),
+        ("ingest_tokens_file", "ingest tokens", "token"),
+        ("read_tokens_file", "read tokens", "- {token: reader, ids: [a]}"),
+    ],
+)
+async def test_it_is_not_ready_before_each_file_of_keys_and_tokens_was_read_once(
+    start: Start, tmp_path: Path, setting: str, name: str, content: str
+) -> None:
+    path = tmp_path / "file"
+    value: Any = KeyList(url=f"file://{path}") if setting == "api_keys" else str(path)
+    sidecar = await start(api_keys_reload_seconds=0.01, **{"admin_tokens": ("admin",), setting: value})
+
+    answer = await sidecar.get("/readyz")
+    assert (answer.status, answer.json["code"]) == (503, "not_ready")
+    assert answer.json["message"] == f"{name} were not read yet: the log says why"
+
+    path.write_text(content)
+    await until_ready(sidecar)
+    path.unlink()
+    await sidecar.server._reloaders[-1].check()
+    assert (await sidecar.get("/readyz")).status == 200
+
+
+async def test_it_is_not_ready_while_the_address_of_keys_has_not_answered(start: Start) -> None:
+    sidecar = await start(api_keys=KeyList(url="http://127.0.0.1:1/keys"))
+    answer = await sidecar.get("/readyz")
+    assert (answer.status, answer.json["message"]) == (503, "API keys were not read yet: the log says why")
+
+
+async def until_ready(sidecar: Sidecar) -> None:
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        while (await sidecar.get("/readyz")).status != 200:
+            await asyncio.sleep(0)
 
 
 class Unavailable(MemoryStorage):

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from redis import exceptions as driver
+from redis.asyncio.cluster import ClusterNode
 from redis.crc import key_slot
 
 from eventscache.cache import EventsCache
@@ -368,3 +370,33 @@ async def test_all_keys_of_a_stream_are_in_one_slot_of_a_cluster(redis_cluster: 
         assert {info.stream.id for info in infos} == {"{a}", "a}b{", "x:y", "\N{PILE OF POO}" * 100}
         await storage.erase()
     assert sum(int(str(node.ask("DBSIZE"))) for node in redis_cluster.nodes) == 0
+
+
+async def test_a_frozen_node_of_a_cluster_is_not_asked_for_the_slots_while_others_tell_them(
+    redis_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    execute = ClusterNode.execute_command
+
+    async def record(node: ClusterNode, *command: Any, **options: Any) -> Any:
+        if command[0] == "CLUSTER SLOTS":
+            asked.append(int(node.port))
+        return await execute(node, *command, **options)
+
+    monkeypatch.setattr(ClusterNode, "execute_command", record)
+    keys = [f"eventscache:{number}" for number in range(100)]
+    async with client_from_url(redis_cluster.storage_url, StorageOptions(timeout_seconds=0.1), 10) as client:
+        await client.initialize()
+        for frozen in redis_cluster.nodes:
+            own = next(key for key in keys if redis_cluster.node_of(key) is frozen)
+            others = next(key for key in keys if redis_cluster.node_of(key) is not frozen)
+            asked.clear()
+            frozen.freeze()
+            for _ in range(5):  # redis-py asks in a random order
+                with pytest.raises((driver.TimeoutError, driver.ConnectionError)):
+                    await client.execute_command("HGETALL", own)
+                await client.execute_command("HGETALL", others)
+            frozen.thaw()
+            assert asked
+            assert frozen.port not in asked
+            await asyncio.to_thread(redis_cluster.wait_until_agreed)
