@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from typing import Any
+from urllib.parse import quote
 
 import msgpack
 import pytest
@@ -395,6 +396,32 @@ async def test_an_answer_names_the_first_errors_and_counts_the_others(
     assert answer.json["errors_omitted"] == 9_899 + (status == 400)
     assert len(answer.body) < 10_000
     assert sidecar.cache.ledger.rejected == 9_999 + (status == 400)
+
+
+async def test_fields_select_what_is_read_and_waited_for(sidecar: Sidecar) -> None:
+    for number in range(10):
+        event = {"n": number, "user": {"email": f"u{number % 2}@x.example"}, "name": "\u041f & co"}
+        await sidecar.post("/api/v1/event?token=key", json.dumps(event).encode())
+
+    async def found(*fields: str) -> list[int]:
+        query = "&".join(f"field={quote(field)}" for field in fields)
+        events = await sidecar.events(f"namespace=token&ids=key&{query}")
+        return [event["original"]["n"] for event in events]
+
+    assert await found("user.email ~ U1@") == [9, 7, 5, 3, 1]
+    assert await found("user.email ~ u1", "-n > 4") == [3, 1]
+    assert await found("n = (2, 3)") == [3, 2]
+    assert await found('name ~ "п &"') == [*range(9, -1, -1)]
+    assert len(await sidecar.events(f"namespace=token&ids=key&q={quote('п & CO')}")) == 10
+    waited = await sidecar.get(f"{CACHE}?namespace=token&ids=key&field={quote('n = 7')}&min=1&wait=20")
+    assert waited.json["total_events"] == 1
+
+    for field in ("n", "n > x", "a" * 1001):
+        answer = await sidecar.get(f"{CACHE}?ids=key&field={quote(field)}")
+        assert (answer.status, answer.json["code"]) == (400, "invalid_parameter")
+        assert answer.json["message"].startswith("field: ")
+    too_many = "&".join(["field=a%3D1"] * 21)
+    assert (await sidecar.get(f"{CACHE}?ids=key&{too_many}")).status == 400
 
 
 async def test_the_type_may_be_at_a_path_of_the_configuration(start: Start) -> None:
