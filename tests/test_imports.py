@@ -31,7 +31,7 @@ ALLOWED = {
     "delivery": "clock errors event masking record storage stream timestamp uid",
     "extras": "delivery errors event query storage stream",
     "cache": "clock delivery errors event extras masking query record storage stream",
-    "lookup": "cache errors event query record storage stream timestamp",
+    "lookup": "cache errors event extras query record storage stream timestamp",
     "live": "cache clock errors event query storage stream",
     "sources": "access cache clock errors event ingest logs storage stream timestamp",
     "metrics": "cache clock delivery sources",

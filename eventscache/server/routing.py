@@ -15,6 +15,7 @@ from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_unread
 from eventscache.server.routes import (
     access,
     bulk,
+    errors,
     event_stream,
     events,
     health,
@@ -50,6 +51,7 @@ ROUTES: tuple[Route, ...] = (
     *streams.ROUTES,
     *access.ROUTES,
     *lookup.ROUTES,
+    *errors.ROUTES,
     *jitsu2_log.ROUTES,
     *INGESTION_ROUTES,
     *jitsu2_settings.ROUTES,
