@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 
 from eventscache.errors import StorageUnavailable
-from eventscache.extras.error_groups import MALFORMED
+from eventscache.extras.error_groups import GROUP, MALFORMED, MOST_GROUPS
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import ExtraInfo, Page, Query
-from eventscache.stream import Stream
+from eventscache.stream import Namespace, Stream
 from tests.support.openapi_check import check_answer
 from tests.support.sidecar import Sidecar, Start
 
 ERRORS = "/api/v1/errors"
 COLUMN = "Unsupported column [{}] type changing from: INT64 to: STRING"
+FLOOD = 100_000
+LETTERS = str.maketrans("0123456789", "abcdefghij")
 
 
 def failed(stream: str, error: str, namespace: str = "destination") -> dict[str, Any]:
@@ -104,6 +106,21 @@ async def test_limited_errors_are_counted_too(start: Start) -> None:
         await keep(sidecar, *[failed("db", "down")] * 10)
     (group,) = (await found(sidecar))["groups"]
     assert group["count"] == 100
+
+
+async def test_made_up_messages_stay_in_the_bounds(sidecar: Sidecar) -> None:
+    for first in range(0, FLOOD, 10_000):
+        # Letters, as numbers are no part of a template.
+        words = (str(number).translate(LETTERS) for number in range(first, first + 10_000))
+        await keep(sidecar, *(failed("db", f"no {word}") for word in words))
+
+    answer = await found(sidecar, "limit=1000")
+
+    assert len(answer["groups"]) == MOST_GROUPS
+    assert all(group["message"] for group in answer["groups"])
+    assert len(await sidecar.cache.extras(Stream(Namespace.DESTINATION, "db"), GROUP)) == MOST_GROUPS
+    await keep(sidecar, failed("lake", "no aaa"))
+    assert (await found(sidecar, "ids=lake"))["groups"][0]["count"] == 1
 
 
 async def test_a_group_without_readable_examples_keeps_its_count(start: Start) -> None:
