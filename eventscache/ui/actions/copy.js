@@ -5,8 +5,8 @@ import { toast } from "../view/toast.js";
 
 /** @param {string} what the name of the text, such as "Link" */
 export async function copy(text, what) {
-  const copied = await writeClipboard(text);
-  toast(copied ? `${what} copied` : `${what} could not be copied: the browser does not allow it`);
+	const copied = await writeClipboard(text);
+	toast(copied ? `${what} copied` : `${what} could not be copied: the browser does not allow it`);
 }
 
 export const copyLink = () => copy(location.href, "Link");
