@@ -3,6 +3,7 @@
 import { clearEvents } from "./actions/clear.js";
 import { copy, copyLink } from "./actions/copy.js";
 import { askToken } from "./actions/dialogs.js";
+import { ErrorTab } from "./actions/error_tab.js";
 import { findLastError, findOpenEvent } from "./actions/find_event.js";
 import { OpenWay, WayOffer } from "./actions/find_way.js";
 import { loadOlder } from "./actions/load_older.js";
@@ -16,11 +17,11 @@ import { LiveConnection } from "./api/live_connection.js";
 import { byId } from "./lib/dom.js";
 import { Batcher } from "./model/batcher.js";
 import { narrows, rangeStart, serverParameters } from "./model/filter.js";
-import { EventHistory } from "./model/history.js";
+import { EventHistory, historyPerStream } from "./model/history.js";
 import { MinuteCounts } from "./model/minute_counts.js";
-import { MOST_ROWS, RowBuffer } from "./model/row_buffer.js";
+import { RowBuffer } from "./model/row_buffer.js";
 import { Rights } from "./model/rights.js";
-import { MOST_FOLLOWED, Streams } from "./model/streams.js";
+import { Streams } from "./model/streams.js";
 import { Banners } from "./view/banners.js";
 import { drawChips } from "./view/chips.js";
 import { Counts } from "./view/counts.js";
@@ -36,8 +37,6 @@ import { Status } from "./view/status.js";
 import { drawTabs, OTHER_TAB, TAB_LABELS } from "./view/tabs.js";
 import { toast } from "./view/toast.js";
 import { Toolbar } from "./view/toolbar.js";
-
-const FEWEST_HISTORY = 10; // events of each stream to begin a view with
 
 export class App {
 	#views = 0; // how many views have begun: what was asked for in an earlier one is ignored
@@ -72,15 +71,12 @@ export class App {
 			scrolled: () => this.selection.scrolled(),
 		});
 		this.detail = new Detail(byId("detail"), {
-			close: () => this.selection.close(),
+			close: () => this.current.close(),
 			copy,
 			copyLink,
-			filter: (path, op, value) => this.navigation.addField(path, op, value),
+			filter: (path, op, value) => this.navigation.addField(path, op, value, this.errorTab.listFilter),
 		});
-		this.toolbar = new Toolbar(
-			(change) => this.navigation.change(change),
-			() => this.filter,
-		);
+		this.toolbar = new Toolbar((change) => this.navigation.change(change), () => this.filter);
 		this.picker = new Picker((ids) => this.navigation.change({ ids }));
 		this.histogram = new Histogram((start, end) => this.navigation.toggleMinute(start, end));
 	}
@@ -89,10 +85,15 @@ export class App {
 		this.navigation = new Navigation({
 			changed: () => this.#filterChanged(),
 			navigated: () => this.beginView(),
-			closeEvent: () => this.selection.close(),
+			closeEvent: () => this.current.close(),
 			openEvent: () => this.#openEventOfFilter(),
 		});
-		this.selection = new Selection(this, { draw: () => this.draw(), opened: (uid) => this.#eventOpened(uid) });
+		this.selection = new Selection(this, { draw: () => this.draw(), opened: (uid) => this.#opened({ uid }) });
+		this.errorTab = new ErrorTab(this, {
+			filter: () => this.filter,
+			change: (change) => this.navigation.change(change),
+			opened: (group) => this.#opened({ group }),
+		});
 		this.openWay = new OpenWay(this.detail);
 		this.wayOffer = new WayOffer();
 		this.streamRefresh = new StreamRefresh(this.streams, {
@@ -117,6 +118,11 @@ export class App {
 		return this.navigation.filter;
 	}
 
+	/** What the keys move in, and what is open. */
+	get current() {
+		return this.filter.tab === "errors" ? this.errorTab : this.selection;
+	}
+
 	/** Read what the token may do, and the streams; then open the first view. */
 	async start() {
 		this.emptyState.showLoading();
@@ -138,7 +144,7 @@ export class App {
 	beginView() {
 		if (!this.rights.reads(this.filter.tab)) this.navigation.leaveTab(OTHER_TAB[this.filter.tab]);
 		const { filter } = this;
-		const perStream = this.#historyPerStream();
+		const perStream = historyPerStream(this.streams.inView(filter).length);
 		this.#views += 1;
 		this.batcher.beginView();
 		this.rowBuffer.beginView();
@@ -155,16 +161,11 @@ export class App {
 		this.lossBanners.setNotFollowed(filter, this.streams);
 		this.#readLastError();
 		this.wayOffer.set(filter.q);
-	}
-
-	/** How many events of each stream to begin with, so that all streams together fill the list. */
-	#historyPerStream() {
-		const streams = Math.min(this.streams.inView(this.filter).length, MOST_FOLLOWED) || 1;
-		return Math.max(FEWEST_HISTORY, Math.min(MOST_ROWS, Math.floor((2 * MOST_ROWS) / streams)));
+		this.errorTab.begin();
 	}
 
 	#filterChanged() {
-		if (!this.filter.uid) this.selection.close();
+		if (!this.filter.uid) this.current.close();
 		this.list.toTop();
 		this.beginView();
 	}
@@ -178,6 +179,7 @@ export class App {
 
 	/** Open the event that the URL names: from the rows, or else from the cache. */
 	async #openEventOfFilter() {
+		this.errorTab.openOfFilter();
 		const { uid } = this.filter;
 		if (!uid || this.detail.uid === uid) return;
 		const shown = this.rowBuffer.rows.find((row) => row.uid === uid);
@@ -191,10 +193,10 @@ export class App {
 		else toast("The linked event is no longer cached");
 	}
 
-	/** An event was opened, or closed: then `uid` is "". */
-	#eventOpened(uid) {
+	/** An event was opened, or closed: `change` is what the address says of it. */
+	#opened(change) {
 		document.body.classList.toggle("with-detail", Boolean(this.detail.key));
-		this.navigation.setOpenEvent(uid);
+		this.navigation.setOpen(change);
 		this.openWay.find(this.detail.eventId);
 	}
 
@@ -243,7 +245,7 @@ export class App {
 
 	#streamsRefreshed() {
 		const { tab } = this.filter;
-		const other = OTHER_TAB[tab];
+		const other = OTHER_TAB[tab] ?? tab;
 		const elsewhere = !this.streams.of(tab).length && this.streams.of(other).length > 0;
 		if (elsewhere && this.navigation.followFirstEvent(other) && this.#views) this.beginView();
 		this.#drawControls();
@@ -281,7 +283,7 @@ export class App {
 
 	/** The other tab, or null if it has no events. */
 	#otherTab() {
-		const tab = OTHER_TAB[this.filter.tab];
+		const tab = OTHER_TAB[this.filter.tab] ?? "processed";
 		const total = this.streams.totalEvents(tab);
 		return total ? { label: TAB_LABELS[tab], total, open: () => this.navigation.change({ tab }) } : null;
 	}
@@ -317,6 +319,7 @@ export class App {
 		this.detail.tick();
 		this.status.tick();
 		this.lastError.tick();
+		this.errorTab.list.tick();
 	}
 
 	// Buttons, and the browser's tab.
@@ -341,5 +344,6 @@ export class App {
 	visibilityChanged(hidden) {
 		if (hidden) this.connection.close();
 		else this.connection.resume();
+		this.errorTab.begin();
 	}
 }

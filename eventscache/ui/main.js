@@ -36,7 +36,7 @@ listenToClicks({
 	"show-last-error": () => app.navigation.change({ status: "error" }),
 	skip: (event) => {
 		event.preventDefault(); // the fragment of the URL holds the filter
-		byId("list").focus();
+		app.current.focus();
 	},
 });
 listenToTabs((tab) => app.rights.reads(tab) && app.navigation.change({ tab }));
@@ -44,23 +44,23 @@ listenToMenu();
 
 /** Go to another event. The list gets the focus, so that Enter opens the event and presses no button. */
 function move(step) {
-	app.list.focus();
-	app.selection.move(step);
+	app.current.focus();
+	app.current.move(step);
 }
 
 listenForKeys({
 	j: () => move(1),
 	k: () => move(-1),
-	ArrowDown: () => app.selection.move(1),
-	ArrowUp: () => app.selection.move(-1),
-	Enter: () => app.selection.open(app.list.active),
-	Escape: () => app.selection.close(),
+	ArrowDown: () => app.current.move(1),
+	ArrowUp: () => app.current.move(-1),
+	Enter: () => app.current.open(app.current.list.active),
+	Escape: () => app.current.close(),
 	"/": () => {
 		byId("search").focus();
 		byId("search").select();
 	},
-	p: () => app.selection.togglePause(),
-	" ": () => app.selection.togglePause(),
+	p: () => app.current.togglePause?.(),
+	" ": () => app.current.togglePause?.(),
 	e: () => app.navigation.toggleErrors(),
 	c: () => app.selection.copyJson(),
 	t: switchTheme,

@@ -170,7 +170,7 @@ def explain(model: Model, deed: Deed) -> None:
 
 
 async def check_groups(storage: RedisStorage, stream: Stream, reports: Sequence[Report]) -> None:
-    """Each error group counts all errors that any process had for it, limited or not, and keeps the last it admitted."""
+    """Each error group counts all errors of any process that belong to it, limited or not, and keeps the last ones."""
     sent: Counter[str] = Counter()
     for report in reports:
         sent.update({name: count for (of, name), count in report.groups.items() if of == stream})

@@ -25,10 +25,7 @@ export function askToken(fault) {
 	});
 }
 
-/**
- * Ask which events to clear; resolves to one of the choices, or null.
- * @param {{label: string, events: number, parameters: URLSearchParams}[]} choices
- */
+/** Ask which events to clear; resolves to one of the choices, or null. */
 export function askClear(choices) {
 	const dialog = byId("clear-dialog");
 	const radios = choices.map(({ label, events }, index) =>

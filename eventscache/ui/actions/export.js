@@ -33,7 +33,6 @@ function toCsvLine(source) {
 	return csvLine(Object.values(COLUMNS).map((column) => column({ ...read, root })));
 }
 
-/** @param {"ndjson" | "csv"} kind */
 export async function exportEvents(filter, kind) {
 	const parameters = serverParameters(filter);
 	parameters.set("limit", String(MOST_EVENTS));

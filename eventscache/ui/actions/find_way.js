@@ -24,7 +24,7 @@ export class OpenWay {
 		this.detail = detail;
 	}
 
-	/** @param {string} eventId of the event that was opened; "" if there is none */
+	/** @param eventId of the event that was opened; "" if there is none */
 	async find(eventId) {
 		this.#asked += 1;
 		const asked = this.#asked;
@@ -53,7 +53,7 @@ export class WayOffer {
 		});
 	}
 
-	/** @param {string} text that is searched for */
+	/** @param text that is searched for */
 	async set(text) {
 		if (text === this.#text) return;
 		this.#text = text;

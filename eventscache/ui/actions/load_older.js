@@ -10,8 +10,8 @@ const MOST_STREAMS = 20; // each takes a request
 
 /**
  * Return older rows, oldest first inside a stream, or null if they cannot be read.
- * @param {number} shown how many rows the list has
- * @param {object[]} streams those in view
+ * @param shown how many rows the list has
+ * @param streams those in view
  */
 export async function loadOlder(history, shown, filter, streams) {
 	const chosen = history.streamsWithMore(filter, streams).slice(0, MOST_STREAMS);

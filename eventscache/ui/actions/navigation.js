@@ -2,8 +2,11 @@
 
 import { EMPTY, fromHash, toHash } from "../model/filter.js";
 
-/** All of a filter except which event is open. */
-const viewOf = (filter) => toHash({ ...filter, uid: "" });
+/** A filter with nothing open: no event, and in the tab Errors no group. */
+const closed = (filter) => ({ ...filter, uid: "", group: filter.tab === "errors" ? "" : filter.group });
+
+/** All of a filter except what is open. */
+const viewOf = (filter) => toHash(closed(filter));
 
 export class Navigation {
 	filter = fromHash(location.hash);
@@ -20,7 +23,7 @@ export class Navigation {
 		const { filter } = this;
 		if ("tab" in change || "ids" in change) this.#tabChosen = true;
 		if ("tab" in change && change.tab !== filter.tab) {
-			change = { ids: [], uid: "", ...change };
+			change = { ids: [], uid: "", group: "", ...change };
 			if (change.tab === "incoming" && filter.status === "skip") change.status = ""; // incoming events are not skipped
 		}
 		this.filter = { ...filter, ...change };
@@ -30,8 +33,8 @@ export class Navigation {
 	}
 
 	clearFilters() {
-		const { status, type, q, range, start, end, fields } = EMPTY;
-		this.change({ status, type, q, range, start, end, fields });
+		const { tab, ids, sort } = this.filter;
+		this.change({ ...EMPTY, tab, ids, sort });
 	}
 
 	toggleErrors() {
@@ -44,8 +47,8 @@ export class Navigation {
 		this.change(chosen ? { start: NaN, end: NaN } : { range: "", start, end });
 	}
 
-	addField(path, op, value) {
-		this.change({ fields: [...this.filter.fields, { path, op, value }] });
+	addField(path, op, value, more) {
+		this.change({ fields: [...this.filter.fields, { path, op, value }], ...more });
 	}
 
 	/** Show the tab that has events, unless somebody chose a tab; return whether it changed. */
@@ -63,19 +66,19 @@ export class Navigation {
 		this.#write("replaceState");
 	}
 
-	/** An event was opened, or closed: then `uid` is "". */
-	setOpenEvent(uid) {
-		const before = this.filter.uid;
-		if (before === uid) return;
-		this.filter = { ...this.filter, uid };
-		this.#write(before ? "replaceState" : "pushState");
+	/** Something was opened, or closed: `change` is the `uid` of an event or the digest of a `group`, or else "". */
+	setOpen(change) {
+		const before = toHash(this.filter);
+		const wasOpen = before !== viewOf(this.filter);
+		this.filter = { ...this.filter, ...change };
+		if (before !== toHash(this.filter)) this.#write(wasOpen ? "replaceState" : "pushState");
 	}
 
 	/** Somebody went back or forward, or changed the address. */
 	#onPopState() {
 		const filter = fromHash(location.hash);
 		const sameView = viewOf(filter) === viewOf(this.filter);
-		this.filter = { ...filter, uid: "" }; // so that closing an event changes no address
+		this.filter = closed(filter); // so that closing an event changes no address
 		this.acts.closeEvent();
 		this.filter = filter;
 		if (sameView) this.acts.openEvent();

@@ -7,17 +7,14 @@ export class PushHandler {
 	#gaps = 0;
 
 	/**
-	 * @param {object} parts `batcher`, `history`, `minuteCounts`, `rowBuffer`, `streams`, `toolbar`, `status`,
-	 *   `lossBanners` and `lastError`
-	 * @param {object} acts `filter()` returns the current one; `ready()` the history is complete, for the first time in a
-	 *   view; `streamsChanged()`; `cleared()` events were removed; `unavailable()` the storage is
+	 * `acts`: `filter()` returns the current one; `ready()` the history is complete, for the first time in a view;
+	 * `streamsChanged()`; `cleared()` events were removed; `unavailable()` the storage is
 	 */
 	constructor(parts, acts) {
 		this.parts = parts;
 		this.acts = acts;
 	}
 
-	/** @param {{event: string, data: string}} message */
 	handle({ event, data }) {
 		if (event === "event") {
 			this.#addEvent(data);
@@ -81,7 +78,7 @@ export class PushHandler {
 	#showCounters({ per_second: perSecond, last_minute_limited: limited, dropped, readable_within_ms: readableWithin }) {
 		this.parts.status.setRate(perSecond);
 		this.parts.status.setReadableWithin(Number(readableWithin) || 0);
-		this.parts.lossBanners.setLimited(Number(limited) || 0);
+		if (this.acts.filter().tab !== "errors") this.parts.lossBanners.setLimited(Number(limited) || 0);
 		this.parts.lossBanners.setDropped(Number(dropped) || 0);
 	}
 

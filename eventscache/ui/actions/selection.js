@@ -4,8 +4,8 @@ import { copy } from "./copy.js";
 
 export class Selection {
 	/**
-	 * @param {object} parts `rowBuffer`, `list` and `detail`
-	 * @param {{draw: () => void, opened: (uid: string) => void}} acts `opened` takes the uid of the open event, or ""
+	 * @param parts `rowBuffer`, `list` and `detail`
+	 * @param acts `opened` takes the uid of the open event, or ""
 	 */
 	constructor({ rowBuffer, list, detail }, acts) {
 		this.rowBuffer = rowBuffer;
@@ -19,7 +19,7 @@ export class Selection {
 		return this.rowBuffer.rows.find(({ key }) => key === (this.detail.key || this.list.active));
 	}
 
-	/** @param {string} key of a row */
+	/** @param key of a row */
 	open(key) {
 		const row = this.rowBuffer.rows.find((other) => other.key === key);
 		if (!row || row.status === "gap") return;
@@ -67,6 +67,10 @@ export class Selection {
 		else if (!this.list.scrolledDown && heldBy === "scroll") this.rowBuffer.release();
 		else return;
 		this.acts.draw();
+	}
+
+	focus() {
+		this.list.focus();
 	}
 
 	togglePause() {

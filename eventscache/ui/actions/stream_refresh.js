@@ -13,7 +13,7 @@ export class StreamRefresh {
 	#soon = false;
 
 	/**
-	 * @param {{tab: () => string, live: () => boolean, refreshed: () => void}} acts `tab` and `live` return the tab that
+	 * @param acts `tab` and `live` return the tab that
 	 *   is shown, and whether the push is connected
 	 */
 	constructor(streams, acts) {

@@ -55,6 +55,9 @@ export async function fetchEvents(parameters) {
 /** Return the ways of the event with that id. */
 export const fetchLookup = (eventId) => requestJson(`api/v1/lookup?${new URLSearchParams({ event_id: eventId })}`);
 
+/** Return the error groups of a namespace, the newest first or as `sort` says. */
+export const fetchErrors = (namespace, sort) => requestJson(`api/v1/errors?namespace=${namespace}&sort=${sort}`);
+
 /** Return how many events a stream admits, and in how many seconds. */
 export async function fetchQuota() {
 	const answer = await requestJson("api/v1/events/cache?ids=");

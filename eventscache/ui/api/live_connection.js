@@ -21,8 +21,7 @@ export class LiveConnection {
 	#pausing = null;
 
 	/**
-	 * @param {(message: {event: string, data: string}) => void} onMessage
-	 * @param {(state: string, detail?: object) => void} onState takes `connecting`, `live`, `retrying` with
+	 * @param onState takes `connecting`, `live`, `retrying` with
 	 *   `{fault, until}`, `rejected` with `{fault}`, or `closed`
 	 */
 	constructor(onMessage, onState) {

@@ -1,9 +1,6 @@
 /** Server-sent events, read from the body of an answer: `EventSource` cannot send the token in a header. */
 
-/**
- * Yield `{event, data, id}` for each message, and null for each comment, as they arrive.
- * @param {ReadableStream<Uint8Array>} body
- */
+/** Yield `{event, data, id}` for each message, and null for each comment, as they arrive. */
 export async function* readMessages(body) {
 	const reader = body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = "";

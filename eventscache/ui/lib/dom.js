@@ -10,22 +10,26 @@ const ICONS = {
 	skip: ["M3 4l5 4-5 4", "M12 4v8"],
 	pending: ["M8 4.5V8l2.2 1.6", "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 0 0 0-11"],
 	received: ["M8 2.5v8", "M4.5 7.5L8 11l3.5-3.5", "M3 13.5h10"],
+	new: ["M8 3v10", "M3 8h10"],
+	rising: ["M3 12l9-8", "M6.5 4H12v5.5"],
+	steady: ["M3 8h10", "M9.5 4.5L13 8l-3.5 3.5"],
+	falling: ["M3 4l9 8", "M12 6.5V12H6.5"],
+	quiet: ["M3 8h10"],
 	gap: ["M3 8h.01", "M8 8h.01", "M13 8h.01"],
 	close: ["M4 4l8 8", "M12 4l-8 8"],
 };
 
 /**
- * Return an element. Properties named `aria-*`, `data-*`, `role` and the like become attributes, `on` holds listeners.
- * @param {string} tag `div`, or with classes `div.row.error`
+ * Return an element. Properties such as `role` and `aria-*` become attributes; `onclick` is a listener.
+ * @param tag `div`, or with classes `div.row.error`
  */
 export function el(tag, properties = {}, ...children) {
 	const [name, ...classes] = tag.split(".");
 	const node = document.createElement(name);
+	if (name === "button") node.type = "button"; // not one that submits a form
 	node.classList.add(...classes);
 	for (const [key, value] of Object.entries(properties)) {
-		if (key === "on") {
-			for (const [type, listener] of Object.entries(value)) node.addEventListener(type, listener);
-		} else if (value === false || value === null || value === undefined) {
+		if (value === false || value === null || value === undefined) {
 			continue;
 		} else if (key in node && !key.includes("-")) {
 			node[key] = value;

@@ -26,12 +26,7 @@ export function hourMinute(ms) {
 /** `2026-11-23 21:18`. */
 export const dateMinute = (ms) => `${new Date(ms).toISOString().slice(0, 10)} ${hourMinute(ms)}`;
 
-const UNITS = [
-	[86_400, "d"],
-	[3_600, "h"],
-	[60, "min"],
-	[1, "s"],
-];
+const UNITS = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]];
 
 export function ago(ms, now = Date.now()) {
 	if (!Number.isFinite(ms)) return "";

@@ -13,7 +13,7 @@ export class Batcher {
 	/** Whether the history is complete. */
 	ready = false;
 
-	/** @param {(rows: object[], history: boolean) => void} pass takes a batch, oldest first inside a stream */
+	/** @param pass takes a batch, oldest first inside a stream */
 	constructor(pass) {
 		this.pass = pass;
 	}

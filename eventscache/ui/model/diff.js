@@ -39,8 +39,7 @@ const bare = (raw) => (raw.startsWith('"') ? JSON.parse(raw) : raw);
 /**
  * Return rows of texts by kind: `changed` and `retyped` (name, before, after), `renamed` (old name, new name, value),
  * and `added`, `left`, `same` (name, value).
- * @param {Map<string, string>} before raw values, as in JSON, by name
- * @param {Map<string, string>} after
+ * @param before raw values, as in JSON, by name
  */
 export function compare(before, after) {
 	const found = { changed: [], retyped: [], renamed: [], added: [], left: [], same: [] };

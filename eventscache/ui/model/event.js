@@ -17,47 +17,13 @@ export const STATUSES = {
 
 // Fields that a preview leaves out: they are the same in most events, or have a column of their own.
 const LEFT_OUT = new Set([
-	"api_key",
-	"apiKey",
-	"event_type",
-	"event_id",
-	"messageId",
-	"message_id",
-	"src",
-	"user_agent",
-	"utc_time",
-	"local_tz_offset",
-	"type",
-	"doc_encoding",
-	"_timestamp",
-	"sdk_version",
-	"screen_resolution",
-	"vp_size",
-	"user_language",
-	"source_ip",
-	"timestamp",
-	"sentAt",
-	"receivedAt",
-	"originalTimestamp",
-	"channel",
-	"version",
-	"projectId",
-	"app_build_id",
-	"doc_host",
-	"eventn_ctx_event_id",
+	"api_key", "apiKey", "event_type", "event_id", "messageId", "message_id", "src", "user_agent", "utc_time",
+	"local_tz_offset", "type", "doc_encoding", "_timestamp", "sdk_version", "screen_resolution", "vp_size",
+	"user_language", "source_ip", "timestamp", "sentAt", "receivedAt", "originalTimestamp", "channel", "version",
+	"projectId", "app_build_id", "doc_host", "eventn_ctx_event_id",
 ]);
 // Fields that a preview shows first.
-const FIRST = [
-	"event",
-	"url",
-	"doc_path",
-	"page_title",
-	"email",
-	"internal_id",
-	"user",
-	"properties",
-	"anonymous_id",
-];
+const FIRST = ["event", "url", "doc_path", "page_title", "email", "internal_id", "user", "properties", "anonymous_id"];
 const MOST_PAIRS = 6; // in a preview
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
@@ -82,13 +48,7 @@ function numberReader(source) {
 }
 
 // In the order of the server, which joins the entries of an event by its id.
-const ID_PATHS = [
-	["eventn_ctx", "event_id"],
-	["eventn_ctx_event_id"],
-	["event_id"],
-	["messageId"],
-	["message_id"],
-];
+const ID_PATHS = [["eventn_ctx", "event_id"], ["eventn_ctx_event_id"], ["event_id"], ["messageId"], ["message_id"]];
 
 function eventId(original, numberAt) {
 	for (const keys of ID_PATHS) {

@@ -9,7 +9,8 @@ export const RANGES = {
 	"1h": ["last hour", 3_600_000],
 	"24h": ["last 24 h", 86_400_000],
 };
-const TABS = { processed: "destination", incoming: "token" };
+const TABS = { processed: "destination", incoming: "token", errors: "destination" };
+const TEXTS = ["status", "type", "q", "group"]; // that the server filters by
 const SERVER_STATUSES = ["error", "success", "skip"];
 const EXPRESSION = /^\s*((?:[\w$.-]|\[\d+\]|\["(?:[^"\\]|\\.)*"\])+)\s*(!=|=|~|>|<)\s*(.+?)\s*$/s;
 const QUOTED = /^"(?:[^"\\]|\\.)*"$/s;
@@ -26,11 +27,13 @@ export const EMPTY = Object.freeze({
 	end: NaN,
 	fields: [],
 	uid: "",
+	group: "", // the digest of an error group; in the tab Errors it is the one that is open
+	sort: "", // of the error groups
 });
 
 /** Whether anything but tab and streams narrows the view. */
 export const narrows = (filter) =>
-	Boolean(filter.status || filter.type || filter.q || hasTime(filter) || filter.fields.length);
+	TEXTS.some((name) => filter[name]) || hasTime(filter) || filter.fields.length > 0;
 
 export const hasTime = (filter) =>
 	Boolean(filter.range) || Number.isFinite(filter.start) || Number.isFinite(filter.end);
@@ -38,7 +41,7 @@ export const hasTime = (filter) =>
 export const namespace = (filter) => TABS[filter.tab];
 
 /** All parts of a filter except the time: what the minutes of the histogram are counted by. */
-export const scope = ({ tab, ids, status, type, q, fields }) => JSON.stringify([tab, ids, status, type, q, fields]);
+export const scope = ({ tab, ids, fields, ...filter }) => JSON.stringify([tab, ids, fields, TEXTS.map((name) => filter[name])]);
 
 /** The string that a text in quotation marks is in JSON; any other text as it is. */
 function unquoted(text) {
@@ -64,7 +67,7 @@ export function toHash(filter) {
 	const parameters = new URLSearchParams();
 	if (filter.tab !== EMPTY.tab) parameters.set("tab", filter.tab);
 	for (const id of filter.ids) parameters.append("id", id);
-	for (const name of ["status", "type", "q", "range", "uid"]) {
+	for (const name of [...TEXTS, "range", "uid", "sort"]) {
 		if (filter[name]) parameters.set(name, filter[name]);
 	}
 	for (const name of ["start", "end"]) {
@@ -94,6 +97,8 @@ export function fromHash(hash) {
 		end: Date.parse(one("end")),
 		fields: parameters.getAll("field").map(parseField).filter(Boolean),
 		uid: one("uid"),
+		group: one("group"),
+		sort: one("sort", ["frequent"]),
 	};
 }
 
@@ -101,7 +106,7 @@ export function fromHash(hash) {
 export function serverParameters(filter, now = Date.now()) {
 	const parameters = new URLSearchParams({ namespace: namespace(filter) });
 	if (filter.ids.length) parameters.set("ids", filter.ids.join(","));
-	for (const name of ["status", "type", "q"]) if (filter[name]) parameters.set(name, filter[name]);
+	for (const name of filter.tab === "errors" ? [] : TEXTS) if (filter[name]) parameters.set(name, filter[name]);
 	const start = rangeStart(filter, now);
 	if (Number.isFinite(start)) parameters.set("start", String(start));
 	if (!filter.range && Number.isFinite(filter.end)) parameters.set("end", String(filter.end));

@@ -1,7 +1,16 @@
 /** How far the cached events of each stream were read. */
 
 import { narrows } from "./filter.js";
+import { MOST_ROWS } from "./row_buffer.js";
 import { MOST_FOLLOWED } from "./streams.js";
+
+const FEWEST = 10; // events of each stream to begin a view with
+
+/** How many events of each of so many streams to begin with, so that all of them together fill the list. */
+export function historyPerStream(inView) {
+	const streams = Math.min(inView, MOST_FOLLOWED) || 1;
+	return Math.max(FEWEST, Math.min(MOST_ROWS, Math.floor((2 * MOST_ROWS) / streams)));
+}
 
 export class EventHistory {
 	#read = new Map(); // of each stream: how many events were read, and the number of the oldest

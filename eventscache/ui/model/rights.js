@@ -12,7 +12,6 @@ export class Rights {
 	/** Whether this is the last answer of the server: after a break of the connection its token may be another one. */
 	known = false;
 
-	/** @param {{token: string, may: string[], namespaces: string[], ids: string[]}} answer */
 	set({ token, may, namespaces, ids }) {
 		this.#may = new Set(may);
 		this.#namespaces = new Set(namespaces);
@@ -24,8 +23,12 @@ export class Rights {
 		return this.#may.has(action);
 	}
 
+	get namespaces() {
+		return [...(this.#namespaces ?? ["destination", "token"])];
+	}
+
 	/** Whether the streams of a tab may be read. */
 	reads(tab) {
-		return !this.#namespaces || this.#namespaces.has(namespace({ tab }));
+		return tab === "errors" || this.namespaces.includes(namespace({ tab }));
 	}
 }

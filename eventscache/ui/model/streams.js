@@ -5,8 +5,8 @@ export const MOST_FOLLOWED = 100; // streams in one push: the server's limit
 const sum = (list, name) => list.reduce((total, stream) => total + stream[name], 0);
 
 export class Streams {
-	#tabs = { processed: [], incoming: [] };
-	#ids = { processed: new Set(), incoming: new Set() };
+	#tabs = { processed: [], incoming: [], errors: [] }; // Errors has those of both others
+	#ids = { processed: new Set(), incoming: new Set(), errors: new Set() };
 
 	/** Whether API keys are configured: then a token has to be one of them. */
 	apiKeys = false;
@@ -14,10 +14,11 @@ export class Streams {
 	/** The names of the sources that are followed. */
 	sources = [];
 
-	/** @param {object[]} streams all streams of a tab, the most recently active first */
+	/** @param streams all streams of a tab, the most recently active first */
 	set(tab, streams) {
 		this.#tabs[tab] = streams;
-		this.#ids[tab] = new Set(streams.map(({ id }) => id));
+		this.#tabs.errors = [...this.#tabs.processed, ...this.#tabs.incoming];
+		for (const name of [tab, "errors"]) this.#ids[name] = new Set(this.#tabs[name].map(({ id }) => id));
 	}
 
 	of(tab) {
@@ -45,7 +46,7 @@ export class Streams {
 
 	/** How many of them the push leaves out, as there are too many. */
 	notFollowed(filter) {
-		return filter.ids.length ? 0 : Math.max(0, this.#tabs[filter.tab].length - MOST_FOLLOWED);
+		return filter.ids.length || filter.tab === "errors" ? 0 : Math.max(0, this.#tabs[filter.tab].length - MOST_FOLLOWED);
 	}
 
 	/** How many events are cached in the collection that a filter reads. */

@@ -6,11 +6,7 @@ import { visible } from "../lib/text.js";
 export class Banners {
 	#shown = new Map();
 
-	/**
-	 * Show a banner, or change the text of one that is shown.
-	 * @param {string} name
-	 * @param {{kind?: string, text: string, why?: string, buttons?: [string, () => void][]}} banner
-	 */
+	/** Show a banner, or change the text of one that is shown. */
 	set(name, { kind = "info", text, why = "", buttons = [] }) {
 		const shown = this.#shown.get(name);
 		if (shown) {
@@ -20,7 +16,7 @@ export class Banners {
 		const words = el("p", {}, visible(text));
 		const node = el(`div.banner.${kind}`, { "data-banner": name }, words);
 		if (why) node.append(...explanation(name, why));
-		for (const [label, act] of buttons) node.append(el("button.link", { type: "button", on: { click: act } }, label));
+		for (const [label, act] of buttons) node.append(el("button.link", { onclick: act }, label));
 		byId("banners").append(node);
 		setText(byId("announcer"), text); // once: its numbers change every second
 		this.#shown.set(name, { node, text: words });
@@ -43,10 +39,6 @@ function explanation(name, why) {
 		text.hidden = !text.hidden;
 		button.setAttribute("aria-expanded", String(!text.hidden));
 	};
-	const button = el(
-		"button.link",
-		{ type: "button", "aria-expanded": "false", "aria-controls": text.id, on: { click: toggle } },
-		"Why?",
-	);
+	const button = el("button.link", { "aria-expanded": "false", "aria-controls": text.id, onclick: toggle }, "Why?");
 	return [button, text];
 }

@@ -11,9 +11,9 @@ export class Counts {
 	#announcedAt = 0;
 
 	/**
-	 * @param {object[]} rows those in the list
-	 * @param {number} cached how many events are cached in the collection that the filter reads
-	 * @param {boolean} more whether older events can be loaded
+	 * @param rows those in the list
+	 * @param cached how many events are cached in the collection that the filter reads
+	 * @param more whether older events can be loaded
 	 */
 	draw(rows, { filter, cached, more }) {
 		const shown = rows.filter((row) => row.status !== "gap").length;

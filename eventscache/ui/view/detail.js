@@ -47,7 +47,8 @@ export class Detail {
 		return slice(source, member(this.#root, name)) || source;
 	}
 
-	open(row) {
+	/** Show an event; `top` is a node above it, such as the way to other examples. */
+	open(row, top = "") {
 		if (this.#row?.key === row.key) return;
 		this.#row = row;
 		try {
@@ -55,8 +56,8 @@ export class Detail {
 		} catch {
 			this.#root = null; // only the raw text can be shown
 		}
-		this.#build();
 		this.node.hidden = false;
+		this.#build(top);
 	}
 
 	close() {
@@ -69,7 +70,14 @@ export class Detail {
 	showWay(lines) {
 		if (this.#way.contains(document.activeElement)) return;
 		this.#way.replaceChildren(...wayNodes(lines, this.uid));
+		if (!this.#way.hidden) return;
 		this.#way.hidden = false;
+		this.#reveal();
+	}
+
+	/** Bring the field into view that the error names. */
+	#reveal() {
+		this.#panel.querySelector(".named")?.scrollIntoView({ block: "nearest" });
 	}
 
 	/** Once a second. */
@@ -81,19 +89,18 @@ export class Detail {
 		return member(this.#root, name)?.value ?? "";
 	}
 
-	#build() {
+	#build(top) {
 		const row = this.#row;
 		this.#panel = el("div.panel", { id: "detail-panel", role: "tabpanel", tabIndex: 0 });
 		const tabs = Object.entries(TABS).map(([name, label]) =>
 			el(
 				"button",
 				{
-					type: "button",
 					role: "tab",
 					id: `detail-${name}`,
 					"aria-controls": "detail-panel",
 					"data-tab": name,
-					on: { click: () => this.#show(name) },
+					onclick: () => this.#show(name),
 				},
 				label,
 			),
@@ -101,7 +108,7 @@ export class Detail {
 		const bar = el("div.tabs", { role: "tablist", "aria-label": "Parts of the event" }, ...tabs);
 		bar.addEventListener("keydown", (event) => this.#step(event));
 		this.#way = el("section.way", { "aria-labelledby": "way-title", hidden: true });
-		this.node.replaceChildren(this.#head(), ...this.#reasons(), this.#way, bar, this.#panel);
+		this.node.replaceChildren(top, this.#head(), ...this.#reasons(), this.#way, bar, this.#panel);
 		this.#show(this.#tab);
 		this.node.setAttribute("aria-label", `${STATUSES[row.status]}: ${row.type || "event"}`);
 	}
@@ -119,7 +126,7 @@ export class Detail {
 	#head() {
 		const row = this.#row;
 		const original = slice(row.source, member(this.#root, "original"));
-		const button = (label, act, title) => el("button", { type: "button", title, on: { click: act } }, label);
+		const button = (label, act, title) => el("button", { title, onclick: act }, label);
 		return el(
 			"header.detail-head",
 			{},
@@ -130,7 +137,7 @@ export class Detail {
 				el("h2", {}, row.type || "no type"),
 				el(
 					"button.quiet.detail-close",
-					{ type: "button", "aria-label": "Close", title: "Close (Esc)", on: { click: this.acts.close } },
+					{ "aria-label": "Close", title: "Close (Esc)", onclick: this.acts.close },
 					icon("close"),
 				),
 			),
@@ -192,5 +199,6 @@ export class Detail {
 		this.#panel.setAttribute("aria-labelledby", `detail-${name}`);
 		this.#panel.replaceChildren(...new DetailTabs(this.#row, this.#root, this.acts)[name]());
 		this.#panel.scrollTop = 0;
+		this.#reveal();
 	}
 }

@@ -4,6 +4,7 @@ import { el } from "../lib/dom.js";
 import { member, parse, slice } from "../lib/json.js";
 import { count, visible, whole } from "../lib/text.js";
 import { columns, differences } from "../model/diff.js";
+import { namedFields } from "../model/named_fields.js";
 import { tagOfJson } from "./mask_tag.js";
 import { openMenu } from "./menu.js";
 import { rowsTable } from "./table.js";
@@ -32,17 +33,18 @@ export class DetailTabs {
 
 	original() {
 		const original = member(this.#root, "original");
-		if (original) return this.#tree(original, { filters: true });
+		if (original) return this.#tree(original, { filters: true, error: member(this.#root, "error")?.value });
 		const malformed = member(this.#root, "malformed")?.value;
 		if (malformed)
 			return [el("p.hint", {}, "This is not valid JSON. The part that was kept:"), el("pre", {}, visible(malformed))];
 		return [el("p.hint", {}, "This record has no original.")];
 	}
 
-	#tree(node, { filters = false } = {}) {
+	#tree(node, { filters = false, error = "" } = {}) {
 		const { source, masked } = this.#row;
 		const tree = new Tree(source, node, (value, at) => this.#openMenu(value, at, filters), { masked });
-		const button = (label, act) => el("button.quiet", { type: "button", on: { click: act } }, label);
+		for (const keys of error ? namedFields(error, node) : []) tree.mark(keys, "named by the error");
+		const button = (label, act) => el("button.quiet", { onclick: act }, label);
 		return [
 			el(
 				"p.panel-tools",
@@ -152,7 +154,7 @@ export class DetailTabs {
 				"p.panel-tools",
 				{},
 				el("span.hint", {}, `${whole(source.length)} characters, as the API returns them`),
-				el("button.quiet", { type: "button", on: { click: () => this.#acts.copy(source, "Record") } }, "Copy all"),
+				el("button.quiet", { onclick: () => this.#acts.copy(source, "Record") }, "Copy all"),
 			),
 			el("pre.raw", {}, visible(source)),
 		];

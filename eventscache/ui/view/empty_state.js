@@ -7,7 +7,6 @@ import { followJitsu, nginxMirror, recordOutcome, sendEvent } from "../model/com
 export class EmptyState {
 	#drawn = "";
 
-	/** @param {(text: string, what: string) => void} copy */
 	constructor(copy) {
 		this.copy = copy;
 	}
@@ -26,7 +25,7 @@ export class EmptyState {
 		this.#draw("", () => []);
 	}
 
-	/** @param {string} obstacle why no events arrive, or "" */
+	/** @param obstacle why no events arrive, or "" */
 	showLoading(obstacle = "") {
 		this.#draw(`loading ${obstacle}`, () => [el("p.quiet-words", {}, obstacle || "Loading …")]);
 	}
@@ -35,11 +34,11 @@ export class EmptyState {
 		this.#draw(`no match ${cached}`, () => [
 			el("h2", {}, `No match among ${count(cached, "cached event")}`),
 			el("p.hint", {}, "New events that match will appear here."),
-			el("p", {}, el("button", { type: "button", on: { click: clearFilters } }, "Clear all filters")),
+			el("p", {}, el("button", { onclick: clearFilters }, "Clear all filters")),
 		]);
 	}
 
-	/** @param {{label: string, total: number, open: () => void} | null} other the other tab, if it has events */
+	/** @param other the other tab, if it has events */
 	showNoEvents(other) {
 		this.#draw(`no events ${other?.total ?? 0}`, () => [
 			el("h2", {}, "No events yet"),
@@ -90,7 +89,7 @@ export class EmptyState {
 
 	#command(title, text, words) {
 		const copy = () => this.copy(text, "Command");
-		const button = el("button", { type: "button", "aria-label": `Copy: ${title}`, on: { click: copy } }, "Copy");
+		const button = el("button", { "aria-label": `Copy: ${title}`, onclick: copy }, "Copy");
 		return el(
 			"section.command",
 			{},
@@ -102,4 +101,4 @@ export class EmptyState {
 }
 
 const openButton = (tag, { label, total, open }) =>
-	el(tag, { type: "button", on: { click: open } }, `Show ${count(total, "event")} under ${label}`);
+	el(tag, { onclick: open }, `Show ${count(total, "event")} under ${label}`);

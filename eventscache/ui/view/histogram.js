@@ -11,7 +11,6 @@ export class Histogram {
 	#drawn = "";
 	#focused = 59;
 
-	/** @param {(start: number, end: number) => void} choose */
 	constructor(choose) {
 		this.choose = choose;
 		this.bars = Array.from({ length: 60 }, (_, index) => this.#bar(index));
@@ -21,7 +20,7 @@ export class Histogram {
 
 	#bar(index) {
 		const parts = Object.fromEntries(KINDS.map((kind) => [kind, el(`span.${kind}`)]));
-		const node = el("button.minute", { type: "button", tabIndex: index === 59 ? 0 : -1 }, ...Object.values(parts));
+		const node = el("button.minute", { tabIndex: index === 59 ? 0 : -1 }, ...Object.values(parts));
 		const bar = { node, parts, start: 0 };
 		node.addEventListener("click", () => this.choose(bar.start, bar.start + MINUTE));
 		return bar;
@@ -39,9 +38,8 @@ export class Histogram {
 	}
 
 	/**
-	 * @param {{start: number, success: number, error: number, skip: number}[]} minutes
-	 * @param {number} chosen start of the minute that is the time filter, or NaN
-	 * @param {boolean} ended whether the hour does not end now
+	 * @param chosen start of the minute that is the time filter, or NaN
+	 * @param ended whether the hour does not end now
 	 */
 	draw(minutes, { chosen = NaN, ended = false } = {}) {
 		const sums = minutes.map(({ success, error, skip }) => success + error + skip);

@@ -19,10 +19,7 @@ export class List {
 	#drawn = "";
 	#serial = 0;
 
-	/**
-	 * @param {(key: string) => void} choose called with the key of a row that is clicked
-	 * @param {() => void} scrolled
-	 */
+	/** @param choose called with the key of a row that is clicked */
 	constructor(box, canvas, { choose, scrolled }) {
 		this.box = box;
 		this.canvas = canvas;

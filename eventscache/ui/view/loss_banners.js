@@ -10,7 +10,6 @@ export class LossBanners {
 	#quota = null;
 	#droppedDismissed = 0; // how many had been dropped when the banner was dismissed
 
-	/** @param {() => Promise<{size: number, seconds: number}>} fetchQuota */
 	constructor(banners, fetchQuota) {
 		this.banners = banners;
 		this.fetchQuota = fetchQuota;

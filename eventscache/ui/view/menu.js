@@ -14,7 +14,7 @@ function close({ refocus = true } = {}) {
 	opener = null;
 }
 
-/** @param {[string, () => void][]} choices labels, and what they do */
+/** @param choices labels, and what they do */
 export function openMenu(at, choices) {
 	const again = opener === at;
 	close();
@@ -27,7 +27,7 @@ export function openMenu(at, choices) {
 	};
 	menu().replaceChildren(
 		...choices.map(([label, act]) =>
-			el("button", { type: "button", role: "menuitem", tabIndex: -1, on: { click: pick(act) } }, label),
+			el("button", { role: "menuitem", tabIndex: -1, onclick: pick(act) }, label),
 		),
 	);
 	menu().hidden = false;

@@ -11,7 +11,7 @@ export class Picker {
 	#ids = [];
 	#drawn = "";
 
-	/** @param {(ids: string[]) => void} choose an empty list means all */
+	/** @param choose an empty list means all */
 	constructor(choose) {
 		this.choose = choose;
 		byId("streams-search").addEventListener("input", () => this.#draw());
@@ -91,12 +91,7 @@ export class Picker {
 			{},
 			el(
 				"button.stream",
-				{
-					type: "button",
-					"aria-pressed": String(!this.#ids.length),
-					"data-focus": "all",
-					on: { click: () => this.#only([]) },
-				},
+				{ "aria-pressed": String(!this.#ids.length), "data-focus": "all", onclick: () => this.#only([]) },
 				el("span.name", {}, "All streams"),
 				...counts(total, errors),
 			),
@@ -117,17 +112,11 @@ export class Picker {
 				checked: chosen,
 				"aria-label": `Also show ${name}`,
 				"data-focus": `check ${id}`,
-				on: { change: toggle },
+				onchange: toggle,
 			}),
 			el(
 				"button.stream",
-				{
-					type: "button",
-					title,
-					"aria-pressed": String(chosen),
-					"data-focus": `only ${id}`,
-					on: { click: () => this.#only([id]) },
-				},
+				{ title, "aria-pressed": String(chosen), "data-focus": `only ${id}`, onclick: () => this.#only([id]) },
 				el("span.name", {}, name),
 				...counts(stream.total_events, stream.error_events),
 			),

@@ -7,23 +7,18 @@ const PAGE = 200; // rows shown first, and with each "Show more"
 
 /**
  * Return a table of rows of texts; the first text of a row is its name.
- * @param {(text: string) => string | Node} shown returns what a cell shows for a text
+ * @param shown returns what a cell shows for a text
  */
 export function rowsTable(heads, rows, shown = visible) {
 	const body = el("tbody");
-	const button = el("button.more", { type: "button", on: { click: () => add() } });
+	const button = el("button.more", { onclick: () => add() });
 	const add = () => {
 		const built = body.children.length;
 		body.append(
 			...rows
 				.slice(built, built + PAGE)
 				.map(([name, ...values]) =>
-					el(
-						"tr",
-						{},
-						el("th", { scope: "row" }, visible(name)),
-						...values.map((value) => el("td", {}, shown(value))),
-					),
+					el("tr", {}, el("th", { scope: "row" }, visible(name)), ...values.map((value) => el("td", {}, shown(value)))),
 				),
 		);
 		const left = rows.length - body.children.length;

@@ -13,8 +13,8 @@ export class Toolbar {
 	#typing;
 
 	/**
-	 * @param {(change: object) => void} change called with what a control changes
-	 * @param {() => object} filter returns the current one
+	 * @param change called with what a control changes
+	 * @param filter returns the current one
 	 */
 	constructor(change, filter) {
 		this.change = change;

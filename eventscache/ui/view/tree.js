@@ -22,12 +22,12 @@ function summary(node) {
 
 export class Tree {
 	#branches = [];
+	#lines = new Map(); // by their paths
 	#building = 0;
 
 	/**
-	 * @param {string} text the JSON that `root` was parsed from
-	 * @param {(value: object, at: Element) => void} choose called with `{path, node, raw}` of a value that is clicked
-	 * @param {boolean} masked whether values may have been masked
+	 * @param text the JSON that `root` was parsed from
+	 * @param choose called with `{path, node, raw}` of a value that is clicked
 	 */
 	constructor(text, root, choose, { masked = false } = {}) {
 		this.text = text;
@@ -40,6 +40,21 @@ export class Tree {
 			budget -= children(branch.value).length;
 			if (budget < 0) break;
 			branch.open();
+		}
+	}
+
+	/** Mark a field with words, and open the branches that it is in. */
+	mark(keys, words) {
+		let parent = this.node;
+		for (let depth = 1; depth <= keys.length; depth += 1) {
+			const path = joinPath(keys.slice(0, depth));
+			const more = () => parent.querySelector(":scope > .more");
+			while (!this.#lines.has(path) && more()) more().click();
+			const line = this.#lines.get(path);
+			if (!line) return;
+			if (depth === keys.length) line.node.append(el("span.named", {}, words));
+			else line.open();
+			parent = line.inner;
 		}
 	}
 
@@ -76,7 +91,7 @@ export class Tree {
 				this.#fill(parent, node, keys, shown);
 			};
 			const label = `Show ${whole(Math.min(PAGE, all.length - shown))} more of ${whole(all.length)}`;
-			const button = el("button.more", { type: "button", on: { click: more } }, label);
+			const button = el("button.more", { onclick: more }, label);
 			parent.append(button);
 		}
 	}
@@ -92,20 +107,17 @@ export class Tree {
 		const choose = (event) => this.choose({ path: joinPath(keys), node, raw }, event.currentTarget);
 		const value = el(
 			`button.value.${node.kind}`,
-			{ type: "button", "aria-haspopup": "menu", on: { click: choose } },
+			{ "aria-haspopup": "menu", onclick: choose },
 			(this.masked && tagOfJson(raw)) || shown,
 		);
 		const line = el("div.line", {}, name, value);
+		this.#lines.set(joinPath(keys), { node: line });
 		if (raw.length > LONGEST) {
 			const showAll = () => {
 				value.textContent = visible(raw);
 				all.remove();
 			};
-			const all = el(
-				"button.more",
-				{ type: "button", on: { click: showAll } },
-				`Show all ${whole(raw.length)} characters`,
-			);
+			const all = el("button.more", { onclick: showAll }, `Show all ${whole(raw.length)} characters`);
 			line.append(all);
 		}
 		return line;
@@ -114,12 +126,7 @@ export class Tree {
 	#branch(name, node, keys) {
 		const inner = el("div.children", { hidden: true });
 		if (keys.length <= DEEPEST_INDENT) inner.classList.add("indented");
-		const toggle = el(
-			"button.toggle",
-			{ type: "button", "aria-expanded": "false" },
-			name,
-			el("span.summary", {}, summary(node)),
-		);
+		const toggle = el("button.toggle", { "aria-expanded": "false" }, name, el("span.summary", {}, summary(node)));
 		const branch = {
 			value: node,
 			open: () => {
@@ -135,6 +142,7 @@ export class Tree {
 		};
 		toggle.addEventListener("click", () => (inner.hidden ? branch.open() : branch.close()));
 		this.#branches.push(branch);
+		this.#lines.set(joinPath(keys), { node: toggle, open: branch.open, inner });
 		return el("div.branch", {}, toggle, inner);
 	}
 }
