@@ -33,7 +33,7 @@ ALLOWED = {
     "alerts": "clock errors event extras logs storage stream timestamp",
     "cache": "clock delivery errors event extras masking query record storage stream",
     "follows": "cache clock errors extras storage stream",
-    "lookup": "cache errors event query record storage stream timestamp",
+    "lookup": "cache errors event extras query record storage stream timestamp",
     "live": "cache clock errors event query storage stream",
     "sources": "access cache clock errors event ingest logs storage stream timestamp",
     "metrics": "alerts cache clock delivery sources",

@@ -3,6 +3,7 @@
 import { clearEvents } from "./actions/clear.js";
 import { copy, copyLink } from "./actions/copy.js";
 import { askToken } from "./actions/dialogs.js";
+import { ErrorTab } from "./actions/error_tab.js";
 import { findLastError, findOpenEvent } from "./actions/find_event.js";
 import { OpenWay, WayOffer } from "./actions/find_way.js";
 import { loadOlder } from "./actions/load_older.js";
@@ -16,11 +17,11 @@ import { LiveConnection } from "./api/live_connection.js";
 import { byId } from "./lib/dom.js";
 import { Batcher } from "./model/batcher.js";
 import { narrows, rangeStart, serverParameters } from "./model/filter.js";
-import { EventHistory } from "./model/history.js";
+import { EventHistory, historyPerStream } from "./model/history.js";
 import { MinuteCounts } from "./model/minute_counts.js";
-import { MOST_ROWS, RowBuffer } from "./model/row_buffer.js";
+import { RowBuffer } from "./model/row_buffer.js";
 import { Rights } from "./model/rights.js";
-import { MOST_FOLLOWED, Streams } from "./model/streams.js";
+import { Streams } from "./model/streams.js";
 import { Banners } from "./view/banners.js";
 import { drawChips } from "./view/chips.js";
 import { Counts } from "./view/counts.js";
@@ -37,309 +38,312 @@ import { drawTabs, OTHER_TAB, TAB_LABELS } from "./view/tabs.js";
 import { toast } from "./view/toast.js";
 import { Toolbar } from "./view/toolbar.js";
 
-const FEWEST_HISTORY = 10; // events of each stream to begin a view with
-
 export class App {
-  #views = 0; // how many views have begun: what was asked for in an earlier one is ignored
+	#views = 0; // how many views have begun: what was asked for in an earlier one is ignored
 
-  constructor() {
-    this.#createModels();
-    this.#createViews();
-    this.#createActions();
-  }
+	constructor() {
+		this.#createModels();
+		this.#createViews();
+		this.#createActions();
+	}
 
-  #createModels() {
-    this.rights = new Rights();
-    this.streams = new Streams();
-    this.rowBuffer = new RowBuffer();
-    this.minuteCounts = new MinuteCounts();
-    this.history = new EventHistory();
-    this.batcher = new Batcher((rows, history) => this.#addRows(rows, history));
-  }
+	#createModels() {
+		this.rights = new Rights();
+		this.streams = new Streams();
+		this.rowBuffer = new RowBuffer();
+		this.minuteCounts = new MinuteCounts();
+		this.history = new EventHistory();
+		this.batcher = new Batcher((rows, history) => this.#addRows(rows, history));
+	}
 
-  #createViews() {
-    this.banners = new Banners();
-    this.counts = new Counts();
-    this.lastError = new LastError();
-    this.emptyState = new EmptyState(copy);
-    this.lossBanners = new LossBanners(this.banners, fetchQuota);
-    this.status = new Status(this.banners, {
-      retry: () => this.connection.retry(),
-      enterToken: () => this.#askToken(""),
-    });
-    this.list = new List(byId("list"), byId("canvas"), {
-      choose: (key) => this.selection.open(key),
-      scrolled: () => this.selection.scrolled(),
-    });
-    this.detail = new Detail(byId("detail"), {
-      close: () => this.selection.close(),
-      copy,
-      copyLink,
-      filter: (path, op, value) => this.navigation.addField(path, op, value),
-    });
-    this.toolbar = new Toolbar(
-      (change) => this.navigation.change(change),
-      () => this.filter,
-    );
-    this.picker = new Picker((ids) => this.navigation.change({ ids }));
-    this.histogram = new Histogram((start, end) => this.navigation.toggleMinute(start, end));
-  }
+	#createViews() {
+		this.banners = new Banners();
+		this.counts = new Counts();
+		this.lastError = new LastError();
+		this.emptyState = new EmptyState(copy);
+		this.lossBanners = new LossBanners(this.banners, fetchQuota);
+		this.status = new Status(this.banners, {
+			retry: () => this.connection.retry(),
+			enterToken: () => this.#askToken(""),
+		});
+		this.list = new List(byId("list"), byId("canvas"), {
+			choose: (key) => this.selection.open(key),
+			scrolled: () => this.selection.scrolled(),
+		});
+		this.detail = new Detail(byId("detail"), {
+			close: () => this.current.close(),
+			copy,
+			copyLink,
+			filter: (path, op, value) => this.navigation.addField(path, op, value, this.errorTab.listFilter),
+		});
+		this.toolbar = new Toolbar((change) => this.navigation.change(change), () => this.filter);
+		this.picker = new Picker((ids) => this.navigation.change({ ids }));
+		this.histogram = new Histogram((start, end) => this.navigation.toggleMinute(start, end));
+	}
 
-  #createActions() {
-    this.navigation = new Navigation({
-      changed: () => this.#filterChanged(),
-      navigated: () => this.beginView(),
-      closeEvent: () => this.selection.close(),
-      openEvent: () => this.#openEventOfFilter(),
-    });
-    this.selection = new Selection(this, { draw: () => this.draw(), opened: (uid) => this.#eventOpened(uid) });
-    this.openWay = new OpenWay(this.detail);
-    this.wayOffer = new WayOffer();
-    this.streamRefresh = new StreamRefresh(this.streams, {
-      tab: () => this.filter.tab,
-      live: () => this.status.live,
-      refreshed: () => this.#streamsRefreshed(),
-    });
-    this.push = new PushHandler(this, {
-      filter: () => this.filter,
-      ready: () => this.#openEventOfFilter(),
-      streamsChanged: () => this.streamRefresh.soon(),
-      cleared: () => this.#eventsCleared(),
-      unavailable: () => this.#dropStaleRows(),
-    });
-    this.connection = new LiveConnection(
-      (message) => this.push.handle(message),
-      (state, detail) => this.#connectionChanged(state, detail),
-    );
-  }
+	#createActions() {
+		this.navigation = new Navigation({
+			changed: () => this.#filterChanged(),
+			navigated: () => this.beginView(),
+			closeEvent: () => this.current.close(),
+			openEvent: () => this.#openEventOfFilter(),
+		});
+		this.selection = new Selection(this, { draw: () => this.draw(), opened: (uid) => this.#opened({ uid }) });
+		this.errorTab = new ErrorTab(this, {
+			filter: () => this.filter,
+			change: (change) => this.navigation.change(change),
+			opened: (group) => this.#opened({ group }),
+		});
+		this.openWay = new OpenWay(this.detail);
+		this.wayOffer = new WayOffer();
+		this.streamRefresh = new StreamRefresh(this.streams, {
+			tab: () => this.filter.tab,
+			live: () => this.status.live,
+			refreshed: () => this.#streamsRefreshed(),
+		});
+		this.push = new PushHandler(this, {
+			filter: () => this.filter,
+			ready: () => this.#openEventOfFilter(),
+			streamsChanged: () => this.streamRefresh.soon(),
+			cleared: () => this.#eventsCleared(),
+			unavailable: () => this.#dropStaleRows(),
+		});
+		this.connection = new LiveConnection(
+			(message) => this.push.handle(message),
+			(state, detail) => this.#connectionChanged(state, detail),
+		);
+	}
 
-  get filter() {
-    return this.navigation.filter;
-  }
+	get filter() {
+		return this.navigation.filter;
+	}
 
-  /** Read what the token may do, and the streams; then open the first view. */
-  async start() {
-    this.emptyState.showLoading();
-    this.#drawControls();
-    try {
-      await readRights(this.rights);
-      await this.streamRefresh.refresh();
-    } catch (fault) {
-      if (fault.status === 401 || fault.status === 403) {
-        this.#connectionChanged("rejected", { fault });
-        return;
-      } // the push meets any other fault as well: it shows it, and tries again
-    }
-    this.beginView();
-  }
+	/** What the keys move in, and what is open. */
+	get current() {
+		return this.filter.tab === "errors" ? this.errorTab : this.selection;
+	}
 
-  // The view: what the filter selects, from the beginning.
+	/** Read what the token may do, and the streams; then open the first view. */
+	async start() {
+		this.emptyState.showLoading();
+		this.#drawControls();
+		try {
+			await readRights(this.rights);
+			await this.streamRefresh.refresh();
+		} catch (fault) {
+			if (fault.status === 401 || fault.status === 403) {
+				this.#connectionChanged("rejected", { fault });
+				return;
+			} // the push meets any other fault as well: it shows it, and tries again
+		}
+		this.beginView();
+	}
 
-  beginView() {
-    if (!this.rights.reads(this.filter.tab)) this.navigation.leaveTab(OTHER_TAB[this.filter.tab]);
-    const { filter } = this;
-    const perStream = this.#historyPerStream();
-    this.#views += 1;
-    this.batcher.beginView();
-    this.rowBuffer.beginView();
-    this.history.beginView(perStream);
-    this.minuteCounts.beginView(filter);
-    this.lossBanners.beginView(filter);
-    if (this.rowBuffer.heldBy !== "button") this.rowBuffer.heldBy = this.detail.key ? "open" : "";
-    this.connection.open((resumed) => {
-      const parameters = serverParameters(filter);
-      if (!resumed) parameters.set("history", String(perStream));
-      return parameters;
-    });
-    this.#drawControls();
-    this.lossBanners.setNotFollowed(filter, this.streams);
-    this.#readLastError();
-    this.wayOffer.set(filter.q);
-  }
+	// The view: what the filter selects, from the beginning.
 
-  /** How many events of each stream to begin with, so that all streams together fill the list. */
-  #historyPerStream() {
-    const streams = Math.min(this.streams.inView(this.filter).length, MOST_FOLLOWED) || 1;
-    return Math.max(FEWEST_HISTORY, Math.min(MOST_ROWS, Math.floor((2 * MOST_ROWS) / streams)));
-  }
+	beginView() {
+		if (!this.rights.reads(this.filter.tab)) this.navigation.leaveTab(OTHER_TAB[this.filter.tab]);
+		const { filter } = this;
+		const perStream = historyPerStream(this.streams.inView(filter).length);
+		this.#views += 1;
+		this.batcher.beginView();
+		this.rowBuffer.beginView();
+		this.history.beginView(perStream);
+		this.minuteCounts.beginView(filter);
+		this.lossBanners.beginView(filter);
+		if (this.rowBuffer.heldBy !== "button") this.rowBuffer.heldBy = this.detail.key ? "open" : "";
+		this.connection.open((resumed) => {
+			const parameters = serverParameters(filter);
+			if (!resumed) parameters.set("history", String(perStream));
+			return parameters;
+		});
+		this.#drawControls();
+		this.lossBanners.setNotFollowed(filter, this.streams);
+		this.#readLastError();
+		this.wayOffer.set(filter.q);
+		this.errorTab.begin();
+	}
 
-  #filterChanged() {
-    if (!this.filter.uid) this.selection.close();
-    this.list.toTop();
-    this.beginView();
-  }
+	#filterChanged() {
+		if (!this.filter.uid) this.current.close();
+		this.list.toTop();
+		this.beginView();
+	}
 
-  async #readLastError() {
-    const view = this.#views;
-    this.lastError.reset();
-    const time = await findLastError(this.filter, this.streams.inView(this.filter));
-    if (view === this.#views) this.lastError.add(time);
-  }
+	async #readLastError() {
+		const view = this.#views;
+		this.lastError.reset();
+		const time = await findLastError(this.filter, this.streams.inView(this.filter));
+		if (view === this.#views) this.lastError.add(time);
+	}
 
-  /** Open the event that the URL names: from the rows, or else from the cache. */
-  async #openEventOfFilter() {
-    const { uid } = this.filter;
-    if (!uid || this.detail.uid === uid) return;
-    const shown = this.rowBuffer.rows.find((row) => row.uid === uid);
-    if (shown) {
-      this.selection.open(shown.key);
-      return;
-    }
-    const row = await findOpenEvent(this.filter);
-    if (this.filter.uid !== uid) return; // another event was opened meanwhile
-    if (row) this.selection.show(row);
-    else toast("The linked event is no longer cached");
-  }
+	/** Open the event that the URL names: from the rows, or else from the cache. */
+	async #openEventOfFilter() {
+		this.errorTab.openOfFilter();
+		const { uid } = this.filter;
+		if (!uid || this.detail.uid === uid) return;
+		const shown = this.rowBuffer.rows.find((row) => row.uid === uid);
+		if (shown) {
+			this.selection.open(shown.key);
+			return;
+		}
+		const row = await findOpenEvent(this.filter);
+		if (this.filter.uid !== uid) return; // another event was opened meanwhile
+		if (row) this.selection.show(row);
+		else toast("The linked event is no longer cached");
+	}
 
-  /** An event was opened, or closed: then `uid` is "". */
-  #eventOpened(uid) {
-    document.body.classList.toggle("with-detail", Boolean(this.detail.key));
-    this.navigation.setOpenEvent(uid);
-    this.openWay.find(this.detail.eventId);
-  }
+	/** An event was opened, or closed: `change` is what the address says of it. */
+	#opened(change) {
+		document.body.classList.toggle("with-detail", Boolean(this.detail.key));
+		this.navigation.setOpen(change);
+		this.openWay.find(this.detail.eventId);
+	}
 
-  // What the server sends.
+	// What the server sends.
 
-  #connectionChanged(state, detail = {}) {
-    this.status.setConnection(state, detail);
-    if (state === "rejected" || state === "retrying") this.#dropStaleRows();
-    if (state === "retrying") this.rights.known = false;
-    if (state === "live" && !this.rights.known) this.#readRights();
-    if (state === "rejected" && detail.fault.status === 401)
-      this.#askToken(hasToken() ? "That token does not match." : "");
-  }
+	#connectionChanged(state, detail = {}) {
+		this.status.setConnection(state, detail);
+		if (state === "rejected" || state === "retrying") this.#dropStaleRows();
+		if (state === "retrying") this.rights.known = false;
+		if (state === "live" && !this.rights.known) this.#readRights();
+		if (state === "rejected" && detail.fault.status === 401)
+			this.#askToken(hasToken() ? "That token does not match." : "");
+	}
 
-  /** What the token may do may have changed while the server was away. */
-  async #readRights() {
-    await readRights(this.rights).catch(() => {}); // the push says what is wrong
-    if (!this.rights.reads(this.filter.tab)) this.beginView();
-    this.#drawControls();
-    this.draw();
-  }
+	/** What the token may do may have changed while the server was away. */
+	async #readRights() {
+		await readRights(this.rights).catch(() => {}); // the push says what is wrong
+		if (!this.rights.reads(this.filter.tab)) this.beginView();
+		this.#drawControls();
+		this.draw();
+	}
 
-  async #askToken(fault) {
-    const token = await askToken(fault);
-    if (!token) return;
-    storeToken(token);
-    await this.start();
-  }
+	async #askToken(fault) {
+		const token = await askToken(fault);
+		if (!token) return;
+		storeToken(token);
+		await this.start();
+	}
 
-  #addRows(rows, history) {
-    this.rowBuffer.add(rows, { history });
-    this.draw();
-  }
+	#addRows(rows, history) {
+		this.rowBuffer.add(rows, { history });
+		this.draw();
+	}
 
-  /** No new rows arrive: those of the view before must not stay under this filter. */
-  #dropStaleRows() {
-    this.rowBuffer.dropStale();
-    this.draw();
-  }
+	/** No new rows arrive: those of the view before must not stay under this filter. */
+	#dropStaleRows() {
+		this.rowBuffer.dropStale();
+		this.draw();
+	}
 
-  #eventsCleared() {
-    this.streamRefresh.soon();
-    this.#readLastError();
-    this.draw();
-  }
+	#eventsCleared() {
+		this.streamRefresh.soon();
+		this.#readLastError();
+		this.draw();
+	}
 
-  #streamsRefreshed() {
-    const { tab } = this.filter;
-    const other = OTHER_TAB[tab];
-    const elsewhere = !this.streams.of(tab).length && this.streams.of(other).length > 0;
-    if (elsewhere && this.navigation.followFirstEvent(other) && this.#views) this.beginView();
-    this.#drawControls();
-    this.lossBanners.setNotFollowed(this.filter, this.streams);
-    if (!this.#views) return;
-    this.#drawEmptyState();
-    this.#drawCounts();
-  }
+	#streamsRefreshed() {
+		const { tab } = this.filter;
+		const other = OTHER_TAB[tab] ?? tab;
+		const elsewhere = !this.streams.of(tab).length && this.streams.of(other).length > 0;
+		if (elsewhere && this.navigation.followFirstEvent(other) && this.#views) this.beginView();
+		this.#drawControls();
+		this.lossBanners.setNotFollowed(this.filter, this.streams);
+		if (!this.#views) return;
+		this.#drawEmptyState();
+		this.#drawCounts();
+	}
 
-  // Drawing.
+	// Drawing.
 
-  draw() {
-    const { rows, arrivedWhileHeld, heldBy } = this.rowBuffer;
-    this.list.set(rows);
-    this.#drawEmptyState();
-    this.#drawHistogram();
-    this.#drawCounts();
-    this.status.setPaused(heldBy === "button", arrivedWhileHeld);
-    drawJumpButton(this.rowBuffer, this.list.scrolledDown);
-  }
+	draw() {
+		const { rows, arrivedWhileHeld, heldBy } = this.rowBuffer;
+		this.list.set(rows);
+		this.#drawEmptyState();
+		this.#drawHistogram();
+		this.#drawCounts();
+		this.status.setPaused(heldBy === "button", arrivedWhileHeld);
+		drawJumpButton(this.rowBuffer, this.list.scrolledDown);
+	}
 
-  #drawEmptyState() {
-    const { filter, streams, emptyState } = this;
-    if (this.rowBuffer.rows.length) emptyState.hide();
-    else if (!this.batcher.ready) emptyState.showLoading(this.status.obstacle);
-    else if (narrows(filter))
-      emptyState.showNoMatch(streams.cachedEvents(filter), () => this.navigation.clearFilters());
-    else if (filter.ids.length || streams.of(filter.tab).length || !this.rights.may("write")) emptyState.showNoEvents(this.#otherTab());
-    else emptyState.showFirstUse(this.#otherTab(), {
-        apiKeys: streams.apiKeys,
-        sources: streams.sources,
-        needsToken: hasToken(),
-      });
-  }
+	#drawEmptyState() {
+		const { filter, streams, emptyState } = this;
+		if (this.rowBuffer.rows.length) emptyState.hide();
+		else if (!this.batcher.ready) emptyState.showLoading(this.status.obstacle);
+		else if (narrows(filter))
+			emptyState.showNoMatch(streams.cachedEvents(filter), () => this.navigation.clearFilters());
+		else if (filter.ids.length || streams.of(filter.tab).length || !this.rights.may("write")) emptyState.showNoEvents(this.#otherTab());
+		else emptyState.showFirstUse(this.#otherTab(), {
+				apiKeys: streams.apiKeys,
+				sources: streams.sources,
+				needsToken: hasToken(),
+			});
+	}
 
-  /** The other tab, or null if it has no events. */
-  #otherTab() {
-    const tab = OTHER_TAB[this.filter.tab];
-    const total = this.streams.totalEvents(tab);
-    return total ? { label: TAB_LABELS[tab], total, open: () => this.navigation.change({ tab }) } : null;
-  }
+	/** The other tab, or null if it has no events. */
+	#otherTab() {
+		const tab = OTHER_TAB[this.filter.tab] ?? "processed";
+		const total = this.streams.totalEvents(tab);
+		return total ? { label: TAB_LABELS[tab], total, open: () => this.navigation.change({ tab }) } : null;
+	}
 
-  #drawCounts() {
-    const { filter, streams } = this;
-    const more = this.batcher.ready && this.history.streamsWithMore(filter, streams.inView(filter)).length > 0;
-    this.counts.draw(this.rowBuffer.rows, { filter, cached: streams.cachedEvents(filter), more });
-  }
+	#drawCounts() {
+		const { filter, streams } = this;
+		const more = this.batcher.ready && this.history.streamsWithMore(filter, streams.inView(filter)).length > 0;
+		this.counts.draw(this.rowBuffer.rows, { filter, cached: streams.cachedEvents(filter), more });
+	}
 
-  #drawHistogram() {
-    const ended = Number.isFinite(this.minuteCounts.endsAt);
-    this.histogram.draw(this.minuteCounts.hour(), { chosen: this.filter.start, ended });
-  }
+	#drawHistogram() {
+		const ended = Number.isFinite(this.minuteCounts.endsAt);
+		this.histogram.draw(this.minuteCounts.hour(), { chosen: this.filter.start, ended });
+	}
 
-  #drawControls() {
-    const { filter, streams, rights } = this;
-    this.toolbar.set(filter);
-    this.toolbar.offerClear(rights.may("clear"));
-    drawChips(filter, (change) => this.navigation.change(change));
-    drawTabs(filter.tab, streams, rights);
-    document.body.classList.toggle("one-stream", filter.ids.length === 1);
-    this.picker.set(streams.of(filter.tab), filter.ids, filter.tab === "incoming" ? "API keys" : "Destinations");
-    this.picker.setPatterns(rights.patterns);
-  }
+	#drawControls() {
+		const { filter, streams, rights } = this;
+		this.toolbar.set(filter);
+		this.toolbar.offerClear(rights.may("clear"));
+		drawChips(filter, (change) => this.navigation.change(change));
+		drawTabs(filter.tab, streams, rights);
+		document.body.classList.toggle("one-stream", filter.ids.length === 1);
+		this.picker.set(streams.of(filter.tab), filter.ids, filter.tab === "incoming" ? "API keys" : "Destinations");
+		this.picker.setPatterns(rights.patterns);
+	}
 
-  /** Once a second: the ages, and the rows that have left a range such as the last hour. */
-  tick() {
-    const { filter } = this;
-    if (filter.range && this.rowBuffer.prune((row) => !(row.time < rangeStart(filter)))) this.draw();
-    this.list.draw(true);
-    this.#drawHistogram();
-    this.detail.tick();
-    this.status.tick();
-    this.lastError.tick();
-  }
+	/** Once a second: the ages, and the rows that have left a range such as the last hour. */
+	tick() {
+		const { filter } = this;
+		if (filter.range && this.rowBuffer.prune((row) => !(row.time < rangeStart(filter)))) this.draw();
+		this.list.draw(true);
+		this.#drawHistogram();
+		this.detail.tick();
+		this.status.tick();
+		this.lastError.tick();
+		this.errorTab.list.tick();
+	}
 
-  // Buttons, and the browser's tab.
+	// Buttons, and the browser's tab.
 
-  async clear() {
-    if (!(await clearEvents(this.filter, this.streams, this.selection.row?.stream))) return;
-    this.selection.close();
-    await this.streamRefresh.refresh();
-    this.beginView();
-  }
+	async clear() {
+		if (!(await clearEvents(this.filter, this.streams, this.selection.row?.stream))) return;
+		this.selection.close();
+		await this.streamRefresh.refresh();
+		this.beginView();
+	}
 
-  async loadOlder() {
-    const view = this.#views;
-    const inView = this.streams.inView(this.filter);
-    const rows = await loadOlder(this.history, this.rowBuffer.rows.length, this.filter, inView);
-    if (!rows || view !== this.#views) return;
-    this.rowBuffer.addOlder(rows);
-    this.draw();
-  }
+	async loadOlder() {
+		const view = this.#views;
+		const inView = this.streams.inView(this.filter);
+		const rows = await loadOlder(this.history, this.rowBuffer.rows.length, this.filter, inView);
+		if (!rows || view !== this.#views) return;
+		this.rowBuffer.addOlder(rows);
+		this.draw();
+	}
 
-  /** A hidden page closes the push, and continues where it was. */
-  visibilityChanged(hidden) {
-    if (hidden) this.connection.close();
-    else this.connection.resume();
-  }
+	/** A hidden page closes the push, and continues where it was. */
+	visibilityChanged(hidden) {
+		if (hidden) this.connection.close();
+		else this.connection.resume();
+		this.errorTab.begin();
+	}
 }

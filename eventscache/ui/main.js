@@ -16,61 +16,61 @@ const TICK_MS = 1000;
 const app = new App();
 
 function switchTheme() {
-  toast(`Theme: ${toggleTheme()}`);
+	toast(`Theme: ${toggleTheme()}`);
 }
 
 function listenToClicks(acts) {
-  for (const [id, act] of Object.entries(acts)) byId(id).addEventListener("click", act);
+	for (const [id, act] of Object.entries(acts)) byId(id).addEventListener("click", act);
 }
 
 listenToClicks({
-  theme: switchTheme,
-  help: showHelp,
-  pause: () => app.selection.togglePause(),
-  jump: () => app.selection.jumpToLatest(),
-  export: () => openExportMenu(byId("export"), app.filter),
-  more: () => openMoreMenu(byId("more"), app.filter, app.rights.may("clear") ? () => app.clear() : null),
-  link: copyLink,
-  clear: () => app.clear(),
-  older: () => app.loadOlder(),
-  "show-last-error": () => app.navigation.change({ status: "error" }),
-  skip: (event) => {
-    event.preventDefault(); // the fragment of the URL holds the filter
-    byId("list").focus();
-  },
+	theme: switchTheme,
+	help: showHelp,
+	pause: () => app.selection.togglePause(),
+	jump: () => app.selection.jumpToLatest(),
+	export: () => openExportMenu(byId("export"), app.filter),
+	more: () => openMoreMenu(byId("more"), app.filter, app.rights.may("clear") ? () => app.clear() : null),
+	link: copyLink,
+	clear: () => app.clear(),
+	older: () => app.loadOlder(),
+	"show-last-error": () => app.navigation.change({ status: "error" }),
+	skip: (event) => {
+		event.preventDefault(); // the fragment of the URL holds the filter
+		app.current.focus();
+	},
 });
 listenToTabs((tab) => app.rights.reads(tab) && app.navigation.change({ tab }));
 listenToMenu();
 
 /** Go to another event. The list gets the focus, so that Enter opens the event and presses no button. */
 function move(step) {
-  app.list.focus();
-  app.selection.move(step);
+	app.current.focus();
+	app.current.move(step);
 }
 
 listenForKeys({
-  j: () => move(1),
-  k: () => move(-1),
-  ArrowDown: () => app.selection.move(1),
-  ArrowUp: () => app.selection.move(-1),
-  Enter: () => app.selection.open(app.list.active),
-  Escape: () => app.selection.close(),
-  "/": () => {
-    byId("search").focus();
-    byId("search").select();
-  },
-  p: () => app.selection.togglePause(),
-  " ": () => app.selection.togglePause(),
-  e: () => app.navigation.toggleErrors(),
-  c: () => app.selection.copyJson(),
-  t: switchTheme,
-  "?": showHelp,
+	j: () => move(1),
+	k: () => move(-1),
+	ArrowDown: () => app.current.move(1),
+	ArrowUp: () => app.current.move(-1),
+	Enter: () => app.current.open(app.current.list.active),
+	Escape: () => app.current.close(),
+	"/": () => {
+		byId("search").focus();
+		byId("search").select();
+	},
+	p: () => app.current.togglePause?.(),
+	" ": () => app.current.togglePause?.(),
+	e: () => app.navigation.toggleErrors(),
+	c: () => app.selection.copyJson(),
+	t: switchTheme,
+	"?": showHelp,
 });
 
 document.addEventListener("visibilitychange", () => app.visibilityChanged(document.hidden));
 
 setInterval(() => {
-  if (!document.hidden) app.tick();
+	if (!document.hidden) app.tick();
 }, TICK_MS);
 
 await app.start();

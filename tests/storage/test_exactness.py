@@ -9,12 +9,14 @@ import contextlib
 import itertools
 import multiprocessing
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from copy import deepcopy
 
 import pytest
 
+from eventscache.extras.error_groups import EXAMPLES, GROUP
 from eventscache.storage.messages import Batch, Offer, Page, Query, Quota
 from eventscache.storage.redis import RedisStorage
 from eventscache.stream import Namespace, Status, Stream
@@ -110,6 +112,7 @@ async def check(
     async with RedisStorage.from_url(url, OPTIONS) as storage:
         for stream, model in models.items():
             await check_content(storage, model, deeds[stream])
+            await check_groups(storage, stream, reports)
 
 
 def kill_connections(servers: Sequence[RedisServer], until: Sequence[Future[Report]]) -> int:
@@ -153,7 +156,9 @@ def explain(model: Model, deed: Deed) -> None:
     assert not admission.stale
     assert admission.other_quota is None
     assert expected.at_us == admission.at_us
-    for right, got in ((expected.all, admission.all), (expected.error, admission.error)):
+    assert expected.extras.keys() == admission.extras.keys()
+    in_extras = [(decision, admission.extras[name]) for name, decision in expected.extras.items()]
+    for right, got in ((expected.all, admission.all), (expected.error, admission.error), *in_extras):
         if right is None or got is None:
             assert got == right
             continue
@@ -164,9 +169,20 @@ def explain(model: Model, deed: Deed) -> None:
         ), deed
 
 
+async def check_groups(storage: RedisStorage, stream: Stream, reports: Sequence[Report]) -> None:
+    """Each error group counts all errors of any process that belong to it, limited or not, and keeps the last ones."""
+    sent: Counter[str] = Counter()
+    for report in reports:
+        sent.update({name: count for (of, name), count in report.groups.items() if of == stream})
+    infos = {info.name: info for info in await storage.extras(stream, GROUP)}
+    assert {name: info.offered for name, info in infos.items()} == sent
+    for name, info in infos.items():
+        assert len((await storage.fetch(stream, Query(extra=name))).entries) == info.total == EXAMPLES
+
+
 def check_ledgers(reports: Sequence[Report], models: Sequence[Model]) -> None:
     """Every event that was received is stored or limited; by each collection it was admitted, or counted as limited."""
-    for _, ledger, _, _ in reports:
+    for ledger in (report.ledger for report in reports):
         assert ledger.received == ledger.stored + ledger.limited
         assert ledger.dropped.total() == ledger.queued == 0
     assert sum(report.ledger.stored for report in reports) == sum(model.sequence for model in models)
@@ -190,8 +206,11 @@ async def check_content(storage: RedisStorage, model: Model, deeds: Sequence[Dee
     placed = [
         offer.event
         for deed in deeds
-        for offer, there in zip(deed.batch.offers, deed.admission.placed(deed.batch.offers), strict=True)
-        if any(there)
+        for in_extras in [deed.admission.in_extras(deed.batch)]
+        for index, (offer, there) in enumerate(
+            zip(deed.batch.offers, deed.admission.placed(deed.batch.offers), strict=True)
+        )
+        if any(there) or index in in_extras
     ]
     assert len({*placed}) == len(placed) == model.sequence
     stream, quota = deeds[0].batch.stream, deeds[0].batch.quota

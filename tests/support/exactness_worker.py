@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.synchronize import Barrier
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from eventscache.clock import MICROSECONDS
 from eventscache.delivery.ledger import Ledger
 from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
+from eventscache.extras.error_groups import group_collection
 from eventscache.storage.messages import Admission, Batch, LimitedCount, Offer, Quota, Unsent
 from eventscache.storage.options import StorageOptions
 from eventscache.storage.redis import RedisStorage
@@ -26,6 +28,8 @@ GENEROUS_SECONDS = 60
 # Every so many windows all processes fall silent for the last few of them, so that each collection gets back its
 # burst, and all of them are there when it does. They agree by their clocks: they share a machine.
 CYCLE_WINDOWS, LOUD_WINDOWS = 5, 3
+# Each is a group, whatever the number is.
+ERRORS = ("no", "timeout after {} s", "Unsupported column [c{}]", "no such table: 'events_{}'")
 
 _barriers: list[Barrier] = []
 
@@ -46,12 +50,16 @@ class Job(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a process did, what it counted, and how many events it had for each collection, limited ones included."""
+    """What a process did, what it counted, and how many events it had for each collection, limited ones included.
+
+    `groups` has the same for each error group of each stream.
+    """
 
     deeds: list[Deed]
     ledger: Ledger
     offered_all: int
     offered_error: int
+    groups: Counter[tuple[Stream, str]]
 
 
 def set_up(barrier: Barrier) -> None:
@@ -88,6 +96,7 @@ async def _insert_raw(job: Job) -> Report:
         ledger,
         sum(offer.to_all for offer in offers) + sum(_counted(deed.batch.all) for deed in deeds),
         sum(offer.to_error for offer in offers) + sum(_counted(deed.batch.error) for deed in deeds),
+        Counter(),
     )
 
 
@@ -167,27 +176,29 @@ async def _pause(dice: random.Random, job: Job) -> None:
 async def _offer_to_cache(job: Job) -> Report:
     dice = random.Random(job.seed)
     storage = _recording(job)
-    cache = EventsCache(storage, quota=job.quota, ack_timeout_seconds=GENEROUS_SECONDS)
+    cache = EventsCache(storage, quota=job.quota, ack_timeout_seconds=GENEROUS_SECONDS, error_groups=True)
     await cache.open()
     ends_us = job.ends_us
     offered = errors = 0
+    groups: Counter[tuple[Stream, str]] = Counter()
     while now_us() < ends_us or not storage.has_admitted(job.least, job.streams):
         stream = dice.choice(job.streams)
         events = [_random_event(dice, f"{job.seed} {offered + nth}") for nth in range(_random_count(dice))]
         assert cache.offer([(stream, event) for event in events])
         offered += len(events)
         errors += sum(event.status is Status.ERROR for event in events)
+        groups.update((stream, group_collection(event.error)) for event in events if event.error)
         await _pause(dice, job)
     await cache.close(GENEROUS_SECONDS)
     assert cache.ledger.received == offered
-    return Report([*storage.deeds.values()], cache.ledger, offered, errors)
+    return Report([*storage.deeds.values()], cache.ledger, offered, errors, groups)
 
 
 def _random_event(dice: random.Random, uid: str) -> Event:
     event = Event(original=b"{}", timestamp="now", uid=uid)
     status = dice.choice([*Status])
     if status is Status.ERROR:
-        event.error = "error"
+        event.error = dice.choice(ERRORS).format(dice.randrange(1000))
     elif status is Status.SKIP:
         event.skip = "skip"
     return event

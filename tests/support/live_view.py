@@ -12,8 +12,8 @@ from eventscache.config.settings import Settings
 from eventscache.errors import StorageUnavailable
 from eventscache.server import app
 from eventscache.storage.memory import MemoryStorage
+from eventscache.storage.messages import ExtraInfo, Query
 from eventscache.storage.messages import Page as StoredPage
-from eventscache.storage.messages import Query
 from eventscache.stream import Stream
 
 TOKEN = "sesame-opens"
@@ -34,6 +34,11 @@ class Storage(MemoryStorage):
         if self.away:
             raise StorageUnavailable("gone")
         return await super().fetch(stream, query)
+
+    async def extras(self, stream: Stream, kind: str) -> list[ExtraInfo]:
+        if self.away:
+            raise StorageUnavailable("gone")
+        return await super().extras(stream, kind)
 
 
 class Server:

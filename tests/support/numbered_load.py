@@ -31,9 +31,16 @@ class NumberedRequests:
         nth = number % len(self._streams)
         body = b'{"event_type":"page","n":%d}' % number
         if self._streams[nth].namespace is Namespace.DESTINATION:
-            error = b',"error":"no"' if number // len(self._streams) % _ERROR_EVERY == 0 else b""
+            error = b',"error":"no %d"' % number if self._is_error(number) else b""
             body = b'{"original":%b%b}' % (body, error)
         return Request(b"%bContent-Length: %d\r\n\r\n%b" % (self._heads[nth], len(body), body), 1)
+
+    def _is_error(self, number: int) -> bool:
+        return number // len(self._streams) % _ERROR_EVERY == 0
+
+    def errors_of(self, stream: Stream) -> int:
+        """Return how many errors were sent to the stream of a destination; all are of one error group."""
+        return sum(self.stream_of(number) == stream and self._is_error(number) for number in range(self.sent))
 
     def stream_of(self, number: int) -> Stream:
         """Return the stream that an event was sent to."""

@@ -285,9 +285,22 @@ class Trial:
             assert everything
             if self._storage:
                 self._check_stored(self._deeds_of(stream), everything, errors, ledger.dropped.get("unconfirmed", 0))
+            await self._check_groups(stream, ledger)
         if self._storage:
             assert len(_placed(self._storage.deeds.values())) == ledger.stored
         return ledger
+
+    async def _check_groups(self, stream: Stream, ledger: LedgerCounts) -> None:
+        """Each error is counted once by its group, also if it was limited; those that were dropped may be missing."""
+        if stream.namespace is not Namespace.DESTINATION or not self._whole or len(self._incarnations[stream]) > 1:
+            return
+        status, body = await self.get(f"/api/v1/errors?ids={quote(stream.id)}")
+        assert status == HTTPStatus.OK, body
+        counted = sum(group["count"] for group in json.loads(body)["groups"])
+        sent = self.load.requests.errors_of(stream)
+        assert counted <= sent
+        if not ledger.dropped.get("unconfirmed"):  # the counts of limited events that went with those are unknown too
+            assert counted >= sent - ledger.all_dropped
 
     def _deeds_of(self, stream: Stream) -> list[Deed]:
         assert self._storage

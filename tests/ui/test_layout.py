@@ -86,6 +86,21 @@ async def test_the_page_fits_at_any_width(server: Server, look: Look, width: int
         await _fits(view, width)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_the_errors_fit_at_any_width(server: Server, look: Look, width: int):
+    view = await look(server, width)
+    await view.open("#tab=errors")
+    await expect(view["#errors-empty h2"]).to_have_text("No errors")
+    await _fits(view, width)
+    await server.record(failed("one", "a-stream-with-a-rather-long-name-" * 4), failed("two", error="x" * 300))
+    await expect(view["#errors-list .group"]).to_have_count(2)
+    await _fits(view, width)
+
+    await view["#errors-list .group"].first.click()
+    await expect(view.detail).to_be_visible()
+    await _fits(view, width)
+
+
 async def _fits(view: View, width: int) -> None:
     assert await view.page.evaluate("document.documentElement.scrollWidth") <= width
     outside = await view.page.evaluate(
@@ -120,6 +135,12 @@ async def test_the_page_is_accessible(start: StartServer, look: Look, scheme: st
     for part in ("Original", "Result", "Diff", "Raw"):
         await view.detail.get_by_role("tab", name=part).click()
         await _is_accessible(view)
+    await view.page.get_by_role("tab", name="Errors").click()
+    await expect(view["#errors-list .group"]).to_have_count(2)
+    await _is_accessible(view)
+    await view["#errors-list .group"].first.click()
+    await expect(view.detail).to_be_visible()
+    await _is_accessible(view)
     await view.press("Escape", "?")
     await expect(view["#help-dialog"]).to_be_visible()
     await _is_accessible(view)

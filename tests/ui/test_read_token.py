@@ -131,13 +131,34 @@ async def test_a_tab_that_the_token_may_not_read_is_left_out(start: StartServer,
 
     await log_in(view, KEYS, "#id=shop-a")
 
-    await expect(view.page.get_by_role("tab")).to_have_count(1)
+    await expect(view.page.get_by_role("tab")).to_have_text(["Incoming", "Errors"])
     await expect(view.page.get_by_role("tab", name="Incoming")).to_have_attribute("aria-selected", "true")
     await expect(view["#empty-state"]).to_contain_text("No events yet")
     await view.page.get_by_role("tab", name="Incoming").press("ArrowRight")
+    await expect(view.page.get_by_role("tab", name="Errors")).to_have_attribute("aria-selected", "true")
+    await view.press("ArrowRight")
     await expect(view.page.get_by_role("tab", name="Incoming")).to_have_attribute("aria-selected", "true")
     await server.send({"event_type": "seen"}, "key")
     await expect(view.row("seen")).to_be_visible()
+
+
+async def test_the_errors_are_those_of_the_streams_that_the_token_shows(start: StartServer, look: Look):
+    server = await start(**SETTINGS)
+    await stored(server)
+    await server.record({"token_id": "key", "original": {}, "error": "no such key"})
+    view = await look(server)
+
+    await log_in(view, SHOP, "#tab=errors")
+    await expect(view["#errors-list .of"]).to_have_text(["shop-b"])
+    await view.page.evaluate("sessionStorage.clear()")
+    await view.page.reload()
+    view.away = True
+    await view["#token"].fill(KEYS)
+    await view.press("Enter")
+
+    await expect(view["#errors-list .message"]).to_have_text(["no such key"])
+    asked = [request.url for request in view.requests if "/api/v1/errors" in request.url]
+    assert "namespace=token" in asked[-1]
 
 
 async def test_the_page_asks_again_when_the_token_was_taken_away(start: StartServer, look: Look):

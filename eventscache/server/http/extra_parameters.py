@@ -5,6 +5,7 @@ import re
 from aiohttp import web
 from multidict import istr
 
+from eventscache.cache import EventsCache
 from eventscache.errors import InvalidEvent
 from eventscache.extras.error_groups import GROUP
 from eventscache.extras.follows import FOLLOW
@@ -41,6 +42,14 @@ def extra_of(given: Parameters, *, keeps_extras: bool) -> str:
     if len(named) > 1:
         raise HttpError(400, "invalid_parameter", "give one of scope, group and follow, not more")
     return _kept(named[0], keeps_extras=keeps_extras) if named else ""
+
+
+def require_groups(cache: EventsCache) -> None:
+    """Raise `HttpError` if no error groups are kept, by the setting or as the storage cannot."""
+    _kept(GROUP, keeps_extras=cache.keeps_extras)
+    if GROUP not in cache.kinds.by_name:
+        message = "no error groups are kept, as eventscache.cache.events.error_groups is off"
+        raise HttpError(400, "invalid_parameter", message)
 
 
 def _scope(name: str | None) -> str:

@@ -8,33 +8,33 @@ import { askClear } from "./dialogs.js";
 
 /** The streams of the filter, the stream of the active row, and all streams. */
 function choicesOf(filter, streams, active) {
-  const choice = (label, ids) => ({
-    label,
-    events: streams.cachedEvents({ tab: filter.tab, ids }),
-    parameters: new URLSearchParams({ namespace: namespace(filter), ids: ids.join(",") }),
-  });
-  const choices = [];
-  if (filter.ids.length > 1) choices.push(choice(`The ${filter.ids.length} chosen streams`, filter.ids));
-  else if (filter.ids.length) choices.push(choice(`Stream ${visible(filter.ids[0])}`, filter.ids));
-  if (active && !filter.ids.includes(active)) choices.push(choice(`Stream ${visible(active)}`, [active]));
-  choices.push({
-    label: `All ${count(streams.of(filter.tab).length, "stream")} of this tab`,
-    events: streams.totalEvents(filter.tab),
-    parameters: new URLSearchParams({ namespace: namespace(filter), all: "true" }),
-  });
-  return choices;
+	const choice = (label, ids) => ({
+		label,
+		events: streams.cachedEvents({ tab: filter.tab, ids }),
+		parameters: new URLSearchParams({ namespace: namespace(filter), ids: ids.join(",") }),
+	});
+	const choices = [];
+	if (filter.ids.length > 1) choices.push(choice(`The ${filter.ids.length} chosen streams`, filter.ids));
+	else if (filter.ids.length) choices.push(choice(`Stream ${visible(filter.ids[0])}`, filter.ids));
+	if (active && !filter.ids.includes(active)) choices.push(choice(`Stream ${visible(active)}`, [active]));
+	choices.push({
+		label: `All ${count(streams.of(filter.tab).length, "stream")} of this tab`,
+		events: streams.totalEvents(filter.tab),
+		parameters: new URLSearchParams({ namespace: namespace(filter), all: "true" }),
+	});
+	return choices;
 }
 
 /** Ask, and clear; resolves to whether events were cleared. `active` is the stream of the active row, if any. */
 export async function clearEvents(filter, streams, active) {
-  const choice = await askClear(choicesOf(filter, streams, active));
-  if (!choice) return false;
-  try {
-    const { cleared } = await deleteEvents(choice.parameters);
-    toast(`${count(cleared, "event")} cleared`);
-    return true;
-  } catch (fault) {
-    toast(`Nothing was cleared: ${fault.message}`);
-    return false;
-  }
+	const choice = await askClear(choicesOf(filter, streams, active));
+	if (!choice) return false;
+	try {
+		const { cleared } = await deleteEvents(choice.parameters);
+		toast(`${count(cleared, "event")} cleared`);
+		return true;
+	} catch (fault) {
+		toast(`Nothing was cleared: ${fault.message}`);
+		return false;
+	}
 }

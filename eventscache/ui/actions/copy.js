@@ -3,10 +3,10 @@
 import { writeClipboard } from "../lib/clipboard.js";
 import { toast } from "../view/toast.js";
 
-/** @param {string} what the name of the text, such as "Link" */
+/** @param what the name of the text, such as "Link" */
 export async function copy(text, what) {
-  const copied = await writeClipboard(text);
-  toast(copied ? `${what} copied` : `${what} could not be copied: the browser does not allow it`);
+	const copied = await writeClipboard(text);
+	toast(copied ? `${what} copied` : `${what} could not be copied: the browser does not allow it`);
 }
 
 export const copyLink = () => copy(location.href, "Link");

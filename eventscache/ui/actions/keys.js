@@ -5,19 +5,19 @@ const PRESSABLE = "button, a, summary, [role=menuitem], input[type=checkbox]";
 
 /** Call `commands[key]` for keys that no control of the page uses itself. */
 export function listenForKeys(commands) {
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    const { target, key } = event;
-    if (document.querySelector("dialog[open]")) return; // a dialog has its own keys
-    if (target.matches(TYPING)) {
-      if (key === "Escape") target.blur();
-      return;
-    }
-    if ((key === " " || key === "Enter") && target.matches(PRESSABLE)) return;
-    if (key.startsWith("Arrow") && target.id !== "list" && target !== document.body) return;
-    const command = commands[key];
-    if (!command) return;
-    event.preventDefault();
-    command();
-  });
+	document.addEventListener("keydown", (event) => {
+		if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+		const { target, key } = event;
+		if (document.querySelector("dialog[open]")) return; // a dialog has its own keys
+		if (target.matches(TYPING)) {
+			if (key === "Escape") target.blur();
+			return;
+		}
+		if ((key === " " || key === "Enter") && target.matches(PRESSABLE)) return;
+		if (key.startsWith("Arrow") && !target.matches("[role=listbox], body")) return;
+		const command = commands[key];
+		if (!command) return;
+		event.preventDefault();
+		command();
+	});
 }

@@ -2,87 +2,90 @@
 
 import { EMPTY, fromHash, toHash } from "../model/filter.js";
 
-/** All of a filter except which event is open. */
-const viewOf = (filter) => toHash({ ...filter, uid: "" });
+/** A filter with nothing open: no event, and in the tab Errors no group. */
+const closed = (filter) => ({ ...filter, uid: "", group: filter.tab === "errors" ? "" : filter.group });
+
+/** All of a filter except what is open. */
+const viewOf = (filter) => toHash(closed(filter));
 
 export class Navigation {
-  filter = fromHash(location.hash);
-  #tabChosen = Boolean(location.hash);
+	filter = fromHash(location.hash);
+	#tabChosen = Boolean(location.hash);
 
-  /** `acts`: `changed()` and `navigated()` start the view again, `closeEvent()`, `openEvent()` the one of the filter. */
-  constructor(acts) {
-    this.acts = acts;
-    addEventListener("popstate", () => this.#onPopState());
-  }
+	/** `acts`: `changed()` and `navigated()` start the view again, `closeEvent()`, `openEvent()` the one of the filter. */
+	constructor(acts) {
+		this.acts = acts;
+		addEventListener("popstate", () => this.#onPopState());
+	}
 
-  /** Change some parts of the filter. */
-  change(change) {
-    const { filter } = this;
-    if ("tab" in change || "ids" in change) this.#tabChosen = true;
-    if ("tab" in change && change.tab !== filter.tab) {
-      change = { ids: [], uid: "", ...change };
-      if (change.tab === "incoming" && filter.status === "skip") change.status = ""; // incoming events are not skipped
-    }
-    this.filter = { ...filter, ...change };
-    if (viewOf(filter) === viewOf(this.filter) && !("tab" in change)) return;
-    this.#write("q" in change ? "replaceState" : "pushState");
-    this.acts.changed();
-  }
+	/** Change some parts of the filter. */
+	change(change) {
+		const { filter } = this;
+		if ("tab" in change || "ids" in change) this.#tabChosen = true;
+		if ("tab" in change && change.tab !== filter.tab) {
+			change = { ids: [], uid: "", group: "", ...change };
+			if (change.tab === "incoming" && filter.status === "skip") change.status = ""; // incoming events are not skipped
+		}
+		this.filter = { ...filter, ...change };
+		if (viewOf(filter) === viewOf(this.filter) && !("tab" in change)) return;
+		this.#write("q" in change ? "replaceState" : "pushState");
+		this.acts.changed();
+	}
 
-  clearFilters() {
-    const { status, type, q, range, start, end, fields } = EMPTY;
-    this.change({ status, type, q, range, start, end, fields });
-  }
+	clearFilters() {
+		const { tab, ids, sort } = this.filter;
+		this.change({ ...EMPTY, tab, ids, sort });
+	}
 
-  toggleErrors() {
-    this.change({ status: this.filter.status === "error" ? "" : "error" });
-  }
+	toggleErrors() {
+		this.change({ status: this.filter.status === "error" ? "" : "error" });
+	}
 
-  /** Show one minute; if it is the time filter already, remove the filter. */
-  toggleMinute(start, end) {
-    const chosen = this.filter.start === start && this.filter.end === end;
-    this.change(chosen ? { start: NaN, end: NaN } : { range: "", start, end });
-  }
+	/** Show one minute; if it is the time filter already, remove the filter. */
+	toggleMinute(start, end) {
+		const chosen = this.filter.start === start && this.filter.end === end;
+		this.change(chosen ? { start: NaN, end: NaN } : { range: "", start, end });
+	}
 
-  addField(path, op, value) {
-    this.change({ fields: [...this.filter.fields, { path, op, value }] });
-  }
+	addField(path, op, value, more) {
+		this.change({ fields: [...this.filter.fields, { path, op, value }], ...more });
+	}
 
-  /** Show the tab that has events, unless somebody chose a tab; return whether it changed. */
-  followFirstEvent(tab) {
-    if (this.#tabChosen) return false;
-    this.#tabChosen = true;
-    this.filter = { ...this.filter, tab };
-    this.#write("replaceState");
-    return true;
-  }
+	/** Show the tab that has events, unless somebody chose a tab; return whether it changed. */
+	followFirstEvent(tab) {
+		if (this.#tabChosen) return false;
+		this.#tabChosen = true;
+		this.filter = { ...this.filter, tab };
+		this.#write("replaceState");
+		return true;
+	}
 
-  /** Show the other tab, as the streams of this one may not be read. */
-  leaveTab(tab) {
-    this.filter = { ...this.filter, tab, ids: [], uid: "" };
-    this.#write("replaceState");
-  }
+	/** Show the other tab, as the streams of this one may not be read. */
+	leaveTab(tab) {
+		this.filter = { ...this.filter, tab, ids: [], uid: "" };
+		this.#write("replaceState");
+	}
 
-  /** An event was opened, or closed: then `uid` is "". */
-  setOpenEvent(uid) {
-    const before = this.filter.uid;
-    if (before === uid) return;
-    this.filter = { ...this.filter, uid };
-    this.#write(before ? "replaceState" : "pushState");
-  }
+	/** Something was opened, or closed: `change` is the `uid` of an event or the digest of a `group`, or else "". */
+	setOpen(change) {
+		const before = toHash(this.filter);
+		const wasOpen = before !== viewOf(this.filter);
+		this.filter = { ...this.filter, ...change };
+		if (before !== toHash(this.filter)) this.#write(wasOpen ? "replaceState" : "pushState");
+	}
 
-  /** Somebody went back or forward, or changed the address. */
-  #onPopState() {
-    const filter = fromHash(location.hash);
-    const sameView = viewOf(filter) === viewOf(this.filter);
-    this.filter = { ...filter, uid: "" }; // so that closing an event changes no address
-    this.acts.closeEvent();
-    this.filter = filter;
-    if (sameView) this.acts.openEvent();
-    else this.acts.navigated();
-  }
+	/** Somebody went back or forward, or changed the address. */
+	#onPopState() {
+		const filter = fromHash(location.hash);
+		const sameView = viewOf(filter) === viewOf(this.filter);
+		this.filter = closed(filter); // so that closing an event changes no address
+		this.acts.closeEvent();
+		this.filter = filter;
+		if (sameView) this.acts.openEvent();
+		else this.acts.navigated();
+	}
 
-  #write(how) {
-    history[how](null, "", toHash(this.filter) || location.pathname);
-  }
+	#write(how) {
+		history[how](null, "", toHash(this.filter) || location.pathname);
+	}
 }

@@ -4,95 +4,92 @@ import { readEvent } from "../model/event.js";
 import { matchesFields } from "../model/filter.js";
 
 export class PushHandler {
-  #gaps = 0;
+	#gaps = 0;
 
-  /**
-   * @param {object} parts `batcher`, `history`, `minuteCounts`, `rowBuffer`, `streams`, `toolbar`, `status`,
-   *   `lossBanners` and `lastError`
-   * @param {object} acts `filter()` returns the current one; `ready()` the history is complete, for the first time in a
-   *   view; `streamsChanged()`; `cleared()` events were removed; `unavailable()` the storage is
-   */
-  constructor(parts, acts) {
-    this.parts = parts;
-    this.acts = acts;
-  }
+	/**
+	 * `acts`: `filter()` returns the current one; `ready()` the history is complete, for the first time in a view;
+	 * `streamsChanged()`; `cleared()` events were removed; `unavailable()` the storage is
+	 */
+	constructor(parts, acts) {
+		this.parts = parts;
+		this.acts = acts;
+	}
 
-  /** @param {{event: string, data: string}} message */
-  handle({ event, data }) {
-    if (event === "event") {
-      this.#addEvent(data);
-      return;
-    }
-    let body;
-    try {
-      body = JSON.parse(data);
-    } catch {
-      return;
-    }
-    const handlers = {
-      ready: () => this.#becomeReady(),
-      counters: () => this.#showCounters(body),
-      gap: () => this.#addGap(body),
-      cleared: () => this.#clear(body.id),
-      away: () => this.#becomeUnavailable(),
-      back: () => this.parts.status.setStorageUnavailable(false),
-    };
-    if (Object.hasOwn(handlers, event)) handlers[event]();
-  }
+	handle({ event, data }) {
+		if (event === "event") {
+			this.#addEvent(data);
+			return;
+		}
+		let body;
+		try {
+			body = JSON.parse(data);
+		} catch {
+			return;
+		}
+		const handlers = {
+			ready: () => this.#becomeReady(),
+			counters: () => this.#showCounters(body),
+			gap: () => this.#addGap(body),
+			cleared: () => this.#clear(body.id),
+			away: () => this.#becomeUnavailable(),
+			back: () => this.parts.status.setStorageUnavailable(false),
+		};
+		if (Object.hasOwn(handlers, event)) handlers[event]();
+	}
 
-  #addEvent(source) {
-    const { batcher, history, minuteCounts, streams, toolbar, lastError } = this.parts;
-    const read = readEvent(source);
-    if (!read) return;
-    const { row, event } = read;
-    const filter = this.acts.filter();
-    if (!batcher.ready) history.add(row);
-    if (!matchesFields(source, filter.fields)) return;
-    minuteCounts.add(row);
-    if (typeof event.original?.event_type === "string") toolbar.offerType(row.type);
-    if (filter.status !== "error" && (row.status === "error" || row.status === "malformed")) lastError.add(row.time);
-    if (!streams.has(filter.tab, row.stream)) this.acts.streamsChanged();
-    batcher.add(row);
-  }
+	#addEvent(source) {
+		const { batcher, history, minuteCounts, streams, toolbar, lastError } = this.parts;
+		const read = readEvent(source);
+		if (!read) return;
+		const { row, event } = read;
+		const filter = this.acts.filter();
+		if (!batcher.ready) history.add(row);
+		if (!matchesFields(source, filter.fields)) return;
+		minuteCounts.add(row);
+		if (typeof event.original?.event_type === "string") toolbar.offerType(row.type);
+		if (filter.status !== "error" && (row.status === "error" || row.status === "malformed")) lastError.add(row.time);
+		if (!streams.has(filter.tab, row.stream)) this.acts.streamsChanged();
+		batcher.add(row);
+	}
 
-  /** Events of a stream are missing; without a number, its numbers began again at 1. */
-  #addGap({ id, at_most: atMost }) {
-    const { batcher, history, minuteCounts } = this.parts;
-    const [stream, now] = [String(id), Date.now()];
-    this.#gaps += 1;
-    if (atMost === null) {
-      minuteCounts.restartStream(stream);
-      history.dropStream(stream);
-    }
-    const key = `gap ${this.#gaps}`;
-    batcher.add({ key, status: "gap", stream, atMost, time: now, timeUs: now * 1000, uid: "", seq: 0 });
-  }
+	/** Events of a stream are missing; without a number, its numbers began again at 1. */
+	#addGap({ id, at_most: atMost }) {
+		const { batcher, history, minuteCounts } = this.parts;
+		const [stream, now] = [String(id), Date.now()];
+		this.#gaps += 1;
+		if (atMost === null) {
+			minuteCounts.restartStream(stream);
+			history.dropStream(stream);
+		}
+		const key = `gap ${this.#gaps}`;
+		batcher.add({ key, status: "gap", stream, atMost, time: now, timeUs: now * 1000, uid: "", seq: 0 });
+	}
 
-  #becomeReady() {
-    this.parts.status.setStorageUnavailable(false); // this connection may not have sent that it was unavailable
-    if (this.parts.batcher.becomeReady()) this.acts.ready();
-  }
+	#becomeReady() {
+		this.parts.status.setStorageUnavailable(false); // this connection may not have sent that it was unavailable
+		if (this.parts.batcher.becomeReady()) this.acts.ready();
+	}
 
-  #becomeUnavailable() {
-    this.parts.status.setStorageUnavailable(true);
-    this.acts.unavailable();
-  }
+	#becomeUnavailable() {
+		this.parts.status.setStorageUnavailable(true);
+		this.acts.unavailable();
+	}
 
-  #showCounters({ per_second: perSecond, last_minute_limited: limited, dropped, readable_within_ms: readableWithin }) {
-    this.parts.status.setRate(perSecond);
-    this.parts.status.setReadableWithin(Number(readableWithin) || 0);
-    this.parts.lossBanners.setLimited(Number(limited) || 0);
-    this.parts.lossBanners.setDropped(Number(dropped) || 0);
-  }
+	#showCounters({ per_second: perSecond, last_minute_limited: limited, dropped, readable_within_ms: readableWithin }) {
+		this.parts.status.setRate(perSecond);
+		this.parts.status.setReadableWithin(Number(readableWithin) || 0);
+		if (this.acts.filter().tab !== "errors") this.parts.lossBanners.setLimited(Number(limited) || 0);
+		this.parts.lossBanners.setDropped(Number(dropped) || 0);
+	}
 
-  /** A stream was cleared, on this page or elsewhere. */
-  #clear(id) {
-    const { batcher, history, minuteCounts, rowBuffer } = this.parts;
-    batcher.dropStream(id);
-    history.dropStream(id);
-    rowBuffer.prune((row) => row.stream !== id);
-    minuteCounts.reset();
-    for (const row of rowBuffer.rows.toReversed()) if (row.status !== "gap") minuteCounts.add(row);
-    this.acts.cleared();
-  }
+	/** A stream was cleared, on this page or elsewhere. */
+	#clear(id) {
+		const { batcher, history, minuteCounts, rowBuffer } = this.parts;
+		batcher.dropStream(id);
+		history.dropStream(id);
+		rowBuffer.prune((row) => row.stream !== id);
+		minuteCounts.reset();
+		for (const row of rowBuffer.rows.toReversed()) if (row.status !== "gap") minuteCounts.add(row);
+		this.acts.cleared();
+	}
 }

@@ -3,90 +3,94 @@
 import { copy } from "./copy.js";
 
 export class Selection {
-  /**
-   * @param {object} parts `rowBuffer`, `list` and `detail`
-   * @param {{draw: () => void, opened: (uid: string) => void}} acts `opened` takes the uid of the open event, or ""
-   */
-  constructor({ rowBuffer, list, detail }, acts) {
-    this.rowBuffer = rowBuffer;
-    this.list = list;
-    this.detail = detail;
-    this.acts = acts;
-  }
+	/**
+	 * @param parts `rowBuffer`, `list` and `detail`
+	 * @param acts `opened` takes the uid of the open event, or ""
+	 */
+	constructor({ rowBuffer, list, detail }, acts) {
+		this.rowBuffer = rowBuffer;
+		this.list = list;
+		this.detail = detail;
+		this.acts = acts;
+	}
 
-  /** The row that is open or active. */
-  get row() {
-    return this.rowBuffer.rows.find(({ key }) => key === (this.detail.key || this.list.active));
-  }
+	/** The row that is open or active. */
+	get row() {
+		return this.rowBuffer.rows.find(({ key }) => key === (this.detail.key || this.list.active));
+	}
 
-  /** @param {string} key of a row */
-  open(key) {
-    const row = this.rowBuffer.rows.find((other) => other.key === key);
-    if (!row || row.status === "gap") return;
-    if (!this.rowBuffer.heldBy) this.rowBuffer.hold("open");
-    this.list.activate(key);
-    this.show(row);
-    this.acts.draw();
-  }
+	/** @param key of a row */
+	open(key) {
+		const row = this.rowBuffer.rows.find((other) => other.key === key);
+		if (!row || row.status === "gap") return;
+		if (!this.rowBuffer.heldBy) this.rowBuffer.hold("open");
+		this.list.activate(key);
+		this.show(row);
+		this.acts.draw();
+	}
 
-  /** Open an event that may not be in the list. */
-  show(row) {
-    this.detail.open(row);
-    this.acts.opened(row.uid);
-  }
+	/** Open an event that may not be in the list. */
+	show(row) {
+		this.detail.open(row);
+		this.acts.opened(row.uid);
+	}
 
-  /** Close the event. New rows are shown again, unless something else holds them back. */
-  close() {
-    if (!this.detail.key) return;
-    this.detail.close();
-    this.acts.opened("");
-    this.list.focus();
-    if (this.rowBuffer.heldBy === "open") this.rowBuffer.hold("scroll");
-    this.scrolled();
-    this.acts.draw();
-  }
+	/** Close the event. New rows are shown again, unless something else holds them back. */
+	close() {
+		if (!this.detail.key) return;
+		this.detail.close();
+		this.acts.opened("");
+		this.list.focus();
+		if (this.rowBuffer.heldBy === "open") this.rowBuffer.hold("scroll");
+		this.scrolled();
+		this.acts.draw();
+	}
 
-  /** Move the active row; if an event is open, open the next one. */
-  move(step) {
-    if (!this.rowBuffer.rows.length) return;
-    const from = this.list.position;
-    const { key } = this.list.at(from < 0 ? 0 : from + step);
-    if (this.detail.key) {
-      this.open(key);
-      return;
-    }
-    if (!this.rowBuffer.heldBy && from >= 0) this.rowBuffer.hold("scroll");
-    this.list.activate(key);
-    this.acts.draw();
-  }
+	/** Move the active row; if an event is open, open the next one. */
+	move(step) {
+		if (!this.rowBuffer.rows.length) return;
+		const from = this.list.position;
+		const { key } = this.list.at(from < 0 ? 0 : from + step);
+		if (this.detail.key) {
+			this.open(key);
+			return;
+		}
+		if (!this.rowBuffer.heldBy && from >= 0) this.rowBuffer.hold("scroll");
+		this.list.activate(key);
+		this.acts.draw();
+	}
 
-  /** Hold new rows back while the newest are out of sight, and show them afterwards. */
-  scrolled() {
-    const { heldBy } = this.rowBuffer;
-    if (this.list.scrolledDown && !heldBy) this.rowBuffer.hold("scroll");
-    else if (!this.list.scrolledDown && heldBy === "scroll") this.rowBuffer.release();
-    else return;
-    this.acts.draw();
-  }
+	/** Hold new rows back while the newest are out of sight, and show them afterwards. */
+	scrolled() {
+		const { heldBy } = this.rowBuffer;
+		if (this.list.scrolledDown && !heldBy) this.rowBuffer.hold("scroll");
+		else if (!this.list.scrolledDown && heldBy === "scroll") this.rowBuffer.release();
+		else return;
+		this.acts.draw();
+	}
 
-  togglePause() {
-    if (this.rowBuffer.heldBy === "button") {
-      this.jumpToLatest();
-      return;
-    }
-    this.rowBuffer.hold("button");
-    this.acts.draw();
-  }
+	focus() {
+		this.list.focus();
+	}
 
-  /** Show the newest rows, and no longer hold new ones back. */
-  jumpToLatest() {
-    this.rowBuffer.release();
-    this.list.toTop();
-    this.acts.draw();
-  }
+	togglePause() {
+		if (this.rowBuffer.heldBy === "button") {
+			this.jumpToLatest();
+			return;
+		}
+		this.rowBuffer.hold("button");
+		this.acts.draw();
+	}
 
-  copyJson() {
-    if (this.detail.key) copy(this.detail.json, "JSON");
-    else if (this.row?.source) copy(this.row.source, "JSON");
-  }
+	/** Show the newest rows, and no longer hold new ones back. */
+	jumpToLatest() {
+		this.rowBuffer.release();
+		this.list.toTop();
+		this.acts.draw();
+	}
+
+	copyJson() {
+		if (this.detail.key) copy(this.detail.json, "JSON");
+		else if (this.row?.source) copy(this.row.source, "JSON");
+	}
 }

@@ -9,53 +9,53 @@ const MANY_STREAMS = 500; // and so many less often
 const SOON_MS = 800; // also while a tab is empty, as the first event may appear in the other tab
 
 export class StreamRefresh {
-  #timer = 0;
-  #soon = false;
+	#timer = 0;
+	#soon = false;
 
-  /**
-   * @param {{tab: () => string, live: () => boolean, refreshed: () => void}} acts `tab` and `live` return the tab that
-   *   is shown, and whether the push is connected
-   */
-  constructor(streams, acts) {
-    this.streams = streams;
-    this.acts = acts;
-  }
+	/**
+	 * @param acts `tab` and `live` return the tab that
+	 *   is shown, and whether the push is connected
+	 */
+	constructor(streams, acts) {
+		this.streams = streams;
+		this.acts = acts;
+	}
 
-  /** Read now. Raises `ApiError` if the server does not answer. */
-  async refresh() {
-    for (const tab of ["processed", "incoming"]) {
-      const answer = await fetchStreams(namespace({ tab }));
-      this.streams.set(tab, answer.streams);
-      this.streams.apiKeys = Boolean(answer.api_keys);
-      this.streams.sources = answer.sources ?? [];
-    }
-    this.acts.refreshed();
-  }
+	/** Read now. Raises `ApiError` if the server does not answer. */
+	async refresh() {
+		for (const tab of ["processed", "incoming"]) {
+			const answer = await fetchStreams(namespace({ tab }));
+			this.streams.set(tab, answer.streams);
+			this.streams.apiKeys = Boolean(answer.api_keys);
+			this.streams.sources = answer.sources ?? [];
+		}
+		this.acts.refreshed();
+	}
 
-  /** Read at intervals from now on. */
-  start() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#readAndContinue(), this.#intervalMs());
-  }
+	/** Read at intervals from now on. */
+	start() {
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => this.#readAndContinue(), this.#intervalMs());
+	}
 
-  /** Read soon, as the streams have changed. */
-  soon() {
-    if (this.#soon) return;
-    this.#soon = true;
-    setTimeout(() => {
-      this.#soon = false;
-      this.#readAndContinue();
-    }, SOON_MS);
-  }
+	/** Read soon, as the streams have changed. */
+	soon() {
+		if (this.#soon) return;
+		this.#soon = true;
+		setTimeout(() => {
+			this.#soon = false;
+			this.#readAndContinue();
+		}, SOON_MS);
+	}
 
-  async #readAndContinue() {
-    if (this.acts.live()) await this.refresh().catch(() => {}); // the push says what is wrong
-    this.start();
-  }
+	async #readAndContinue() {
+		if (this.acts.live()) await this.refresh().catch(() => {}); // the push says what is wrong
+		this.start();
+	}
 
-  #intervalMs() {
-    if (!this.streams.of(this.acts.tab()).length) return SOON_MS;
-    if (this.streams.count <= FEW_STREAMS) return INTERVAL_MS / 2;
-    return this.streams.count > MANY_STREAMS ? 6 * INTERVAL_MS : INTERVAL_MS;
-  }
+	#intervalMs() {
+		if (!this.streams.of(this.acts.tab()).length) return SOON_MS;
+		if (this.streams.count <= FEW_STREAMS) return INTERVAL_MS / 2;
+		return this.streams.count > MANY_STREAMS ? 6 * INTERVAL_MS : INTERVAL_MS;
+	}
 }

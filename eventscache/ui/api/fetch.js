@@ -6,11 +6,11 @@ const TOKEN = "eventscache.token";
 
 /** An answer that is an error. `status` is 0 if there was no answer; `code` names errors that have a name, or is "". */
 export class ApiError extends Error {
-  constructor(status, message, code = "") {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
+	constructor(status, message, code = "") {
+		super(message);
+		this.status = status;
+		this.code = code;
+	}
 }
 
 export const hasToken = () => Boolean(sessionStorage.getItem(TOKEN));
@@ -19,23 +19,23 @@ export const storeToken = (token) => sessionStorage.setItem(TOKEN, token);
 
 /** Return an answer that is a success, or throw an `ApiError`. */
 async function request(path, { method = "GET", headers = {}, signal } = {}) {
-  const token = sessionStorage.getItem(TOKEN);
-  let answer;
-  try {
-    answer = await fetch(new URL(path, SERVER_URL), {
-      method,
-      headers: token ? { ...headers, "X-Admin-Token": token } : headers,
-      signal,
-      cache: "no-store",
-      credentials: "omit",
-    });
-  } catch (fault) {
-    if (signal?.aborted) throw fault;
-    throw new ApiError(0, "the server does not answer");
-  }
-  if (answer.ok) return answer;
-  const { message, code } = (await answer.json().catch(() => null)) ?? {};
-  throw new ApiError(answer.status, typeof message === "string" ? message : `status ${answer.status}`, code);
+	const token = sessionStorage.getItem(TOKEN);
+	let answer;
+	try {
+		answer = await fetch(new URL(path, SERVER_URL), {
+			method,
+			headers: token ? { ...headers, "X-Admin-Token": token } : headers,
+			signal,
+			cache: "no-store",
+			credentials: "omit",
+		});
+	} catch (fault) {
+		if (signal?.aborted) throw fault;
+		throw new ApiError(0, "the server does not answer");
+	}
+	if (answer.ok) return answer;
+	const { message, code } = (await answer.json().catch(() => null)) ?? {};
+	throw new ApiError(answer.status, typeof message === "string" ? message : `status ${answer.status}`, code);
 }
 
 const requestJson = async (path, options) => (await request(path, options)).json();
@@ -48,17 +48,20 @@ export const fetchStreams = (namespace) => requestJson(`api/v1/streams?namespace
 
 /** Return cached events as JSON texts, newest first inside a stream. */
 export async function fetchEvents(parameters) {
-  const answer = await request(`api/v1/events/cache?${parameters}`, { headers: { Accept: "application/x-ndjson" } });
-  return (await answer.text()).split("\n").filter(Boolean);
+	const answer = await request(`api/v1/events/cache?${parameters}`, { headers: { Accept: "application/x-ndjson" } });
+	return (await answer.text()).split("\n").filter(Boolean);
 }
 
 /** Return the ways of the event with that id. */
 export const fetchLookup = (eventId) => requestJson(`api/v1/lookup?${new URLSearchParams({ event_id: eventId })}`);
 
+/** Return the error groups of a namespace, the newest first or as `sort` says. */
+export const fetchErrors = (namespace, sort) => requestJson(`api/v1/errors?namespace=${namespace}&sort=${sort}`);
+
 /** Return how many events a stream admits, and in how many seconds. */
 export async function fetchQuota() {
-  const answer = await requestJson("api/v1/events/cache?ids=");
-  return { size: answer.cache_capacity_per_interval, seconds: answer.interval_seconds };
+	const answer = await requestJson("api/v1/events/cache?ids=");
+	return { size: answer.cache_capacity_per_interval, seconds: answer.interval_seconds };
 }
 
 /** Delete cached events; return how many were `cleared`. */
@@ -66,7 +69,7 @@ export const deleteEvents = (parameters) => requestJson(`api/v1/events/cache?${p
 
 /** Open the push, after the event that a cursor names. */
 export const openPush = (parameters, cursor, signal) =>
-  request(`api/v1/events/stream?${parameters}`, {
-    headers: { Accept: "text/event-stream", ...(cursor ? { "Last-Event-ID": cursor } : {}) },
-    signal,
-  });
+	request(`api/v1/events/stream?${parameters}`, {
+		headers: { Accept: "text/event-stream", ...(cursor ? { "Last-Event-ID": cursor } : {}) },
+		signal,
+	});

@@ -11,61 +11,61 @@ const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;
 const ATOM = /true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
 export function parse(text) {
-  let at = 0;
+	let at = 0;
 
-  function match(pattern) {
-    pattern.lastIndex = at;
-    const found = pattern.exec(text);
-    if (!found) throw new SyntaxError(`unexpected text at ${at}`);
-    at = pattern.lastIndex;
-    return found[0];
-  }
+	function match(pattern) {
+		pattern.lastIndex = at;
+		const found = pattern.exec(text);
+		if (!found) throw new SyntaxError(`unexpected text at ${at}`);
+		at = pattern.lastIndex;
+		return found[0];
+	}
 
-  function take(character) {
-    match(SPACE);
-    if (text[at] !== character) return false;
-    at += 1;
-    return true;
-  }
+	function take(character) {
+		match(SPACE);
+		if (text[at] !== character) return false;
+		at += 1;
+		return true;
+	}
 
-  function members(closing, read) {
-    const found = [];
-    if (take(closing)) return found;
-    do {
-      match(SPACE);
-      found.push(read());
-    } while (take(","));
-    if (!take(closing)) throw new SyntaxError(`unexpected text at ${at}`);
-    return found;
-  }
+	function members(closing, read) {
+		const found = [];
+		if (take(closing)) return found;
+		do {
+			match(SPACE);
+			found.push(read());
+		} while (take(","));
+		if (!take(closing)) throw new SyntaxError(`unexpected text at ${at}`);
+		return found;
+	}
 
-  function entry() {
-    const key = JSON.parse(match(STRING));
-    if (!take(":")) throw new SyntaxError(`unexpected text at ${at}`);
-    return [key, value()];
-  }
+	function entry() {
+		const key = JSON.parse(match(STRING));
+		if (!take(":")) throw new SyntaxError(`unexpected text at ${at}`);
+		return [key, value()];
+	}
 
-  function value() {
-    match(SPACE);
-    const start = at;
-    const first = text[at];
-    if (first === "{" || first === "[") {
-      at += 1;
-      const inner =
-        first === "{"
-          ? { kind: "object", entries: members("}", entry) }
-          : { kind: "array", items: members("]", value) };
-      return { ...inner, start, end: at };
-    }
-    if (first === '"') return { kind: "string", value: JSON.parse(match(STRING)), start, end: at };
-    const atom = match(ATOM);
-    return { kind: { t: "boolean", f: "boolean", n: "null" }[atom[0]] ?? "number", start, end: at };
-  }
+	function value() {
+		match(SPACE);
+		const start = at;
+		const first = text[at];
+		if (first === "{" || first === "[") {
+			at += 1;
+			const inner =
+				first === "{"
+					? { kind: "object", entries: members("}", entry) }
+					: { kind: "array", items: members("]", value) };
+			return { ...inner, start, end: at };
+		}
+		if (first === '"') return { kind: "string", value: JSON.parse(match(STRING)), start, end: at };
+		const atom = match(ATOM);
+		return { kind: { t: "boolean", f: "boolean", n: "null" }[atom[0]] ?? "number", start, end: at };
+	}
 
-  const root = value();
-  match(SPACE);
-  if (at < text.length) throw new SyntaxError(`unexpected text at ${at}`);
-  return root;
+	const root = value();
+	match(SPACE);
+	if (at < text.length) throw new SyntaxError(`unexpected text at ${at}`);
+	return root;
 }
 
 /** The children of a node as [key, node] pairs; an array's keys are numbers. */

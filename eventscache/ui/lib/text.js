@@ -8,13 +8,13 @@ const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")
 
 /** Show invisible characters as their JSON escapes. */
 export const visible = (text) =>
-  text.replace(INVISIBLE_CHARACTERS, (character) => character.split("").map(escaped).join(""));
+	text.replace(INVISIBLE_CHARACTERS, (character) => character.split("").map(escaped).join(""));
 
 /** Shorten a text to `length` UTF-16 units and an ellipsis; no character is cut in half. */
 export function shortened(text, length) {
-  if (text.length <= length) return text;
-  const end = text.codePointAt(length - 1) > 0xffff ? length - 1 : length;
-  return `${text.slice(0, end)}…`;
+	if (text.length <= length) return text;
+	const end = text.codePointAt(length - 1) > 0xffff ? length - 1 : length;
+	return `${text.slice(0, end)}…`;
 }
 
 /** A visible text on one line, shortened to `length`. */
@@ -27,5 +27,5 @@ export const whole = (number) => WHOLE.format(number);
 export const count = (number, noun, plural = `${noun}s`) => `${whole(number)} ${number === 1 ? noun : plural}`;
 
 export function bytes(size) {
-  return size < 1000 ? `${size} B` : `${(size / 1000).toFixed(size < 10_000 ? 1 : 0)} kB`;
+	return size < 1000 ? `${size} B` : `${(size / 1000).toFixed(size < 10_000 ? 1 : 0)} kB`;
 }

@@ -7,51 +7,51 @@ const HISTORY_MS = 2000; // if the history takes longer, the rows so far are pas
 const MOST_COLLECTED = 2 * MOST_ROWS; // the list could not show more
 
 export class Batcher {
-  #rows = [];
-  #timer = 0;
-  #begunAt = 0;
-  /** Whether the history is complete. */
-  ready = false;
+	#rows = [];
+	#timer = 0;
+	#begunAt = 0;
+	/** Whether the history is complete. */
+	ready = false;
 
-  /** @param {(rows: object[], history: boolean) => void} pass takes a batch, oldest first inside a stream */
-  constructor(pass) {
-    this.pass = pass;
-  }
+	/** @param pass takes a batch, oldest first inside a stream */
+	constructor(pass) {
+		this.pass = pass;
+	}
 
-  beginView() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-    this.#rows = [];
-    this.#begunAt = Date.now();
-    this.ready = false;
-  }
+	beginView() {
+		clearTimeout(this.#timer);
+		this.#timer = 0;
+		this.#rows = [];
+		this.#begunAt = Date.now();
+		this.ready = false;
+	}
 
-  add(row) {
-    this.#rows.push(row);
-    // History arrives stream by stream: the first rows to arrive are not the oldest.
-    if (this.#rows.length > MOST_COLLECTED) this.#rows = mergeNewestFirst(this.#rows).slice(0, MOST_ROWS).reverse();
-    const late = Date.now() - this.#begunAt > HISTORY_MS;
-    if (this.ready || late) this.#timer ||= setTimeout(() => this.#flush(), BATCH_MS);
-  }
+	add(row) {
+		this.#rows.push(row);
+		// History arrives stream by stream: the first rows to arrive are not the oldest.
+		if (this.#rows.length > MOST_COLLECTED) this.#rows = mergeNewestFirst(this.#rows).slice(0, MOST_ROWS).reverse();
+		const late = Date.now() - this.#begunAt > HISTORY_MS;
+		if (this.ready || late) this.#timer ||= setTimeout(() => this.#flush(), BATCH_MS);
+	}
 
-  /** The history is complete; return whether it was not before. */
-  becomeReady() {
-    const first = !this.ready;
-    this.ready = true;
-    this.#flush(first);
-    return first;
-  }
+	/** The history is complete; return whether it was not before. */
+	becomeReady() {
+		const first = !this.ready;
+		this.ready = true;
+		this.#flush(first);
+		return first;
+	}
 
-  /** The events of a stream were cleared. */
-  dropStream(stream) {
-    this.#rows = this.#rows.filter((row) => row.stream !== stream);
-  }
+	/** The events of a stream were cleared. */
+	dropStream(stream) {
+		this.#rows = this.#rows.filter((row) => row.stream !== stream);
+	}
 
-  #flush(history = !this.ready) {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-    const rows = this.#rows;
-    this.#rows = [];
-    this.pass(rows, history);
-  }
+	#flush(history = !this.ready) {
+		clearTimeout(this.#timer);
+		this.#timer = 0;
+		const rows = this.#rows;
+		this.#rows = [];
+		this.pass(rows, history);
+	}
 }

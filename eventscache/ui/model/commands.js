@@ -8,27 +8,27 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** Send an original event again. */
 export function curlFor(original) {
-  const body = original.replace(SECRETS, '"$1":"YOUR_TOKEN"');
-  return `curl -X POST ${quoted(`${SERVER_ADDRESS}/api/v1/event?token=YOUR_TOKEN`)} \\\n  -d ${quoted(body)}`;
+	const body = original.replace(SECRETS, '"$1":"YOUR_TOKEN"');
+	return `curl -X POST ${quoted(`${SERVER_ADDRESS}/api/v1/event?token=YOUR_TOKEN`)} \\\n  -d ${quoted(body)}`;
 }
 
 /** Send a first event as Jitsu's client does. If no API keys are configured, any token is accepted. */
 export const sendEvent = (apiKeys) =>
-  curlFor('{"event_type":"pageview","url":"https://example.com/","user":{"anonymous_id":"u1"}}').replace(
-    "YOUR_TOKEN",
-    apiKeys ? "YOUR_API_KEY" : "my_key",
-  );
+	curlFor('{"event_type":"pageview","url":"https://example.com/","user":{"anonymous_id":"u1"}}').replace(
+		"YOUR_TOKEN",
+		apiKeys ? "YOUR_API_KEY" : "my_key",
+	);
 
 /** Record what a destination did with an event. */
 export function recordOutcome(needsToken) {
-  const token = needsToken ? " \\\n  -H 'X-Admin-Token: YOUR_ADMIN_TOKEN'" : "";
-  const body = {
-    destination_id: "my_destination",
-    original: { event_type: "pageview", local_tz_offset: "0" },
-    error: "Unsupported column [local_tz_offset] type changing from: INT64 to: STRING",
-  };
-  const url = quoted(`${SERVER_ADDRESS}/api/v1/events/cache`);
-  return `curl -X POST ${url}${token} \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(body))}`;
+	const token = needsToken ? " \\\n  -H 'X-Admin-Token: YOUR_ADMIN_TOKEN'" : "";
+	const body = {
+		destination_id: "my_destination",
+		original: { event_type: "pageview", local_tz_offset: "0" },
+		error: "Unsupported column [local_tz_offset] type changing from: INT64 to: STRING",
+	};
+	const url = quoted(`${SERVER_ADDRESS}/api/v1/events/cache`);
+	return `curl -X POST ${url}${token} \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(body))}`;
 }
 
 /** Follow the Redis that Jitsu's configuration names: a part of that configuration. */

@@ -3,29 +3,32 @@
 import { namespace } from "./filter.js";
 
 export class Rights {
-  #may = new Set();
-  #namespaces = null;
+	#may = new Set();
+	#namespaces = null;
 
-  /** Patterns of the ids of the streams that may be read, or none if all may be. */
-  patterns = [];
+	/** Patterns of the ids of the streams that may be read, or none if all may be. */
+	patterns = [];
 
-  /** Whether this is the last answer of the server: after a break of the connection its token may be another one. */
-  known = false;
+	/** Whether this is the last answer of the server: after a break of the connection its token may be another one. */
+	known = false;
 
-  /** @param {{token: string, may: string[], namespaces: string[], ids: string[]}} answer */
-  set({ token, may, namespaces, ids }) {
-    this.#may = new Set(may);
-    this.#namespaces = new Set(namespaces);
-    this.patterns = token === "read" ? ids : [];
-    this.known = true;
-  }
+	set({ token, may, namespaces, ids }) {
+		this.#may = new Set(may);
+		this.#namespaces = new Set(namespaces);
+		this.patterns = token === "read" ? ids : [];
+		this.known = true;
+	}
 
-  may(action) {
-    return this.#may.has(action);
-  }
+	may(action) {
+		return this.#may.has(action);
+	}
 
-  /** Whether the streams of a tab may be read. */
-  reads(tab) {
-    return !this.#namespaces || this.#namespaces.has(namespace({ tab }));
-  }
+	get namespaces() {
+		return [...(this.#namespaces ?? ["destination", "token"])];
+	}
+
+	/** Whether the streams of a tab may be read. */
+	reads(tab) {
+		return tab === "errors" || this.namespaces.includes(namespace({ tab }));
+	}
 }

@@ -4,110 +4,110 @@ export const MOST_ROWS = 1000;
 
 /** Whether one row belongs above a row of another stream. Rows of the same time are ordered by stream name. */
 const isAbove = (one, other) =>
-  one.timeUs > other.timeUs || (one.timeUs === other.timeUs && one.stream < other.stream);
+	one.timeUs > other.timeUs || (one.timeUs === other.timeUs && one.stream < other.stream);
 
 /** Merge rows of several streams, newest first. Inside a stream the order stays: `rows` has the oldest first. */
 export function mergeNewestFirst(rows) {
-  const streams = new Map();
-  for (const row of rows) {
-    if (!streams.has(row.stream)) streams.set(row.stream, []);
-    streams.get(row.stream).push(row);
-  }
-  if (streams.size < 2) return rows.toReversed();
-  const rest = [...streams.values()];
-  const merged = [];
-  while (rest.length) {
-    let newest = 0;
-    for (let other = 1; other < rest.length; other += 1) {
-      if (isAbove(rest[other].at(-1), rest[newest].at(-1))) newest = other;
-    }
-    merged.push(rest[newest].pop());
-    if (!rest[newest].length) rest.splice(newest, 1);
-  }
-  return merged;
+	const streams = new Map();
+	for (const row of rows) {
+		if (!streams.has(row.stream)) streams.set(row.stream, []);
+		streams.get(row.stream).push(row);
+	}
+	if (streams.size < 2) return rows.toReversed();
+	const rest = [...streams.values()];
+	const merged = [];
+	while (rest.length) {
+		let newest = 0;
+		for (let other = 1; other < rest.length; other += 1) {
+			if (isAbove(rest[other].at(-1), rest[newest].at(-1))) newest = other;
+		}
+		merged.push(rest[newest].pop());
+		if (!rest[newest].length) rest.splice(newest, 1);
+	}
+	return merged;
 }
 
 export class RowBuffer {
-  rows = [];
-  #waiting = [];
-  /** How many rows arrived while new rows are held back; of many, only the newest are kept. */
-  arrivedWhileHeld = 0;
-  /** Why new rows are held back: "" (they are not), `button`, `scroll` or `open`. */
-  heldBy = "";
-  #keys = new Set();
-  #stale = false; // the rows belong to the view before
+	rows = [];
+	#waiting = [];
+	/** How many rows arrived while new rows are held back; of many, only the newest are kept. */
+	arrivedWhileHeld = 0;
+	/** Why new rows are held back: "" (they are not), `button`, `scroll` or `open`. */
+	heldBy = "";
+	#keys = new Set();
+	#stale = false; // the rows belong to the view before
 
-  /** Begin a view: rows stay until the first new ones arrive, so that the list does not flash. */
-  beginView() {
-    this.#stale = true;
-  }
+	/** Begin a view: rows stay until the first new ones arrive, so that the list does not flash. */
+	beginView() {
+		this.#stale = true;
+	}
 
-  /** Remove the rows of the view before. */
-  dropStale() {
-    if (!this.#stale) return;
-    this.#stale = false;
-    this.rows = [];
-    this.#waiting = [];
-    this.arrivedWhileHeld = 0;
-    this.#keys.clear();
-  }
+	/** Remove the rows of the view before. */
+	dropStale() {
+		if (!this.#stale) return;
+		this.#stale = false;
+		this.rows = [];
+		this.#waiting = [];
+		this.arrivedWhileHeld = 0;
+		this.#keys.clear();
+	}
 
-  /**
-   * Add rows, oldest first inside a stream, without those that are there already. `history` arrives stream by stream:
-   * it belongs between the rows that are there, not on top.
-   */
-  add(rows, { history = false } = {}) {
-    this.dropStale();
-    const added = this.#unknown(rows);
-    if (!added.length) return;
-    if (history) {
-      this.rows = this.#cut(mergeNewestFirst([...this.rows.toReversed(), ...added]));
-      return;
-    }
-    const newest = mergeNewestFirst(added);
-    if (this.heldBy && this.rows.length) {
-      this.arrivedWhileHeld += added.length;
-      this.#waiting = this.#cut([...newest, ...this.#waiting]);
-    } else {
-      this.rows = this.#cut([...newest, ...this.rows]);
-    }
-  }
+	/**
+	 * Add rows, oldest first inside a stream, without those that are there already. `history` arrives stream by stream:
+	 * it belongs between the rows that are there, not on top.
+	 */
+	add(rows, { history = false } = {}) {
+		this.dropStale();
+		const added = this.#unknown(rows);
+		if (!added.length) return;
+		if (history) {
+			this.rows = this.#cut(mergeNewestFirst([...this.rows.toReversed(), ...added]));
+			return;
+		}
+		const newest = mergeNewestFirst(added);
+		if (this.heldBy && this.rows.length) {
+			this.arrivedWhileHeld += added.length;
+			this.#waiting = this.#cut([...newest, ...this.#waiting]);
+		} else {
+			this.rows = this.#cut([...newest, ...this.rows]);
+		}
+	}
 
-  /** Add older rows below, oldest first inside a stream. */
-  addOlder(rows) {
-    this.rows = this.#cut(mergeNewestFirst([...this.#unknown(rows), ...this.rows.toReversed()]));
-  }
+	/** Add older rows below, oldest first inside a stream. */
+	addOlder(rows) {
+		this.rows = this.#cut(mergeNewestFirst([...this.#unknown(rows), ...this.rows.toReversed()]));
+	}
 
-  /** Hold new rows back. Only `release` ends a pause by the button. */
-  hold(reason) {
-    if (this.heldBy !== "button") this.heldBy = reason;
-  }
+	/** Hold new rows back. Only `release` ends a pause by the button. */
+	hold(reason) {
+		if (this.heldBy !== "button") this.heldBy = reason;
+	}
 
-  /** Show the rows that were held back. */
-  release() {
-    this.heldBy = "";
-    this.rows = this.#cut([...this.#waiting, ...this.rows]);
-    this.#waiting = [];
-    this.arrivedWhileHeld = 0;
-  }
+	/** Show the rows that were held back. */
+	release() {
+		this.heldBy = "";
+		this.rows = this.#cut([...this.#waiting, ...this.rows]);
+		this.#waiting = [];
+		this.arrivedWhileHeld = 0;
+	}
 
-  /** Keep only some rows; return whether any was removed. */
-  prune(keeps) {
-    const before = this.rows.length + this.#waiting.length;
-    this.rows = this.rows.filter(keeps);
-    this.#waiting = this.#waiting.filter(keeps);
-    this.arrivedWhileHeld = Math.min(this.arrivedWhileHeld, this.#waiting.length);
-    if (this.rows.length + this.#waiting.length === before) return false;
-    this.#keys = new Set([...this.rows, ...this.#waiting].map((row) => row.key));
-    return true;
-  }
+	/** Keep only some rows; return whether any was removed. */
+	prune(keeps) {
+		const before = this.rows.length + this.#waiting.length;
+		this.rows = this.rows.filter(keeps);
+		this.#waiting = this.#waiting.filter(keeps);
+		this.arrivedWhileHeld = Math.min(this.arrivedWhileHeld, this.#waiting.length);
+		if (this.rows.length + this.#waiting.length === before) return false;
+		this.#keys = new Set([...this.rows, ...this.#waiting].map((row) => row.key));
+		return true;
+	}
 
-  #unknown(rows) {
-    return rows.filter((row) => !this.#keys.has(row.key) && this.#keys.add(row.key));
-  }
+	#unknown(rows) {
+		return rows.filter((row) => !this.#keys.has(row.key) && this.#keys.add(row.key));
+	}
 
-  #cut(rows) {
-    for (const row of rows.slice(MOST_ROWS)) this.#keys.delete(row.key);
-    return rows.slice(0, MOST_ROWS);
-  }
+	#cut(rows) {
+		for (const row of rows.slice(MOST_ROWS)) this.#keys.delete(row.key);
+		return rows.slice(0, MOST_ROWS);
+	}
 }

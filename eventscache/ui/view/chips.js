@@ -10,42 +10,39 @@ const SIGNS = { "!=": "≠", "=": "=", "~": "contains", ">": ">", "<": "<" };
 const NO_TIME = { range: "", start: NaN, end: NaN };
 
 function timeWords({ range, start, end }) {
-  if (range) return RANGES[range][0];
-  const from = Number.isFinite(start) ? `from ${dateMinute(start)}` : "";
-  const to = Number.isFinite(end) ? `to ${dateMinute(end)}` : "";
-  return `${from} ${to} UTC`.trim();
+	if (range) return RANGES[range][0];
+	const from = Number.isFinite(start) ? `from ${dateMinute(start)}` : "";
+	const to = Number.isFinite(end) ? `to ${dateMinute(end)}` : "";
+	return `${from} ${to} UTC`.trim();
 }
 
 /** Return [words, the change that removes it] for each filter. */
 function chipsOf(filter) {
-  const chips = [];
-  const received = filter.tab === "incoming" && filter.status === "success";
-  if (filter.status) chips.push([received ? "received" : STATUSES[filter.status], { status: "" }]);
-  if (filter.type) chips.push([`type = ${filter.type}`, { type: "" }]);
-  if (filter.q) chips.push([`“${filter.q}”`, { q: "" }]);
-  if (hasTime(filter)) chips.push([timeWords(filter), NO_TIME]);
-  for (const field of filter.fields) {
-    const words = `${field.path} ${SIGNS[field.op]} ${quoteValue(field.value)}`;
-    chips.push([words, { fields: filter.fields.filter((other) => other !== field) }]);
-  }
-  return chips;
+	const chips = [];
+	const received = filter.tab === "incoming" && filter.status === "success";
+	if (filter.status) chips.push([received ? "received" : STATUSES[filter.status], { status: "" }]);
+	if (filter.type) chips.push([`type = ${filter.type}`, { type: "" }]);
+	if (filter.q) chips.push([`“${filter.q}”`, { q: "" }]);
+	if (filter.group) chips.push(["one error group", { group: "" }]);
+	if (hasTime(filter)) chips.push([timeWords(filter), NO_TIME]);
+	for (const field of filter.fields) {
+		const words = `${field.path} ${SIGNS[field.op]} ${quoteValue(field.value)}`;
+		chips.push([words, { fields: filter.fields.filter((other) => other !== field) }]);
+	}
+	return chips;
 }
 
-/** @param {(change: object) => void} change called with the change that a button makes */
+/** @param change called with the change that a button makes */
 export function drawChips(filter, change) {
-  const chips = chipsOf(filter).map(([words, without]) => {
-    const text = oneLine(words, 80);
-    const act = () => change(without);
-    return el(
-      "li",
-      {},
-      el("button.chip", { type: "button", "aria-label": `Remove the filter ${text}`, on: { click: act } }, text),
-    );
-  });
-  if (chips.length > 1) {
-    const act = () => change({ status: "", type: "", q: "", fields: [], ...NO_TIME });
-    chips.push(el("li", {}, el("button.link", { type: "button", on: { click: act } }, "Clear all filters")));
-  }
-  byId("chips").replaceChildren(...chips);
-  show(byId("chips"), chips.length > 0);
+	const chips = chipsOf(filter).map(([words, without]) => {
+		const text = oneLine(words, 80);
+		const act = () => change(without);
+		return el("li", {}, el("button.chip", { "aria-label": `Remove the filter ${text}`, onclick: act }, text));
+	});
+	if (chips.length > 1) {
+		const act = () => change({ status: "", type: "", q: "", group: "", fields: [], ...NO_TIME });
+		chips.push(el("li", {}, el("button.link", { onclick: act }, "Clear all filters")));
+	}
+	byId("chips").replaceChildren(...chips);
+	show(byId("chips"), chips.length > 0);
 }

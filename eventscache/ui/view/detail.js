@@ -13,184 +13,192 @@ import { wayNodes } from "./way.js";
 const TABS = { original: "Original", result: "Result", diff: "Diff", raw: "Raw" };
 
 export class Detail {
-  #tab = "original";
-  #row = null;
-  #root = null;
-  #panel = null;
-  #age = null;
-  #way = null;
+	#tab = "original";
+	#row = null;
+	#root = null;
+	#panel = null;
+	#age = null;
+	#way = null;
 
-  /** `acts` has `filter(path, op, value)`, `close()`, `copy(text, what)` and `copyLink()`. */
-  constructor(node, acts) {
-    this.node = node;
-    this.acts = acts;
-  }
+	/** `acts` has `filter(path, op, value)`, `close()`, `copy(text, what)` and `copyLink()`. */
+	constructor(node, acts) {
+		this.node = node;
+		this.acts = acts;
+	}
 
-  get key() {
-    return this.#row?.key ?? "";
-  }
+	get key() {
+		return this.#row?.key ?? "";
+	}
 
-  get uid() {
-    return this.#row?.uid ?? "";
-  }
+	get uid() {
+		return this.#row?.uid ?? "";
+	}
 
-  /** The event id, by which its way is found. */
-  get eventId() {
-    return this.#row?.eventId ?? "";
-  }
+	/** The event id, by which its way is found. */
+	get eventId() {
+		return this.#row?.eventId ?? "";
+	}
 
-  /** The JSON that the tab shows. */
-  get json() {
-    if (!this.#row) return "";
-    const { source } = this.#row;
-    const name = { original: "original", diff: "original", result: "success" }[this.#tab];
-    return slice(source, member(this.#root, name)) || source;
-  }
+	/** The JSON that the tab shows. */
+	get json() {
+		if (!this.#row) return "";
+		const { source } = this.#row;
+		const name = { original: "original", diff: "original", result: "success" }[this.#tab];
+		return slice(source, member(this.#root, name)) || source;
+	}
 
-  open(row) {
-    if (this.#row?.key === row.key) return;
-    this.#row = row;
-    try {
-      this.#root = parse(row.source);
-    } catch {
-      this.#root = null; // only the raw text can be shown
-    }
-    this.#build();
-    this.node.hidden = false;
-  }
+	/** Show an event; `top` is a node above it, such as the way to other examples. */
+	open(row, top = "") {
+		if (this.#row?.key === row.key) return;
+		this.#row = row;
+		try {
+			this.#root = parse(row.source);
+		} catch {
+			this.#root = null; // only the raw text can be shown
+		}
+		this.node.hidden = false;
+		this.#build(top);
+	}
 
-  close() {
-    this.#row = null;
-    this.node.hidden = true;
-    this.node.replaceChildren();
-  }
+	close() {
+		this.#row = null;
+		this.node.hidden = true;
+		this.node.replaceChildren();
+	}
 
-  /** Show the way of the event, once it is known, and when it goes on; not while somebody is at one of its links. */
-  showWay(lines) {
-    if (this.#way.contains(document.activeElement)) return;
-    this.#way.replaceChildren(...wayNodes(lines, this.uid));
-    this.#way.hidden = false;
-  }
+	/** Show the way of the event, once it is known, and when it goes on; not while somebody is at one of its links. */
+	showWay(lines) {
+		if (this.#way.contains(document.activeElement)) return;
+		this.#way.replaceChildren(...wayNodes(lines, this.uid));
+		if (!this.#way.hidden) return;
+		this.#way.hidden = false;
+		this.#reveal();
+	}
 
-  /** Once a second. */
-  tick() {
-    if (this.#row) setText(this.#age, ago(this.#row.time));
-  }
+	/** Bring the field into view that the error names. */
+	#reveal() {
+		this.#panel.querySelector(".named")?.scrollIntoView({ block: "nearest" });
+	}
 
-  #text(name) {
-    return member(this.#root, name)?.value ?? "";
-  }
+	/** Once a second. */
+	tick() {
+		if (this.#row) setText(this.#age, ago(this.#row.time));
+	}
 
-  #build() {
-    const row = this.#row;
-    this.#panel = el("div.panel", { id: "detail-panel", role: "tabpanel", tabIndex: 0 });
-    const tabs = Object.entries(TABS).map(([name, label]) =>
-      el(
-        "button",
-        {
-          type: "button",
-          role: "tab",
-          id: `detail-${name}`,
-          "aria-controls": "detail-panel",
-          "data-tab": name,
-          on: { click: () => this.#show(name) },
-        },
-        label,
-      ),
-    );
-    const bar = el("div.tabs", { role: "tablist", "aria-label": "Parts of the event" }, ...tabs);
-    bar.addEventListener("keydown", (event) => this.#step(event));
-    this.#way = el("section.way", { "aria-labelledby": "way-title", hidden: true });
-    this.node.replaceChildren(this.#head(), ...this.#reasons(), this.#way, bar, this.#panel);
-    this.#show(this.#tab);
-    this.node.setAttribute("aria-label", `${STATUSES[row.status]}: ${row.type || "event"}`);
-  }
+	#text(name) {
+		return member(this.#root, name)?.value ?? "";
+	}
 
-  #step(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const names = Object.keys(TABS);
-    this.#show(names.at((names.indexOf(this.#tab) + step) % names.length));
-    this.node.querySelector(`#detail-${this.#tab}`).focus();
-    event.preventDefault();
-    event.stopPropagation();
-  }
+	#build(top) {
+		const row = this.#row;
+		this.#panel = el("div.panel", { id: "detail-panel", role: "tabpanel", tabIndex: 0 });
+		const tabs = Object.entries(TABS).map(([name, label]) =>
+			el(
+				"button",
+				{
+					role: "tab",
+					id: `detail-${name}`,
+					"aria-controls": "detail-panel",
+					"data-tab": name,
+					onclick: () => this.#show(name),
+				},
+				label,
+			),
+		);
+		const bar = el("div.tabs", { role: "tablist", "aria-label": "Parts of the event" }, ...tabs);
+		bar.addEventListener("keydown", (event) => this.#step(event));
+		this.#way = el("section.way", { "aria-labelledby": "way-title", hidden: true });
+		this.node.replaceChildren(top, this.#head(), ...this.#reasons(), this.#way, bar, this.#panel);
+		this.#show(this.#tab);
+		this.node.setAttribute("aria-label", `${STATUSES[row.status]}: ${row.type || "event"}`);
+	}
 
-  #head() {
-    const row = this.#row;
-    const original = slice(row.source, member(this.#root, "original"));
-    const button = (label, act, title) => el("button", { type: "button", title, on: { click: act } }, label);
-    return el(
-      "header.detail-head",
-      {},
-      el(
-        "div.detail-title",
-        {},
-        el(`span.status.${row.status}`, {}, icon(row.status), STATUSES[row.status]),
-        el("h2", {}, row.type || "no type"),
-        el(
-          "button.quiet.detail-close",
-          { type: "button", "aria-label": "Close", title: "Close (Esc)", on: { click: this.acts.close } },
-          icon("close"),
-        ),
-      ),
-      el("dl.facts", {}, ...this.#facts()),
-      el(
-        "p.buttons",
-        {},
-        button("Copy JSON", () => this.acts.copy(this.json, "JSON"), "Exactly as received (c)"),
-        original &&
-          button("Copy cURL", () => this.acts.copy(curlFor(original), "cURL command"), "Sends the event again; insert your token"),
-        button("Copy link", this.acts.copyLink, "Opens this event"),
-      ),
-    );
-  }
+	#step(event) {
+		const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+		if (!step) return;
+		const names = Object.keys(TABS);
+		this.#show(names.at((names.indexOf(this.#tab) + step) % names.length));
+		this.node.querySelector(`#detail-${this.#tab}`).focus();
+		event.preventDefault();
+		event.stopPropagation();
+	}
 
-  #facts() {
-    const row = this.#row;
-    const facts = [
-      ["Time", row.timestamp && `${visible(row.timestamp)} `],
-      ["Event id", row.id],
-      [member(this.#root, "destination_id")?.value ? "Destination" : "API key", visible(row.stream)],
-      ["Table", visible(member(member(this.#root, "success"), "table")?.value ?? "")],
-      ["Attempt", this.#raw("attempt")],
-      ["Response", this.#raw("response", "status")],
-      ["Size", bytes(new Blob([row.source]).size)],
-      ["Masked", row.masked ? MASKED : ""],
-    ];
-    const shown = facts
-      .filter(([, value]) => value)
-      .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
-    this.#age = el("span.hint", {}, ago(row.time));
-    if (row.timestamp) shown[0].lastChild.append(this.#age);
-    return shown;
-  }
+	#head() {
+		const row = this.#row;
+		const original = slice(row.source, member(this.#root, "original"));
+		const button = (label, act, title) => el("button", { title, onclick: act }, label);
+		return el(
+			"header.detail-head",
+			{},
+			el(
+				"div.detail-title",
+				{},
+				el(`span.status.${row.status}`, {}, icon(row.status), STATUSES[row.status]),
+				el("h2", {}, row.type || "no type"),
+				el(
+					"button.quiet.detail-close",
+					{ "aria-label": "Close", title: "Close (Esc)", onclick: this.acts.close },
+					icon("close"),
+				),
+			),
+			el("dl.facts", {}, ...this.#facts()),
+			el(
+				"p.buttons",
+				{},
+				button("Copy JSON", () => this.acts.copy(this.json, "JSON"), "Exactly as received (c)"),
+				original &&
+					button("Copy cURL", () => this.acts.copy(curlFor(original), "cURL command"), "Sends the event again; insert your token"),
+				button("Copy link", this.acts.copyLink, "Opens this event"),
+			),
+		);
+	}
 
-  /** The text of a number exactly as received; empty if there is none. */
-  #raw(...names) {
-    const node = names.reduce((parent, name) => parent && member(parent, name), this.#root);
-    return node ? visible(slice(this.#row.source, node)) : "";
-  }
+	#facts() {
+		const row = this.#row;
+		const facts = [
+			["Time", row.timestamp && `${visible(row.timestamp)} `],
+			["Event id", row.id],
+			[member(this.#root, "destination_id")?.value ? "Destination" : "API key", visible(row.stream)],
+			["Table", visible(member(member(this.#root, "success"), "table")?.value ?? "")],
+			["Attempt", this.#raw("attempt")],
+			["Response", this.#raw("response", "status")],
+			["Size", bytes(new Blob([row.source]).size)],
+			["Masked", row.masked ? MASKED : ""],
+		];
+		const shown = facts
+			.filter(([, value]) => value)
+			.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
+		this.#age = el("span.hint", {}, ago(row.time));
+		if (row.timestamp) shown[0].lastChild.append(this.#age);
+		return shown;
+	}
 
-  /** Why the event failed or was skipped, and what its destination answered. */
-  #reasons() {
-    const [error, skip] = [this.#text("error"), this.#text("skip")];
-    const body = member(member(this.#root, "response"), "body")?.value;
-    return [
-      error && el("div.reason.error", {}, el("b", {}, "Error"), el("p", {}, visible(error))),
-      skip && el("div.reason.skip", {}, el("b", {}, "Skipped"), el("p", {}, visible(skip))),
-      body && el("div.reason.response", {}, el("b", {}, "Response"), el("p", {}, visible(body))),
-    ].filter(Boolean);
-  }
+	/** The text of a number exactly as received; empty if there is none. */
+	#raw(...names) {
+		const node = names.reduce((parent, name) => parent && member(parent, name), this.#root);
+		return node ? visible(slice(this.#row.source, node)) : "";
+	}
 
-  #show(name) {
-    this.#tab = name;
-    for (const tab of this.node.querySelectorAll(".tabs [role=tab]")) {
-      tab.setAttribute("aria-selected", tab.dataset.tab === name);
-      tab.tabIndex = tab.dataset.tab === name ? 0 : -1;
-    }
-    this.#panel.setAttribute("aria-labelledby", `detail-${name}`);
-    this.#panel.replaceChildren(...new DetailTabs(this.#row, this.#root, this.acts)[name]());
-    this.#panel.scrollTop = 0;
-  }
+	/** Why the event failed or was skipped, and what its destination answered. */
+	#reasons() {
+		const [error, skip] = [this.#text("error"), this.#text("skip")];
+		const body = member(member(this.#root, "response"), "body")?.value;
+		return [
+			error && el("div.reason.error", {}, el("b", {}, "Error"), el("p", {}, visible(error))),
+			skip && el("div.reason.skip", {}, el("b", {}, "Skipped"), el("p", {}, visible(skip))),
+			body && el("div.reason.response", {}, el("b", {}, "Response"), el("p", {}, visible(body))),
+		].filter(Boolean);
+	}
+
+	#show(name) {
+		this.#tab = name;
+		for (const tab of this.node.querySelectorAll(".tabs [role=tab]")) {
+			tab.setAttribute("aria-selected", tab.dataset.tab === name);
+			tab.tabIndex = tab.dataset.tab === name ? 0 : -1;
+		}
+		this.#panel.setAttribute("aria-labelledby", `detail-${name}`);
+		this.#panel.replaceChildren(...new DetailTabs(this.#row, this.#root, this.acts)[name]());
+		this.#panel.scrollTop = 0;
+		this.#reveal();
+	}
 }

@@ -4,157 +4,159 @@ import { el } from "../lib/dom.js";
 import { member, parse, slice } from "../lib/json.js";
 import { count, visible, whole } from "../lib/text.js";
 import { columns, differences } from "../model/diff.js";
+import { namedFields } from "../model/named_fields.js";
 import { tagOfJson } from "./mask_tag.js";
 import { openMenu } from "./menu.js";
 import { rowsTable } from "./table.js";
 import { Tree } from "./tree.js";
 
 const DIFFERENCES = {
-  changed: ["Changed", ["Field", "Original", "Result"]],
-  retyped: ["Same value, other type", ["Field", "Original", "Result"]],
-  renamed: ["Renamed", ["In the original", "In the result", "Value"]],
-  added: ["Added", ["Field", "Result"]],
-  left: ["Left out", ["Field", "Original"]],
-  same: ["Unchanged", ["Field", "Value"]],
+	changed: ["Changed", ["Field", "Original", "Result"]],
+	retyped: ["Same value, other type", ["Field", "Original", "Result"]],
+	renamed: ["Renamed", ["In the original", "In the result", "Value"]],
+	added: ["Added", ["Field", "Result"]],
+	left: ["Left out", ["Field", "Original"]],
+	same: ["Unchanged", ["Field", "Value"]],
 };
 
 export class DetailTabs {
-  #row;
-  #root;
-  #acts;
+	#row;
+	#root;
+	#acts;
 
-  /** `acts` has `filter(path, op, value)` and `copy(text, what)`. */
-  constructor(row, root, acts) {
-    this.#row = row;
-    this.#root = root;
-    this.#acts = acts;
-  }
+	/** `acts` has `filter(path, op, value)` and `copy(text, what)`. */
+	constructor(row, root, acts) {
+		this.#row = row;
+		this.#root = root;
+		this.#acts = acts;
+	}
 
-  original() {
-    const original = member(this.#root, "original");
-    if (original) return this.#tree(original, { filters: true });
-    const malformed = member(this.#root, "malformed")?.value;
-    if (malformed)
-      return [el("p.hint", {}, "This is not valid JSON. The part that was kept:"), el("pre", {}, visible(malformed))];
-    return [el("p.hint", {}, "This record has no original.")];
-  }
+	original() {
+		const original = member(this.#root, "original");
+		if (original) return this.#tree(original, { filters: true, error: member(this.#root, "error")?.value });
+		const malformed = member(this.#root, "malformed")?.value;
+		if (malformed)
+			return [el("p.hint", {}, "This is not valid JSON. The part that was kept:"), el("pre", {}, visible(malformed))];
+		return [el("p.hint", {}, "This record has no original.")];
+	}
 
-  #tree(node, { filters = false } = {}) {
-    const { source, masked } = this.#row;
-    const tree = new Tree(source, node, (value, at) => this.#openMenu(value, at, filters), { masked });
-    const button = (label, act) => el("button.quiet", { type: "button", on: { click: act } }, label);
-    return [
-      el(
-        "p.panel-tools",
-        {},
-        button("Expand all", () => tree.expandAll()),
-        button("Collapse all", () => tree.collapseAll()),
-      ),
-      tree.node,
-    ];
-  }
+	#tree(node, { filters = false, error = "" } = {}) {
+		const { source, masked } = this.#row;
+		const tree = new Tree(source, node, (value, at) => this.#openMenu(value, at, filters), { masked });
+		for (const keys of error ? namedFields(error, node) : []) tree.mark(keys, "named by the error");
+		const button = (label, act) => el("button.quiet", { onclick: act }, label);
+		return [
+			el(
+				"p.panel-tools",
+				{},
+				button("Expand all", () => tree.expandAll()),
+				button("Collapse all", () => tree.collapseAll()),
+			),
+			tree.node,
+		];
+	}
 
-  /** A value of the event in a table. */
-  #shown = (raw) => (this.#row.masked && tagOfJson(raw)) || visible(raw);
+	/** A value of the event in a table. */
+	#shown = (raw) => (this.#row.masked && tagOfJson(raw)) || visible(raw);
 
-  /** Open the menu of a value. Only values of the original can become filters. */
-  #openMenu({ path, node, raw }, at, filters) {
-    const value = node.kind === "string" ? node.value : raw;
-    const filtering = [
-      ["Filter by this", () => this.#acts.filter(path, "=", value)],
-      ["Exclude this", () => this.#acts.filter(path, "!=", value)],
-    ];
-    openMenu(at, [
-      ...(filters ? filtering : []),
-      ["Copy value", () => this.#acts.copy(value, "Value")],
-      ["Copy path", () => this.#acts.copy(path, "Path")],
-    ]);
-  }
+	/** Open the menu of a value. Only values of the original can become filters. */
+	#openMenu({ path, node, raw }, at, filters) {
+		const value = node.kind === "string" ? node.value : raw;
+		const filtering = [
+			["Filter by this", () => this.#acts.filter(path, "=", value)],
+			["Exclude this", () => this.#acts.filter(path, "!=", value)],
+		];
+		openMenu(at, [
+			...(filters ? filtering : []),
+			["Copy value", () => this.#acts.copy(value, "Value")],
+			["Copy path", () => this.#acts.copy(path, "Path")],
+		]);
+	}
 
-  result() {
-    const success = member(this.#root, "success");
-    if (!success) return [el("p.hint", {}, this.#noResult())];
-    const { source } = this.#row;
-    const table = columns(source, success);
-    if (table) {
-      const sorted = table.toSorted((a, b) => (a.field < b.field ? -1 : 1));
-      return [
-        rowsTable(
-          ["Field", "Type", "Value"],
-          sorted.map(({ field, type, value }) => [field, type, value]),
-          this.#shown,
-        ),
-      ];
-    }
-    return member(success, "url") || member(success, "method") ? this.#http(success) : this.#tree(success);
-  }
+	result() {
+		const success = member(this.#root, "success");
+		if (!success) return [el("p.hint", {}, this.#noResult())];
+		const { source } = this.#row;
+		const table = columns(source, success);
+		if (table) {
+			const sorted = table.toSorted((a, b) => (a.field < b.field ? -1 : 1));
+			return [
+				rowsTable(
+					["Field", "Type", "Value"],
+					sorted.map(({ field, type, value }) => [field, type, value]),
+					this.#shown,
+				),
+			];
+		}
+		return member(success, "url") || member(success, "method") ? this.#http(success) : this.#tree(success);
+	}
 
-  #noResult() {
-    const words = {
-      error: "The destination stored nothing. The error is above.",
-      malformed: "Text that is not JSON is not sent to a destination.",
-      skip: "The event was skipped. The reason is above.",
-      received: "Incoming events have no result yet. The results are under Processed.",
-    };
-    return words[this.#row.status] ?? "There is no result yet.";
-  }
+	#noResult() {
+		const words = {
+			error: "The destination stored nothing. The error is above.",
+			malformed: "Text that is not JSON is not sent to a destination.",
+			skip: "The event was skipped. The reason is above.",
+			received: "Incoming events have no result yet. The results are under Processed.",
+		};
+		return words[this.#row.status] ?? "There is no result yet.";
+	}
 
-  #http(success) {
-    const headers = member(success, "headers")?.entries ?? [];
-    const body = member(success, "body")?.value ?? "";
-    const { source } = this.#row;
-    let shown = el("pre", {}, visible(body));
-    try {
-      shown = new Tree(body, parse(body), (value, at) => this.#openMenu(value, at), { masked: this.#row.masked }).node;
-    } catch {
-      // not JSON: shown as text
-    }
-    return [
-      el(
-        "p.request",
-        {},
-        el("b", {}, visible(member(success, "method")?.value ?? "GET")),
-        " ",
-        visible(member(success, "url")?.value ?? ""),
-      ),
-      headers.length
-        ? rowsTable(
-            ["Header", "Value"],
-            headers.map(([name, node]) => [name, slice(source, node)]),
-            (raw) => (this.#row.masked && tagOfJson(raw)) || visible(raw.startsWith('"') ? JSON.parse(raw) : raw),
-          )
-        : "",
-      body ? el("h3", {}, "Body") : "",
-      body ? shown : "",
-    ];
-  }
+	#http(success) {
+		const headers = member(success, "headers")?.entries ?? [];
+		const body = member(success, "body")?.value ?? "";
+		const { source } = this.#row;
+		let shown = el("pre", {}, visible(body));
+		try {
+			shown = new Tree(body, parse(body), (value, at) => this.#openMenu(value, at), { masked: this.#row.masked }).node;
+		} catch {
+			// not JSON: shown as text
+		}
+		return [
+			el(
+				"p.request",
+				{},
+				el("b", {}, visible(member(success, "method")?.value ?? "GET")),
+				" ",
+				visible(member(success, "url")?.value ?? ""),
+			),
+			headers.length
+				? rowsTable(
+						["Header", "Value"],
+						headers.map(([name, node]) => [name, slice(source, node)]),
+						(raw) => (this.#row.masked && tagOfJson(raw)) || visible(raw.startsWith('"') ? JSON.parse(raw) : raw),
+					)
+				: "",
+			body ? el("h3", {}, "Body") : "",
+			body ? shown : "",
+		];
+	}
 
-  diff() {
-    const found = differences(this.#row.source, member(this.#root, "original"), member(this.#root, "success"));
-    if (!found) return [el("p.hint", {}, `There is nothing to compare. ${this.#noResult()}`)];
-    return Object.entries(DIFFERENCES)
-      .filter(([kind]) => found[kind].length)
-      .map(([kind, [label, heads]]) => {
-        const title = `${label}, ${count(found[kind].length, "field")}`;
-        return el(
-          `details.difference.${kind}`,
-          { open: kind !== "same" },
-          el("summary", {}, title),
-          rowsTable(heads, found[kind], this.#shown),
-        );
-      });
-  }
+	diff() {
+		const found = differences(this.#row.source, member(this.#root, "original"), member(this.#root, "success"));
+		if (!found) return [el("p.hint", {}, `There is nothing to compare. ${this.#noResult()}`)];
+		return Object.entries(DIFFERENCES)
+			.filter(([kind]) => found[kind].length)
+			.map(([kind, [label, heads]]) => {
+				const title = `${label}, ${count(found[kind].length, "field")}`;
+				return el(
+					`details.difference.${kind}`,
+					{ open: kind !== "same" },
+					el("summary", {}, title),
+					rowsTable(heads, found[kind], this.#shown),
+				);
+			});
+	}
 
-  raw() {
-    const { source } = this.#row;
-    return [
-      el(
-        "p.panel-tools",
-        {},
-        el("span.hint", {}, `${whole(source.length)} characters, as the API returns them`),
-        el("button.quiet", { type: "button", on: { click: () => this.#acts.copy(source, "Record") } }, "Copy all"),
-      ),
-      el("pre.raw", {}, visible(source)),
-    ];
-  }
+	raw() {
+		const { source } = this.#row;
+		return [
+			el(
+				"p.panel-tools",
+				{},
+				el("span.hint", {}, `${whole(source.length)} characters, as the API returns them`),
+				el("button.quiet", { onclick: () => this.#acts.copy(source, "Record") }, "Copy all"),
+			),
+			el("pre.raw", {}, visible(source)),
+		];
+	}
 }

@@ -3,9 +3,9 @@
 import { byId, setText, show } from "../lib/dom.js";
 import { whole } from "../lib/text.js";
 
-/** @param {boolean} scrolledDown whether the newest rows are out of sight */
+/** @param scrolledDown whether the newest rows are out of sight */
 export function drawJumpButton({ rows, arrivedWhileHeld: arrived, heldBy }, scrolledDown) {
-  const shown = Boolean(heldBy) && rows.length > 0 && (arrived > 0 || scrolledDown);
-  show(byId("jump"), shown);
-  if (shown) setText(byId("jump"), arrived ? `${whole(arrived)} new, jump to latest` : "Jump to latest");
+	const shown = Boolean(heldBy) && rows.length > 0 && (arrived > 0 || scrolledDown);
+	show(byId("jump"), shown);
+	if (shown) setText(byId("jump"), arrived ? `${whole(arrived)} new, jump to latest` : "Jump to latest");
 }

@@ -14,149 +14,146 @@ const COMPACT_HEIGHT = 50;
 const BUTTON_HEIGHT = 44; // pixels at the bottom that "Jump to latest" may cover
 
 export class List {
-  #rows = [];
-  #nodes = new Map();
-  #drawn = "";
-  #serial = 0;
+	#rows = [];
+	#nodes = new Map();
+	#drawn = "";
+	#serial = 0;
 
-  /**
-   * @param {(key: string) => void} choose called with the key of a row that is clicked
-   * @param {() => void} scrolled
-   */
-  constructor(box, canvas, { choose, scrolled }) {
-    this.box = box;
-    this.canvas = canvas;
-    this.active = "";
-    box.addEventListener(
-      "scroll",
-      () => {
-        this.draw();
-        scrolled();
-      },
-      { passive: true },
-    );
-    box.addEventListener("click", (event) => {
-      const key = event.target.closest(".row")?.dataset.key;
-      if (key && !getSelection().toString()) choose(key);
-    });
-    new ResizeObserver(() => this.#resized()).observe(box.parentElement);
-    this.#resized();
-  }
+	/** @param choose called with the key of a row that is clicked */
+	constructor(box, canvas, { choose, scrolled }) {
+		this.box = box;
+		this.canvas = canvas;
+		this.active = "";
+		box.addEventListener(
+			"scroll",
+			() => {
+				this.draw();
+				scrolled();
+			},
+			{ passive: true },
+		);
+		box.addEventListener("click", (event) => {
+			const key = event.target.closest(".row")?.dataset.key;
+			if (key && !getSelection().toString()) choose(key);
+		});
+		new ResizeObserver(() => this.#resized()).observe(box.parentElement);
+		this.#resized();
+	}
 
-  #resized() {
-    const compact = this.box.parentElement.clientWidth < COMPACT_BELOW;
-    this.height = compact ? COMPACT_HEIGHT : HEIGHT;
-    this.box.parentElement.classList.toggle("compact", compact);
-    this.draw(true);
-  }
+	#resized() {
+		const compact = this.box.parentElement.clientWidth < COMPACT_BELOW;
+		this.height = compact ? COMPACT_HEIGHT : HEIGHT;
+		this.box.parentElement.classList.toggle("compact", compact);
+		this.draw(true);
+	}
 
-  /** Whether the newest rows are out of sight. */
-  get scrolledDown() {
-    return this.box.scrollTop > this.height;
-  }
+	/** Whether the newest rows are out of sight. */
+	get scrolledDown() {
+		return this.box.scrollTop > this.height;
+	}
 
-  /** The position of the active row, or -1. */
-  get position() {
-    return this.#rows.findIndex((row) => row.key === this.active);
-  }
+	/** The position of the active row, or -1. */
+	get position() {
+		return this.#rows.findIndex((row) => row.key === this.active);
+	}
 
-  /** The row at a position, or the nearest one. */
-  at(position) {
-    return this.#rows[Math.max(0, Math.min(position, this.#rows.length - 1))];
-  }
+	/** The row at a position, or the nearest one. */
+	at(position) {
+		return this.#rows[Math.max(0, Math.min(position, this.#rows.length - 1))];
+	}
 
-  /** Show these rows. */
-  set(rows) {
-    this.#rows = rows;
-    this.draw(true);
-  }
+	/** Show these rows. */
+	set(rows) {
+		this.#rows = rows;
+		this.draw(true);
+	}
 
-  /** Make a row the active one, and scroll it into sight. */
-  activate(key, { reveal = true } = {}) {
-    this.active = key;
-    const { position, height, box } = this;
-    if (reveal && position >= 0) {
-      const top = position * height;
-      const visibleHeight = box.clientHeight - BUTTON_HEIGHT;
-      if (top < box.scrollTop) box.scrollTop = top;
-      else if (top + height > box.scrollTop + visibleHeight) box.scrollTop = top + height - visibleHeight;
-    }
-    this.draw(true);
-  }
+	/** Make a row the active one, and scroll it into sight. */
+	activate(key, { reveal = true } = {}) {
+		this.active = key;
+		const { position, height, box } = this;
+		if (reveal && position >= 0) {
+			const top = position * height;
+			const visibleHeight = box.clientHeight - BUTTON_HEIGHT;
+			if (top < box.scrollTop) box.scrollTop = top;
+			else if (top + height > box.scrollTop + visibleHeight) box.scrollTop = top + height - visibleHeight;
+		}
+		this.draw(true);
+	}
 
-  focus() {
-    this.box.focus({ preventScroll: true });
-  }
+	focus() {
+		this.box.focus({ preventScroll: true });
+	}
 
-  toTop() {
-    this.box.scrollTop = 0;
-  }
+	toTop() {
+		this.box.scrollTop = 0;
+	}
 
-  /** Draw the rows in sight, if they changed or `always`. */
-  draw(always = false) {
-    const { height, box, canvas } = this;
-    const first = Math.max(0, Math.floor(box.scrollTop / height) - EXTRA_ROWS);
-    const last = Math.min(this.#rows.length, Math.ceil((box.scrollTop + box.clientHeight) / height) + EXTRA_ROWS);
-    const drawn = `${first}-${last}`;
-    if (!always && drawn === this.#drawn) return;
-    this.#drawn = drawn;
-    canvas.style.height = `${this.#rows.length * height}px`;
-    const now = Date.now();
-    const kept = new Set();
-    for (let position = first; position < last; position += 1) {
-      const row = this.#rows[position];
-      kept.add(row.key);
-      const node = this.#nodes.get(row.key) ?? this.#build(row);
-      node.style.transform = `translateY(${position * height}px)`;
-      node.setAttribute("aria-posinset", position + 1);
-      node.setAttribute("aria-setsize", this.#rows.length);
-      node.setAttribute("aria-selected", row.key === this.active);
-      if (row.status !== "gap") setText(node.children[2], ago(row.time, now));
-    }
-    for (const [key, node] of this.#nodes) {
-      if (!kept.has(key)) {
-        node.remove();
-        this.#nodes.delete(key);
-      }
-    }
-    const active = this.#nodes.get(this.active);
-    if (active) box.setAttribute("aria-activedescendant", active.id);
-    else box.removeAttribute("aria-activedescendant");
-    show(box, this.#rows.length > 0);
-  }
+	/** Draw the rows in sight, if they changed or `always`. */
+	draw(always = false) {
+		const { height, box, canvas } = this;
+		const first = Math.max(0, Math.floor(box.scrollTop / height) - EXTRA_ROWS);
+		const last = Math.min(this.#rows.length, Math.ceil((box.scrollTop + box.clientHeight) / height) + EXTRA_ROWS);
+		const drawn = `${first}-${last}`;
+		if (!always && drawn === this.#drawn) return;
+		this.#drawn = drawn;
+		canvas.style.height = `${this.#rows.length * height}px`;
+		const now = Date.now();
+		const kept = new Set();
+		for (let position = first; position < last; position += 1) {
+			const row = this.#rows[position];
+			kept.add(row.key);
+			const node = this.#nodes.get(row.key) ?? this.#build(row);
+			node.style.transform = `translateY(${position * height}px)`;
+			node.setAttribute("aria-posinset", position + 1);
+			node.setAttribute("aria-setsize", this.#rows.length);
+			node.setAttribute("aria-selected", row.key === this.active);
+			if (row.status !== "gap") setText(node.children[2], ago(row.time, now));
+		}
+		for (const [key, node] of this.#nodes) {
+			if (!kept.has(key)) {
+				node.remove();
+				this.#nodes.delete(key);
+			}
+		}
+		const active = this.#nodes.get(this.active);
+		if (active) box.setAttribute("aria-activedescendant", active.id);
+		else box.removeAttribute("aria-activedescendant");
+		show(box, this.#rows.length > 0);
+	}
 
-  #build(row) {
-    const node = row.status === "gap" ? gapRow(row) : eventRow(row);
-    node.id = `row-${this.#serial++}`;
-    node.dataset.key = row.key;
-    this.#nodes.set(row.key, node);
-    this.canvas.append(node);
-    return node;
-  }
+	#build(row) {
+		const node = row.status === "gap" ? gapRow(row) : eventRow(row);
+		node.id = `row-${this.#serial++}`;
+		node.dataset.key = row.key;
+		this.#nodes.set(row.key, node);
+		this.canvas.append(node);
+		return node;
+	}
 }
 
 const cell = (name, text) => el(`span.${name}`, { title: text }, text);
 
 function eventRow(row) {
-  return el(
-    `div.row.${row.status}`,
-    { role: "option" },
-    el("span.status", {}, icon(row.status), STATUSES[row.status]),
-    el("span.time", { title: row.timestamp }, clock(row.time)),
-    el("span.ago"),
-    cell("type", row.type || "no type"),
-    cell("id", row.id || "–"),
-    cell("stream", visible(row.stream)),
-    el("span.preview", {}, row.masked && maskTag("masked", MASKED), row.preview),
-  );
+	return el(
+		`div.row.${row.status}`,
+		{ role: "option" },
+		el("span.status", {}, icon(row.status), STATUSES[row.status]),
+		el("span.time", { title: row.timestamp }, clock(row.time)),
+		el("span.ago"),
+		cell("type", row.type || "no type"),
+		cell("id", row.id || "–"),
+		cell("stream", visible(row.stream)),
+		el("span.preview", {}, row.masked && maskTag("masked", MASKED), row.preview),
+	);
 }
 
 /** Events that are missing between the rows before and after. */
 function gapRow(row) {
-  const name = visible(row.stream);
-  const text =
-    row.atMost === null
-      ? `the event numbers of ${name} start again here, as after a restart of a memory storage; earlier events are no longer cached`
-      : `up to ${count(Number(row.atMost) || 0, "event")} of ${name} are missing here: they left the cache before this page read them`;
-  return el("div.row.gap", { role: "option" }, el("span.status", {}, icon("gap"), "Gap"), el("span.preview", {}, text));
+	const name = visible(row.stream);
+	const text =
+		row.atMost === null
+			? `the event numbers of ${name} start again here, as after a restart of a memory storage; earlier events are no longer cached`
+			: `up to ${count(Number(row.atMost) || 0, "event")} of ${name} are missing here: they left the cache before this page read them`;
+	return el("div.row.gap", { role: "option" }, el("span.status", {}, icon("gap"), "Gap"), el("span.preview", {}, text));
 }

@@ -4,94 +4,93 @@ import { count } from "../lib/text.js";
 import { MOST_FOLLOWED } from "../model/streams.js";
 
 export class LossBanners {
-  #streams = ""; // that the view shows
-  #limited = 0;
-  #limitedDismissed = false;
-  #quota = null;
-  #droppedDismissed = 0; // how many had been dropped when the banner was dismissed
+	#streams = ""; // that the view shows
+	#limited = 0;
+	#limitedDismissed = false;
+	#quota = null;
+	#droppedDismissed = 0; // how many had been dropped when the banner was dismissed
 
-  /** @param {() => Promise<{size: number, seconds: number}>} fetchQuota */
-  constructor(banners, fetchQuota) {
-    this.banners = banners;
-    this.fetchQuota = fetchQuota;
-  }
+	constructor(banners, fetchQuota) {
+		this.banners = banners;
+		this.fetchQuota = fetchQuota;
+	}
 
-  /** Begin a view: limited events of other streams do not matter any more. */
-  beginView({ tab, ids }) {
-    const streams = JSON.stringify([tab, ids]);
-    if (streams !== this.#streams) {
-      this.#limited = 0;
-      this.#limitedDismissed = false;
-      this.banners.remove("limited");
-    }
-    this.#streams = streams;
-  }
+	/** Begin a view: limited events of other streams do not matter any more. */
+	beginView({ tab, ids }) {
+		const streams = JSON.stringify([tab, ids]);
+		if (streams !== this.#streams) {
+			this.#limited = 0;
+			this.#limitedDismissed = false;
+			this.banners.remove("limited");
+		}
+		this.#streams = streams;
+	}
 
-  /**
-   * Say how many events were limited in the last minute. The banner stays until it is dismissed, so that the page does
-   * not jump with each burst.
-   */
-  async setLimited(limited) {
-    this.#limited = limited;
-    if (!limited) {
-      this.#limitedDismissed = false;
-      if (this.banners.has("limited"))
-        this.banners.set("limited", { text: "All events of the last minute are shown. Some earlier events are not." });
-      return;
-    }
-    if (this.#limitedDismissed) return;
-    this.#quota ??= await this.fetchQuota().catch(() => null);
-    if (limited !== this.#limited) return; // a newer number arrived meanwhile
-    this.banners.set("limited", {
-      kind: "warn",
-      text: `${count(limited, "event")} of the last minute ${limited === 1 ? "is" : "are"} not shown: ${this.#limit()}.`,
-      why:
-        "More events arrived than the cache admits. You see a sample, spread over the time. This affects only the cache: " +
-        "Jitsu processes every event. To see more events, raise server.cache.events.size in the configuration.",
-      buttons: [["Dismiss", () => this.#dismissLimited()]],
-    });
-  }
+	/**
+	 * Say how many events were limited in the last minute. The banner stays until it is dismissed, so that the page does
+	 * not jump with each burst.
+	 */
+	async setLimited(limited) {
+		this.#limited = limited;
+		if (!limited) {
+			this.#limitedDismissed = false;
+			if (this.banners.has("limited"))
+				this.banners.set("limited", { text: "All events of the last minute are shown. Some earlier events are not." });
+			return;
+		}
+		if (this.#limitedDismissed) return;
+		this.#quota ??= await this.fetchQuota().catch(() => null);
+		if (limited !== this.#limited) return; // a newer number arrived meanwhile
+		this.banners.set("limited", {
+			kind: "warn",
+			text: `${count(limited, "event")} of the last minute ${limited === 1 ? "is" : "are"} not shown: ${this.#limit()}.`,
+			why:
+				"More events arrived than the cache admits. You see a sample, spread over the time. This affects only the cache: " +
+				"Jitsu processes every event. To see more events, raise server.cache.events.size in the configuration.",
+			buttons: [["Dismiss", () => this.#dismissLimited()]],
+		});
+	}
 
-  #limit() {
-    if (!this.#quota) return "each stream has a limit";
-    const { size, seconds } = this.#quota;
-    return `each stream admits ${count(size, "event")} in ${count(seconds, "second")}`;
-  }
+	#limit() {
+		if (!this.#quota) return "each stream has a limit";
+		const { size, seconds } = this.#quota;
+		return `each stream admits ${count(size, "event")} in ${count(seconds, "second")}`;
+	}
 
-  #dismissLimited() {
-    this.#limitedDismissed = true;
-    this.banners.remove("limited");
-  }
+	#dismissLimited() {
+		this.#limitedDismissed = true;
+		this.banners.remove("limited");
+	}
 
-  /** Say that the push leaves some streams out, if there are too many. */
-  setNotFollowed(filter, streams) {
-    if (!streams.notFollowed(filter)) {
-      this.banners.remove("not-followed");
-      return;
-    }
-    const known = count(streams.of(filter.tab).length, "stream");
-    this.banners.set("not-followed", {
-      text: `The ${MOST_FOLLOWED} most recently active of ${known} are followed. Choose a stream to follow it.`,
-    });
-  }
+	/** Say that the push leaves some streams out, if there are too many. */
+	setNotFollowed(filter, streams) {
+		if (!streams.notFollowed(filter)) {
+			this.banners.remove("not-followed");
+			return;
+		}
+		const known = count(streams.of(filter.tab).length, "stream");
+		this.banners.set("not-followed", {
+			text: `The ${MOST_FOLLOWED} most recently active of ${known} are followed. Choose a stream to follow it.`,
+		});
+	}
 
-  /** Say how many events the server has dropped since it started. */
-  setDropped(dropped) {
-    if (dropped <= this.#droppedDismissed) {
-      this.banners.remove("dropped");
-      return;
-    }
-    const dismiss = () => {
-      this.#droppedDismissed = dropped;
-      this.banners.remove("dropped");
-    };
-    this.banners.set("dropped", {
-      kind: "warn",
-      text: `${count(dropped, "event")} ${dropped === 1 ? "was" : "were"} dropped since the server started.`,
-      why:
-        "They did not reach the cache: the queue was full, or the storage was unavailable for too long. Jitsu is not " +
-        "affected. The reasons are counted at /metrics as eventscache_events_dropped_total.",
-      buttons: [["Dismiss", dismiss]],
-    });
-  }
+	/** Say how many events the server has dropped since it started. */
+	setDropped(dropped) {
+		if (dropped <= this.#droppedDismissed) {
+			this.banners.remove("dropped");
+			return;
+		}
+		const dismiss = () => {
+			this.#droppedDismissed = dropped;
+			this.banners.remove("dropped");
+		};
+		this.banners.set("dropped", {
+			kind: "warn",
+			text: `${count(dropped, "event")} ${dropped === 1 ? "was" : "were"} dropped since the server started.`,
+			why:
+				"They did not reach the cache: the queue was full, or the storage was unavailable for too long. Jitsu is not " +
+				"affected. The reasons are counted at /metrics as eventscache_events_dropped_total.",
+			buttons: [["Dismiss", dismiss]],
+		});
+	}
 }

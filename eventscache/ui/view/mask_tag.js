@@ -7,6 +7,6 @@ export const maskTag = (label, title) => el("span.mask", { title }, label);
 
 /** Return the tag for a value in JSON of a masked event, or null. */
 export function tagOfJson(raw) {
-  const mask = raw.startsWith('"') ? maskOf(JSON.parse(raw)) : null;
-  return mask && maskTag(...mask);
+	const mask = raw.startsWith('"') ? maskOf(JSON.parse(raw)) : null;
+	return mask && maskTag(...mask);
 }

@@ -7,49 +7,49 @@ let opener = null;
 const menu = () => byId("menu");
 
 function close({ refocus = true } = {}) {
-  if (menu().hidden) return;
-  menu().hidden = true;
-  opener?.setAttribute("aria-expanded", "false");
-  if (refocus) opener?.focus();
-  opener = null;
+	if (menu().hidden) return;
+	menu().hidden = true;
+	opener?.setAttribute("aria-expanded", "false");
+	if (refocus) opener?.focus();
+	opener = null;
 }
 
-/** @param {[string, () => void][]} choices labels, and what they do */
+/** @param choices labels, and what they do */
 export function openMenu(at, choices) {
-  const again = opener === at;
-  close();
-  if (again) return;
-  opener = at;
-  at.setAttribute("aria-expanded", "true");
-  const pick = (act) => () => {
-    close();
-    act();
-  };
-  menu().replaceChildren(
-    ...choices.map(([label, act]) =>
-      el("button", { type: "button", role: "menuitem", tabIndex: -1, on: { click: pick(act) } }, label),
-    ),
-  );
-  menu().hidden = false;
-  const box = at.getBoundingClientRect();
-  const { offsetWidth: width, offsetHeight: height } = menu();
-  const below = box.bottom + 4 + height < innerHeight ? box.bottom + 4 : Math.max(4, box.top - 4 - height);
-  menu().style.left = `${Math.max(4, Math.min(box.left, innerWidth - width - 8))}px`;
-  menu().style.top = `${below}px`;
-  menu().firstChild.focus();
+	const again = opener === at;
+	close();
+	if (again) return;
+	opener = at;
+	at.setAttribute("aria-expanded", "true");
+	const pick = (act) => () => {
+		close();
+		act();
+	};
+	menu().replaceChildren(
+		...choices.map(([label, act]) =>
+			el("button", { role: "menuitem", tabIndex: -1, onclick: pick(act) }, label),
+		),
+	);
+	menu().hidden = false;
+	const box = at.getBoundingClientRect();
+	const { offsetWidth: width, offsetHeight: height } = menu();
+	const below = box.bottom + 4 + height < innerHeight ? box.bottom + 4 : Math.max(4, box.top - 4 - height);
+	menu().style.left = `${Math.max(4, Math.min(box.left, innerWidth - width - 8))}px`;
+	menu().style.top = `${below}px`;
+	menu().firstChild.focus();
 }
 
 export function listenToMenu() {
-  menu().addEventListener("keydown", (event) => {
-    const items = [...menu().children];
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) items.at((items.indexOf(document.activeElement) + step) % items.length).focus();
-    else if (event.key === "Escape" || event.key === "Tab") close();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  document.addEventListener("pointerdown", (event) => {
-    if (!menu().contains(event.target) && !opener?.contains(event.target)) close({ refocus: false });
-  });
+	menu().addEventListener("keydown", (event) => {
+		const items = [...menu().children];
+		const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+		if (step) items.at((items.indexOf(document.activeElement) + step) % items.length).focus();
+		else if (event.key === "Escape" || event.key === "Tab") close();
+		else return;
+		event.preventDefault();
+		event.stopPropagation();
+	});
+	document.addEventListener("pointerdown", (event) => {
+		if (!menu().contains(event.target) && !opener?.contains(event.target)) close({ refocus: false });
+	});
 }

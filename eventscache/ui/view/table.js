@@ -7,34 +7,29 @@ const PAGE = 200; // rows shown first, and with each "Show more"
 
 /**
  * Return a table of rows of texts; the first text of a row is its name.
- * @param {(text: string) => string | Node} shown returns what a cell shows for a text
+ * @param shown returns what a cell shows for a text
  */
 export function rowsTable(heads, rows, shown = visible) {
-  const body = el("tbody");
-  const button = el("button.more", { type: "button", on: { click: () => add() } });
-  const add = () => {
-    const built = body.children.length;
-    body.append(
-      ...rows
-        .slice(built, built + PAGE)
-        .map(([name, ...values]) =>
-          el(
-            "tr",
-            {},
-            el("th", { scope: "row" }, visible(name)),
-            ...values.map((value) => el("td", {}, shown(value))),
-          ),
-        ),
-    );
-    const left = rows.length - body.children.length;
-    button.textContent = `Show ${whole(Math.min(PAGE, left))} more of ${whole(rows.length)}`;
-    button.hidden = left === 0;
-  };
-  add();
-  return el(
-    "div.table",
-    {},
-    el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))), body),
-    button,
-  );
+	const body = el("tbody");
+	const button = el("button.more", { onclick: () => add() });
+	const add = () => {
+		const built = body.children.length;
+		body.append(
+			...rows
+				.slice(built, built + PAGE)
+				.map(([name, ...values]) =>
+					el("tr", {}, el("th", { scope: "row" }, visible(name)), ...values.map((value) => el("td", {}, shown(value)))),
+				),
+		);
+		const left = rows.length - body.children.length;
+		button.textContent = `Show ${whole(Math.min(PAGE, left))} more of ${whole(rows.length)}`;
+		button.hidden = left === 0;
+	};
+	add();
+	return el(
+		"div.table",
+		{},
+		el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))), body),
+		button,
+	);
 }

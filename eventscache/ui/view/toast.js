@@ -7,9 +7,9 @@ const SHOWN_MS = 2500;
 let hiding;
 
 export function toast(text) {
-  const node = byId("toast");
-  setText(node, visible(text));
-  node.classList.add("shown");
-  clearTimeout(hiding);
-  hiding = setTimeout(() => node.classList.remove("shown"), SHOWN_MS);
+	const node = byId("toast");
+	setText(node, visible(text));
+	node.classList.add("shown");
+	clearTimeout(hiding);
+	hiding = setTimeout(() => node.classList.remove("shown"), SHOWN_MS);
 }

@@ -14,127 +14,135 @@ const DEEPEST_INDENT = 24; // levels
 const SUMMARY_KEYS = 4;
 
 function summary(node) {
-  if (node.kind === "array") return `[ ${count(node.items.length, "item")} ]`;
-  const keys = node.entries.slice(0, SUMMARY_KEYS).map(([key]) => visible(String(key)).slice(0, 30));
-  const more = node.entries.length > SUMMARY_KEYS ? `, … ${whole(node.entries.length)} fields` : "";
-  return node.entries.length ? `{ ${keys.join(", ")}${more} }` : "{}";
+	if (node.kind === "array") return `[ ${count(node.items.length, "item")} ]`;
+	const keys = node.entries.slice(0, SUMMARY_KEYS).map(([key]) => visible(String(key)).slice(0, 30));
+	const more = node.entries.length > SUMMARY_KEYS ? `, … ${whole(node.entries.length)} fields` : "";
+	return node.entries.length ? `{ ${keys.join(", ")}${more} }` : "{}";
 }
 
 export class Tree {
-  #branches = [];
-  #building = 0;
+	#branches = [];
+	#lines = new Map(); // by their paths
+	#building = 0;
 
-  /**
-   * @param {string} text the JSON that `root` was parsed from
-   * @param {(value: object, at: Element) => void} choose called with `{path, node, raw}` of a value that is clicked
-   * @param {boolean} masked whether values may have been masked
-   */
-  constructor(text, root, choose, { masked = false } = {}) {
-    this.text = text;
-    this.masked = masked;
-    this.choose = choose;
-    this.node = el("div.tree");
-    this.#fill(this.node, root, []);
-    let budget = OPEN_AT_FIRST;
-    for (const branch of this.#branches) {
-      budget -= children(branch.value).length;
-      if (budget < 0) break;
-      branch.open();
-    }
-  }
+	/**
+	 * @param text the JSON that `root` was parsed from
+	 * @param choose called with `{path, node, raw}` of a value that is clicked
+	 */
+	constructor(text, root, choose, { masked = false } = {}) {
+		this.text = text;
+		this.masked = masked;
+		this.choose = choose;
+		this.node = el("div.tree");
+		this.#fill(this.node, root, []);
+		let budget = OPEN_AT_FIRST;
+		for (const branch of this.#branches) {
+			budget -= children(branch.value).length;
+			if (budget < 0) break;
+			branch.open();
+		}
+	}
 
-  /** Open all branches, some in each frame. */
-  expandAll() {
-    const building = ++this.#building;
-    let next = 0;
-    const part = () => {
-      if (building !== this.#building || (next && !this.node.isConnected)) return;
-      for (let built = 0; next < this.#branches.length && built < PER_FRAME; next += 1) {
-        built += 1 + Math.min(PAGE, children(this.#branches[next].value).length);
-        this.#branches[next].open();
-      }
-      if (next < this.#branches.length) requestAnimationFrame(part);
-    };
-    part();
-  }
+	/** Mark a field with words, and open the branches that it is in. */
+	mark(keys, words) {
+		let parent = this.node;
+		for (let depth = 1; depth <= keys.length; depth += 1) {
+			const path = joinPath(keys.slice(0, depth));
+			const more = () => parent.querySelector(":scope > .more");
+			while (!this.#lines.has(path) && more()) more().click();
+			const line = this.#lines.get(path);
+			if (!line) return;
+			if (depth === keys.length) line.node.append(el("span.named", {}, words));
+			else line.open();
+			parent = line.inner;
+		}
+	}
 
-  collapseAll() {
-    this.#building += 1;
-    for (const branch of this.#branches) branch.close();
-  }
+	/** Open all branches, some in each frame. */
+	expandAll() {
+		const building = ++this.#building;
+		let next = 0;
+		const part = () => {
+			if (building !== this.#building || (next && !this.node.isConnected)) return;
+			for (let built = 0; next < this.#branches.length && built < PER_FRAME; next += 1) {
+				built += 1 + Math.min(PAGE, children(this.#branches[next].value).length);
+				this.#branches[next].open();
+			}
+			if (next < this.#branches.length) requestAnimationFrame(part);
+		};
+		part();
+	}
 
-  /** Add lines for the children of a node from position `from`. */
-  #fill(parent, node, keys, from = 0) {
-    const all = children(node);
-    for (const [key, child] of all.slice(from, from + PAGE)) {
-      parent.append(this.#line(key, child, [...keys, key]));
-    }
-    const shown = from + PAGE;
-    if (all.length > shown) {
-      const more = () => {
-        button.remove();
-        this.#fill(parent, node, keys, shown);
-      };
-      const label = `Show ${whole(Math.min(PAGE, all.length - shown))} more of ${whole(all.length)}`;
-      const button = el("button.more", { type: "button", on: { click: more } }, label);
-      parent.append(button);
-    }
-  }
+	collapseAll() {
+		this.#building += 1;
+		for (const branch of this.#branches) branch.close();
+	}
 
-  #line(key, node, keys) {
-    const name = el("span.key", {}, typeof key === "number" ? String(key) : visible(key));
-    return children(node).length ? this.#branch(name, node, keys) : this.#leaf(name, node, keys);
-  }
+	/** Add lines for the children of a node from position `from`. */
+	#fill(parent, node, keys, from = 0) {
+		const all = children(node);
+		for (const [key, child] of all.slice(from, from + PAGE)) {
+			parent.append(this.#line(key, child, [...keys, key]));
+		}
+		const shown = from + PAGE;
+		if (all.length > shown) {
+			const more = () => {
+				button.remove();
+				this.#fill(parent, node, keys, shown);
+			};
+			const label = `Show ${whole(Math.min(PAGE, all.length - shown))} more of ${whole(all.length)}`;
+			const button = el("button.more", { onclick: more }, label);
+			parent.append(button);
+		}
+	}
 
-  #leaf(name, node, keys) {
-    const raw = this.text.slice(node.start, node.end);
-    const shown = visible(shortened(raw, LONGEST));
-    const choose = (event) => this.choose({ path: joinPath(keys), node, raw }, event.currentTarget);
-    const value = el(
-      `button.value.${node.kind}`,
-      { type: "button", "aria-haspopup": "menu", on: { click: choose } },
-      (this.masked && tagOfJson(raw)) || shown,
-    );
-    const line = el("div.line", {}, name, value);
-    if (raw.length > LONGEST) {
-      const showAll = () => {
-        value.textContent = visible(raw);
-        all.remove();
-      };
-      const all = el(
-        "button.more",
-        { type: "button", on: { click: showAll } },
-        `Show all ${whole(raw.length)} characters`,
-      );
-      line.append(all);
-    }
-    return line;
-  }
+	#line(key, node, keys) {
+		const name = el("span.key", {}, typeof key === "number" ? String(key) : visible(key));
+		return children(node).length ? this.#branch(name, node, keys) : this.#leaf(name, node, keys);
+	}
 
-  #branch(name, node, keys) {
-    const inner = el("div.children", { hidden: true });
-    if (keys.length <= DEEPEST_INDENT) inner.classList.add("indented");
-    const toggle = el(
-      "button.toggle",
-      { type: "button", "aria-expanded": "false" },
-      name,
-      el("span.summary", {}, summary(node)),
-    );
-    const branch = {
-      value: node,
-      open: () => {
-        if (!inner.hidden) return;
-        if (!inner.firstChild) this.#fill(inner, node, keys);
-        inner.hidden = false;
-        toggle.setAttribute("aria-expanded", "true");
-      },
-      close: () => {
-        inner.hidden = true;
-        toggle.setAttribute("aria-expanded", "false");
-      },
-    };
-    toggle.addEventListener("click", () => (inner.hidden ? branch.open() : branch.close()));
-    this.#branches.push(branch);
-    return el("div.branch", {}, toggle, inner);
-  }
+	#leaf(name, node, keys) {
+		const raw = this.text.slice(node.start, node.end);
+		const shown = visible(shortened(raw, LONGEST));
+		const choose = (event) => this.choose({ path: joinPath(keys), node, raw }, event.currentTarget);
+		const value = el(
+			`button.value.${node.kind}`,
+			{ "aria-haspopup": "menu", onclick: choose },
+			(this.masked && tagOfJson(raw)) || shown,
+		);
+		const line = el("div.line", {}, name, value);
+		this.#lines.set(joinPath(keys), { node: line });
+		if (raw.length > LONGEST) {
+			const showAll = () => {
+				value.textContent = visible(raw);
+				all.remove();
+			};
+			const all = el("button.more", { onclick: showAll }, `Show all ${whole(raw.length)} characters`);
+			line.append(all);
+		}
+		return line;
+	}
+
+	#branch(name, node, keys) {
+		const inner = el("div.children", { hidden: true });
+		if (keys.length <= DEEPEST_INDENT) inner.classList.add("indented");
+		const toggle = el("button.toggle", { "aria-expanded": "false" }, name, el("span.summary", {}, summary(node)));
+		const branch = {
+			value: node,
+			open: () => {
+				if (!inner.hidden) return;
+				if (!inner.firstChild) this.#fill(inner, node, keys);
+				inner.hidden = false;
+				toggle.setAttribute("aria-expanded", "true");
+			},
+			close: () => {
+				inner.hidden = true;
+				toggle.setAttribute("aria-expanded", "false");
+			},
+		};
+		toggle.addEventListener("click", () => (inner.hidden ? branch.open() : branch.close()));
+		this.#branches.push(branch);
+		this.#lines.set(joinPath(keys), { node: toggle, open: branch.open, inner });
+		return el("div.branch", {}, toggle, inner);
+	}
 }

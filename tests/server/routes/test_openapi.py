@@ -178,6 +178,8 @@ async def test_the_answers_of_a_session_are_as_described(sidecar: Sidecar) -> No
         ("GET", CACHE, "limit=0", None, {}, 400),
         ("GET", CACHE, "", None, {"X_Real_IP": "1.2.3.4"}, 403),
         ("GET", "/api/v1/streams", "", None, {}, 200),
+        ("GET", "/api/v1/errors", "sort=frequent&limit=1", None, {}, 200),
+        ("GET", "/api/v1/errors", "sorted=no", None, {}, 400),
         ("GET", LOOKUP, "field=n&value=1", None, {}, 200),
         ("GET", LOOKUP, "field=n&value=2", None, {}, 200),
         ("GET", LOOKUP, "", None, {}, 400),
@@ -238,6 +240,7 @@ async def test_answers_without_a_storage_are_as_described(start: Start) -> None:
         ("GET", CACHE, ""),
         ("DELETE", CACHE, "?ids=d"),
         ("GET", "/api/v1/streams", ""),
+        ("GET", "/api/v1/errors", ""),
         ("GET", LOOKUP, "?event_id=x"),
         ("GET", "/readyz", ""),
     ):

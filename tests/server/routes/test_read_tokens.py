@@ -18,7 +18,7 @@ from tests.support.fake_clock import GENEROUS_SECONDS, FakeClock
 from tests.support.openapi_check import check_answer
 from tests.support.sidecar import CACHE, Answer, Log, Sidecar, Start
 
-STREAMS, LOOKUP, ACCESS = "/api/v1/streams", "/api/v1/lookup", "/api/v1/access"
+STREAMS, LOOKUP, ACCESS, ERRORS = "/api/v1/streams", "/api/v1/lookup", "/api/v1/access", "/api/v1/errors"
 TOKEN, DESTINATION = Namespace
 TOKENS = (
     ReadToken("r-shop", SomeStreams(("shop-*",))),
@@ -108,6 +108,11 @@ def is_listed(body: Any, stream: Stream) -> bool:
     return stream.id in [each["id"] for each in body["streams"]]
 
 
+def has_errors(body: Any, stream: Stream) -> bool:
+    streams = [(each["namespace"], each["id"]) for group in body["groups"] for each in group["streams"]]
+    return (stream.namespace, stream.id) in streams
+
+
 async def ask_lines(sidecar: Sidecar, stream: Stream, headers: dict[str, str]) -> int | bool:
     path = f"{CACHE}?namespace={stream.namespace}&ids={stream.id}"
     answer = await sidecar.get(path, Accept="application/x-ndjson", **headers)
@@ -146,6 +151,8 @@ READING: dict[str, Ask] = {
     "cache, a text": asks(f"{CACHE}?namespace={{namespace}}&q=here-{{name}}", has_events_only),
     "cache, after": asks(f"{CACHE}?namespace={{namespace}}&ids={{id}}&after=1", has_events_only),
     "cache, lines": ask_lines,
+    "errors, one id": asks(f"{ERRORS}?namespace={{namespace}}&ids={{id}}", has_errors),
+    "errors, all": asks(f"{ERRORS}?namespace={{namespace}}", has_errors),
     "streams": asks(f"{STREAMS}?namespace={{namespace}}", is_listed),
     "push, one id": ask_push_of_one,
     "push, all": ask_push,
@@ -208,7 +215,7 @@ async def test_only_an_admin_token_does_more_than_read(
 
 
 FOLLOWS, FOLLOW, ASSERT = "/api/v1/follows", "/api/v1/follows/{id}", "/api/v1/events/assert"
-READ_WITH_ANY = {CACHE, STREAM, STREAMS, LOOKUP, ACCESS, FOLLOWS, FOLLOW, ASSERT, "/log/{type}.{level}/{actor}"}
+READ_WITH_ANY = {CACHE, STREAM, STREAMS, LOOKUP, ACCESS, ERRORS, FOLLOWS, FOLLOW, ASSERT, "/log/{type}.{level}/{actor}"}
 
 
 @pytest.mark.parametrize("route", [(method, path) for method, path, _ in ROUTES if path != STREAM])
@@ -287,6 +294,7 @@ QUESTIONS = [
     *(f"{CACHE}?namespace={namespace}{query}" for namespace in Namespace for query in ("", "&status=error", "&q=e")),
     *(f"{CACHE}?namespace=token&ids={ids}" for ids in ("blog", "shop-a,blog", "blog&before=9", "blog&after=0")),
     *(f"{STREAMS}?namespace={namespace}" for namespace in Namespace),
+    *(f"{ERRORS}?namespace={namespace}{query}" for namespace in Namespace for query in ("", "&ids=blog", "&limit=1")),
     *(f"{LOOKUP}?event_id={event_id}" for event_id in ("shared", "here-token-blog", "gone-token-blog", "lost", "bad")),
     f"{LOOKUP}?field=event_id&value=shared",
     f"{LOOKUP}?field=event_id&value=here-token-blog",
