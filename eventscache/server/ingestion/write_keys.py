@@ -11,11 +11,11 @@ from typing import NamedTuple
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey, ApiKeys, spellings
-from eventscache.ingest.secret_half import secret_half, with_colon
+from eventscache.ingest.secret_half import SecretHalf, secret_half, with_colon
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
-from eventscache.server.ingestion.senders import Sender, configured_sender, find_sender, in_scope
+from eventscache.server.ingestion.senders import Sender, configured_sender, find_sender, halves_of, in_scope
 
 _BASIC = "basic "
 _BEARER = "bearer "
@@ -101,8 +101,14 @@ def find_holder(context: Context, write_key: str, taken: Secrets) -> Holder:
     preferred = Secrets.CLIENT if Secrets.CLIENT in taken else Secrets.SERVER
     secret = preferred if preferred in usable else next(iter(usable))
     key = usable[secret]
-    sender = configured_sender(key)
-    return Holder(sender._replace(half=secret_half(write_key) or sender.half), secret is Secrets.SERVER)
+    return Holder(configured_sender(key)._replace(half=halves_of(key, write_key)), secret is Secrets.SERVER)
+
+
+def half_of(keys: ApiKeys, *write_keys: str) -> SecretHalf | None:
+    """Return what finds the secret halves of write keys that a body names, and of the API keys that they are of."""
+    texts = dict.fromkeys((*write_keys, *map(with_colon, write_keys)))
+    found = [key for text in texts for key in _configured(keys, text).values()]
+    return secret_half(*write_keys, *(secret for key in found for secret in (key.client_secret, key.server_secret)))
 
 
 def _configured(keys: ApiKeys, write_key: str) -> dict[Secrets, ApiKey]:

@@ -6,23 +6,27 @@ from typing import Final, NamedTuple
 import msgspec
 from aiohttp import web
 
+from eventscache.access.api_keys import ApiKeys
 from eventscache.cache import EventsCache
 from eventscache.event import Event
 from eventscache.ingest import formats, jitsu2
-from eventscache.ingest.limits import BatchTooLarge
+from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import MAX_ERRORS, Parsed, Parser
+from eventscache.ingest.secret_half import keys_named_in
 from eventscache.server.context import Context, Handler, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import path_of, path_parts
 from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError, json_response, prebuilt_response
 from eventscache.server.ingestion.cors import jitsu2_cors_headers
-from eventscache.server.ingestion.write_keys import Holder, Secrets, find_write_key, require_holder
+from eventscache.server.ingestion.write_keys import Holder, Secrets, find_write_key, half_of, require_holder
 from eventscache.server.rejections import keep_malformed, reject_unread
+from eventscache.stream import Stream
 
 _OK = b'{"ok":true}'
 _OK_HEADERS = (*FOR_ALL_PAGES.items(), ("Content-Type", "application/json; charset=utf-8"))
 _NOT_OK = {"ok": False}
 _UNAUTHORIZED = 401
+_MOST_SEARCHED_BYTES = 65_536  # of a body that is malformed
 
 
 class _Kind(NamedTuple):
@@ -131,8 +135,10 @@ async def _take(context: Context, request: web.BaseRequest, kind: _Kind) -> _Tak
         write_key = find_write_key(request)
         if write_key or not kind.key_in_body:
             holder = require_holder(context, request, write_key, kind.secrets)
-        half = holder.sender.half if holder else None
-        parsed = await context.bodies.parse(request, kind.parser, None, half)
+        if holder:
+            parsed = await context.bodies.parse(request, kind.parser, None, holder.sender.half)
+        else:
+            parsed = await context.bodies.parse(request, _hiding_the_named_key(context.api_keys, kind.parser), None)
         return _Taken(holder or require_holder(context, request, parsed.write_key, kind.secrets), parsed)
     except (HttpError, BatchTooLarge) as fault:
         error = reject_unread(context.cache, fault)
@@ -143,13 +149,25 @@ async def _take(context: Context, request: web.BaseRequest, kind: _Kind) -> _Tak
         raise _refusal(kind, holder, reason) from None
 
 
+def _hiding_the_named_key(keys: ApiKeys, parser: Parser) -> Parser:
+    """Return a parser that hides the secret halves of the key that the body itself names."""
+
+    def parse(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
+        parsed = parser(body, default, limits)
+        half = half_of(keys, parsed.write_key)
+        return half.hidden_in_parsed(parsed, body) if half else parsed
+
+    return parse
+
+
 async def _keep_malformed(context: Context, holder: Holder | None, body: bytes, reason: str) -> None:
     """Keep a body that cannot be parsed in the stream of its sender, if the request named one."""
     limits = context.limits
     max_bytes = min(limits.max_malformed_bytes, limits.max_event_bytes)
     stream = holder.sender.stream if holder else None
     producer = holder.sender.producer if holder else context.cache.producers.anonymous
-    half = holder.sender.half if holder else None
+    named = () if holder else keys_named_in(body[:_MOST_SEARCHED_BYTES])
+    half = holder.sender.half if holder else half_of(context.api_keys, *named)
     scope = holder.sender.scope if holder else ""
     await keep_malformed(context.cache, stream, body, reason, producer, max_bytes=max_bytes, half=half, scope=scope)
 

@@ -12,12 +12,13 @@ from eventscache.delivery.producer import Producer
 from eventscache.ingest import formats
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed
-from eventscache.ingest.secret_half import half_named_in
+from eventscache.ingest.secret_half import keys_named_in
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.extra_parameters import scope_of
 from eventscache.server.http.parameters import parameters
 from eventscache.server.http.responses import HttpError, json_response, prebuilt_response
+from eventscache.server.ingestion.write_keys import half_of
 from eventscache.server.rejections import keep_malformed, reject_broken_off, reject_records, reject_unread
 from eventscache.stream import Namespace, Stream
 
@@ -62,7 +63,7 @@ async def _fault(context: Context, request: web.BaseRequest) -> str:
         return reject_broken_off(cache).code
     except MalformedBody as fault:
         max_bytes = min(limits.max_malformed_bytes, limits.max_event_bytes)
-        half = half_named_in(fault.body[:_MOST_SEARCHED_BYTES])
+        half = half_of(context.api_keys, *keys_named_in(fault.body[:_MOST_SEARCHED_BYTES]))
         await keep_malformed(
             cache, stream, fault.body, str(fault), producer, max_bytes=max_bytes, half=half, scope=scope
         )
