@@ -5,7 +5,7 @@ halves of write keys are hidden, as in Jitsu 2's own log.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -35,7 +35,6 @@ _MAX_NAME_BYTES = 128
 _SHOWN_CHARACTERS = 128
 _WHITE_SPACE = b" \t\r\n"
 _NULL = msgspec.Raw(b"null")
-_LEVELS_AROUND = 2  # of the body and of its array
 
 
 class _Members(msgspec.Struct):
@@ -68,7 +67,10 @@ def parse_batch(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
 
     Raises `InvalidEvent` if it is no object, or an element of its `batch` is none; and `BatchTooLarge`.
     """
-    data, _rest, write_key = _first_object(body.lstrip(_WHITE_SPACE), limits, limits.max_depth + _LEVELS_AROUND)
+    text = body.lstrip(_WHITE_SPACE)
+    if (parsed := _validated_batch(text, limits)) is not None:
+        return parsed
+    data, _rest, write_key = _first_object(text, limits, limits.max_depth + scan.LEVELS_AROUND)
     members = _members(data)
     for name, value in (("eventsName", members.events_name), ("writeKey", write_key)):
         if bytes(value) != b"null" and _text_or_none(value) is None:
@@ -76,10 +78,29 @@ def parse_batch(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     key = _text(write_key)
     events = _without_key(_events(bytes(members.batch), limits), key)
     default_name = _text(members.events_name)
-    faults = [
-        (index, fault) for index, event in enumerate(events) if (fault := fault_of(event, ANY_TYPE, default_name))
-    ]
-    return Parsed(events, faults=faults, write_key=key)
+    return Parsed(events, faults=_faults(enumerate(events), default_name), write_key=key)
+
+
+def _validated_batch(text: bytes, limits: Limits) -> Parsed | None:
+    """Return what the fast scan found of a batch; None if the slower reader must decide."""
+    if not text.startswith(b"{"):
+        return None
+    limits.check_values(text)
+    batch = scan.validated_batch(text, limits.max_depth, b"batch", (b"eventsName", b"writeKey"), checked=True)
+    if batch is None or batch.events is None:
+        return None
+    jitsu.check_sizes(batch.size_bytes, len(batch.events), limits)
+    name, key = (given or "" for given in batch.texts)
+    events = _without_key(batch.events, key)
+    if name:
+        return Parsed(events, faults=_faults(enumerate(events), name), write_key=key)
+    some = [*events] if batch.unclear else ()
+    return Parsed(events, faults=_faults((index, some[index]) for index in batch.unclear), write_key=key)
+
+
+def _faults(events: Iterable[tuple[int, bytes]], default_name: str = "") -> list[tuple[int, str]]:
+    """Return the index of each event of a batch that Jitsu 2 refuses, and why."""
+    return [(index, fault) for index, event in events if (fault := fault_of(event, ANY_TYPE, default_name))]
 
 
 def fault_of(event: bytes, kind: str, default_name: str = "") -> str:
