@@ -5,7 +5,7 @@ halves of write keys are hidden, as in Jitsu 2's own log.
 """
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ from eventscache.ingest import jitsu
 from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import Parsed
-from eventscache.ingest.secret_half import secret_half, without_halves
+from eventscache.ingest.secret_half import SecretHalf, secret_half, without_halves
 from eventscache.stream import Stream
 
 ANY_TYPE: Final = "event"
@@ -50,7 +50,11 @@ _decode = msgspec.json.Decoder(_Members).decode
 _NAMES = {field.encode_name: field.name for field in msgspec.structs.fields(_Members)}
 
 
-def parse_event(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
+HalfOf = Callable[[str], SecretHalf | None]
+"""Finds the secret halves of the write key that a body names, and of what else it is known to belong to."""
+
+
+def parse_event(body: bytes, _: Stream | None, limits: Limits, half_of: HalfOf = secret_half) -> Parsed:
     """Parse a body that is one event. Raises `InvalidEvent` if it is anything else."""
     text = body.strip(_WHITE_SPACE)
     if len(text) > limits.max_event_bytes:
@@ -59,16 +63,16 @@ def parse_event(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     if rest:
         raise InvalidEvent("something follows the JSON object")
     key = _text(write_key)
-    return Parsed(_without_key([event], key), write_key=key)
+    return Parsed(_without_key([event], key, half_of), write_key=key)
 
 
-def parse_batch(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
+def parse_batch(body: bytes, _: Stream | None, limits: Limits, half_of: HalfOf = secret_half) -> Parsed:
     """Parse a body whose events are in its `batch`; without one there are none. What follows the object is ignored.
 
     Raises `InvalidEvent` if it is no object, or an element of its `batch` is none; and `BatchTooLarge`.
     """
     text = body.lstrip(_WHITE_SPACE)
-    if (parsed := _validated_batch(text, limits)) is not None:
+    if (parsed := _validated_batch(text, limits, half_of)) is not None:
         return parsed
     data, _rest, write_key = _first_object(text, limits, limits.max_depth + scan.LEVELS_AROUND)
     members = _members(data)
@@ -76,12 +80,12 @@ def parse_batch(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
         if bytes(value) != b"null" and _text_or_none(value) is None:
             raise InvalidEvent(f"{name} is not a text")
     key = _text(write_key)
-    events = _without_key(_events(bytes(members.batch), limits), key)
+    events = _without_key(_events(bytes(members.batch), limits), key, half_of)
     default_name = _text(members.events_name)
     return Parsed(events, faults=_faults(enumerate(events), default_name), write_key=key)
 
 
-def _validated_batch(text: bytes, limits: Limits) -> Parsed | None:
+def _validated_batch(text: bytes, limits: Limits, half_of: HalfOf) -> Parsed | None:
     """Return what the fast scan found of a batch; None if the slower reader must decide."""
     if not text.startswith(b"{"):
         return None
@@ -91,7 +95,7 @@ def _validated_batch(text: bytes, limits: Limits) -> Parsed | None:
         return None
     jitsu.check_sizes(batch.size_bytes, len(batch.events), limits)
     name, key = (given or "" for given in batch.texts)
-    events = _without_key(batch.events, key)
+    events = _without_key(batch.events, key, half_of)
     if name:
         return Parsed(events, faults=_faults(enumerate(events), name), write_key=key)
     some = [*events] if batch.unclear else ()
@@ -132,10 +136,10 @@ def message_id_of(event: bytes) -> str:
     return _text(_members(event).message_id)[:64]
 
 
-def _without_key(events: Sequence[bytes], write_key: str) -> Sequence[bytes]:
+def _without_key(events: Sequence[bytes], write_key: str, half_of: HalfOf) -> Sequence[bytes]:
     """Return events without the secret half of the key that their body names."""
-    half = secret_half(write_key)
-    return [*map(half.hidden, events)] if half else events
+    half = half_of(write_key) if write_key else None
+    return half.hidden_in_all(events) if half else events
 
 
 class _First(NamedTuple):

@@ -5,7 +5,7 @@ The fast scan validates no object that has such a half under a name of `without_
 
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from eventscache.ingest.json.in_strings import replaced_in_strings, spellings_in_json
+from eventscache.ingest.json.scan import Elements
 from eventscache.ingest.limits import Limits
 from eventscache.ingest.parsed import Parsed, Parser
 from eventscache.stream import Stream
@@ -192,24 +193,39 @@ class SecretHalf:
         """Return a parser that does what another one does, and hides the halves in the events that it finds."""
 
         def parse(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
-            return self.hidden_in_parsed(parser(body, default, limits), body)
+            parsed = parser(body, default, limits)
+            return self.hidden_in_parsed(parsed) if self.may_be_in_parsed(parsed) else parsed
 
         return parse
 
-    def hidden_in_parsed(self, parsed: Parsed, body: bytes) -> Parsed:
-        """Return what was parsed of a body without the halves in its originals and their faults."""
-        if not (parsed.faults or self.may_be_in(body)):
-            return parsed
-        originals = [*map(self.hidden, parsed.originals)]
+    def may_be_in_parsed(self, parsed: Parsed) -> bool:
+        """Whether what was parsed may have one of the halves in it."""
+        return bool(parsed.faults) or self._may_be_in_any(parsed.originals)
+
+    def hidden_in_parsed(self, parsed: Parsed) -> Parsed:
+        """Return what was parsed without the halves in its originals and their faults."""
         faults = [(index, self.hidden_in_words(fault)) for index, fault in parsed.faults]
-        return msgspec.structs.replace(parsed, originals=originals, faults=faults)
+        return msgspec.structs.replace(parsed, originals=self.hidden_in_all(parsed.originals), faults=faults)
+
+    def hidden_in_all(self, events: Sequence[bytes]) -> Sequence[bytes]:
+        """Return events as `hidden` does; the same object if none has a half."""
+        return [*map(self.hidden, events)] if self._may_be_in_any(events) else events
+
+    def _may_be_in_any(self, events: Sequence[bytes]) -> bool:
+        # What surrounds a batch may have the key, and is not kept.
+        return any(map(self.may_be_in, [events.text] if isinstance(events, Elements) else events))
 
 
 @lru_cache(_CACHED_KEYS)
 def secret_half(*write_keys: str) -> SecretHalf | None:
-    """Return what finds the secret halves of some write keys; None if none of them has one."""
-    with_halves = [key for key in map(with_colon, write_keys) if key.partition(":")[2]]
-    return SecretHalf(*with_halves) if with_halves else None
+    """Return what finds the secret halves of some write keys, the same object for the same ones; None without any."""
+    with_halves = frozenset(key for key in map(with_colon, write_keys) if key.partition(":")[2])
+    return _half_of(with_halves) if with_halves else None
+
+
+@lru_cache(_CACHED_KEYS)
+def _half_of(write_keys: frozenset[str]) -> SecretHalf:
+    return SecretHalf(*write_keys)
 
 
 def _hidden_of(write_key: str) -> dict[str, str]:

@@ -393,6 +393,15 @@ async def test_what_has_much_to_hide_is_searched_in_a_thread(
     assert len(await kept(sidecar)) == 2
 
 
+async def test_a_key_that_is_only_around_the_events_needs_no_thread(
+    sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidecar.server._context.bodies, "in_thread", None)
+    body = b'{"batch":[{"type":"page","a":"%b"}],"writeKey":"kid:H4LFSECRET"}' % (b"x" * 20_000)
+    assert (await sidecar.post(BATCH, body, X_Write_Key=WRITE_KEY)).status == 200
+    assert len(await kept(sidecar)) == 1
+
+
 @pytest.mark.parametrize(
     ("record", "expected"),
     [

@@ -370,7 +370,9 @@ static Step step(Cursor *cursor, bool first)
         return WRONG;
     }
     bool over = *cursor->at++ == ']';
-    skip_space(cursor);
+    if (!over) {
+        skip_space(cursor);
+    }
     if (first && cursor->at < cursor->end && *cursor->at == ']') {
         cursor->at++;
         over = true;
@@ -396,7 +398,9 @@ static Step member_step(Cursor *cursor, bool first)
         return WRONG;
     }
     bool over = *cursor->at++ == '}';
-    skip_space(cursor);
+    if (!over) {
+        skip_space(cursor);
+    }
     if (first && cursor->at < cursor->end && *cursor->at == '}') {
         cursor->at++;
         over = true;

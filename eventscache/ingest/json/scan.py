@@ -57,7 +57,7 @@ except ImportError:
         levels: int,  # noqa: ARG001
         array: bytes,  # noqa: ARG001
         texts: tuple[bytes, ...],  # noqa: ARG001
-        checked: bool,  # noqa: ARG001, FBT001
+        checked: bool,  # noqa: ARG001
         /,
     ) -> tuple[bytes | None, int, tuple[str | None, ...], list[int] | None] | None:
         """Return that nothing is validated."""
@@ -95,6 +95,11 @@ class Elements(Sequence[bytes]):
     def size_bytes(self) -> int:
         """How many bytes of memory it holds: the whole body."""
         return len(self._body) + self._spans.nbytes
+
+    @property
+    def text(self) -> bytes:
+        """The part of the body that has them all."""
+        return self._body[self._spans[0] : self._spans[-1]] if self._spans else b""
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...
