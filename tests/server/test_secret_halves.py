@@ -340,6 +340,29 @@ async def test_a_webhook_finds_the_key_by_the_half_and_hides_it_everywhere(start
     assert event["original"] == {"api_key": "kid:***", "url": "/?k=kid:***", "n": 1.10}
 
 
+@pytest.mark.parametrize("name", ["writeKey", "write_key", "api_key", "apiKey"])
+@pytest.mark.parametrize("key", [CLIENT, SERVER])
+@pytest.mark.parametrize(
+    "body", ["{0}", '[{{"n":1}},{0}]', '{{"n":1}}\n{0}\n', '{{"original":{0},"error":"{1}"}}', "[{0},5]", "{0},"]
+)
+async def test_a_webhook_hides_all_halves_of_a_key_that_its_event_names(
+    start: Start, log: Log, name: str, key: str, body: str
+) -> None:
+    sidecar = await start(api_keys=TWO)
+    event = f'{{"{name}":"{key}","x":"{TEXTS}","in":{{"y":"{SERVER}"}}}}'
+    assert (await sidecar.post(WEBHOOKS[0], body.format(event, TEXTS).encode())).status == 200
+    events = (await sidecar.get(f"{CACHE}?ids=d")).json["events"]
+    assert len(events) == (2 if '"n"' in body else 1)
+    assert "secret2" not in repr(events)
+    await check_nothing_of_two(sidecar, log, WEBHOOKS[0], 0)
+
+
+async def test_a_webhook_hides_the_half_that_is_named_without_keys(sidecar: Sidecar) -> None:
+    await send(sidecar, WEBHOOKS[0], b'{"a":{"writeKey":"kid:H4LFSECRET"},"x":"H4LFSECRET","api_key":"js.a"}')
+    (event,) = await kept(sidecar)
+    assert event["original"] == {"a": {"writeKey": "kid:***"}, "x": "***", "api_key": "js.a"}
+
+
 @pytest.mark.parametrize("route", [PIXEL, f"{JITSU2_PIXEL}?type=page"])
 async def test_a_half_that_ends_with_a_quote_leaves_the_event_valid(sidecar: Sidecar, route: str) -> None:
     sign = "&" if "?" in route else "?"

@@ -3,13 +3,14 @@
 Jitsu sends again, and shows an error, if the answer is not a 200; so it always is.
 """
 
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys, spellings
 from eventscache.delivery.producer import Producer
-from eventscache.ingest import formats
+from eventscache.ingest import webhook
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed
 from eventscache.ingest.secret_half import keys_named_in
@@ -56,7 +57,8 @@ async def _fault(context: Context, request: web.BaseRequest) -> str:
         producer = _producer(context, request)
         stream = _stream(context, request)
         scope = scope_of(request, keeps_extras=cache.keeps_extras)
-        parsed = await context.bodies.parse(request, formats.WEBHOOK, stream)
+        parser = partial(webhook.parse, half_of=partial(half_of, context.api_keys))
+        parsed = await context.bodies.parse(request, parser, stream)
     except (HttpError, BatchTooLarge) as fault:
         return reject_unread(cache, fault).code
     except ConnectionError:
