@@ -170,8 +170,8 @@ def test_envoy_and_traefik_would_mirror_the_same_paths() -> None:
     (envoy,) = re.findall(r"regex: '(\S+)'", guide)  # it has to match a whole path
     (traefik,) = re.findall(r"PathRegexp\(`(\S+)`\)", guide)
     assert traefik == MIRRORED_PATHS
-    for path in (*MIRRORED, *JITSUS, *NOT_MIRRORED, "/api/v1/event/x", "/api/v1/segments", "/v1/bat", "/x/api.y"):
-        path = re.sub(r"\{.*?\}", "x", path)
+    for declared in (*MIRRORED, *JITSUS, *NOT_MIRRORED, "/api/v1/event/x", "/api/v1/segments", "/v1/bat", "/x/api.y"):
+        path = re.sub(r"\{.*?\}", "x", declared)
         assert bool(re.fullmatch(envoy, path)) is bool(re.search(traefik, path)), path
 
 
