@@ -21,7 +21,7 @@ from eventscache.stream import Stream
 _HIDDEN: Final = b"***"
 _SHORTEST_ALONE = 8  # a shorter half is a part of too many other texts
 _CACHED_KEYS = 1024
-_MOST_NAMED = 8  # keys of a body: each is searched for in all of it
+_MOST_NAMED = 3  # keys of an event: each is searched for in all of it
 _MOST_DECODED = 4  # times that a key may be encoded
 
 
@@ -69,7 +69,7 @@ def without_halves_in_text(text: bytes) -> bytes:
 def keys_named_in(data: bytes) -> tuple[str, ...]:
     """Return the first write keys with a half under a name of `without_halves` in JSON, which may be broken.
 
-    They are different ones, at most eight.
+    They are different ones, at most three.
     """
     texts = (_read_text(data[start:end]) for start, end in _named_texts(data))
     found: dict[str, None] = {}

@@ -1,6 +1,7 @@
 """Bodies of webhooks: whole events or records, one, an array of them, or several values behind one another."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -61,7 +62,9 @@ def _items(body: bytes, limits: Limits) -> Sequence[_Item]:
     if body.startswith(b"[") and (elements := scan.validated_elements(body, limits.max_depth)) is not None:
         jitsu.check_sizes(len(body), len(elements), limits)
         return [_Item(element, is_safe=True) for element in elements]
-    items = [*_values(body, limits)] if body.startswith((b"{", b"[")) else []
+    values = _values(body, limits) if body.startswith((b"{", b"[")) else ()
+    items = [*islice(values, limits.max_batch + 1)]
+    limits.check_count(len(items), "events")
     if len(items) > 1 and any(item.is_object for item in items):
         jitsu.check_sizes(len(body), len(items), limits)
         return items
