@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from typing import NoReturn
 
 import pytest
@@ -29,6 +30,15 @@ def test_every_route_by_which_clients_send_is_mirrored() -> None:
 
 def test_no_path_and_method_is_declared_twice() -> None:
     assert len({(method, path) for method, path, _ in ROUTES}) == len(ROUTES)
+
+
+async def test_options_are_for_ingestion(sidecar: Sidecar) -> None:
+    paths = {re.sub(r"\{.*?\}", "x", path) for _, path, _ in ROUTES}
+    ingestion = {re.sub(r"\{.*?\}", "x", path) for _, path, _ in INGESTION_ROUTES}
+    others = {path for path in paths - ingestion if not path.startswith(("/v1/projects/", "/mirror/"))}
+    for path in (*ingestion, *others, "/nothing", "/api/v1/nothing"):
+        status = 200 if path in ingestion else 405 if path in others else 404
+        assert (await sidecar.ask("OPTIONS", path)).status == status, path
 
 
 async def test_what_fails_by_a_bug_counts_where_it_brings_events(
