@@ -22,7 +22,7 @@ def test_every_route_module_is_served() -> None:
 
 
 def test_every_route_by_which_clients_send_is_mirrored() -> None:
-    ours = ("/api/v1/events/cache", "/api/v1/events/assert", "/api/v1/follows")
+    ours = ("/api/v1/events/cache", "/api/v1/events/assert", "/api/v1/follows", "/api/v1/replay")
     others = {*ours, *(path for _, path, _ in (*mirror.ROUTES, *webhooks.ROUTES))}
     posted = {path for method, path, _ in ROUTES if method == "POST" and not path.endswith("/settings")}
     assert posted - others == {path for method, path, _ in INGESTION_ROUTES if method == "POST"}
