@@ -133,11 +133,12 @@ class View:
 
         async def answer(route: Route) -> None:
             request = route.request
+            sent: dict[str, Any] = request.post_data_json or {}
             body: dict[str, Any] = {"follows": known, "max_follows": 20}
             if request.method != "GET":
-                changes.append((request.method, request.url.rpartition("/api/v1/")[2], request.post_data_json))
+                changes.append((request.method, request.url.rpartition("/api/v1/")[2], sent))
             if request.method == "POST":
-                known.append({"id": f"f{len(changes)}", "until": soon(), **request.post_data_json})
+                known.append({"id": f"f{len(changes)}", "until": soon(), **sent})
                 body = {"follow": known[-1]}
             elif request.method == "DELETE":
                 known[:] = [follow for follow in known if follow["id"] != request.url.rpartition("/")[2]]
