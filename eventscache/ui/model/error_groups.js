@@ -10,7 +10,7 @@ export function groupsOf(answers, sort) {
 			return {...group, tab, key: `${tab}-${group.group}`};
 		}),
 	);
-	const newest = (a, b) => (a.last < b.last ? 1 : -1);
+	const newest = (a, b) => (b.last > a.last) - (b.last < a.last);
 	return groups.sort((a, b) => (sort && b.count - a.count) || newest(a, b));
 }
 
