@@ -121,6 +121,8 @@ class StreamBuffer:
         # Without a limit nothing is surplus: what one call cannot admit goes with the next one.
         most = math.inf if quota.limits else quota.size
         while self.waiting and not batch.is_full and batch.event_count + len(self.waiting[0].events) <= most:
+            if self.extras and not batch.has_room_for(self.waiting[0].extras, self.extras.kinds):
+                break
             pending = self.waiting.popleft()
             count, failed, to_all = len(pending.events), pending.failed, pending.to_all
             if not pending.extras and self.limit_locally(count, now_us, failed=failed, to_all=to_all):
@@ -134,7 +136,8 @@ class StreamBuffer:
             # Not with every batch: these counts cost a call some time, and matter where the collections get events.
             if self.extras is not None and self.extras.unreported and (self.flush_due or batch.has_extras):
                 batch.piggyback_extras(self.extras)
-            self.flush_due = False
+            # What there was no room for goes with a further batch.
+            self.flush_due = self.flush_due and bool(self.extras and self.extras.unreported)
         return batch
 
     def settle(self) -> None:
