@@ -11,6 +11,7 @@ from eventscache.event import Event
 from eventscache.extras.error_groups import GROUP, MOST_GROUPS, group_collection
 from eventscache.extras.scopes import MOST_SCOPES, scope_collection
 from eventscache.extras.types import MOST_TYPES, type_collection
+from eventscache.masking.mask import Mask
 from eventscache.query.filter import EventFilter
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import Page, Query, Quota
@@ -331,3 +332,31 @@ async def test_without_a_limit_the_newest_events_of_a_type_are_kept() -> None:
         assert [event.original for _, event in page.events] == [VIEW % number for number in (19, 18, 17)]
         assert [info.offered for info in await bench.cache.extras(TOKEN, "type")] == [20]
         assert bench.ledger.stored == 20
+
+
+@pytest.mark.parametrize(
+    ("mask", "original"),
+    [
+        (Mask(hash=["**.event_type"], key="key"), b'{"event_type":"ann@example.com"}'),
+        (Mask(drop=["type"]), b'{"type":"ann@example.com"}'),
+        (Mask(ip=True), b'{"event_type":"10.1.2.3"}'),
+        (Mask(drop=["properties"]), b'{"properties":{"kind":"ann@example.com"}}'),
+    ],
+)
+async def test_no_masked_value_is_the_name_of_a_collection(mask: Mask, original: bytes) -> None:
+    async with opened(per_type=2, mask=mask, type_path=("properties", "kind")) as bench:
+        bench.cache.offer_originals(TOKEN, [original])
+        bench.cache.offer([(TOKEN, Event.of(TOKEN, original=original))])
+        await bench.cache.keep([(TOKEN, Event.of(TOKEN, original=original))])
+        bench.cache.offer_originals(TOKEN, [VIEW % 1])
+        await bench.settled()
+        names = [info.name for info in await bench.cache.extras(TOKEN, "type")]
+        assert names in ([], ["type:view"])
+
+
+async def test_a_mask_that_comes_later_hides_types_from_then_on() -> None:
+    async with opened(per_type=2) as bench:
+        bench.cache.use_mask(Mask(drop=["event_type"]))
+        bench.cache.offer_originals(TOKEN, [VIEW % 1])
+        await bench.settled()
+        assert await bench.cache.extras(TOKEN, "type") == []
