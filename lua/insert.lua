@@ -467,7 +467,7 @@ if KINDS > 5 then
       for index in string.gmatch(ARGV[from + 6], '%d+') do
         extra.indexes[#extra.indexes + 1] = tonumber(index)
       end
-      extra.is_left_out = extra.is_new and #extra.indexes + extra.surplus == 0
+      extra.is_left_out = #extra.indexes + extra.surplus == 0 and (extra.is_new or extra.earlier == '')
       extras[i], some_new = extra, some_new or extra.is_new
     end
     return extras, some_new and make_room(key, extras, names) or {}

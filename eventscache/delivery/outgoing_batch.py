@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from eventscache.delivery.cooldown import NO_UNREPORTED_COUNTS, Cooldown, UnreportedCounts
 from eventscache.delivery.extra_cooldowns import ExtraCooldowns, ExtraKind
@@ -11,6 +12,17 @@ from eventscache.stream import Stream
 
 # A batch is full when it holds so much. It holds less than three of the largest pending events.
 MAX_BATCH_EVENTS, MAX_BATCH_BYTES = 2 * MAX_PENDING_EVENTS, 2 * MAX_PENDING_BYTES
+
+
+class Unconfirmed(NamedTuple):
+    """Limited counts of which nobody knows whether the storage has them: they go again under their number.
+
+    The storage knows a number for minutes, so that is safe until `until_us`.
+    """
+
+    batch: "OutgoingBatch"
+    number: int
+    until_us: int
 
 
 class _CollectionPart:
@@ -208,6 +220,25 @@ class OutgoingBatch:
             if extras and part.limited_earlier.by_second and (cooldown := extras.known(name)):
                 cooldown.restore_counts(part.limited_earlier)
                 extras.unreported.add(name)
+
+    def counts_only(self) -> "OutgoingBatch | None":
+        """Return a batch of the limited counts without the events; None if there are none.
+
+        It names the same extra collections, so that an answer to this batch fits that one too.
+        """
+        parts = (self._all, self._error, *self._extras.values())
+        if not any(part.limited_earlier.by_second for part in parts):
+            return None
+        batch = OutgoingBatch(self._size, 0)
+        batch._all.limited_earlier = self._all.limited_earlier
+        if self._error.limited_earlier.by_second:
+            batch._error = _CollectionPart()
+            batch._error.limited_earlier = self._error.limited_earlier
+        for name, part in self._extras.items():
+            batch._extras[name] = _ExtraPart()
+            batch._extras[name].limited_earlier = part.limited_earlier
+        batch._extra_cooldowns = self._extra_cooldowns
+        return batch
 
     @property
     def is_empty(self) -> bool:

@@ -205,7 +205,7 @@ class StreamState:
     def _decide_extra(self, name: str, extra: Extra, time_us: int) -> Decision:
         offered, unsent = len(extra.offered) + extra.unsent.surplus, extra.unsent
         state = self.extras.get(name)
-        if state is None:
+        if state is None or not (offered or unsent.limited_earlier):
             return Decision(0, 0)
         state.counts.add(offered + sum(limited.events for limited in unsent.limited_earlier), time_us)
         return state.limiter.decide(offered, unsent.limited_earlier, time_us, extra.quota)

@@ -14,9 +14,9 @@ from eventscache.extras.types import MOST_TYPES, type_collection
 from eventscache.masking.mask import Mask
 from eventscache.query.filter import EventFilter
 from eventscache.storage.memory import MemoryStorage
-from eventscache.storage.messages import Page, Query, Quota
+from eventscache.storage.messages import WRITER_HORIZON_US, Page, Query, Quota
 from eventscache.stream import Status, Stream
-from tests.support.cache_bench import QUOTA, TOKEN, CacheBench, opened
+from tests.support.cache_bench import QUOTA, TOKEN, CacheBench, opened, until
 
 WINDOW_US = QUOTA.window_us
 VIEW, PURCHASE = b'{"event_type":"view","n":%d}', b'{"event_type":"purchase","n":%d}'
@@ -360,3 +360,44 @@ async def test_a_mask_that_comes_later_hides_types_from_then_on() -> None:
         bench.cache.offer_originals(TOKEN, [VIEW % 1])
         await bench.settled()
         assert await bench.cache.extras(TOKEN, "type") == []
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_counts_without_an_answer_are_sent_again_and_counted_once(applied: bool) -> None:
+    async with opened(error_groups=True, quota=Quota(5, WINDOW_US), ack_timeout_seconds=0.02) as bench:
+        await bench.cache.store([failed(1)] * 10)
+        for _ in range(100):
+            bench.cache.offer([failed(1)])
+        if applied:
+            bench.storage.lose_reply = True
+        # The retries of the batch have no answer either.
+        away = StorageUnavailable("no answer", ambiguous=True)
+        bench.storage.faults = [*([None] if applied else []), *[away] * 50]
+        bench.cache.queue._request_flush(bench.buffer())
+        await until(lambda: bench.buffer().unconfirmed is not None)
+        number = bench.storage.batches[-1].number
+
+        bench.storage.faults = []
+        await bench.cache.store([failed(1)])
+        (info,) = await bench.cache.extras(TOKEN, GROUP)
+        assert info.offered == 111
+        assert (await bench.cache.fetch(TOKEN, Query())).limited == bench.ledger.limited
+        numbers = [batch.number for batch in bench.storage.batches]
+        assert numbers == sorted(numbers)
+        assert numbers.count(number) > 1
+        assert bench.buffer().unconfirmed is None
+        assert bench.ledger.balanced
+
+
+async def test_counts_that_are_too_old_for_the_storage_to_know_are_not_sent_again() -> None:
+    async with opened(error_groups=True, quota=Quota(5, WINDOW_US), ack_timeout_seconds=0.02) as bench:
+        await bench.cache.store([failed(1)] * 10)
+        bench.cache.offer([failed(1)])
+        bench.storage.faults = [StorageUnavailable("no answer", ambiguous=True)] * 50
+        bench.cache.queue._request_flush(bench.buffer())
+        await until(lambda: bench.buffer().unconfirmed is not None)
+        bench.storage.faults = []
+        bench.clock.advance(WRITER_HORIZON_US)
+        await bench.cache.store([failed(1)])
+        (info,) = await bench.cache.extras(TOKEN, GROUP)
+        assert info.offered == 11

@@ -152,7 +152,8 @@ class Model:
         in_extras: dict[str, list[bool]] = {}
         extra_decisions: dict[str, Decision] = {}
         for name, extra in batch.extras.items():
-            if name not in self.extras:
+            unsent = extra.unsent
+            if name not in self.extras or not (extra.offered or unsent.surplus or unsent.limited_earlier):
                 in_extras[name], extra_decisions[name] = [False] * len(batch.offers), Decision(0, 0)
                 continue
             collection = self.extras[name]
