@@ -6,8 +6,9 @@ import { askToken } from "./actions/dialogs.js";
 import { ErrorTab } from "./actions/error_tab.js";
 import { findLastError, findOpenEvent } from "./actions/find_event.js";
 import { OpenWay, WayOffer } from "./actions/find_way.js";
-import { loadOlder } from "./actions/load_older.js";
+import { ListWords } from "./actions/list_words.js";
 import { Navigation } from "./actions/navigation.js";
+import { OlderEvents } from "./actions/older_events.js";
 import { PushHandler } from "./actions/push_handler.js";
 import { readRights } from "./actions/read_rights.js";
 import { Selection } from "./actions/selection.js";
@@ -16,7 +17,7 @@ import { fetchQuota, hasToken, storeToken } from "./api/fetch.js";
 import { LiveConnection } from "./api/live_connection.js";
 import { byId } from "./lib/dom.js";
 import { Batcher } from "./model/batcher.js";
-import { narrows, rangeStart, serverParameters } from "./model/filter.js";
+import { rangeStart, serverParameters } from "./model/filter.js";
 import { EventHistory, historyPerStream } from "./model/history.js";
 import { MinuteCounts } from "./model/minute_counts.js";
 import { RowBuffer } from "./model/row_buffer.js";
@@ -34,7 +35,7 @@ import { List } from "./view/list.js";
 import { LossBanners } from "./view/loss_banners.js";
 import { Picker } from "./view/picker.js";
 import { Status } from "./view/status.js";
-import { drawTabs, OTHER_TAB, TAB_LABELS } from "./view/tabs.js";
+import { drawTabs, OTHER_TAB } from "./view/tabs.js";
 import { toast } from "./view/toast.js";
 import { Toolbar } from "./view/toolbar.js";
 
@@ -50,10 +51,11 @@ export class App {
 	#createModels() {
 		this.rights = new Rights();
 		this.streams = new Streams();
-		this.rowBuffer = new RowBuffer();
-		this.minuteCounts = new MinuteCounts();
 		this.history = new EventHistory();
-		this.batcher = new Batcher((rows, history) => this.#addRows(rows, history));
+		const forgotten = (row) => this.history.forget(row);
+		this.rowBuffer = new RowBuffer(forgotten);
+		this.minuteCounts = new MinuteCounts();
+		this.batcher = new Batcher((rows, history) => this.#addRows(rows, history), forgotten);
 	}
 
 	#createViews() {
@@ -94,6 +96,16 @@ export class App {
 			change: (change) => this.navigation.change(change),
 			opened: (group) => this.#opened({ group }),
 		});
+		this.older = new OlderEvents(this.history, {
+			view: () => ({ filter: this.filter, streams: this.streams.inView(this.filter), rows: this.rowBuffer.rows }),
+			add: (rows) => this.#addOlder(rows),
+			draw: () => this.draw(),
+		});
+		this.listWords = new ListWords(this, {
+			filter: () => this.filter,
+			change: (change) => this.navigation.change(change),
+			clearFilters: () => this.navigation.clearFilters(),
+		});
 		this.openWay = new OpenWay(this.detail);
 		this.wayOffer = new WayOffer();
 		this.streamRefresh = new StreamRefresh(this.streams, {
@@ -103,7 +115,7 @@ export class App {
 		});
 		this.push = new PushHandler(this, {
 			filter: () => this.filter,
-			ready: () => this.#openEventOfFilter(),
+			ready: () => this.#historyRead(),
 			streamsChanged: () => this.streamRefresh.soon(),
 			cleared: () => this.#eventsCleared(),
 			unavailable: () => this.#dropStaleRows(),
@@ -149,6 +161,7 @@ export class App {
 		this.batcher.beginView();
 		this.rowBuffer.beginView();
 		this.history.beginView(perStream);
+		this.older.beginView();
 		this.minuteCounts.beginView(filter);
 		this.lossBanners.beginView(filter);
 		if (this.rowBuffer.heldBy !== "button") this.rowBuffer.heldBy = this.detail.key ? "open" : "";
@@ -231,6 +244,20 @@ export class App {
 		this.draw();
 	}
 
+	#addOlder(rows) {
+		this.rowBuffer.addOlder(rows);
+		this.draw();
+	}
+
+	#historyRead() {
+		this.#lookForOlder();
+		this.#openEventOfFilter();
+	}
+
+	#lookForOlder() {
+		if (this.batcher.ready && this.filter.tab !== "errors") this.older.look();
+	}
+
 	/** No new rows arrive: those of the view before must not stay under this filter. */
 	#dropStaleRows() {
 		this.rowBuffer.dropStale();
@@ -251,8 +278,9 @@ export class App {
 		this.#drawControls();
 		this.lossBanners.setNotFollowed(this.filter, this.streams);
 		if (!this.#views) return;
-		this.#drawEmptyState();
-		this.#drawCounts();
+		this.listWords.drawEmptyState();
+		this.listWords.drawCounts();
+		this.#lookForOlder();
 	}
 
 	// Drawing.
@@ -260,38 +288,11 @@ export class App {
 	draw() {
 		const { rows, arrivedWhileHeld, heldBy } = this.rowBuffer;
 		this.list.set(rows);
-		this.#drawEmptyState();
+		this.listWords.drawEmptyState();
 		this.#drawHistogram();
-		this.#drawCounts();
+		this.listWords.drawCounts();
 		this.status.setPaused(heldBy === "button", arrivedWhileHeld);
 		drawJumpButton(this.rowBuffer, this.list.scrolledDown);
-	}
-
-	#drawEmptyState() {
-		const { filter, streams, emptyState } = this;
-		if (this.rowBuffer.rows.length) emptyState.hide();
-		else if (!this.batcher.ready) emptyState.showLoading(this.status.obstacle);
-		else if (narrows(filter))
-			emptyState.showNoMatch(streams.cachedEvents(filter), () => this.navigation.clearFilters());
-		else if (filter.ids.length || streams.of(filter.tab).length || !this.rights.may("write")) emptyState.showNoEvents(this.#otherTab());
-		else emptyState.showFirstUse(this.#otherTab(), {
-				apiKeys: streams.apiKeys,
-				sources: streams.sources,
-				needsToken: hasToken(),
-			});
-	}
-
-	/** The other tab, or null if it has no events. */
-	#otherTab() {
-		const tab = OTHER_TAB[this.filter.tab] ?? "processed";
-		const total = this.streams.totalEvents(tab);
-		return total ? { label: TAB_LABELS[tab], total, open: () => this.navigation.change({ tab }) } : null;
-	}
-
-	#drawCounts() {
-		const { filter, streams } = this;
-		const more = this.batcher.ready && this.history.streamsWithMore(filter, streams.inView(filter)).length > 0;
-		this.counts.draw(this.rowBuffer.rows, { filter, cached: streams.cachedEvents(filter), more });
 	}
 
 	#drawHistogram() {
@@ -329,15 +330,6 @@ export class App {
 		this.selection.close();
 		await this.streamRefresh.refresh();
 		this.beginView();
-	}
-
-	async loadOlder() {
-		const view = this.#views;
-		const inView = this.streams.inView(this.filter);
-		const rows = await loadOlder(this.history, this.rowBuffer.rows.length, this.filter, inView);
-		if (!rows || view !== this.#views) return;
-		this.rowBuffer.addOlder(rows);
-		this.draw();
 	}
 
 	/** A hidden page closes the push, and continues where it was. */

@@ -78,6 +78,8 @@ async def test_a_text_filters_cached_and_new_events_in_any_case(server: Server, 
         ("price > 9.5", ["cleo", "bob"]),
         ("price < 10", ["ann"]),
         ('items[0]["odd key"] = x', ["ann"]),
+        ("-user.email ~ (ann, bob)", ["cleo"]),
+        ("price = (2, 10.0)", ["bob", "ann"]),
     ],
 )
 async def test_an_expression_filters_by_a_field(server: Server, view: View, expression: str, found: list[str]):
@@ -93,6 +95,35 @@ async def test_an_expression_filters_by_a_field(server: Server, view: View, expr
 
     await expect(view.rows).to_have_count(len(found))
     assert await view.ids() == found
+    await expect(view["#empty-state"]).to_be_hidden()
+
+
+async def test_a_field_filters_cached_and_new_events_on_the_server(server: Server, view: View):
+    await server.record(*(done(f"hay{number}") for number in range(60)))
+    await view.open("#field=event_id+~+needle&field=-event_id+~+other")
+    await expect(view["#empty-state"]).to_contain_text("No match among 60 cached events")
+
+    await server.record(done("needle1"), done("other-needle"), done("hay"))
+
+    await expect(view.rows).to_have_count(1)
+    await expect(view["#counts"]).to_have_text(re.compile("^1 match"))
+    await expect(view["#chips"]).to_contain_text("not event_id contains other")
+    pushed = [request.url for request in view.requests if "/events/stream" in request.url][-1]
+    assert pushed.count("field=") == 2
+
+
+async def test_what_is_too_long_for_a_filter_is_refused_with_a_message(server: Server, view: View):
+    record = done("long")
+    record["original"]["note"] = "x" * 1001
+    await server.record(record)
+    await view.open()
+    await view.row("long").click()
+
+    await view.detail.locator(".line").filter(has_text="note").locator(".value").click()
+    await view.page.get_by_role("menuitem", name="Filter by this").click()
+
+    await expect(view["#toast"]).to_contain_text("too long to filter by")
+    await expect(view["#chips"]).to_be_hidden()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 /** The filter in effect. It stands in the URL: a change of one changes the other. */
 
+import { mayBeField, MOST_FIELDS } from "../model/field.js";
 import { EMPTY, fromHash, toHash } from "../model/filter.js";
+import { toast } from "../view/toast.js";
 
 /** A filter with nothing open: no event, and in the tab Errors no group. */
 const closed = (filter) => ({ ...filter, uid: "", group: filter.tab === "errors" ? "" : filter.group });
@@ -48,7 +50,11 @@ export class Navigation {
 	}
 
 	addField(path, op, value, more) {
-		this.change({ fields: [...this.filter.fields, { path, op, value }], ...more });
+		const field = { negated: false, path, op, values: [value] };
+		const { fields } = this.filter;
+		if (fields.length >= MOST_FIELDS) toast(`A view has at most ${MOST_FIELDS} filters by a field`);
+		else if (!mayBeField(field)) toast("The value is too long to filter by; search for a part of it");
+		else this.change({ fields: [...fields, field], ...more });
 	}
 
 	/** Show the tab that has events, unless somebody chose a tab; return whether it changed. */

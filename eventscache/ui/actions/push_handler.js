@@ -1,7 +1,6 @@
 /** Handles the messages of the push: events become rows, all other messages change what the page shows. */
 
 import { readEvent } from "../model/event.js";
-import { matchesFields } from "../model/filter.js";
 
 export class PushHandler {
 	#gaps = 0;
@@ -43,8 +42,7 @@ export class PushHandler {
 		if (!read) return;
 		const { row, event } = read;
 		const filter = this.acts.filter();
-		if (!batcher.ready) history.add(row);
-		if (!matchesFields(source, filter.fields)) return;
+		history.add(row);
 		minuteCounts.add(row);
 		if (typeof event.original?.event_type === "string") toolbar.offerType(row.type);
 		if (filter.status !== "error" && (row.status === "error" || row.status === "malformed")) lastError.add(row.time);

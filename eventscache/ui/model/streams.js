@@ -2,6 +2,23 @@
 
 export const MOST_FOLLOWED = 100; // streams in one push: the server's limit
 
+const LONGEST_PORTION = 3000; // characters, as they stand in an address
+
+/** Return ids in portions that a request can name. */
+export function portions(ids) {
+	const found = [];
+	let length = LONGEST_PORTION;
+	for (const id of ids) {
+		length += encodeURIComponent(id.toWellFormed()).length + 3;
+		if (length > LONGEST_PORTION) {
+			found.push([]);
+			length = 0;
+		}
+		found.at(-1).push(id);
+	}
+	return found;
+}
+
 const sum = (list, name) => list.reduce((total, stream) => total + stream[name], 0);
 
 export class Streams {
