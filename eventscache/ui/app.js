@@ -34,6 +34,7 @@ import { LastError } from "./view/last_error.js";
 import { List } from "./view/list.js";
 import { LossBanners } from "./view/loss_banners.js";
 import { Picker } from "./view/picker.js";
+import { seek } from "./view/shown_text.js";
 import { Status } from "./view/status.js";
 import { drawTabs, OTHER_TAB } from "./view/tabs.js";
 import { toast } from "./view/toast.js";
@@ -158,6 +159,10 @@ export class App {
 		const { filter } = this;
 		const perStream = historyPerStream(this.streams.inView(filter).length);
 		this.#views += 1;
+		if (seek(filter.q)) {
+			this.list.drawAgain();
+			this.detail.drawAgain();
+		}
 		this.batcher.beginView();
 		this.rowBuffer.beginView();
 		this.history.beginView(perStream);

@@ -34,3 +34,19 @@ def test_a_filter_is_written_so_that_it_is_read_as_the_same() -> None:
     written = call_each("model/field.js", "writeField", [[field] for field in fields])
 
     assert call_each("model/field.js", "parseField", [[text] for text in written]) == fields
+
+
+def test_values_are_compared_as_people_see_them() -> None:
+    before = [["a", r'"\u0026"'], ["b", "1.10"], ["c", '"7"'], ["old", r'"\u041f!"'], ["gone", "true"], ["d", '"x"']]
+    after = [["a", '"&"'], ["b", "1.1"], ["c", "7"], ["new", '"П!"'], ["more", "null"], ["d", '"y"']]
+
+    (found,) = call_each("model/diff.js", "compare", [[before, after]])
+
+    assert found == {
+        "same": [["a", '"&"']],
+        "changed": [["b", "1.10", "1.1"], ["d", '"x"', '"y"']],
+        "retyped": [["c", '"7"', "7"]],
+        "renamed": [["old", "new", '"П!"']],
+        "added": [["more", "null"]],
+        "left": [["gone", "true"]],
+    }
