@@ -1,44 +1,44 @@
 /** The page: it connects the models, the views and the actions, and draws again what changed. */
 
-import { clearEvents } from "./actions/clear.js";
-import { copy, copyLink } from "./actions/copy.js";
-import { askToken } from "./actions/dialogs.js";
-import { ErrorTab } from "./actions/error_tab.js";
-import { findLastError, findOpenEvent } from "./actions/find_event.js";
-import { OpenWay, WayOffer } from "./actions/find_way.js";
-import { ListWords } from "./actions/list_words.js";
-import { Navigation } from "./actions/navigation.js";
-import { OlderEvents } from "./actions/older_events.js";
-import { PushHandler } from "./actions/push_handler.js";
-import { readRights } from "./actions/read_rights.js";
-import { Selection } from "./actions/selection.js";
-import { StreamRefresh } from "./actions/stream_refresh.js";
-import { fetchQuota, hasToken, storeToken } from "./api/fetch.js";
-import { LiveConnection } from "./api/live_connection.js";
-import { byId } from "./lib/dom.js";
-import { Batcher } from "./model/batcher.js";
-import { rangeStart, serverParameters } from "./model/filter.js";
-import { EventHistory, historyPerStream } from "./model/history.js";
-import { MinuteCounts } from "./model/minute_counts.js";
-import { RowBuffer } from "./model/row_buffer.js";
-import { Rights } from "./model/rights.js";
-import { Streams } from "./model/streams.js";
-import { Banners } from "./view/banners.js";
-import { drawChips } from "./view/chips.js";
-import { Counts } from "./view/counts.js";
-import { Detail } from "./view/detail.js";
-import { EmptyState } from "./view/empty_state.js";
-import { Histogram } from "./view/histogram.js";
-import { drawJumpButton } from "./view/jump_button.js";
-import { LastError } from "./view/last_error.js";
-import { List } from "./view/list.js";
-import { LossBanners } from "./view/loss_banners.js";
-import { Picker } from "./view/picker.js";
-import { seek } from "./view/shown_text.js";
-import { Status } from "./view/status.js";
-import { drawTabs, OTHER_TAB } from "./view/tabs.js";
-import { toast } from "./view/toast.js";
-import { Toolbar } from "./view/toolbar.js";
+import {clearEvents} from "./actions/clear.js";
+import {copy, copyLink} from "./actions/copy.js";
+import {askToken} from "./actions/dialogs.js";
+import {ErrorTab} from "./actions/error_tab.js";
+import {findLastError, findOpenEvent} from "./actions/find_event.js";
+import {OpenWay, WayOffer} from "./actions/find_way.js";
+import {ListWords} from "./actions/list_words.js";
+import {Navigation} from "./actions/navigation.js";
+import {OlderEvents} from "./actions/older_events.js";
+import {PushHandler} from "./actions/push_handler.js";
+import {readRights} from "./actions/read_rights.js";
+import {Selection} from "./actions/selection.js";
+import {StreamRefresh} from "./actions/stream_refresh.js";
+import {fetchQuota, hasToken, storeToken} from "./api/fetch.js";
+import {LiveConnection} from "./api/live_connection.js";
+import {byId} from "./lib/dom.js";
+import {Batcher} from "./model/batcher.js";
+import {rangeStart, serverParameters} from "./model/filter.js";
+import {EventHistory, historyPerStream} from "./model/history.js";
+import {MinuteCounts} from "./model/minute_counts.js";
+import {RowBuffer} from "./model/row_buffer.js";
+import {Rights} from "./model/rights.js";
+import {Streams} from "./model/streams.js";
+import {Banners} from "./view/banners.js";
+import {drawChips} from "./view/chips.js";
+import {Counts} from "./view/counts.js";
+import {Detail} from "./view/detail.js";
+import {EmptyState} from "./view/empty_state.js";
+import {Histogram} from "./view/histogram.js";
+import {drawJumpButton} from "./view/jump_button.js";
+import {LastError} from "./view/last_error.js";
+import {List} from "./view/list.js";
+import {LossBanners} from "./view/loss_banners.js";
+import {Picker} from "./view/picker.js";
+import {seek} from "./view/shown_text.js";
+import {Status} from "./view/status.js";
+import {drawTabs, OTHER_TAB} from "./view/tabs.js";
+import {toast} from "./view/toast.js";
+import {Toolbar} from "./view/toolbar.js";
 
 export class App {
 	#views = 0; // how many views have begun: what was asked for in an earlier one is ignored
@@ -53,7 +53,7 @@ export class App {
 		this.rights = new Rights();
 		this.streams = new Streams();
 		this.history = new EventHistory();
-		const forgotten = (row) => this.history.forget(row);
+		const forgotten = row => this.history.forget(row);
 		this.rowBuffer = new RowBuffer(forgotten);
 		this.minuteCounts = new MinuteCounts();
 		this.batcher = new Batcher((rows, history) => this.#addRows(rows, history), forgotten);
@@ -70,7 +70,7 @@ export class App {
 			enterToken: () => this.#askToken(""),
 		});
 		this.list = new List(byId("list"), byId("canvas"), {
-			choose: (key) => this.selection.open(key),
+			choose: key => this.selection.open(key),
 			scrolled: () => this.selection.scrolled(),
 		});
 		this.detail = new Detail(byId("detail"), {
@@ -79,8 +79,8 @@ export class App {
 			copyLink,
 			filter: (path, op, value) => this.navigation.addField(path, op, value, this.errorTab.listFilter),
 		});
-		this.toolbar = new Toolbar((change) => this.navigation.change(change), () => this.filter);
-		this.picker = new Picker((ids) => this.navigation.change({ ids }));
+		this.toolbar = new Toolbar(change => this.navigation.change(change), () => this.filter);
+		this.picker = new Picker(ids => this.navigation.change({ids}));
 		this.histogram = new Histogram((start, end) => this.navigation.toggleMinute(start, end));
 	}
 
@@ -91,20 +91,20 @@ export class App {
 			closeEvent: () => this.current.close(),
 			openEvent: () => this.#openEventOfFilter(),
 		});
-		this.selection = new Selection(this, { draw: () => this.draw(), opened: (uid) => this.#opened({ uid }) });
+		this.selection = new Selection(this, {draw: () => this.draw(), opened: uid => this.#opened({uid})});
 		this.errorTab = new ErrorTab(this, {
 			filter: () => this.filter,
-			change: (change) => this.navigation.change(change),
-			opened: (group) => this.#opened({ group }),
+			change: change => this.navigation.change(change),
+			opened: group => this.#opened({group}),
 		});
 		this.older = new OlderEvents(this.history, {
-			view: () => ({ filter: this.filter, streams: this.streams.inView(this.filter), rows: this.rowBuffer.rows }),
-			add: (rows) => this.#addOlder(rows),
+			view: () => ({filter: this.filter, streams: this.streams.inView(this.filter), rows: this.rowBuffer.rows}),
+			add: rows => this.#addOlder(rows),
 			draw: () => this.draw(),
 		});
 		this.listWords = new ListWords(this, {
 			filter: () => this.filter,
-			change: (change) => this.navigation.change(change),
+			change: change => this.navigation.change(change),
 			clearFilters: () => this.navigation.clearFilters(),
 		});
 		this.openWay = new OpenWay(this.detail);
@@ -122,7 +122,7 @@ export class App {
 			unavailable: () => this.#dropStaleRows(),
 		});
 		this.connection = new LiveConnection(
-			(message) => this.push.handle(message),
+			message => this.push.handle(message),
 			(state, detail) => this.#connectionChanged(state, detail),
 		);
 	}
@@ -145,7 +145,7 @@ export class App {
 			await this.streamRefresh.refresh();
 		} catch (fault) {
 			if (fault.status === 401 || fault.status === 403) {
-				this.#connectionChanged("rejected", { fault });
+				this.#connectionChanged("rejected", {fault});
 				return;
 			} // the push meets any other fault as well: it shows it, and tries again
 		}
@@ -156,7 +156,7 @@ export class App {
 
 	beginView() {
 		if (!this.rights.reads(this.filter.tab)) this.navigation.leaveTab(OTHER_TAB[this.filter.tab]);
-		const { filter } = this;
+		const {filter} = this;
 		const perStream = historyPerStream(this.streams.inView(filter).length);
 		this.#views += 1;
 		if (seek(filter.q)) {
@@ -170,7 +170,7 @@ export class App {
 		this.minuteCounts.beginView(filter);
 		this.lossBanners.beginView(filter);
 		if (this.rowBuffer.heldBy !== "button") this.rowBuffer.heldBy = this.detail.key ? "open" : "";
-		this.connection.open((resumed) => {
+		this.connection.open(resumed => {
 			const parameters = serverParameters(filter);
 			if (!resumed) parameters.set("history", String(perStream));
 			return parameters;
@@ -198,9 +198,9 @@ export class App {
 	/** Open the event that the URL names: from the rows, or else from the cache. */
 	async #openEventOfFilter() {
 		this.errorTab.openOfFilter();
-		const { uid } = this.filter;
+		const {uid} = this.filter;
 		if (!uid || this.detail.uid === uid) return;
-		const shown = this.rowBuffer.rows.find((row) => row.uid === uid);
+		const shown = this.rowBuffer.rows.find(row => row.uid === uid);
 		if (shown) {
 			this.selection.open(shown.key);
 			return;
@@ -245,7 +245,7 @@ export class App {
 	}
 
 	#addRows(rows, history) {
-		this.rowBuffer.add(rows, { history });
+		this.rowBuffer.add(rows, {history});
 		this.draw();
 	}
 
@@ -276,7 +276,7 @@ export class App {
 	}
 
 	#streamsRefreshed() {
-		const { tab } = this.filter;
+		const {tab} = this.filter;
 		const other = OTHER_TAB[tab] ?? tab;
 		const elsewhere = !this.streams.of(tab).length && this.streams.of(other).length > 0;
 		if (elsewhere && this.navigation.followFirstEvent(other) && this.#views) this.beginView();
@@ -291,7 +291,7 @@ export class App {
 	// Drawing.
 
 	draw() {
-		const { rows, arrivedWhileHeld, heldBy } = this.rowBuffer;
+		const {rows, arrivedWhileHeld, heldBy} = this.rowBuffer;
 		this.list.set(rows);
 		this.listWords.drawEmptyState();
 		this.#drawHistogram();
@@ -302,14 +302,14 @@ export class App {
 
 	#drawHistogram() {
 		const ended = Number.isFinite(this.minuteCounts.endsAt);
-		this.histogram.draw(this.minuteCounts.hour(), { chosen: this.filter.start, ended });
+		this.histogram.draw(this.minuteCounts.hour(), {chosen: this.filter.start, ended});
 	}
 
 	#drawControls() {
-		const { filter, streams, rights } = this;
+		const {filter, streams, rights} = this;
 		this.toolbar.set(filter);
 		this.toolbar.offerClear(rights.may("clear"));
-		drawChips(filter, (change) => this.navigation.change(change));
+		drawChips(filter, change => this.navigation.change(change));
 		drawTabs(filter.tab, streams, rights);
 		document.body.classList.toggle("one-stream", filter.ids.length === 1);
 		this.picker.set(streams.of(filter.tab), filter.ids, filter.tab === "incoming" ? "API keys" : "Destinations");
@@ -318,8 +318,8 @@ export class App {
 
 	/** Once a second: the ages, and the rows that have left a range such as the last hour. */
 	tick() {
-		const { filter } = this;
-		if (filter.range && this.rowBuffer.prune((row) => !(row.time < rangeStart(filter)))) this.draw();
+		const {filter} = this;
+		if (filter.range && this.rowBuffer.prune(row => !(row.time < rangeStart(filter)))) this.draw();
 		this.list.draw(true);
 		this.#drawHistogram();
 		this.detail.tick();

@@ -1,9 +1,9 @@
 /** The words about the list: how many events it shows, where was looked for them, and why there are none. */
 
-import { hasToken } from "../api/fetch.js";
-import { count } from "../lib/text.js";
-import { narrows } from "../model/filter.js";
-import { OTHER_TAB, TAB_LABELS } from "../view/tabs.js";
+import {hasToken} from "../api/fetch.js";
+import {count} from "../lib/text.js";
+import {narrows} from "../model/filter.js";
+import {OTHER_TAB, TAB_LABELS} from "../view/tabs.js";
 
 export class ListWords {
 	/** `parts` is the page; `acts` has `filter()`, `change(change)` and `clearFilters()`. */
@@ -13,7 +13,7 @@ export class ListWords {
 	}
 
 	drawEmptyState() {
-		const { batcher, emptyState, rights, rowBuffer, status, streams, older } = this.parts;
+		const {batcher, emptyState, rights, rowBuffer, status, streams, older} = this.parts;
 		const filter = this.acts.filter();
 		if (rowBuffer.rows.length) emptyState.hide();
 		else if (!batcher.ready) emptyState.showLoading(status.obstacle);
@@ -32,11 +32,11 @@ export class ListWords {
 	#otherTab(filter) {
 		const tab = OTHER_TAB[filter.tab] ?? "processed";
 		const total = this.parts.streams.totalEvents(tab);
-		return total ? { label: TAB_LABELS[tab], total, open: () => this.acts.change({ tab }) } : null;
+		return total ? {label: TAB_LABELS[tab], total, open: () => this.acts.change({tab})} : null;
 	}
 
 	drawCounts() {
-		const { batcher, counts, history, older, rowBuffer, streams } = this.parts;
+		const {batcher, counts, history, older, rowBuffer, streams} = this.parts;
 		const filter = this.acts.filter();
 		const inView = streams.inView(filter);
 		counts.draw(rowBuffer.rows, {
@@ -52,7 +52,7 @@ export class ListWords {
 
 	/** Where was looked for matches. */
 	#whereLooked(filter) {
-		const { history, streams } = this.parts;
+		const {history, streams} = this.parts;
 		const inView = streams.inView(filter);
 		const looked = history.looked(filter, inView);
 		if (looked < inView.length) return `${looked} of ${count(inView.length, "stream")}`;

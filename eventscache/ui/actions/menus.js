@@ -1,10 +1,10 @@
 /** The menus of the toolbar. */
 
-import { openMenu } from "../view/menu.js";
-import { copyLink } from "./copy.js";
-import { exportEvents } from "./export.js";
+import {openMenu} from "../view/menu.js";
+import {copyLink} from "./copy.js";
+import {exportEvents} from "./export.js";
 
-const exports = (view) => [
+const exports = view => [
 	["Export as NDJSON", () => exportEvents(view, "ndjson")],
 	["Export as CSV", () => exportEvents(view, "csv")],
 ];

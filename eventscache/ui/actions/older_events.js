@@ -1,10 +1,10 @@
 /** Older events than those in the list: whether there are any, and reading them. */
 
-import { fetchEvents } from "../api/fetch.js";
-import { readEvent } from "../model/event.js";
-import { narrows, serverParameters } from "../model/filter.js";
-import { MOST_ROWS } from "../model/row_buffer.js";
-import { toast } from "../view/toast.js";
+import {fetchEvents} from "../api/fetch.js";
+import {readEvent} from "../model/event.js";
+import {narrows, serverParameters} from "../model/filter.js";
+import {MOST_ROWS} from "../model/row_buffer.js";
+import {toast} from "../view/toast.js";
 
 const MOST_STREAMS = 20; // that are read at a time
 const FEW_ROWS = 30; // with fewer the page reads on by itself,
@@ -49,8 +49,8 @@ export class OlderEvents {
 
 	/** Return whether to look again. */
 	async #lookOnce(view) {
-		const { filter, streams, rows } = this.acts.view();
-		const { history } = this;
+		const {filter, streams, rows} = this.acts.view();
+		const {history} = this;
 		const [first] = history.streamsWithMore(filter, streams);
 		this.offered &&= first !== undefined;
 		if (!first) return false;
@@ -83,19 +83,19 @@ export class OlderEvents {
 
 	/** Return older rows, oldest first inside a stream. */
 	async #read() {
-		const { history } = this;
-		const { filter, streams } = this.acts.view();
-		const ids = history.streamsWithMore(filter, streams).slice(0, MOST_STREAMS).map(({ id }) => id);
+		const {history} = this;
+		const {filter, streams} = this.acts.view();
+		const ids = history.streamsWithMore(filter, streams).slice(0, MOST_STREAMS).map(({id}) => id);
 		const limit = Math.ceil(MOST_ROWS / Math.max(1, ids.length));
-		const begun = ids.filter((id) => history.oldestOf(id) !== undefined);
-		const unread = ids.filter((id) => history.oldestOf(id) === undefined);
+		const begun = ids.filter(id => history.oldestOf(id) !== undefined);
+		const unread = ids.filter(id => history.oldestOf(id) === undefined);
 		const view = this.#view;
 		const older = [];
-		for (const some of [unread, ...begun.map((id) => [id])]) {
+		for (const some of [unread, ...begun.map(id => [id])]) {
 			const rows = some.length ? await fetchOlder(history, some, filter, limit) : [];
 			if (view !== this.#view) return [];
 			for (const row of rows) history.add(row);
-			for (const id of some) if (rows.filter(({ stream }) => stream === id).length < limit) history.complete(id);
+			for (const id of some) if (rows.filter(({stream}) => stream === id).length < limit) history.complete(id);
 			older.push(...rows);
 		}
 		return older.reverse();
@@ -104,10 +104,10 @@ export class OlderEvents {
 
 /** Return the rows before those that were read: of several streams that were not read, or of one. */
 async function fetchOlder(history, ids, filter, limit) {
-	const parameters = serverParameters({ ...filter, ids });
+	const parameters = serverParameters({...filter, ids});
 	const oldest = history.oldestOf(ids[0]);
 	if (oldest !== undefined) parameters.set("before", String(oldest));
 	parameters.set("limit", String(limit));
 	const sources = await fetchEvents(parameters);
-	return sources.map((source) => readEvent(source)?.row).filter(Boolean);
+	return sources.map(source => readEvent(source)?.row).filter(Boolean);
 }

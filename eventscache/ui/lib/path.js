@@ -1,6 +1,6 @@
 /** Paths into an event: `user.email`, `items[0].sku`, `["odd key"].x`. */
 
-import { member } from "./json.js";
+import {member} from "./json.js";
 
 const PLAIN = /^[A-Za-z_$][\w$-]*$/;
 const STEP = /\.?([A-Za-z_$][\p{L}\p{N}_$-]*)|\[(\p{Nd}{1,9})\]|\[("(?:[^"\\]|\\.)*")\]/suy;
@@ -27,7 +27,7 @@ export function readPath(text) {
 	let end = 0;
 	for (STEP.lastIndex = 0; ; end = STEP.lastIndex) {
 		const found = STEP.exec(text);
-		if (!found) return { keys, end };
+		if (!found) return {keys, end};
 		keys.push(found[1] ?? (found[2] === undefined ? quotedName(found[3]) : Number(found[2])));
 	}
 }

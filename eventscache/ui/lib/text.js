@@ -7,14 +7,14 @@ export const INVISIBLE_CHARACTERS = /(?![\t\n])[\p{Cc}\p{Cf}\u2028\u2029\p{Cs}]/
 /** Those, and tabs and line breaks. */
 export const HIDDEN = /[\p{Cc}\p{Cf}\u2028\u2029\p{Cs}]/gu;
 
-const LETTERS = { "\t": "\\t", "\n": "\\n" };
-const escaped = (unit) => LETTERS[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+const LETTERS = {"\t": "\\t", "\n": "\\n"};
+const escaped = unit => LETTERS[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /** A character as its JSON escape. */
-export const escapeOf = (character) => character.split("").map(escaped).join("");
+export const escapeOf = character => character.split("").map(escaped).join("");
 
 /** Show invisible characters as their JSON escapes. */
-export const visible = (text) => text.replace(INVISIBLE_CHARACTERS, escapeOf);
+export const visible = text => text.replace(INVISIBLE_CHARACTERS, escapeOf);
 
 /** Shorten a text to `length` UTF-16 units and an ellipsis; no character is cut in half. */
 export function shortened(text, length) {
@@ -28,7 +28,7 @@ export const oneLine = (text, length = 300) => visible(shortened(text, length).r
 
 const WHOLE = new Intl.NumberFormat("en-US");
 
-export const whole = (number) => WHOLE.format(number);
+export const whole = number => WHOLE.format(number);
 
 export const count = (number, noun, plural = `${noun}s`) => `${whole(number)} ${number === 1 ? noun : plural}`;
 

@@ -3,7 +3,7 @@
  * same expressions: `tests/query/field_filters.json` has cases for both.
  */
 
-import { readPath } from "../lib/path.js";
+import {readPath} from "../lib/path.js";
 
 /** How many a view has at most, and how many characters one has: the server's limits. */
 export const MOST_FIELDS = 20;
@@ -16,7 +16,7 @@ const ITEM = new RegExp(`${SPACE}*("(?:[^"\\\\]|\\\\.)*"|[^,]*?)${SPACE}*(?:,|$)
 const NUMBER = /^[+-]?(?=\.?\p{Nd})\p{Nd}{0,400}(?:\.\p{Nd}{0,400})?(?:[eE][+-]?\p{Nd}{1,15})?$/u;
 const HALF = /\p{Cs}/u; // of a surrogate pair: a URL cannot hold it
 
-const trimmed = (text) => text.replace(EDGES, "");
+const trimmed = text => text.replace(EDGES, "");
 
 /** The string that a text in quotation marks is in JSON; any other text as it is. */
 function unquoted(text) {
@@ -40,14 +40,14 @@ export function parseField(text) {
 	if ([...text].length > LONGEST) return null;
 	const negated = /^-/.test(trimmed(text));
 	const expression = negated ? trimmed(trimmed(text).slice(1)) : trimmed(text);
-	const { keys, end } = readPath(expression);
+	const {keys, end} = readPath(expression);
 	OPERATOR.lastIndex = end;
 	const op = OPERATOR.exec(expression)?.[1];
 	if (!keys.length || !op) return null;
 	const values = readValues(expression.slice(OPERATOR.lastIndex));
 	if (!values.length || (values.length === 1 && !values[0] && !expression.endsWith('"'))) return null;
-	if (/[<>]/.test(op) && !values.every((value) => NUMBER.test(trimmed(value)))) return null;
-	return { negated, path: expression.slice(0, end), op, values };
+	if (/[<>]/.test(op) && !values.every(value => NUMBER.test(trimmed(value)))) return null;
+	return {negated, path: expression.slice(0, end), op, values};
 }
 
 /** A value as it is read: in quotation marks if it would change without them. */
@@ -57,13 +57,13 @@ function quoted(value, listed) {
 }
 
 /** The values of a filter as they are written. */
-export function writeValues({ values }) {
-	const written = values.map((value) => quoted(value, values.length > 1));
+export function writeValues({values}) {
+	const written = values.map(value => quoted(value, values.length > 1));
 	return written.length > 1 ? `(${written.join(", ")})` : written[0];
 }
 
 /** Write a filter, so that it is read as the same. */
-export const writeField = (field) => `${field.negated ? "-" : ""}${field.path} ${field.op} ${writeValues(field)}`;
+export const writeField = field => `${field.negated ? "-" : ""}${field.path} ${field.op} ${writeValues(field)}`;
 
 /** Whether it is short enough for the server. */
-export const mayBeField = (field) => parseField(writeField(field)) !== null;
+export const mayBeField = field => parseField(writeField(field)) !== null;

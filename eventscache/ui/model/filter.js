@@ -1,13 +1,13 @@
 /** A filter: the tab, the streams and all that narrows the view. It stands in the URL, and decides which events match. */
 
-import { MOST_FIELDS, parseField, writeField } from "./field.js";
+import {MOST_FIELDS, parseField, writeField} from "./field.js";
 
 export const RANGES = {
 	"5m": ["last 5 min", 5 * 60_000],
 	"1h": ["last hour", 3_600_000],
 	"24h": ["last 24 h", 86_400_000],
 };
-const TABS = { processed: "destination", incoming: "token", errors: "destination" };
+const TABS = {processed: "destination", incoming: "token", errors: "destination"};
 const TEXTS = ["status", "type", "q", "group"]; // that the server filters by
 const SERVER_STATUSES = ["error", "success", "skip"];
 
@@ -27,16 +27,16 @@ export const EMPTY = Object.freeze({
 });
 
 /** Whether anything but tab and streams narrows the view. */
-export const narrows = (filter) =>
-	TEXTS.some((name) => filter[name]) || hasTime(filter) || filter.fields.length > 0;
+export const narrows = filter =>
+	TEXTS.some(name => filter[name]) || hasTime(filter) || filter.fields.length > 0;
 
-export const hasTime = (filter) =>
+export const hasTime = filter =>
 	Boolean(filter.range) || Number.isFinite(filter.start) || Number.isFinite(filter.end);
 
-export const namespace = (filter) => TABS[filter.tab];
+export const namespace = filter => TABS[filter.tab];
 
 /** All parts of a filter except the time: what the minutes of the histogram are counted by. */
-export const scope = ({ tab, ids, fields, ...filter }) => JSON.stringify([tab, ids, fields, TEXTS.map((name) => filter[name])]);
+export const scope = ({tab, ids, fields, ...filter}) => JSON.stringify([tab, ids, fields, TEXTS.map(name => filter[name])]);
 
 /** Write a filter as the fragment of a URL: a fragment is not sent, so that no server logs what people search for. */
 export function toHash(filter) {
@@ -80,7 +80,7 @@ export function fromHash(hash) {
 
 /** The parameters by which the server filters, for cached events and for the push. */
 export function serverParameters(filter, now = Date.now()) {
-	const parameters = new URLSearchParams({ namespace: namespace(filter) });
+	const parameters = new URLSearchParams({namespace: namespace(filter)});
 	if (filter.ids.length) parameters.set("ids", filter.ids.join(","));
 	if (filter.tab !== "errors") {
 		for (const name of TEXTS) if (filter[name]) parameters.set(name, filter[name]);

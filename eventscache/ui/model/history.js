@@ -1,8 +1,8 @@
 /** How far the cached events of each stream were read. */
 
-import { narrows } from "./filter.js";
-import { MOST_ROWS } from "./row_buffer.js";
-import { MOST_FOLLOWED } from "./streams.js";
+import {narrows} from "./filter.js";
+import {MOST_ROWS} from "./row_buffer.js";
+import {MOST_FOLLOWED} from "./streams.js";
 
 const FEWEST = 10; // events of each stream to begin a view with
 
@@ -27,17 +27,17 @@ export class EventHistory {
 	}
 
 	/** An event was read. */
-	add({ stream, seq }) {
+	add({stream, seq}) {
 		const [count, oldest] = this.#read.get(stream) ?? [0, seq];
 		this.#read.set(stream, [count + 1, Math.min(seq, oldest)]);
 	}
 
 	/** The list has no more room for a row, the oldest one of its stream: it can be loaded again. */
-	forget({ stream, seq, status }) {
+	forget({stream, seq, status}) {
 		const [count, oldest] = this.#read.get(stream) ?? [0, 0];
 		if (status === "gap" || !count) return;
 		this.#read.set(stream, [count - 1, Math.max(oldest, seq + 1)]);
-		this.setMore({ id: stream }, true);
+		this.setMore({id: stream}, true);
 	}
 
 	/** The events of a stream are gone. */
@@ -57,13 +57,13 @@ export class EventHistory {
 	}
 
 	/** A stream was found to have older events, or none. */
-	setMore({ id, last_active: active }, more) {
+	setMore({id, last_active: active}, more) {
 		if (more) this.#sure.set(id, [this.oldestOf(id), active]);
 		this.#complete[more ? "delete" : "add"](id);
 	}
 
 	/** Whether a stream has older events for sure: what comes meanwhile may push these out. */
-	isSure({ id, total_events: total, last_active: active }, filter) {
+	isSure({id, total_events: total, last_active: active}, filter) {
 		const [oldest, since] = this.#sure.get(id) ?? [];
 		if (this.oldestOf(id) === undefined) return !narrows(filter) && total > 0;
 		return oldest === this.oldestOf(id) && (since ?? active) === active;
@@ -72,13 +72,13 @@ export class EventHistory {
 	/** In how many of some streams events were looked for. */
 	looked(filter, streams) {
 		const followed = filter.ids.length ? streams.length : MOST_FOLLOWED;
-		return streams.filter(({ id }, position) => position < followed || this.#read.has(id) || this.#complete.has(id)).length;
+		return streams.filter(({id}, position) => position < followed || this.#read.has(id) || this.#complete.has(id)).length;
 	}
 
 	/** Return the streams in view that may have older events, the most recently active first. */
 	streamsWithMore(filter, streams) {
 		const narrowed = narrows(filter);
-		return streams.filter(({ id, total_events: total }, position) => {
+		return streams.filter(({id, total_events: total}, position) => {
 			if (this.#complete.has(id)) return false;
 			if (this.#sure.has(id)) return true;
 			const read = this.#read.get(id)?.[0] ?? 0;

@@ -1,8 +1,8 @@
 /** How many events there were in each minute of an hour, by status. */
 
-import { MINUTE } from "../lib/time.js";
-import { serverStatus } from "./event.js";
-import { hasTime, scope } from "./filter.js";
+import {MINUTE} from "../lib/time.js";
+import {serverStatus} from "./event.js";
+import {hasTime, scope} from "./filter.js";
 
 const MINUTES = 60;
 
@@ -35,7 +35,7 @@ export class MinuteCounts {
 		if (!Number.isFinite(row.time) || row.seq <= (this.#lastCounted.get(row.stream) ?? 0)) return;
 		this.#lastCounted.set(row.stream, row.seq);
 		const minute = Math.floor(row.time / MINUTE);
-		const counts = this.#minutes.get(minute) ?? { success: 0, error: 0, skip: 0 };
+		const counts = this.#minutes.get(minute) ?? {success: 0, error: 0, skip: 0};
 		counts[serverStatus(row.status)] += 1;
 		this.#minutes.set(minute, counts);
 	}
@@ -44,9 +44,9 @@ export class MinuteCounts {
 	hour(now = Date.now()) {
 		const last = Math.floor((Number.isFinite(this.endsAt) ? this.endsAt : now) / MINUTE);
 		for (const minute of this.#minutes.keys()) if (minute <= last - 2 * MINUTES) this.#minutes.delete(minute);
-		return Array.from({ length: MINUTES }, (_, index) => {
+		return Array.from({length: MINUTES}, (_, index) => {
 			const minute = last - MINUTES + 1 + index;
-			return { start: minute * MINUTE, success: 0, error: 0, skip: 0, ...this.#minutes.get(minute) };
+			return {start: minute * MINUTE, success: 0, error: 0, skip: 0, ...this.#minutes.get(minute)};
 		});
 	}
 }

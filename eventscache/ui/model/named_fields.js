@@ -1,6 +1,6 @@
 /** The fields of an original that an error message names. */
 
-import { children } from "../lib/json.js";
+import {children} from "../lib/json.js";
 
 // A path or a name with an underscore; or whatever stands in brackets or quotes.
 const NAMES = /([\w$-]+(?:\.[\w$-]+|\[\d+\])*)|\[([^[\]]+)\]|"([^"]+)"|(?<!\w)'([^']+)'|`([^`]+)`/g;
@@ -40,8 +40,8 @@ export function namedFields(message, original) {
     for (const name of names) {
       const found = path === name ? whole : path.endsWith(`_${name}`) ? ends : null;
       found?.set(name, [...(found.get(name) ?? []), keys]);
-    }
-  }
-  const found = names.flatMap((name) => whole.get(name) ?? ends.get(name) ?? []);
+   }
+ }
+  const found = names.flatMap(name => whole.get(name) ?? ends.get(name) ?? []);
   return [...new Set(found)].slice(0, MOST_FOUND);
 }

@@ -1,8 +1,8 @@
 /** How many events the list shows, of how many that are cached, and whether older ones can be loaded. */
 
-import { byId, setText, show } from "../lib/dom.js";
-import { count, whole } from "../lib/text.js";
-import { narrows } from "../model/filter.js";
+import {byId, setText, show} from "../lib/dom.js";
+import {count, whole} from "../lib/text.js";
+import {narrows} from "../model/filter.js";
 
 const ANNOUNCED_EVERY_MS = 3000;
 
@@ -16,7 +16,7 @@ export class Counts {
 	 * @param more whether there are older events, and `readsOn` whether the page is reading them
 	 */
 	draw(rows, state) {
-		const shown = rows.filter((row) => row.status !== "gap").length;
+		const shown = rows.filter(row => row.status !== "gap").length;
 		const text = countText(shown, state);
 		setText(byId("counts"), shown || state.more || state.readsOn ? text : "");
 		this.#announce(shown ? text : "No events shown");
@@ -31,7 +31,7 @@ export class Counts {
 	}
 }
 
-function countText(shown, { filter, cached, full, more, readsOn, looked, known }) {
+function countText(shown, {filter, cached, full, more, readsOn, looked, known}) {
 	const newest = full || (more && narrows(filter) && looked >= known) ? "Newest " : "";
 	if (!narrows(filter))
 		return shown < cached ? `${newest}${whole(shown)} of ${count(cached, "cached event")}` : newest + count(shown, "event");

@@ -1,15 +1,15 @@
 /** The contents of the four tabs of an event: original, result, diff and raw. */
 
-import { el } from "../lib/dom.js";
-import { member, parse, slice } from "../lib/json.js";
-import { count, visible, whole } from "../lib/text.js";
-import { columns, differences } from "../model/diff.js";
-import { namedFields } from "../model/named_fields.js";
-import { tagOfJson } from "./mask_tag.js";
-import { openMenu } from "./menu.js";
-import { jsonNodes, textNodes } from "./shown_text.js";
-import { rowsTable } from "./table.js";
-import { Tree } from "./tree.js";
+import {el} from "../lib/dom.js";
+import {member, parse, slice} from "../lib/json.js";
+import {count, visible, whole} from "../lib/text.js";
+import {columns, differences} from "../model/diff.js";
+import {namedFields} from "../model/named_fields.js";
+import {tagOfJson} from "./mask_tag.js";
+import {openMenu} from "./menu.js";
+import {jsonNodes, textNodes} from "./shown_text.js";
+import {rowsTable} from "./table.js";
+import {Tree} from "./tree.js";
 
 const DIFFERENCES = {
 	changed: ["Changed", ["Field", "Original", "Result"]],
@@ -34,19 +34,19 @@ export class DetailTabs {
 
 	original() {
 		const original = member(this.#root, "original");
-		if (original) return this.#tree(original, { filters: true, error: member(this.#root, "error")?.value });
+		if (original) return this.#tree(original, {filters: true, error: member(this.#root, "error")?.value});
 		const malformed = member(this.#root, "malformed")?.value;
 		if (malformed)
-			return [el("p.hint", {}, "This is not valid JSON. The part that was kept:"), el("pre", {}, ...textNodes(malformed, { lines: true }))];
+			return [el("p.hint", {}, "This is not valid JSON. The part that was kept:"), el("pre", {}, ...textNodes(malformed, {lines: true}))];
 		return [el("p.hint", {}, "This record has no original.")];
 	}
 
-	#tree(node, { filters = false, error = "" } = {}) {
-		const { source, masked } = this.#row;
-		const tree = new Tree(source, node, (value, at) => this.#openMenu(value, at, filters), { masked });
+	#tree(node, {filters = false, error = ""} = {}) {
+		const {source, masked} = this.#row;
+		const tree = new Tree(source, node, (value, at) => this.#openMenu(value, at, filters), {masked});
 		for (const keys of error ? namedFields(error, node) : []) tree.mark(keys, "named by the error");
 		tree.revealSought(node);
-		const button = (label, act) => el("button.quiet", { onclick: act }, label);
+		const button = (label, act) => el("button.quiet", {onclick: act}, label);
 		return [
 			el(
 				"p.panel-tools",
@@ -59,7 +59,7 @@ export class DetailTabs {
 	}
 
 	/** A value of the event in a table. */
-	#shown = (raw) => this.#tag(raw) ?? jsonNodes(raw);
+	#shown = raw => this.#tag(raw) ?? jsonNodes(raw);
 
 	#tag(raw) {
 		const tag = this.#row.masked && tagOfJson(raw);
@@ -67,7 +67,7 @@ export class DetailTabs {
 	}
 
 	/** Open the menu of a value. Only values of the original can become filters. */
-	#openMenu({ path, node, raw }, at, filters) {
+	#openMenu({path, node, raw}, at, filters) {
 		const value = node.kind === "string" ? node.value : raw;
 		const filtering = [
 			["Filter by this", () => this.#acts.filter(path, "=", value)],
@@ -83,14 +83,14 @@ export class DetailTabs {
 	result() {
 		const success = member(this.#root, "success");
 		if (!success) return [el("p.hint", {}, this.#noResult())];
-		const { source } = this.#row;
+		const {source} = this.#row;
 		const table = columns(source, success);
 		if (table) {
 			const sorted = table.toSorted((a, b) => (a.field < b.field ? -1 : 1));
 			return [
 				rowsTable(
 					["Field", "Type", "Value"],
-					sorted.map(({ field, type, value }) => [field, type, value]),
+					sorted.map(({field, type, value}) => [field, type, value]),
 					this.#shown,
 				),
 			];
@@ -111,10 +111,10 @@ export class DetailTabs {
 	#http(success) {
 		const headers = member(success, "headers")?.entries ?? [];
 		const body = member(success, "body")?.value ?? "";
-		const { source } = this.#row;
-		let shown = el("pre", {}, ...textNodes(body, { lines: true }));
+		const {source} = this.#row;
+		let shown = el("pre", {}, ...textNodes(body, {lines: true}));
 		try {
-			shown = new Tree(body, parse(body), (value, at) => this.#openMenu(value, at), { masked: this.#row.masked }).node;
+			shown = new Tree(body, parse(body), (value, at) => this.#openMenu(value, at), {masked: this.#row.masked}).node;
 		} catch {
 			// not JSON: shown as text
 		}
@@ -130,7 +130,7 @@ export class DetailTabs {
 				? rowsTable(
 						["Header", "Value"],
 						headers.map(([name, node]) => [name, slice(source, node)]),
-						(raw) => this.#tag(raw) ?? textNodes(raw.startsWith('"') ? JSON.parse(raw) : raw),
+						raw => this.#tag(raw) ?? textNodes(raw.startsWith('"') ? JSON.parse(raw) : raw),
 					)
 				: "",
 			body ? el("h3", {}, "Body") : "",
@@ -147,7 +147,7 @@ export class DetailTabs {
 				const title = `${label}, ${count(found[kind].length, "field")}`;
 				return el(
 					`details.difference.${kind}`,
-					{ open: kind !== "same" },
+					{open: kind !== "same"},
 					el("summary", {}, title),
 					rowsTable(heads, found[kind], this.#shown),
 				);
@@ -155,15 +155,15 @@ export class DetailTabs {
 	}
 
 	raw() {
-		const { source } = this.#row;
+		const {source} = this.#row;
 		return [
 			el(
 				"p.panel-tools",
 				{},
 				el("span.hint", {}, `${whole(source.length)} characters, as the API returns them`),
-				el("button.quiet", { onclick: () => this.#acts.copy(source, "Record") }, "Copy all"),
+				el("button.quiet", {onclick: () => this.#acts.copy(source, "Record")}, "Copy all"),
 			),
-			el("pre.raw", {}, ...textNodes(source, { lines: true })),
+			el("pre.raw", {}, ...textNodes(source, {lines: true})),
 		];
 	}
 }

@@ -1,8 +1,8 @@
 /** An hour as bars, one for each minute. A bar that is clicked becomes the time filter. */
 
-import { byId, el, setText, show } from "../lib/dom.js";
-import { count, whole } from "../lib/text.js";
-import { hourMinute, MINUTE } from "../lib/time.js";
+import {byId, el, setText, show} from "../lib/dom.js";
+import {count, whole} from "../lib/text.js";
+import {hourMinute, MINUTE} from "../lib/time.js";
 
 const KINDS = ["error", "skip", "success"];
 const HIGHEST = 34; // pixels
@@ -13,22 +13,22 @@ export class Histogram {
 
 	constructor(choose) {
 		this.choose = choose;
-		this.bars = Array.from({ length: 60 }, (_, index) => this.#bar(index));
-		byId("bars").append(...this.bars.map(({ node }) => node));
-		byId("bars").addEventListener("keydown", (event) => this.#step(event));
+		this.bars = Array.from({length: 60}, (_, index) => this.#bar(index));
+		byId("bars").append(...this.bars.map(({node}) => node));
+		byId("bars").addEventListener("keydown", event => this.#step(event));
 	}
 
 	#bar(index) {
-		const parts = Object.fromEntries(KINDS.map((kind) => [kind, el(`span.${kind}`)]));
-		const node = el("button.minute", { tabIndex: index === 59 ? 0 : -1 }, ...Object.values(parts));
-		const bar = { node, parts, start: 0 };
+		const parts = Object.fromEntries(KINDS.map(kind => [kind, el(`span.${kind}`)]));
+		const node = el("button.minute", {tabIndex: index === 59 ? 0 : -1}, ...Object.values(parts));
+		const bar = {node, parts, start: 0};
 		node.addEventListener("click", () => this.choose(bar.start, bar.start + MINUTE));
 		return bar;
 	}
 
 	/** Only one bar can be reached by the Tab key; the arrow keys move to the others. */
 	#step(event) {
-		const step = { ArrowRight: 1, ArrowLeft: -1, Home: -59, End: 59 }[event.key];
+		const step = {ArrowRight: 1, ArrowLeft: -1, Home: -59, End: 59}[event.key];
 		if (!step) return;
 		this.bars[this.#focused].node.tabIndex = -1;
 		this.#focused = Math.max(0, Math.min(59, this.#focused + step));
@@ -41,8 +41,8 @@ export class Histogram {
 	 * @param chosen start of the minute that is the time filter, or NaN
 	 * @param ended whether the hour does not end now
 	 */
-	draw(minutes, { chosen = NaN, ended = false } = {}) {
-		const sums = minutes.map(({ success, error, skip }) => success + error + skip);
+	draw(minutes, {chosen = NaN, ended = false} = {}) {
+		const sums = minutes.map(({success, error, skip}) => success + error + skip);
 		const most = Math.max(...sums);
 		show(byId("histogram"), most > 0);
 		const drawn = JSON.stringify([minutes, chosen, ended]);

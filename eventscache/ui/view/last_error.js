@@ -1,7 +1,7 @@
 /** How long ago the last error of the streams in view was. */
 
-import { byId, setText, show } from "../lib/dom.js";
-import { ago } from "../lib/time.js";
+import {byId, setText, show} from "../lib/dom.js";
+import {ago} from "../lib/time.js";
 
 export class LastError {
 	#time = NaN; // Unix milliseconds

@@ -1,12 +1,12 @@
 /** The list: only the rows in sight are nodes, placed on a canvas that is as high as all rows. */
 
-import { el, icon, setText, show } from "../lib/dom.js";
-import { count, visible } from "../lib/text.js";
-import { ago, clock } from "../lib/time.js";
-import { STATUSES } from "../model/event.js";
-import { MASKED } from "../model/mask.js";
-import { maskTag } from "./mask_tag.js";
-import { textNodes } from "./shown_text.js";
+import {el, icon, setText, show} from "../lib/dom.js";
+import {count, visible} from "../lib/text.js";
+import {ago, clock} from "../lib/time.js";
+import {STATUSES} from "../model/event.js";
+import {MASKED} from "../model/mask.js";
+import {maskTag} from "./mask_tag.js";
+import {textNodes} from "./shown_text.js";
 
 const EXTRA_ROWS = 8; // above and below the rows in sight
 const COMPACT_BELOW = 560; // pixels of width: a row takes two lines
@@ -21,7 +21,7 @@ export class List {
 	#serial = 0;
 
 	/** @param choose called with the key of a row that is clicked */
-	constructor(box, canvas, { choose, scrolled }) {
+	constructor(box, canvas, {choose, scrolled}) {
 		this.box = box;
 		this.canvas = canvas;
 		this.active = "";
@@ -31,9 +31,9 @@ export class List {
 				this.draw();
 				scrolled();
 			},
-			{ passive: true },
+			{passive: true},
 		);
-		box.addEventListener("click", (event) => {
+		box.addEventListener("click", event => {
 			const key = event.target.closest(".row")?.dataset.key;
 			if (key && !getSelection().toString()) choose(key);
 		});
@@ -55,7 +55,7 @@ export class List {
 
 	/** The position of the active row, or -1. */
 	get position() {
-		return this.#rows.findIndex((row) => row.key === this.active);
+		return this.#rows.findIndex(row => row.key === this.active);
 	}
 
 	/** The row at a position, or the nearest one. */
@@ -77,9 +77,9 @@ export class List {
 	}
 
 	/** Make a row the active one, and scroll it into sight. */
-	activate(key, { reveal = true } = {}) {
+	activate(key, {reveal = true} = {}) {
 		this.active = key;
-		const { position, height, box } = this;
+		const {position, height, box} = this;
 		if (reveal && position >= 0) {
 			const top = position * height;
 			const visibleHeight = box.clientHeight - BUTTON_HEIGHT;
@@ -90,7 +90,7 @@ export class List {
 	}
 
 	focus() {
-		this.box.focus({ preventScroll: true });
+		this.box.focus({preventScroll: true});
 	}
 
 	toTop() {
@@ -99,7 +99,7 @@ export class List {
 
 	/** Draw the rows in sight, if they changed or `always`. */
 	draw(always = false) {
-		const { height, box, canvas } = this;
+		const {height, box, canvas} = this;
 		const first = Math.max(0, Math.floor(box.scrollTop / height) - EXTRA_ROWS);
 		const last = Math.min(this.#rows.length, Math.ceil((box.scrollTop + box.clientHeight) / height) + EXTRA_ROWS);
 		const drawn = `${first}-${last}`;
@@ -140,14 +140,14 @@ export class List {
 	}
 }
 
-const cell = (name, text) => el(`span.${name}`, { title: text }, ...textNodes(text));
+const cell = (name, text) => el(`span.${name}`, {title: text}, ...textNodes(text));
 
 function eventRow(row) {
 	return el(
 		`div.row.${row.status}`,
-		{ role: "option" },
+		{role: "option"},
 		el("span.status", {}, icon(row.status), STATUSES[row.status]),
-		el("span.time", { title: row.timestamp }, clock(row.time)),
+		el("span.time", {title: row.timestamp}, clock(row.time)),
 		el("span.ago"),
 		cell("type", row.type || "no type"),
 		cell("id", row.id || "–"),
@@ -163,5 +163,5 @@ function gapRow(row) {
 		row.atMost === null
 			? `the event numbers of ${name} start again here, as after a restart of a memory storage; earlier events are no longer cached`
 			: `up to ${count(Number(row.atMost) || 0, "event")} of ${name} are missing here: they left the cache before this page read them`;
-	return el("div.row.gap", { role: "option" }, el("span.status", {}, icon("gap"), "Gap"), el("span.preview", {}, text));
+	return el("div.row.gap", {role: "option"}, el("span.status", {}, icon("gap"), "Gap"), el("span.preview", {}, text));
 }

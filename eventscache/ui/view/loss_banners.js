@@ -1,7 +1,7 @@
 /** Banners about events that the page does not show: limited, dropped, or of streams that the push leaves out. */
 
-import { count } from "../lib/text.js";
-import { MOST_FOLLOWED } from "../model/streams.js";
+import {count} from "../lib/text.js";
+import {MOST_FOLLOWED} from "../model/streams.js";
 
 export class LossBanners {
 	#streams = ""; // that the view shows
@@ -16,7 +16,7 @@ export class LossBanners {
 	}
 
 	/** Begin a view: limited events of other streams do not matter any more. */
-	beginView({ tab, ids }) {
+	beginView({tab, ids}) {
 		const streams = JSON.stringify([tab, ids]);
 		if (streams !== this.#streams) {
 			this.#limited = 0;
@@ -35,7 +35,7 @@ export class LossBanners {
 		if (!limited) {
 			this.#limitedDismissed = false;
 			if (this.banners.has("limited"))
-				this.banners.set("limited", { text: "All events of the last minute are shown. Some earlier events are not." });
+				this.banners.set("limited", {text: "All events of the last minute are shown. Some earlier events are not."});
 			return;
 		}
 		if (this.#limitedDismissed) return;
@@ -53,7 +53,7 @@ export class LossBanners {
 
 	#limit() {
 		if (!this.#quota) return "each stream has a limit";
-		const { size, seconds } = this.#quota;
+		const {size, seconds} = this.#quota;
 		return `each stream admits ${count(size, "event")} in ${count(seconds, "second")}`;
 	}
 

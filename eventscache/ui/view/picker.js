@@ -1,8 +1,8 @@
 /** The list of streams: all of them, one, or several can be chosen. */
 
-import { byId, el, icon, setText, show } from "../lib/dom.js";
-import { count, oneLine, visible, whole } from "../lib/text.js";
-import { ago } from "../lib/time.js";
+import {byId, el, icon, setText, show} from "../lib/dom.js";
+import {count, oneLine, visible, whole} from "../lib/text.js";
+import {ago} from "../lib/time.js";
 
 const MOST_SHOWN = 200;
 
@@ -17,7 +17,7 @@ export class Picker {
 		byId("streams-search").addEventListener("input", () => this.#draw());
 		byId("streams-open").addEventListener("click", () => this.#unfold(!byId("streams").classList.contains("unfolded")));
 		byId("streams-close").addEventListener("click", () => this.#unfold(false));
-		byId("streams").addEventListener("keydown", (event) => {
+		byId("streams").addEventListener("keydown", event => {
 			if (event.key === "Escape") this.#unfold(false);
 		});
 	}
@@ -45,13 +45,13 @@ export class Picker {
 
 	#draw() {
 		const text = byId("streams-search").value.trim().toLowerCase();
-		const unknown = this.#ids.filter((id) => !this.#streams.some((stream) => stream.id === id));
-		const all = [...unknown.map((id) => ({ id, total_events: 0, error_events: 0, last_active: "" })), ...this.#streams];
-		const found = all.filter(({ id }) => id.toLowerCase().includes(text));
+		const unknown = this.#ids.filter(id => !this.#streams.some(stream => stream.id === id));
+		const all = [...unknown.map(id => ({id, total_events: 0, error_events: 0, last_active: ""})), ...this.#streams];
+		const found = all.filter(({id}) => id.toLowerCase().includes(text));
 		const items = found.slice(0, MOST_SHOWN);
 		// The time of the last event changes often: it alone is no reason to build the list again.
 		const drawn = JSON.stringify([
-			items.map(({ id, total_events, error_events }) => [id, total_events, error_events]),
+			items.map(({id, total_events, error_events}) => [id, total_events, error_events]),
 			this.#ids,
 			text,
 		]);
@@ -59,10 +59,10 @@ export class Picker {
 			this.#drawn = drawn;
 			const focused = document.activeElement?.dataset?.focus;
 			const allStreams = text || !all.length ? [] : [this.#allStreams(all)];
-			byId("streams-list").replaceChildren(...allStreams, ...items.map((stream) => this.#item(stream)));
+			byId("streams-list").replaceChildren(...allStreams, ...items.map(stream => this.#item(stream)));
 			if (focused)
 				[...byId("streams-list").querySelectorAll("[data-focus]")]
-					.find((node) => node.dataset.focus === focused)
+					.find(node => node.dataset.focus === focused)
 					?.focus();
 		}
 		const more = found.length - items.length;
@@ -91,7 +91,7 @@ export class Picker {
 			{},
 			el(
 				"button.stream",
-				{ "aria-pressed": String(!this.#ids.length), "data-focus": "all", onclick: () => this.#only([]) },
+				{"aria-pressed": String(!this.#ids.length), "data-focus": "all", onclick: () => this.#only([])},
 				el("span.name", {}, "All streams"),
 				...counts(total, errors),
 			),
@@ -99,9 +99,9 @@ export class Picker {
 	}
 
 	#item(stream) {
-		const { id } = stream;
+		const {id} = stream;
 		const chosen = this.#ids.includes(id);
-		const toggle = () => this.choose(chosen ? this.#ids.filter((other) => other !== id) : [...this.#ids, id]);
+		const toggle = () => this.choose(chosen ? this.#ids.filter(other => other !== id) : [...this.#ids, id]);
 		const name = visible(id);
 		const title = stream.last_active ? `${name}\nlast active ${ago(Date.parse(stream.last_active))}` : name;
 		return el(
@@ -116,7 +116,7 @@ export class Picker {
 			}),
 			el(
 				"button.stream",
-				{ title, "aria-pressed": String(chosen), "data-focus": `only ${id}`, onclick: () => this.#only([id]) },
+				{title, "aria-pressed": String(chosen), "data-focus": `only ${id}`, onclick: () => this.#only([id])},
 				el("span.name", {}, name),
 				...counts(stream.total_events, stream.error_events),
 			),
@@ -126,7 +126,7 @@ export class Picker {
 
 const counts = (total, errors) => [
 	errors
-		? el("span.errors", { title: `${count(errors, "error")} cached, in the list of errors` }, icon("error"), whole(errors))
+		? el("span.errors", {title: `${count(errors, "error")} cached, in the list of errors`}, icon("error"), whole(errors))
 		: null,
-	el("span.total", { title: `${count(total, "event")} cached` }, whole(total)),
+	el("span.total", {title: `${count(total, "event")} cached`}, whole(total)),
 ];

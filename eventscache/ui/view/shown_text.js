@@ -3,8 +3,8 @@
  * escapes: text that only looks like an escape has no mark. What is searched for is marked too.
  */
 
-import { el } from "../lib/dom.js";
-import { escapeOf, HIDDEN, INVISIBLE_CHARACTERS } from "../lib/text.js";
+import {el} from "../lib/dom.js";
+import {escapeOf, HIDDEN, INVISIBLE_CHARACTERS} from "../lib/text.js";
 
 const STRING = /("(?:[^"\\]|\\.)*")/s;
 
@@ -18,20 +18,20 @@ export function seek(text) {
 }
 
 /** Whether a text has what is searched for. */
-export const isSought = (text) => sought !== null && text.search(sought) >= 0;
+export const isSought = text => sought !== null && text.search(sought) >= 0;
 
 /** Return the nodes of a text; with `lines`, its tabs and line breaks stay as they are. */
-export function textNodes(text, { lines = false } = {}) {
+export function textNodes(text, {lines = false} = {}) {
 	const hidden = lines ? INVISIBLE_CHARACTERS : HIDDEN;
-	const plain = (part) => pieces(part, hidden, (character) => el("span.escape", {}, escapeOf(character)));
-	return sought ? pieces(text, sought, (found) => el("mark", {}, ...plain(found)), plain) : plain(text);
+	const plain = part => pieces(part, hidden, character => el("span.escape", {}, escapeOf(character)));
+	return sought ? pieces(text, sought, found => el("mark", {}, ...plain(found)), plain) : plain(text);
 }
 
 /** Return the nodes of a text: those of `node` for what a pattern finds, and those of `rest` for the text between. */
-function pieces(text, pattern, node, rest = (part) => [part]) {
+function pieces(text, pattern, node, rest = part => [part]) {
 	const nodes = [];
 	let at = 0;
-	for (const { 0: found, index } of text.matchAll(pattern)) {
+	for (const {0: found, index} of text.matchAll(pattern)) {
 		if (index > at) nodes.push(...rest(text.slice(at, index)));
 		nodes.push(node(found));
 		at = index + found.length;
@@ -39,10 +39,10 @@ function pieces(text, pattern, node, rest = (part) => [part]) {
 	return at < text.length ? [...nodes, ...rest(text.slice(at))] : nodes;
 }
 
-export const stringNodes = (value) => ['"', ...textNodes(value), '"'];
+export const stringNodes = value => ['"', ...textNodes(value), '"'];
 
 /** Return the nodes of JSON, with its strings as they are meant. */
-export const jsonNodes = (raw) =>
+export const jsonNodes = raw =>
 	raw.split(STRING).flatMap((part, index) => (index % 2 ? stringNodes(meaning(part)) : textNodes(part)));
 
 function meaning(string) {

@@ -1,9 +1,9 @@
 /** The controls of the filter: they show it, and change it. */
 
-import { byId, el, setText, show } from "../lib/dom.js";
-import { fromInput, toInput } from "../lib/time.js";
-import { parseField } from "../model/field.js";
-import { hasTime } from "../model/filter.js";
+import {byId, el, setText, show} from "../lib/dom.js";
+import {fromInput, toInput} from "../lib/time.js";
+import {parseField} from "../model/field.js";
+import {hasTime} from "../model/filter.js";
 
 const TYPING_MS = 300; // after the last key, a text is searched for
 const MOST_TYPES = 100;
@@ -24,39 +24,39 @@ export class Toolbar {
 			clearTimeout(this.#typing);
 			this.#typing = setTimeout(() => this.#search(), TYPING_MS);
 		});
-		byId("search").addEventListener("keydown", (event) => {
-			if (event.key === "Enter") this.#search({ entered: true });
+		byId("search").addEventListener("keydown", event => {
+			if (event.key === "Enter") this.#search({entered: true});
 		});
-		byId("status").addEventListener("change", (event) => change({ status: event.target.value }));
-		byId("type").addEventListener("change", (event) => change({ type: event.target.value.trim() }));
-		byId("range").addEventListener("change", (event) => this.#range(event.target.value));
-		byId("custom").addEventListener("submit", (event) => {
+		byId("status").addEventListener("change", event => change({status: event.target.value}));
+		byId("type").addEventListener("change", event => change({type: event.target.value.trim()}));
+		byId("range").addEventListener("change", event => this.#range(event.target.value));
+		byId("custom").addEventListener("submit", event => {
 			event.preventDefault();
 			const [start, end] = [fromInput(byId("custom-start").value), fromInput(byId("custom-end").value)];
-			change({ range: "", start, end });
+			change({range: "", start, end});
 		});
 	}
 
 	/** A text is searched for while it is typed, a field filter takes effect with Enter. */
-	#search({ entered = false } = {}) {
+	#search({entered = false} = {}) {
 		clearTimeout(this.#typing);
 		const text = byId("search").value.trim();
 		const field = parseField(text);
 		if (field && entered) {
 			byId("search").value = "";
-			this.change({ q: "", fields: [...this.filter().fields, field] });
+			this.change({q: "", fields: [...this.filter().fields, field]});
 		} else if (!field && (entered || !UNFINISHED_FIELD.test(text)) && text !== this.filter().q) {
-			this.change({ q: text });
+			this.change({q: text});
 		}
 	}
 
 	#range(value) {
 		byId("custom").hidden = value !== "custom";
 		if (value !== "custom") {
-			this.change({ range: value, start: NaN, end: NaN });
+			this.change({range: value, start: NaN, end: NaN});
 			return;
 		}
-		const { start, end } = this.filter();
+		const {start, end} = this.filter();
 		byId("custom-start").value = toInput(Number.isFinite(start) ? start : Date.now() - 3_600_000);
 		byId("custom-end").value = toInput(end);
 		byId("custom-start").focus();
@@ -85,7 +85,7 @@ export class Toolbar {
 	}
 
 	/** Incoming events are received or malformed: none was delivered or skipped yet. */
-	#offerStatuses({ tab, status }) {
+	#offerStatuses({tab, status}) {
 		const incoming = tab === "incoming";
 		for (const option of byId("status").options) {
 			if (option.value === "success") setText(option, incoming ? "Received" : "Success");
@@ -103,6 +103,6 @@ export class Toolbar {
 	offerType(type) {
 		if (!type || this.#types.has(type) || this.#types.size >= MOST_TYPES) return;
 		this.#types.add(type);
-		byId("types").append(el("option", { value: type }));
+		byId("types").append(el("option", {value: type}));
 	}
 }
