@@ -6,6 +6,7 @@ import {askToken} from "./actions/dialogs.js";
 import {ErrorTab} from "./actions/error_tab.js";
 import {findLastError, findOpenEvent} from "./actions/find_event.js";
 import {OpenWay, WayOffer} from "./actions/find_way.js";
+import {Follows} from "./actions/follows.js";
 import {ListWords} from "./actions/list_words.js";
 import {Navigation} from "./actions/navigation.js";
 import {OlderEvents} from "./actions/older_events.js";
@@ -65,19 +66,16 @@ export class App {
 		this.lastError = new LastError();
 		this.emptyState = new EmptyState(copy);
 		this.lossBanners = new LossBanners(this.banners, fetchQuota);
-		this.status = new Status(this.banners, {
-			retry: () => this.connection.retry(),
-			enterToken: () => this.#askToken(""),
-		});
-		this.list = new List(byId("list"), byId("canvas"), {
-			choose: key => this.selection.open(key),
-			scrolled: () => this.selection.scrolled(),
-		});
+		const statusActs = {retry: () => this.connection.retry(), enterToken: () => this.#askToken("")};
+		this.status = new Status(this.banners, statusActs);
+		const acts = {choose: key => this.selection.open(key), scrolled: () => this.selection.scrolled()};
+		this.list = new List(byId("list"), byId("canvas"), acts);
 		this.detail = new Detail(byId("detail"), {
 			close: () => this.current.close(),
 			copy,
 			copyLink,
 			filter: (path, op, value) => this.navigation.addField(path, op, value, this.errorTab.listFilter),
+			follow: (path, value) => this.follows.choices(path, value),
 		});
 		this.toolbar = new Toolbar(change => this.navigation.change(change), () => this.filter);
 		this.picker = new Picker(ids => this.navigation.change({ids}));
@@ -107,6 +105,7 @@ export class App {
 			change: change => this.navigation.change(change),
 			clearFilters: () => this.navigation.clearFilters(),
 		});
+		this.follows = new Follows(this.rights, this.errorTab.acts);
 		this.openWay = new OpenWay(this.detail);
 		this.wayOffer = new WayOffer();
 		this.streamRefresh = new StreamRefresh(this.streams, {
@@ -121,10 +120,8 @@ export class App {
 			cleared: () => this.#eventsCleared(),
 			unavailable: () => this.#dropStaleRows(),
 		});
-		this.connection = new LiveConnection(
-			message => this.push.handle(message),
-			(state, detail) => this.#connectionChanged(state, detail),
-		);
+		const changed = (state, detail) => this.#connectionChanged(state, detail);
+		this.connection = new LiveConnection(message => this.push.handle(message), changed);
 	}
 
 	get filter() {
@@ -211,7 +208,7 @@ export class App {
 		else toast("The linked event is no longer cached");
 	}
 
-	/** An event was opened, or closed: `change` is what the address says of it. */
+	/** An event was opened, or closed; `change` is of the address. */
 	#opened(change) {
 		document.body.classList.toggle("with-detail", Boolean(this.detail.key));
 		this.navigation.setOpen(change);
@@ -310,6 +307,7 @@ export class App {
 		this.toolbar.set(filter);
 		this.toolbar.offerClear(rights.may("clear"));
 		drawChips(filter, change => this.navigation.change(change));
+		this.follows.draw();
 		drawTabs(filter.tab, streams, rights);
 		document.body.classList.toggle("one-stream", filter.ids.length === 1);
 		this.picker.set(streams.of(filter.tab), filter.ids, filter.tab === "incoming" ? "API keys" : "Destinations");
@@ -326,6 +324,7 @@ export class App {
 		this.status.tick();
 		this.lastError.tick();
 		this.errorTab.list.tick();
+		this.follows.tick();
 	}
 
 	// Buttons, and the browser's tab.

@@ -14,7 +14,7 @@ async function fetchRows(parameters) {
 /** Return the row of the event that a filter names, or undefined if it cannot be read. */
 export async function findOpenEvent(filter) {
 	const parameters = new URLSearchParams({namespace: namespace(filter), q: filter.uid, limit: "5"});
-	if (filter.group) parameters.set("group", filter.group);
+	for (const name of ["group", "follow"]) if (filter[name]) parameters.set(name, filter[name]);
 	if (filter.ids.length) parameters.set("ids", filter.ids.join(","));
 	return (await fetchRows(parameters)).find(({uid}) => uid === filter.uid);
 }

@@ -18,13 +18,14 @@ export const hasToken = () => Boolean(sessionStorage.getItem(TOKEN));
 export const storeToken = token => sessionStorage.setItem(TOKEN, token);
 
 /** Return an answer that is a success, or throw an `ApiError`. */
-async function request(path, {method = "GET", headers = {}, signal} = {}) {
+async function request(path, {method = "GET", headers = {}, body, signal} = {}) {
 	const token = sessionStorage.getItem(TOKEN);
 	let answer;
 	try {
 		answer = await fetch(new URL(path, SERVER_URL), {
 			method,
 			headers: token ? {...headers, "X-Admin-Token": token} : headers,
+			body,
 			signal,
 			cache: "no-store",
 			credentials: "omit",
@@ -57,6 +58,10 @@ export const fetchLookup = eventId => requestJson(`api/v1/lookup?${new URLSearch
 
 /** Return the error groups of a namespace, the newest first or as `sort` says. */
 export const fetchErrors = (namespace, sort) => requestJson(`api/v1/errors?namespace=${namespace}&sort=${sort}`);
+
+/** Read what is followed (GET: `follows`, each with `id`, `name` and `until`), begin with a POST, or end one by its path. */
+export const requestFollows = (method, path = "", body = undefined) =>
+	requestJson(`api/v1/follows${path}`, {method, body, headers: {"Content-Type": "application/json"}});
 
 /** Return how many events a stream admits, and in how many seconds. */
 export async function fetchQuota() {

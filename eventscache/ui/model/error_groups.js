@@ -10,7 +10,7 @@ export function groupsOf(answers, sort) {
 			return {...group, tab, key: `${tab}-${group.group}`};
 		}),
 	);
-	const newest = (a, b) => (a.last < b.last ? 1 : -1);
+	const newest = (a, b) => (b.last > a.last) - (b.last < a.last);
 	return groups.sort((a, b) => (sort && b.count - a.count) || newest(a, b));
 }
 
@@ -19,9 +19,4 @@ export const hrefOf = ({tab, group}) => toHash({...EMPTY, tab, group});
 
 /** The parameters by which the last events of a group are read: its newest streams come first. */
 export const exampleParameters = ({group, streams}, limit) =>
-	new URLSearchParams({
-		namespace: streams[0].namespace,
-		ids: streams.slice(0, limit).map(({id}) => id),
-		group,
-		limit,
-	});
+	new URLSearchParams({namespace: streams[0].namespace, ids: streams.slice(0, limit).map(({id}) => id), group, limit});

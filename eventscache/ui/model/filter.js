@@ -8,7 +8,7 @@ export const RANGES = {
 	"24h": ["last 24 h", 86_400_000],
 };
 const TABS = {processed: "destination", incoming: "token", errors: "destination"};
-const TEXTS = ["status", "type", "q", "group"]; // that the server filters by
+const TEXTS = ["status", "type", "q", "group", "follow"]; // that the server filters by
 const SERVER_STATUSES = ["error", "success", "skip"];
 
 export const EMPTY = Object.freeze({
@@ -23,6 +23,7 @@ export const EMPTY = Object.freeze({
 	fields: [],
 	uid: "",
 	group: "", // the digest of an error group; in the tab Errors it is the one that is open
+	follow: "", // the id of what is followed
 	sort: "", // of the error groups
 });
 
@@ -74,6 +75,7 @@ export function fromHash(hash) {
 		fields: parameters.getAll("field").map(parseField).filter(Boolean).slice(0, MOST_FIELDS),
 		uid: one("uid"),
 		group: one("group"),
+		follow: one("follow"),
 		sort: one("sort", ["frequent"]),
 	};
 }

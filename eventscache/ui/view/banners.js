@@ -32,7 +32,6 @@ export class Banners {
 	}
 }
 
-/** A button, and the text that it shows. */
 function explanation(name, why) {
 	const text = el("p.why", {hidden: true, id: `why-${name}`}, why);
 	const toggle = () => {

@@ -17,7 +17,6 @@ function timeWords({range, start, end}) {
 	return `${from} ${to} UTC`.trim();
 }
 
-/** Return [words, the change that removes it] for each filter. */
 function chipsOf(filter) {
 	const chips = [];
 	const received = filter.tab === "incoming" && filter.status === "success";
@@ -25,6 +24,7 @@ function chipsOf(filter) {
 	if (filter.type) chips.push([`type = ${filter.type}`, {type: ""}]);
 	if (filter.q) chips.push([`“${filter.q}”`, {q: ""}]);
 	if (filter.group) chips.push(["one error group", {group: ""}]);
+	if (filter.follow) chips.push(["followed events", {follow: ""}]);
 	if (hasTime(filter)) chips.push([timeWords(filter), NO_TIME]);
 	for (const field of filter.fields) {
 		const words = `${field.negated ? "not " : ""}${field.path} ${SIGNS[field.op]} ${writeValues(field)}`;
@@ -41,7 +41,7 @@ export function drawChips(filter, change) {
 		return el("li", {}, el("button.chip", {"aria-label": `Remove the filter ${text}`, onclick: act}, text));
 	});
 	if (chips.length > 1) {
-		const act = () => change({status: "", type: "", q: "", group: "", fields: [], ...NO_TIME});
+		const act = () => change({status: "", type: "", q: "", group: "", follow: "", fields: [], ...NO_TIME});
 		chips.push(el("li", {}, el("button.link", {onclick: act}, "Clear all filters")));
 	}
 	byId("chips").replaceChildren(...chips);

@@ -23,7 +23,6 @@ export class Counts {
 		show(byId("older"), state.more && !state.readsOn);
 	}
 
-	/** Announce to screen readers, but not too often. */
 	#announce(text) {
 		if (Date.now() - this.#announcedAt < ANNOUNCED_EVERY_MS) return;
 		this.#announcedAt = Date.now();

@@ -25,7 +25,7 @@ export class DetailTabs {
 	#root;
 	#acts;
 
-	/** `acts` has `filter(path, op, value)` and `copy(text, what)`. */
+	/** `acts` has `filter(path, op, value)`, `follow(path, value)`, which returns choices, and `copy(text, what)`. */
 	constructor(row, root, acts) {
 		this.#row = row;
 		this.#root = root;
@@ -77,6 +77,7 @@ export class DetailTabs {
 			...(filters ? filtering : []),
 			["Copy value", () => this.#acts.copy(value, "Value")],
 			["Copy path", () => this.#acts.copy(path, "Path")],
+			...(filters ? this.#acts.follow(path, value) : []),
 		]);
 	}
 
@@ -88,11 +89,7 @@ export class DetailTabs {
 		if (table) {
 			const sorted = table.toSorted((a, b) => (a.field < b.field ? -1 : 1));
 			return [
-				rowsTable(
-					["Field", "Type", "Value"],
-					sorted.map(({field, type, value}) => [field, type, value]),
-					this.#shown,
-				),
+				rowsTable(["Field", "Type", "Value"], sorted.map(({field, type, value}) => [field, type, value]), this.#shown),
 			];
 		}
 		return member(success, "url") || member(success, "method") ? this.#http(success) : this.#tree(success);

@@ -67,7 +67,7 @@ export class EmptyState {
 	#follow() {
 		const words =
 			"Add these lines to Jitsu's own eventnative.yaml, and start this server with --config eventnative.yaml. " +
-			"Everything that Jitsu keeps in its Redis appears here, with results and errors. Jitsu itself needs no change.";
+			"Everything that Jitsu keeps in its Redis appears here. Jitsu needs no change.";
 		return this.#command("Follow your Jitsu", followJitsu(), words);
 	}
 

@@ -80,11 +80,11 @@ function line({key, message, template, count: events, first, last, trend, recent
 /** Return what leads to the other examples of a group, and to its list; `choose` takes the number of an example. */
 export function examplesBar(group, examples, shown, choose) {
 	const button = (_, number) =>
-		el("button", {"aria-current": number === shown && "true", onclick: () => choose(number)}, whole(number + 1));
+		el("button", {title: "Example", "aria-current": number === shown && "true", onclick: () => choose(number)}, whole(number + 1));
 	return el(
 		"nav.examples",
 		{"aria-label": "Examples, the newest first"},
-		el("span.hint", {}, `${count(group.count, "event")} since ${clock(Date.parse(group.first))}. Examples:`),
+		el("span.hint", {}, `${count(group.count, "event")} since ${clock(Date.parse(group.first))}`),
 		...examples.map(button),
 		el("a", {href: hrefOf(group)}, "Show as list"),
 	);

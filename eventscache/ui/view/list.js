@@ -156,7 +156,6 @@ function eventRow(row) {
 	);
 }
 
-/** Events that are missing between the rows before and after. */
 function gapRow(row) {
 	const name = visible(row.stream);
 	const text =

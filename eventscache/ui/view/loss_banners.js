@@ -45,8 +45,8 @@ export class LossBanners {
 			kind: "warn",
 			text: `${count(limited, "event")} of the last minute ${limited === 1 ? "is" : "are"} not shown: ${this.#limit()}.`,
 			why:
-				"More events arrived than the cache admits. You see a sample, spread over the time. This affects only the cache: " +
-				"Jitsu processes every event. To see more events, raise server.cache.events.size in the configuration.",
+				"More events arrived than the cache admits: you see a sample, spread over the time. Jitsu processes every event. " +
+				"To see more, raise server.cache.events.size.",
 			buttons: [["Dismiss", () => this.#dismissLimited()]],
 		});
 	}
@@ -88,8 +88,8 @@ export class LossBanners {
 			kind: "warn",
 			text: `${count(dropped, "event")} ${dropped === 1 ? "was" : "were"} dropped since the server started.`,
 			why:
-				"They did not reach the cache: the queue was full, or the storage was unavailable for too long. Jitsu is not " +
-				"affected. The reasons are counted at /metrics as eventscache_events_dropped_total.",
+				"The queue was full, or the storage was unavailable for too long. Jitsu is not affected. " +
+				"/metrics has the reasons: eventscache_events_dropped_total.",
 			buttons: [["Dismiss", dismiss]],
 		});
 	}
