@@ -32,6 +32,12 @@ export function readPath(text) {
 	}
 }
 
+/** Return the keys of a path, or null if the text is not a path. */
+export function splitPath(path) {
+	const {keys, end} = readPath(path);
+	return keys.length && end === path.length ? keys : null;
+}
+
 /** Return the node at a path below another, or undefined. */
 export function lookUp(node, keys) {
 	for (const key of keys) node = typeof key === "number" ? node?.items?.[key] : member(node, key);
