@@ -89,7 +89,7 @@ export class App {
 			closeEvent: () => this.current.close(),
 			openEvent: () => this.#openEventOfFilter(),
 		});
-		this.selection = new Selection(this, {draw: () => this.draw(), opened: uid => this.#opened({uid})});
+		this.selection = new Selection(this, {draw: () => this.draw(), opened: change => this.#opened(change)});
 		this.errorTab = new ErrorTab(this, {
 			filter: () => this.filter,
 			change: change => this.navigation.change(change),
@@ -205,7 +205,7 @@ export class App {
 		const row = await findOpenEvent(this.filter);
 		if (this.filter.uid !== uid) return; // another event was opened meanwhile
 		if (row) this.selection.show(row);
-		else toast("The linked event is no longer cached");
+		if (row?.uid !== uid) toast(`The linked event is no longer cached${row ? ". This is another entry of it" : ""}`);
 	}
 
 	/** An event was opened, or closed; `change` is of the address. */

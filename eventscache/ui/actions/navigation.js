@@ -1,11 +1,11 @@
 /** The filter in effect. It stands in the URL: a change of one changes the other. */
 
 import {mayBeField, MOST_FIELDS} from "../model/field.js";
-import {EMPTY, fromHash, toHash} from "../model/filter.js";
+import {CLOSED, EMPTY, fromHash, toHash} from "../model/filter.js";
 import {toast} from "../view/toast.js";
 
 /** A filter with nothing open: no event, and in the tab Errors no group. */
-const closed = filter => ({...filter, uid: "", group: filter.tab === "errors" ? "" : filter.group});
+const closed = filter => ({...filter, ...CLOSED, group: filter.tab === "errors" ? "" : filter.group});
 
 /** All of a filter except what is open. */
 const viewOf = filter => toHash(closed(filter));
@@ -25,7 +25,7 @@ export class Navigation {
 		const {filter} = this;
 		if ("tab" in change || "ids" in change) this.#tabChosen = true;
 		if ("tab" in change && change.tab !== filter.tab) {
-			change = {ids: [], uid: "", group: "", ...change};
+			change = {ids: [], ...CLOSED, group: "", ...change};
 			if (change.tab === "incoming" && filter.status === "skip") change.status = ""; // incoming events are not skipped
 		}
 		this.filter = {...filter, ...change};
@@ -68,11 +68,11 @@ export class Navigation {
 
 	/** Show the other tab, as the streams of this one may not be read. */
 	leaveTab(tab) {
-		this.filter = {...this.filter, tab, ids: [], uid: ""};
+		this.filter = {...this.filter, tab, ids: [], ...CLOSED};
 		this.#write("replaceState");
 	}
 
-	/** Something was opened, or closed: `change` is the `uid` of an event or the digest of a `group`, or else "". */
+	/** Something was opened, or closed: `change` is the link to an event or the digest of a `group`, or else "". */
 	setOpen(change) {
 		const before = toHash(this.filter);
 		const wasOpen = before !== viewOf(this.filter);

@@ -9,7 +9,14 @@ export const RANGES = {
 };
 const TABS = {processed: "destination", incoming: "token", errors: "destination"};
 const TEXTS = ["status", "type", "q", "group", "follow"]; // that the server filters by
+const LONGEST_ID = 200;
 const SERVER_STATUSES = ["error", "success", "skip"];
+
+/** What a filter says of an open event while there is none. */
+export const CLOSED = Object.freeze({uid: "", stream: "", seq: "", event: ""});
+
+/** What it says of the event of a row: enough to find it wherever it is cached. */
+export const linkTo = ({uid, stream, seq, eventId}) => ({uid, stream, seq: String(seq), event: eventId.slice(0, LONGEST_ID)});
 
 export const EMPTY = Object.freeze({
 	tab: "processed",
@@ -21,7 +28,7 @@ export const EMPTY = Object.freeze({
 	start: NaN,
 	end: NaN,
 	fields: [],
-	uid: "",
+	...CLOSED,
 	group: "", // the digest of an error group; in the tab Errors it is the one that is open
 	follow: "", // the id of what is followed
 	sort: "", // of the error groups
@@ -44,7 +51,7 @@ export function toHash(filter) {
 	const parameters = new URLSearchParams();
 	if (filter.tab !== EMPTY.tab) parameters.set("tab", filter.tab);
 	for (const id of filter.ids) parameters.append("id", id);
-	for (const name of [...TEXTS, "range", "uid", "sort"]) {
+	for (const name of [...TEXTS, "range", ...Object.keys(CLOSED), "sort"]) {
 		if (filter[name]) parameters.set(name, filter[name]);
 	}
 	for (const name of ["start", "end"]) {
@@ -73,7 +80,7 @@ export function fromHash(hash) {
 		start: Date.parse(one("start")),
 		end: Date.parse(one("end")),
 		fields: parameters.getAll("field").map(parseField).filter(Boolean).slice(0, MOST_FIELDS),
-		uid: one("uid"),
+		...Object.fromEntries(Object.keys(CLOSED).map(name => [name, one(name)])),
 		group: one("group"),
 		follow: one("follow"),
 		sort: one("sort", ["frequent"]),
