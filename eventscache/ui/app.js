@@ -226,9 +226,9 @@ export class App {
 			this.#askToken(hasToken() ? "That token does not match." : "");
 	}
 
-	/** What the token may do may have changed while the server was away. */
+	/** What the token may do, and what is cached, may have changed while the server was away. */
 	async #readRights() {
-		await readRights(this.rights).catch(() => {}); // the push says what is wrong
+		await Promise.all([readRights(this.rights), this.streamRefresh.refresh()]).catch(() => {}); // the push says what is wrong
 		if (!this.rights.reads(this.filter.tab)) this.beginView();
 		this.#drawControls();
 		this.draw();
@@ -280,8 +280,8 @@ export class App {
 		this.#drawControls();
 		this.lossBanners.setNotFollowed(this.filter, this.streams);
 		if (!this.#views) return;
-		this.listWords.drawEmptyState();
-		this.listWords.drawCounts();
+		for (const id of this.streams.gone(tab)) this.push.lose(id);
+		this.draw();
 		this.#lookForOlder();
 	}
 

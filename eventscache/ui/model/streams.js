@@ -25,6 +25,8 @@ export class Streams {
 	#tabs = {processed: [], incoming: [], errors: []}; // Errors has those of both others
 	#ids = {processed: new Set(), incoming: new Set(), errors: new Set()};
 
+	#gone = {};
+
 	/** Whether API keys are configured: then a token has to be one of them. */
 	apiKeys = false;
 
@@ -33,6 +35,8 @@ export class Streams {
 
 	/** @param streams all streams of a tab, the most recently active first */
 	set(tab, streams) {
+		const left = new Set(streams.map(({id}) => id));
+		this.#gone[tab] = [...this.#ids[tab]].filter(id => !left.has(id));
 		this.#tabs[tab] = streams;
 		this.#tabs.errors = [...this.#tabs.processed, ...this.#tabs.incoming];
 		for (const name of [tab, "errors"]) this.#ids[name] = new Set(this.#tabs[name].map(({id}) => id));
@@ -40,6 +44,11 @@ export class Streams {
 
 	of(tab) {
 		return this.#tabs[tab];
+	}
+
+	/** The ids that were there before the last reading, and are not any more. */
+	gone(tab) {
+		return this.#gone[tab] ?? [];
 	}
 
 	has(tab, id) {
