@@ -28,11 +28,11 @@ listenToClicks({
 	help: showHelp,
 	pause: () => app.selection.togglePause(),
 	jump: () => app.selection.jumpToLatest(),
-	export: () => openExportMenu(byId("export"), app.filter),
-	more: () => openMoreMenu(byId("more"), app.filter, app.rights.may("clear") ? () => app.clear() : null),
+	export: () => openExportMenu(byId("export"), app),
+	more: () => openMoreMenu(byId("more"), app, app.rights.may("clear") ? () => app.clear() : null),
 	link: copyLink,
 	clear: () => app.clear(),
-	older: () => app.loadOlder(),
+	older: () => app.older.load(),
 	"show-last-error": () => app.navigation.change({status: "error"}),
 	skip: event => {
 		event.preventDefault(); // the fragment of the URL holds the filter

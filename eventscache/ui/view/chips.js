@@ -3,7 +3,8 @@
 import {byId, el, show} from "../lib/dom.js";
 import {oneLine} from "../lib/text.js";
 import {dateMinute} from "../lib/time.js";
-import {hasTime, quoteValue, RANGES} from "../model/filter.js";
+import {writeValues} from "../model/field.js";
+import {hasTime, RANGES} from "../model/filter.js";
 
 const STATUSES = {error: "errors", success: "success", skip: "skipped"};
 const SIGNS = {"!=": "≠", "=": "=", "~": "contains", ">": ">", "<": "<"};
@@ -26,7 +27,7 @@ function chipsOf(filter) {
 	if (filter.follow) chips.push(["followed events", {follow: ""}]);
 	if (hasTime(filter)) chips.push([timeWords(filter), NO_TIME]);
 	for (const field of filter.fields) {
-		const words = `${field.path} ${SIGNS[field.op]} ${quoteValue(field.value)}`;
+		const words = `${field.negated ? "not " : ""}${field.path} ${SIGNS[field.op]} ${writeValues(field)}`;
 		chips.push([words, {fields: filter.fields.filter(other => other !== field)}]);
 	}
 	return chips;
