@@ -58,7 +58,7 @@ async def test_all_files_together_are_small():
     assert sum(map(len, contents)) < 200_000
 
 
-def test_comments_are_not_served_and_nothing_else_is_missing():
+async def test_comments_are_not_served_and_nothing_else_is_missing():
     script = b'/** What it is.\n * More.\n */\n\tconst a = "//x"; // kept\n\t// gone\n\tlet b = 4 / 2; /* kept */\n'
     assert served(script, ".js") == b'\tconst a = "//x"; // kept\n\tlet b = 4 / 2; /* kept */\n'
     assert served(script, ".html") == script
