@@ -50,6 +50,13 @@ export function parseField(text) {
 	return {negated, path: expression.slice(0, end), op, values};
 }
 
+/** Whether a text is a path and an operator, or the beginning of one, without a value yet. */
+export function isUnfinished(text) {
+	const expression = trimmed(text.replace(/^\s*-/, ""));
+	const {keys, end} = readPath(expression);
+	return keys.length > 0 && /^\s*[!=~<>]=?\s*\(?$/.test(expression.slice(end));
+}
+
 /** A value as it is read: in quotation marks if it would change without them. */
 function quoted(value, listed) {
 	const changes = !value || value !== trimmed(value) || /^"|^\(.*\)$/s.test(value) || HALF.test(value);
