@@ -53,6 +53,10 @@ function pickCell(excluded) {
 	if (app.current === app.selection) app.cellFilters.pick(app.selection.row, app.list.cell, excluded);
 }
 
+function togglePause() {
+	if (app.current === app.selection) app.selection.togglePause();
+}
+
 function moveCell(step) {
 	if (app.current === app.selection) setText(byId("counts-live"), app.list.moveCell(step));
 }
@@ -72,8 +76,8 @@ listenForKeys({
 		byId("search").focus();
 		byId("search").select();
 	},
-	p: () => app.current.togglePause?.(),
-	" ": () => app.current.togglePause?.(),
+	p: togglePause,
+	" ": togglePause,
 	e: () => app.navigation.toggleErrors(),
 	c: () => app.selection.copyJson(),
 	t: switchTheme,

@@ -38,7 +38,7 @@ function readValues(text) {
 /** Return the filter `{negated, path, op, values}` that a text writes; null if it writes none. */
 export function parseField(text) {
 	if ([...text].length > LONGEST) return null;
-	const negated = /^-/.test(trimmed(text));
+	const negated = trimmed(text).startsWith("-");
 	const expression = negated ? trimmed(trimmed(text).slice(1)) : trimmed(text);
 	const {keys, end} = readPath(expression);
 	OPERATOR.lastIndex = end;

@@ -8,7 +8,7 @@ const PAGE = 200; // rows shown first, and with each "Show more"
 
 /**
  * Return a table of rows of texts; the first text of a row is its name.
- * @param shown returns the nodes of a cell for a text, with the name of its row and the number of the cell
+ * @param {(text: string, name: string, index: number) => any[]} shown returns the nodes of a cell for a text, with the name of its row and the number of the cell
  */
 export function rowsTable(heads, rows, shown = text => textNodes(text)) {
 	const body = el("tbody");
