@@ -40,11 +40,11 @@ export class PushHandler {
 		const {batcher, history, minuteCounts, streams, toolbar, lastError} = this.parts;
 		const read = readEvent(source);
 		if (!read) return;
-		const {row, event} = read;
+		const {row} = read;
 		const filter = this.acts.filter();
 		history.add(row);
 		minuteCounts.add(row);
-		if (typeof event.original?.event_type === "string") toolbar.offerType(row.type);
+		toolbar.offerType(row.typeText);
 		if (filter.status !== "error" && (row.status === "error" || row.status === "malformed")) lastError.add(row.time);
 		if (!streams.has(filter.tab, row.stream)) this.acts.streamsChanged();
 		batcher.add(row);
