@@ -33,10 +33,7 @@ class _RequestClient(Client):
 
     @property
     def gone(self) -> bool:
-        transport = self._request.transport
-        if transport is None or transport.is_closing() or cast(Connection, self._request.protocol).ended:
-            return True
-        return not self._access.still_reads(self._reader)
+        return has_left(self._request) or not self._access.still_reads(self._reader)
 
     @property
     def unread(self) -> int:
@@ -46,6 +43,12 @@ class _RequestClient(Client):
     def cut(self) -> None:
         if self._request.transport:
             self._request.transport.abort()
+
+
+def has_left(request: web.BaseRequest) -> bool:
+    """Tell whether the client of a request is gone, or has closed its sending side, which counts as that."""
+    transport = request.transport
+    return transport is None or transport.is_closing() or cast(Connection, request.protocol).ended
 
 
 def stream_filter_of(context: Context, given: Parameters, reader: Reader) -> StreamFilter:
