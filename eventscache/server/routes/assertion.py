@@ -18,7 +18,7 @@ from eventscache.server.routes.subscriptions import has_left, stream_filter_of
 from eventscache.storage.messages import UNLIMITED, Query
 
 _KNOWN = (
-    "ids", "namespace", "scope", "group", "follow", "status", "type", "q", "start", "end", "wait", "token",
+    "ids", "namespace", "scope", "group", "follow", "status", "type", "q", "field", "start", "end", "wait", "token",
 )  # fmt: skip
 _TOO_MUCH = (
     "the patterns and events are too many to compare: select fewer events by scope, type, q, start or ids, or name "

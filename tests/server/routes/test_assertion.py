@@ -93,6 +93,11 @@ async def test_scopes_do_not_meet(sidecar: Sidecar) -> None:
     assert (await asserted(sidecar, even, f"{KEY}&scope=run1")).json["passed"] is False
 
 
+async def test_fields_select_the_events_that_are_looked_at(sidecar: Sidecar) -> None:
+    await send(sidecar, {"n": 1}, {"n": 2})
+    assert (await asserted(sidecar, {"expect": [matching()]}, f"{KEY}&field=n+%3D+2")).json["events"] == 1
+
+
 async def test_events_of_several_streams_are_in_the_order_of_their_times(sidecar: Sidecar) -> None:
     records = [
         {"destination_id": stream, "timestamp": f"2026-01-01T00:00:0{number}Z", "original": {"n": number}}
