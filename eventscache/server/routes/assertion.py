@@ -34,7 +34,7 @@ async def post_assert(context: Context, request: web.BaseRequest) -> web.Respons
     reader = context.access.require_reader(request)
     params = parameters(request)
     params.require_known(_KNOWN)
-    stream_filter = stream_filter_of(context, params, reader)
+    stream_filter = stream_filter_of(context, request, params, reader)
     if not stream_filter.streams:
         raise HttpError(400, "invalid_parameter", "ids names no stream; an assertion is about the streams of ids")
     seconds = wait_seconds(params)

@@ -51,12 +51,12 @@ def has_left(request: web.BaseRequest) -> bool:
     return transport is None or transport.is_closing() or cast(Connection, request.protocol).ended
 
 
-def stream_filter_of(context: Context, given: Parameters, reader: Reader) -> StreamFilter:
+def stream_filter_of(context: Context, request: web.BaseRequest, given: Parameters, reader: Reader) -> StreamFilter:
     """Return the streams and events that a request selects, as far as its reader may read them; raise `HttpError`."""
     ids = given.ids(context.settings.max_ids, context.settings.max_id_bytes)
     namespace = given.namespace()
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    extra = extra_of(given, keeps_extras=context.cache.keeps_extras)
+    extra = extra_of(request, given, keeps_extras=context.cache.keeps_extras)
     event_filter = given.event_filter(context.cache.type_of)
     return StreamFilter(namespace, streams, given.status(), event_filter, reader.streams, extra)
 
