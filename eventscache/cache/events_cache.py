@@ -23,8 +23,10 @@ from eventscache.errors import (
     StorageRefused,
 )
 from eventscache.event import Event
-from eventscache.extras.follows import Follow
+from eventscache.extras.error_groups import GROUP
+from eventscache.extras.follows import FOLLOW, Follow
 from eventscache.extras.rules import Kinds, extra_kinds, rules
+from eventscache.extras.scopes import SCOPE
 from eventscache.extras.types import TYPE, type_collection
 from eventscache.masking.mask import Mask
 from eventscache.query.event_id import event_id
@@ -39,6 +41,7 @@ from eventscache.stream import Namespace, Stream
 
 _log = structlog.get_logger()
 
+_KINDS_BY_USE = (TYPE, SCOPE, FOLLOW, GROUP)  # by which people read most likely; a group keeps few events
 _DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the queue is full"}
 _CLEARED_TOGETHER = 500
 _OFFERED_TOGETHER = 500  # some milliseconds of work
@@ -267,14 +270,21 @@ class EventsCache(Intake):
             await work.spend(event.size_bytes)
         return matching
 
-    async def is_kept_by_type(self, stream: Stream, wanted: str) -> bool:
-        """Whether an extra collection of a type has an event with this id. Raises `StorageUnavailable`."""
-        if not self.keeps_types or not self._open:
-            return False
-        for extra in await self._storage.extras(stream, TYPE):
+    async def kept_by(self, stream: Stream, wanted: str) -> str | None:
+        """Return the kind of an extra collection that has an event with this id. Raises `StorageUnavailable`."""
+        if not self._open:
+            return None
+        for kind in _KINDS_BY_USE:
+            if kind in self.kinds.by_name and await self._is_kept_by(kind, stream, wanted):
+                return kind
+        return None
+
+    async def _is_kept_by(self, kind: str, stream: Stream, wanted: str) -> bool:
+        for extra in await self._storage.extras(stream, kind):
             page = await self._fetch(stream, Query(limit=UNLIMITED, containing=sure_bytes(wanted), extra=extra.name))
             if any(event_id(event) == wanted for _, event in await self._read(page, Work(self.turns))):
                 return True
+            await self.turns.next()
         return False
 
     @property
