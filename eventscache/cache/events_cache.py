@@ -36,7 +36,7 @@ from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Work
 from eventscache.record.record import Record
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import UNLIMITED, ExtraInfo, Page, Query, Quota, StreamInfo
+from eventscache.storage.messages import UNLIMITED, ExtraInfo, Page, Query, Quota, StreamInfo, kind_of
 from eventscache.stream import Namespace, Stream
 
 _log = structlog.get_logger()
@@ -287,6 +287,22 @@ class EventsCache(Intake):
             await self.turns.next()
         return False
 
+    async def reaches(self, stream: Stream, number: int, extra: str = "") -> bool:
+        """Whether `all`, or an extra collection of the kind of `extra` or else of types, has this number or a higher one.
+
+        Raises `StorageUnavailable`.
+        """
+        if not self._open:
+            return False
+        newest = Query(limit=1)
+        if _is_from(await self._fetch(stream, newest), number):
+            return True
+        for info in await self._storage.extras(stream, kind_of(extra) if extra else TYPE):
+            if _is_from(await self._fetch(stream, newest._replace(extra=info.name)), number):
+                return True
+            await self.turns.next()
+        return False
+
     @property
     def freshness(self) -> Freshness:
         """How soon events could be read that this process accepted."""
@@ -391,6 +407,10 @@ async def _tend(record: Record) -> None:
     while True:
         await asyncio.sleep(_TEND_SECONDS)
         record.tend()
+
+
+def _is_from(page: Page, number: int) -> bool:
+    return bool(page.entries) and page.entries[0].sequence >= number
 
 
 def _merged(page: Page, other: Page, limit: int) -> Page:
