@@ -52,7 +52,8 @@ class LiveEvent:
 
 
 class Changes(NamedTuple):
-    """What a poll found: the new events, oldest first; by their numbers, `arrived` have come into the stream.
+    """What a poll found: the new events, oldest first; by their numbers, `arrived` have come into the stream, or so
+    many events into the extra collection.
 
     `gap`: some before them may have been missed. `restarted`: the numbers began anew, and all events from before are
     lost. `cleared`: the events before them were removed.
@@ -160,16 +161,20 @@ class Tail:
         """Return a page as changes after `number`; `alone`: no event from before them is left."""
         if not page.events:  # something else wrote over them
             return NO_CHANGES
-        first, last = page.events[-1][0], page.events[0][0]
+        first = page.events[-1][0]
         full = page.total >= self._cache.kinds.size_of(self._selection.extra)
         self.position = _newest_position(page)
         return Changes(
             tuple(LiveEvent(self._stream, sequence, event) for sequence, event in reversed(page.events)),
-            arrived=last if restarted else last - number,
+            arrived=self._arrived(page, 0 if restarted else number),
             gap=alone and full and first > number + 1,
             restarted=restarted,
             cleared=alone and not full and self._polled and self.total > 0,
         )
+
+    def _arrived(self, page: EventPage, number: int) -> int:
+        """Return how many events came after a number: of an extra collection only its own, as all share the numbers."""
+        return len(page.events) if self._selection.extra else page.events[0][0] - number
 
     def _counted(self, page: EventPage, changes: Changes) -> Changes:
         """Keep the counts of a page, and return the changes."""

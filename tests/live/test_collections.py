@@ -100,6 +100,16 @@ async def test_a_scope_is_resumed_where_it_was_left(bench: LiveBench) -> None:
     assert len(resumed.others()) == 1
 
 
+async def test_a_scope_counts_its_own_events(bench: LiveBench) -> None:
+    subscriber = await bench.ready(SCOPED)
+    await bench.tick(4)
+    await offer(bench, VIEW, 30)
+    await offer(bench, PURCHASE, 3, scope=SCOPE)
+    await bench.tick(8)
+    (counted,) = [counters for counters in subscriber.counters() if counters.per_second]
+    assert (counted.per_second, counted.total_events) == (3.0, 3)
+
+
 async def test_a_type_whose_list_had_to_leave_does_not_begin_anew(bench: LiveBench) -> None:
     # given
     subscriber = await bench.ready(PURCHASES)
