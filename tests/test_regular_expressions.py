@@ -80,6 +80,7 @@ WHY = {
     "masking.mask:_ESCAPED": BOUNDED,
     "masking.mask:_NOT_TEXT": BOUNDED,
     "masking.mask:_name_test": NAMES,
+    "query.json_values:_INDEX": BOUNDED,
     "query.field_filter:_ITEM": OPERANDS,
     "query.field_filter:_NUMBER": BOUNDED,
     "query.field_filter:_OPERATOR": OPERANDS,
