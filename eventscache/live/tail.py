@@ -52,11 +52,10 @@ class LiveEvent:
 
 
 class Changes(NamedTuple):
-    """What a poll found: the new events, oldest first.
+    """What a poll found: the new events, oldest first; by their numbers, `arrived` have come into the stream.
 
-    `arrived` have come into the stream, by their numbers, or into the extra collection. `gap`: some before them may
-    have been missed. `restarted`: the numbers began anew, and all events from before are lost. `cleared`: the events
-    before them were removed.
+    Of an extra collection `arrived` counts its own events. `gap`: some before them may have been missed. `restarted`:
+    the numbers began anew, and all events from before are lost. `cleared`: the events before them were removed.
     """
 
     events: tuple[LiveEvent, ...] = ()

@@ -86,7 +86,7 @@ class _Passes(Pattern):
         self._values = sum(map(len, levels(expected)))  # an operand may hold many, and each is compared
 
     def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
-        budget.spend(self._values, _length(value))
+        budget.spend(self._values - 1, _length(value))
         if not self._test(value):
             yield Mismatch(path, self._expected, value)
 

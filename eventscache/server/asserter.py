@@ -16,7 +16,7 @@ from eventscache.query.outcome import Outcome
 MOST_WAITING: Final = 100
 """How many assertions wait for their turn before a further one is refused."""
 MOST_TESTS: Final = 400_000
-"""How much one evaluation may take, as a `Budget` counts it: less than half a second."""
+"""How much one evaluation may take, as a `Budget` counts it: less than a second, most often half of one."""
 _T = TypeVar("_T")
 
 
