@@ -94,6 +94,7 @@ WHY = {
     "server.http.connections:_NOT_ASCII": BOUNDED,
     "server.http.connections:_QUOTED": BOUNDED,
     "server.http.extra_parameters:_ID": BOUNDED,
+    "server.routes.static_files:_COMMENT": OURS,
     "server.http.parameters:_BAD_ESCAPE": BOUNDED,
     "server.http.parameters:_DECIMAL": BOUNDED,
     "server.http.parameters:_MEANS_IDS": BOUNDED,
