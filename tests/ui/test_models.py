@@ -1,6 +1,7 @@
 """Tables of cases for the modules of the live view that need no page."""
 
 import json
+from typing import Any
 
 from tests.support.page_modules import call_each
 from tests.support.paths import ROOT
@@ -50,3 +51,68 @@ def test_values_are_compared_as_people_see_them() -> None:
         "added": [["more", "null"]],
         "left": [["gone", "true"]],
     }
+
+
+def test_json_keeps_digits_order_and_what_is_repeated() -> None:
+    texts = ["1.10", "12345678901234567890", '"\\u0026"', '{"a":1,"a":[2]}', " true", "{", '{"a"}', "1 2", "[1,]", ""]
+
+    parsed = call_each("lib/json.js", "parse", [[text] for text in texts])
+
+    assert [node.get("kind", "") for node in parsed[:5]] == ["number", "number", "string", "object", "boolean"]
+    assert [texts[index][node["start"] : node["end"]] for index, node in enumerate(parsed[:5])] == [
+        text.strip() for text in texts[:5]
+    ]
+    assert parsed[2]["value"] == "&"
+    assert [key for key, _ in parsed[3]["entries"]] == ["a", "a"]
+    assert parsed[5:] == [{"fault": "SyntaxError"}] * 5
+
+
+SUMMARIES = {
+    '{"price":1.10,"event":"buy","event_id":"left out"}': ["event=buy", "price=1.10"],
+    '{"user":{"email":"a@b","deep":{"x":1,"deeper":{"y":2}}},"list":[1],"none":null,"empty":""}': [
+        "user.email=a@b",
+        "user.deep.x=1",
+    ],
+    '{"odd key":"x","big":12345678901234567890}': ['["odd key"]=x', "big=12345678901234567890"],
+    "{" + ",".join(f'"k{number}":{number}' for number in range(9)) + "}": [
+        f"k{number}={number}" for number in range(6)
+    ],
+    "[1]": [],
+}
+
+
+def test_a_summary_has_the_most_useful_fields_with_their_paths_and_exact_values() -> None:
+    sources = [[f'{{"destination_id":"d","original":{original}}}'] for original in SUMMARIES]
+
+    rows = [read["row"] for read in call_each("model/event.js", "readEvent", sources)]
+
+    shown = [[f"{pair['path']}={pair['value']}" for pair in row["pairs"]] for row in rows]
+    assert dict(zip(SUMMARIES, shown, strict=True)) == SUMMARIES
+
+
+def stream(name: str, total: int) -> dict[str, Any]:
+    return {"id": name, "total_events": total, "last_active": "then"}
+
+
+def test_the_history_knows_which_streams_have_more() -> None:
+    everything: dict[str, Any] = {"ids": [], "fields": []}
+    streams = [stream("a", 3), stream("b", 1)]
+    calls: list[Any] = [
+        ["beginView", [10]],
+        ["add", [{"stream": "a", "seq": 3}]],
+        ["add", [{"stream": "b", "seq": 9}]],
+        ["streamsWithMore", [everything, streams]],
+        ["oldestOf", ["a"]],
+        ["add", [{"stream": "a", "seq": 2}]],
+        ["add", [{"stream": "a", "seq": 1}]],
+        ["streamsWithMore", [everything, streams]],
+        ["forget", [{"stream": "a", "seq": 1, "status": "success"}]],
+        ["streamsWithMore", [everything, streams]],
+        ["oldestOf", ["a"]],
+        ["setMore", [streams[0], False]],
+        ["streamsWithMore", [everything, streams]],
+    ]
+
+    (found,) = call_each("model/history.js", "EventHistory", [calls])
+
+    assert [result for result in found if result is not None] == [[streams[0]], 3, [], [streams[0]], 2, []]
