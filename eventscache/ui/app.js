@@ -78,10 +78,10 @@ export class App {
 		});
 		this.detail = new Detail(byId("detail"), {
 			close: () => this.current.close(),
-			copy,
-			copyLink,
+			copy, copyLink,
 			filter: (path, op, value) => this.navigation.addField(path, op, value, this.errorTab.listFilter),
 			follow: (path, value) => this.follows.choices(path, value),
+			pick: (row, cell, excluded) => this.cellFilters.pick(row, cell, excluded),
 		});
 		this.toolbar = new Toolbar(change => this.navigation.change(change), () => this.filter);
 		suggestFilters(() => this.rowBuffer.rows);
