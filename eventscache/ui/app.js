@@ -284,7 +284,7 @@ export class App {
 		this.#drawControls();
 		this.lossBanners.setNotFollowed(this.filter, this.streams);
 		if (!this.#views) return;
-		for (const id of this.streams.gone(tab)) this.push.lose(id);
+		for (const id of this.streams.takeGone(tab)) this.push.lose(id);
 		this.draw();
 		this.#lookForOlder();
 	}
