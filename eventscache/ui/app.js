@@ -78,10 +78,10 @@ export class App {
 		});
 		this.detail = new Detail(byId("detail"), {
 			close: () => this.current.close(),
-			copy,
-			copyLink,
+			copy, copyLink,
 			filter: (path, op, value) => this.navigation.addField(path, op, value, this.errorTab.listFilter),
 			follow: (path, value) => this.follows.choices(path, value),
+			pick: (row, cell, excluded) => this.cellFilters.pick(row, cell, excluded),
 		});
 		this.toolbar = new Toolbar(change => this.navigation.change(change), () => this.filter);
 		suggestFilters(() => this.rowBuffer.rows);
@@ -284,7 +284,7 @@ export class App {
 		this.#drawControls();
 		this.lossBanners.setNotFollowed(this.filter, this.streams);
 		if (!this.#views) return;
-		for (const id of this.streams.gone(tab)) this.push.lose(id);
+		for (const id of this.streams.takeGone(tab)) this.push.lose(id);
 		this.draw();
 		this.#lookForOlder();
 	}

@@ -177,3 +177,31 @@ async def test_types_at_a_configured_place_are_shown_and_filtered_by(start: Star
 
     assert await chip(view) == "properties.kind ≠ 1.10"
     await expect(view.rows).to_have_count(3)
+
+
+async def test_type_id_and_stream_of_an_open_event_become_filters_or_are_left_out(server: Server, view: View):
+    await server.record(done("ok"), failed("bad"), done("far", "other"))
+    await view.open()
+    await view.row("bad").click()
+
+    await view.detail.get_by_role("button", name="signup", exact=True).click()
+    assert await chip(view) == "type = signup"
+    await view["#chips .chip"].click()
+    await view.detail.locator(".facts").get_by_role("button", name="bad").click(modifiers=["Alt"])
+    assert await chip(view) == "event_id ≠ bad"
+    await view["#chips .chip"].click()
+    await view.detail.locator(".facts").get_by_role("button", name="my_destination").click()
+
+    await expect(view.rows).to_have_count(2)
+    assert "id=my_destination" in view.page.url
+
+
+async def test_the_type_of_an_example_filters_the_list_of_its_group(server: Server, view: View):
+    await server.record(failed("bad"), failed("worse"))
+    await view.open("#tab=errors")
+    await view["#errors-list"].get_by_role("option").click()
+
+    await view.detail.get_by_role("button", name="signup", exact=True).click()
+
+    await expect(view["#chips .chip"]).to_have_text(["type = signup", "one error group"])
+    await expect(view.rows).to_have_count(2)

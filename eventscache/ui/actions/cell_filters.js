@@ -8,7 +8,7 @@ import {toast} from "../view/toast.js";
 const NOT_EXCLUDED = "Only types, ids, streams and fields can be left out";
 
 export class CellFilters {
-	/** `parts` has the `navigation` and the `streams`. */
+	/** `parts` has the `navigation`, the `streams` and the `errorTab`: of its examples, their list is filtered. */
 	constructor(parts) {
 		this.parts = parts;
 	}
@@ -24,25 +24,29 @@ export class CellFilters {
 		if (byName[cell]) byName[cell]();
 		else if (field) this.#field(field.path, field.value, excluded);
 		else if (excluded) toast(NOT_EXCLUDED);
-		else this.parts.navigation.change(changeOf(row, cell));
+		else this.#change(changeOf(row, cell));
+	}
+
+	#change(change) {
+		this.parts.navigation.change({...this.parts.errorTab.listFilter, ...change});
 	}
 
 	#field(path, value, excluded) {
-		if (path) this.parts.navigation.addField(path, excluded ? "!=" : "=", value);
+		if (path) this.parts.navigation.addField(path, excluded ? "!=" : "=", value, this.parts.errorTab.listFilter);
 		else toast("This event has none");
 	}
 
 	#type({typeText, typePath}, excluded) {
 		if (excluded || !typeText) this.#field(typePath, typeText, excluded);
-		else this.parts.navigation.change({type: typeText});
+		else this.#change({type: typeText});
 	}
 
 	#stream(stream, excluded) {
 		const {navigation, streams} = this.parts;
 		const others = streams.inView(navigation.filter).flatMap(({id}) => (id === stream ? [] : [id]));
-		if (!excluded) navigation.change({ids: [stream]});
+		if (!excluded) this.#change({ids: [stream]});
 		else if (!others.length || others.length > MOST_FOLLOWED) toast("There are too few or too many other streams");
-		else navigation.change({ids: others});
+		else this.#change({ids: others});
 	}
 }
 

@@ -25,7 +25,7 @@ export class Streams {
 	#tabs = {processed: [], incoming: [], errors: []}; // Errors has those of both others
 	#ids = {processed: new Set(), incoming: new Set(), errors: new Set()};
 
-	#gone = {};
+	#gone = {processed: [], incoming: []};
 
 	/** Whether API keys are configured: then a token has to be one of them. */
 	apiKeys = false;
@@ -36,7 +36,7 @@ export class Streams {
 	/** @param streams all streams of a tab, the most recently active first */
 	set(tab, streams) {
 		const left = new Set(streams.map(({id}) => id));
-		this.#gone[tab] = [...this.#ids[tab]].filter(id => !left.has(id));
+		this.#gone[tab] = [...this.#gone[tab], ...this.#ids[tab]].filter(id => !left.has(id));
 		this.#tabs[tab] = streams;
 		this.#tabs.errors = [...this.#tabs.processed, ...this.#tabs.incoming];
 		for (const name of [tab, "errors"]) this.#ids[name] = new Set(this.#tabs[name].map(({id}) => id));
@@ -46,9 +46,11 @@ export class Streams {
 		return this.#tabs[tab];
 	}
 
-	/** The ids that were there before the last reading, and are not any more. */
-	gone(tab) {
-		return this.#gone[tab] ?? [];
+	/** Return the ids that were there, and are not any more; each once. */
+	takeGone(tab) {
+		const gone = this.#gone[tab] ?? [];
+		if (gone.length) this.#gone[tab] = [];
+		return gone;
 	}
 
 	has(tab, id) {

@@ -23,7 +23,7 @@ export class Detail {
 	#age = null;
 	#way = null;
 
-	/** `acts` has `filter(path, op, value)`, `close()`, `copy(text, what)` and `copyLink()`. */
+	/** `acts` has `filter(path, op, value)`, `pick(row, cell, excluded)`, `close()`, `copy(text, what)` and `copyLink()`. */
 	constructor(node, acts) {
 		this.node = node;
 		this.acts = acts;
@@ -142,7 +142,7 @@ export class Detail {
 				"div.detail-title",
 				{},
 				el(`span.status.${row.status}`, {}, icon(row.status), STATUSES[row.status]),
-				el("h2", {}, row.type || "no type"),
+				el("h2", {}, this.#picked("type", row.type || "no type")),
 				el(
 					"button.quiet.detail-close",
 					{"aria-label": "Close", title: "Close (Esc)", onclick: this.acts.close},
@@ -165,8 +165,8 @@ export class Detail {
 		const row = this.#row;
 		const facts = [
 			["Time", row.timestamp && `${visible(row.timestamp)} `],
-			["Event id", row.id],
-			[member(this.#root, "destination_id")?.value ? "Destination" : "API key", visible(row.stream)],
+			["Event id", row.id && this.#picked("id", row.id)],
+			[member(this.#root, "destination_id")?.value ? "Destination" : "API key", this.#picked("stream", visible(row.stream))],
 			["Table", visible(member(member(this.#root, "success"), "table")?.value ?? "")],
 			["Attempt", this.#raw("attempt")],
 			["Response", this.#raw("response", "status")],
@@ -179,6 +179,12 @@ export class Detail {
 		this.#age = el("span.hint", {}, ago(row.time));
 		if (row.timestamp) shown[0].lastChild.append(this.#age);
 		return shown;
+	}
+
+	/** A text of the row that is filtered by when it is clicked, or left out with Alt. */
+	#picked(cell, text) {
+		const row = this.#row;
+		return el("button.picked", {title: "Filter by this (Alt: leave it out)", onclick: ({altKey}) => this.acts.pick(row, cell, altKey)}, text);
 	}
 
 	/** The text of a number exactly as received; empty if there is none. */
