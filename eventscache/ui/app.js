@@ -4,8 +4,9 @@ import { clearEvents } from "./actions/clear.js";
 import { copy, copyLink } from "./actions/copy.js";
 import { askToken } from "./actions/dialogs.js";
 import { ErrorTab } from "./actions/error_tab.js";
-import { findLastError, findOpenEvent } from "./actions/find_event.js";
+import { findLastErrors, findOpenEvent } from "./actions/find_event.js";
 import { OpenWay, WayOffer } from "./actions/find_way.js";
+import { HiddenErrors } from "./actions/hidden_errors.js";
 import { loadOlder } from "./actions/load_older.js";
 import { Navigation } from "./actions/navigation.js";
 import { PushHandler } from "./actions/push_handler.js";
@@ -16,8 +17,9 @@ import { fetchQuota, hasToken, storeToken } from "./api/fetch.js";
 import { LiveConnection } from "./api/live_connection.js";
 import { byId } from "./lib/dom.js";
 import { Batcher } from "./model/batcher.js";
-import { narrows, rangeStart, serverParameters } from "./model/filter.js";
+import { hasTime, narrows, rangeStart, serverParameters } from "./model/filter.js";
 import { EventHistory, historyPerStream } from "./model/history.js";
+import { LastErrors } from "./model/last_errors.js";
 import { MinuteCounts } from "./model/minute_counts.js";
 import { RowBuffer } from "./model/row_buffer.js";
 import { Rights } from "./model/rights.js";
@@ -29,16 +31,18 @@ import { Detail } from "./view/detail.js";
 import { EmptyState } from "./view/empty_state.js";
 import { Histogram } from "./view/histogram.js";
 import { drawJumpButton } from "./view/jump_button.js";
-import { LastError } from "./view/last_error.js";
+import { drawLastError } from "./view/last_error.js";
 import { List } from "./view/list.js";
 import { LossBanners } from "./view/loss_banners.js";
 import { Picker } from "./view/picker.js";
+import { Segments } from "./view/segments.js";
 import { Status } from "./view/status.js";
 import { drawTabs, OTHER_TAB, TAB_LABELS } from "./view/tabs.js";
 import { toast } from "./view/toast.js";
 import { Toolbar } from "./view/toolbar.js";
 
 export class App {
+	#errorsOf = ""; // the tab whose last errors are known
 	#views = 0; // how many views have begun: what was asked for in an earlier one is ignored
 
 	constructor() {
@@ -52,6 +56,7 @@ export class App {
 		this.streams = new Streams();
 		this.rowBuffer = new RowBuffer();
 		this.minuteCounts = new MinuteCounts();
+		this.lastErrors = new LastErrors();
 		this.history = new EventHistory();
 		this.batcher = new Batcher((rows, history) => this.#addRows(rows, history));
 	}
@@ -59,7 +64,6 @@ export class App {
 	#createViews() {
 		this.banners = new Banners();
 		this.counts = new Counts();
-		this.lastError = new LastError();
 		this.emptyState = new EmptyState(copy);
 		this.lossBanners = new LossBanners(this.banners, fetchQuota);
 		this.status = new Status(this.banners, {
@@ -77,8 +81,9 @@ export class App {
 			filter: (path, op, value) => this.navigation.addField(path, op, value, this.errorTab.listFilter),
 		});
 		this.toolbar = new Toolbar((change) => this.navigation.change(change), () => this.filter);
-		this.picker = new Picker((ids) => this.navigation.change({ ids }));
-		this.histogram = new Histogram((start, end) => this.navigation.toggleMinute(start, end));
+		this.segments = new Segments((status) => this.navigation.change({ status }));
+		this.picker = new Picker((ids) => this.navigation.change({ ids }), this.lastErrors);
+		this.histogram = new Histogram((start, end) => this.navigation.toggleRange(start, end));
 	}
 
 	#createActions() {
@@ -96,6 +101,7 @@ export class App {
 		});
 		this.openWay = new OpenWay(this.detail);
 		this.wayOffer = new WayOffer();
+		this.hiddenErrors = new HiddenErrors();
 		this.streamRefresh = new StreamRefresh(this.streams, {
 			tab: () => this.filter.tab,
 			live: () => this.status.live,
@@ -159,7 +165,7 @@ export class App {
 		});
 		this.#drawControls();
 		this.lossBanners.setNotFollowed(filter, this.streams);
-		this.#readLastError();
+		this.#readLastErrors();
 		this.wayOffer.set(filter.q);
 		this.errorTab.begin();
 	}
@@ -170,11 +176,15 @@ export class App {
 		this.beginView();
 	}
 
-	async #readLastError() {
+	async #readLastErrors() {
 		const view = this.#views;
-		this.lastError.reset();
-		const time = await findLastError(this.filter, this.streams.inView(this.filter));
-		if (view === this.#views) this.lastError.add(time);
+		const { tab } = this.filter;
+		if (tab !== this.#errorsOf) this.lastErrors.reset();
+		this.#errorsOf = tab;
+		const rows = await findLastErrors(this.filter, this.streams.of(tab));
+		if (view !== this.#views) return;
+		for (const row of rows) this.lastErrors.add(row);
+		this.#drawLastErrors();
 	}
 
 	/** Open the event that the URL names: from the rows, or else from the cache. */
@@ -227,6 +237,7 @@ export class App {
 	}
 
 	#addRows(rows, history) {
+		for (const row of rows) row.fresh = !history;
 		this.rowBuffer.add(rows, { history });
 		this.draw();
 	}
@@ -239,7 +250,8 @@ export class App {
 
 	#eventsCleared() {
 		this.streamRefresh.soon();
-		this.#readLastError();
+		this.#errorsOf = "";
+		this.#readLastErrors();
 		this.draw();
 	}
 
@@ -263,7 +275,8 @@ export class App {
 		this.#drawEmptyState();
 		this.#drawHistogram();
 		this.#drawCounts();
-		this.status.setPaused(heldBy === "button", arrivedWhileHeld);
+		this.segments.count(rows, this.filter.status);
+		this.status.setHeld(heldBy, arrivedWhileHeld);
 		drawJumpButton(this.rowBuffer, this.list.scrolledDown);
 	}
 
@@ -295,13 +308,25 @@ export class App {
 	}
 
 	#drawHistogram() {
-		const ended = Number.isFinite(this.minuteCounts.endsAt);
-		this.histogram.draw(this.minuteCounts.hour(), { chosen: this.filter.start, ended });
+		const { filter, minuteCounts } = this;
+		const chosen = hasTime(filter) && !filter.range ? { start: filter.start || 0, end: filter.end || Infinity } : undefined;
+		this.histogram.draw(minuteCounts.bars(), { chosen, ended: Number.isFinite(minuteCounts.endsAt) });
+	}
+
+	#drawLastErrors() {
+		const { filter, streams } = this;
+		const inView = streams.inView(filter);
+		const kept = inView.reduce((sum, { error_events: errors }) => sum + errors, 0);
+		const all = !narrows({ ...filter, range: "", start: NaN, end: NaN });
+		const last = filter.status === "error" ? NaN : this.lastErrors.newest(inView);
+		drawLastError(last, kept, all ? this.minuteCounts.hour() : null);
+		this.picker.tick();
 	}
 
 	#drawControls() {
 		const { filter, streams, rights } = this;
 		this.toolbar.set(filter);
+		this.segments.set(filter);
 		this.toolbar.offerClear(rights.may("clear"));
 		drawChips(filter, (change) => this.navigation.change(change));
 		drawTabs(filter.tab, streams, rights);
@@ -318,7 +343,7 @@ export class App {
 		this.#drawHistogram();
 		this.detail.tick();
 		this.status.tick();
-		this.lastError.tick();
+		this.#drawLastErrors();
 		this.errorTab.list.tick();
 	}
 
@@ -344,6 +369,8 @@ export class App {
 	visibilityChanged(hidden) {
 		if (hidden) this.connection.close();
 		else this.connection.resume();
+		if (hidden && this.#views) this.hiddenErrors.begin(this.filter);
+		else this.hiddenErrors.end();
 		this.errorTab.begin();
 	}
 }

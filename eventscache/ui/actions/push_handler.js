@@ -38,7 +38,7 @@ export class PushHandler {
 	}
 
 	#addEvent(source) {
-		const { batcher, history, minuteCounts, streams, toolbar, lastError } = this.parts;
+		const { batcher, history, minuteCounts, streams, toolbar, lastErrors } = this.parts;
 		const read = readEvent(source);
 		if (!read) return;
 		const { row, event } = read;
@@ -47,7 +47,7 @@ export class PushHandler {
 		if (!matchesFields(source, filter.fields)) return;
 		minuteCounts.add(row);
 		if (typeof event.original?.event_type === "string") toolbar.offerType(row.type);
-		if (filter.status !== "error" && (row.status === "error" || row.status === "malformed")) lastError.add(row.time);
+		if (row.status === "error" || row.status === "malformed") lastErrors.add(row);
 		if (!streams.has(filter.tab, row.stream)) this.acts.streamsChanged();
 		batcher.add(row);
 	}

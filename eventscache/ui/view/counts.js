@@ -22,6 +22,7 @@ export class Counts {
 		setText(byId("counts"), shown || more ? text : "");
 		this.#announce(shown ? text : "No events shown");
 		show(byId("older"), more && !full);
+		show(byId("unfilter"), narrows(filter) && shown > 0);
 	}
 
 	/** Announce to screen readers, but not too often. */

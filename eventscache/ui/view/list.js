@@ -81,6 +81,11 @@ export class List {
 		this.draw(true);
 	}
 
+	/** How many rows are in sight. */
+	get page() {
+		return Math.max(1, Math.floor(this.box.clientHeight / this.height) - 1);
+	}
+
 	focus() {
 		this.box.focus({ preventScroll: true });
 	}
@@ -126,6 +131,8 @@ export class List {
 		const node = row.status === "gap" ? gapRow(row) : eventRow(row);
 		node.id = `row-${this.#serial++}`;
 		node.dataset.key = row.key;
+		if (row.fresh) node.classList.add("fresh");
+		row.fresh = false; // it is tinted once
 		this.#nodes.set(row.key, node);
 		this.canvas.append(node);
 		return node;
