@@ -12,10 +12,14 @@ class Unit(enum.StrEnum):
     RATIO = "ratio"
     PERCENT = "%"
     BYTES = "bytes"
+    MEBIBYTES = "MiB"
+    MILLISECONDS = "ms"
 
     def as_text(self, value: float) -> str:
         if self is Unit.BYTES:
             return f"{value:,.0f} bytes"
+        if self in {Unit.MEBIBYTES, Unit.MILLISECONDS}:
+            return f"{value:.1f} {self.value}"
         if self is Unit.PERCENT:
             return f"{value:.3g} %"
         return f"{value:.1f}" if value >= 10 else f"{value:.3f}"
@@ -41,6 +45,14 @@ CASES: Mapping[str, Case] = {
     "batch": Case("batch of 100, overload", "bare aiohttp reading that body", 0.60),
     "batch-stored": Case("batch of 100, everything stored", "naive sidecar", 30),
     "single-naive": Case("single-event POST, overload", "naive sidecar", 4),
+    "segment": Case("processor time of a batch of 100, Segment", "native batch of as many bytes", 1.3, at_most=True),
+    "segment-jitsu2": Case("the same at /v1/batch, Jitsu 2", "native batch of as many bytes", 1.3, at_most=True),
+    "bulk": Case(
+        "bulk file of 20 MiB, 20,000 lines, loop held", "longest GET /livez meanwhile", 50, True, Unit.MILLISECONDS
+    ),
+    "bulk-memory": Case(
+        "bulk file of 20 MiB, 20,000 lines, peak of memory", "before the first", 80, True, Unit.MEBIBYTES
+    ),
     "get": Case("GET of 100 events of 3 KB", "the same with parse and re-encode", 3),
     "calls": Case("storage calls under overload, one hot stream", "events offered", 0.5, True, Unit.PERCENT),
     "ack": Case("POST with ack=stored, p50", "naive sidecar's p50 at the same rate", 1.0, at_most=True),

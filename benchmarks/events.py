@@ -13,6 +13,12 @@ def page_views(count: int, event_bytes: int, seed: int = 0) -> list[bytes]:
     return [_page_view(rng, event_bytes) for _ in range(count)]
 
 
+def segment_events(count: int, event_bytes: int) -> list[bytes]:
+    """Return the same with a type and a name, as Segment's libraries send events."""
+    start = b'{"type":"track","event":"Product viewed",'
+    return [start + event[1:] for event in page_views(count, event_bytes + 1 - len(start))]
+
+
 def _page_view(rng: random.Random, event_bytes: int) -> bytes:
     event = {
         "event_id": f"{rng.getrandbits(48):012x}",

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import uvloop
 
 from benchmarks.cases import CASES, Contest, Findings, Latency, Result
-from benchmarks.events import page_views
+from benchmarks.events import page_views, segment_events
 from benchmarks.load import HttpLoad, Measured, Requests
 from benchmarks.servers import Bench, Server, same_json
+from tests.support.forms import FORM, form
 
 STREAMS = 100
 BATCH = 100
@@ -21,6 +22,10 @@ TOUCHERS = 4
 BODIES = 37  # no divisor of the number of streams, so that each stream gets all bodies
 SHARE_OF_CAPACITY = 0.3
 FULL_BUSY = 0.9
+BULK_LINES = 20_000
+BULK_LINE_BYTES = 20 * 2**20 // BULK_LINES
+PINGS_PER_SECOND = 500
+PING_SECONDS = 1.0  # a file is taken in less
 SETTLE_SECONDS = 2.0  # events limited locally are counted in the storage within a second
 
 # Quotas that nothing reaches. A stream keeps as many events as its quota, so the shortest window that can be set.
@@ -224,6 +229,58 @@ def batch_overload(bench: Bench, plan: MeasurePlan) -> Findings:
     return Findings([result], [Contest("batch of 100, overload", "events", rates)], [])
 
 
+def _both_keys(path: str) -> list[str]:
+    """Return paths with the token where Jitsu looks for it, and where Jitsu 2 does."""
+    return [f"{path}?token={_key(number)}&writekey={_key(number)}" for number in range(STREAMS)]
+
+
+def segment(bench: Bench, plan: MeasurePlan) -> Findings:
+    """Send the same batches on three routes of one server; blanks make the native body as long as the others."""
+    arrays = _arrays(segment_events(BODIES * BATCH, EVENT_BYTES), BATCH)
+    wrapped = [b'{"batch":%b}' % array for array in arrays]
+    routes = {
+        "/api/v1/s2s/events": [array.ljust(len(wrapped[0])) for array in arrays],
+        "/api/v1/segment/v1/batch": wrapped,
+        "/v1/batch": wrapped,
+    }
+    with bench.serving("sidecar") as (sidecar,):
+        _fill(sidecar)
+        loads = {path: HttpLoad(sidecar, Requests("POST", _both_keys(path), bodies)) for path, bodies in routes.items()}
+        measured = _capacities(plan, {path: (sidecar, load) for path, load in loads.items()})
+    native, *others = measured
+    rates = {path: [BATCH * rate for rate in _rates(each)] for path, each in measured.items()}
+    costs = {path: [each.server_us for each in rounds] for path, rounds in measured.items()}
+    results = [
+        _result(name, _ratios(costs[path], costs[native]), f"{statistics.median(costs[path]):.0f} µs a batch")
+        for name, path in zip(("segment", "segment-jitsu2"), others, strict=True)
+    ]
+    return Findings(results, [Contest("batch of 100 by route, overload", "events", rates)], [])
+
+
+def bulk(bench: Bench, plan: MeasurePlan) -> Findings:
+    """Send files, and ask meanwhile whether the server answers: the longest answer is how long its loop was held."""
+    file = form(b"\n".join(segment_events(BULK_LINES, BULK_LINE_BYTES - 1)))
+    held, peaks = [], []
+    with bench.serving("sidecar") as (sidecar,):
+        _fill(sidecar)
+        before = sidecar.resident_bytes
+        for _ in range(plan.rounds):
+            sidecar.reset_peak()
+            held.append(1000 * uvloop.run(_longest_ping(sidecar, file)))
+            peaks.append((sidecar.peak_bytes - before) / 2**20)
+            sidecar.settle()
+    sizes = f"{len(file) / 2**20:.1f} MiB a file; {PINGS_PER_SECOND} GETs a second"
+    return Findings([_result("bulk", held, sizes), _result("bulk-memory", peaks)], [], [])
+
+
+async def _longest_ping(server: Server, file: bytes) -> float:
+    """Return the longest time in seconds that an answer took while a file was sent."""
+    pings = HttpLoad(server, Requests("GET", ["/livez"])).at_rate(PINGS_PER_SECOND, PING_SECONDS, 0)
+    sent = asyncio.to_thread(server.ask, "POST", f"/api/v1/events/bulk?token={_key(0)}", file, FORM)
+    measured, _ = await asyncio.gather(pings, sent)
+    return measured.latency(1.0)
+
+
 def batch_stored(bench: Bench, plan: MeasurePlan) -> Findings:
     """Both answer after storing: if they answered at once, a closed loop would send more than a storage can take."""
     with bench.serving("naive", "sidecar", **ROOMY_FOR_BATCHES) as (naive, sidecar):
@@ -373,6 +430,8 @@ MEASURES: Mapping[str, Measure] = {
     "single-stored": single_stored,
     "batch": batch_overload,
     "batch-stored": batch_stored,
+    "segment": segment,
+    "bulk": bulk,
     "get": get,
     "calls": calls,
     "ack": ack,

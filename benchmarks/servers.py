@@ -109,10 +109,20 @@ class Server:
         pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def reset_peak(self) -> None:
+        """Let `peak_bytes` begin anew."""
+        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5", encoding="ascii")
+
+    @property
+    def peak_bytes(self) -> int:
+        """The largest resident memory since `reset_peak`."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    def ask(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> bytes:
         """Send one request, and return the body of the response."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=START_SECONDS)
-        headers = {"Content-Type": "application/json"} if body else {}
+        headers = {"Content-Type": content_type} if body else {}
         with contextlib.closing(connection):
             connection.request(method, path, body, headers)
             answer = connection.getresponse()

@@ -9,13 +9,14 @@ import pytest
 
 from benchmarks import chart
 from benchmarks.cases import CASES, Case, Contest, Findings, Latency, Result, Unit
-from benchmarks.events import page_views
+from benchmarks.events import page_views, segment_events
 from benchmarks.faults.cases import CASES as CASES_OF_FAULTS
 from benchmarks.faults.figures import Figures, Results, Soak, write_into
 from benchmarks.load import LoadConnection, Measured
 from benchmarks.measures import FULL, MEASURES, QUICK
 from benchmarks.report import Environment, Report, Yardstick
 from eventscache.ingest.jitsu import parse_events
+from eventscache.ingest.jitsu2 import ANY_TYPE, fault_of
 from eventscache.ingest.limits import Limits
 from eventscache.loadtest.ledger import LedgerCounts
 from tests.support.paths import ROOT
@@ -42,13 +43,14 @@ def test_a_bar_is_met_by_the_median(at_most: bool, values: list[float], met: boo
 
 def test_values_are_shown_with_their_units() -> None:
     assert [Unit.RATIO.as_text(0.9512), Unit.RATIO.as_text(31.26)] == ["0.951", "31.3"]
+    assert [Unit.MEBIBYTES.as_text(23.94), Unit.MILLISECONDS.as_text(5.72)] == ["23.9 MiB", "5.7 ms"]
     assert [Unit.PERCENT.as_text(0.5), Unit.BYTES.as_text(2048)] == ["0.5 %", "2,048 bytes"]
     assert Result(CASES["single"], [0.9, 1.0]).spread == "0.900 to 1.000"
 
 
 def test_the_table_has_every_bar_and_quick_says_what_it_shortens() -> None:
-    assert len(CASES) == 11  # ten rows, of which one asks for two things
-    assert set(CASES) - set(MEASURES) == {"single-naive", "stream-memory"}
+    assert len(CASES) == 15
+    assert set(CASES) - set(MEASURES) == {"single-naive", "stream-memory", "segment-jitsu2", "bulk-memory"}
     assert not FULL.shortened
     assert "12 s instead of 300" in QUICK.shortened
     assert "50,000 streams instead of 100,000" in QUICK.shortened
@@ -130,6 +132,14 @@ def test_events_have_their_size_and_are_the_same_ones_every_time() -> None:
         assert parse_events(event, Limits()) == [event]
     with pytest.raises(ValueError, match="at least"):
         page_views(1, 10)
+
+
+def test_segments_events_have_their_size_and_are_taken() -> None:
+    events = segment_events(3, 1000)
+    assert {len(event) for event in events} == {1000}
+    assert len(set(events)) == 3
+    for event in events:
+        assert fault_of(event, ANY_TYPE) == ""
 
 
 FIGURES = Figures("frozen", 24.9, 30.0, 0.5, 0.4, 0.5, 150.0, 1000, 250, True, 0)

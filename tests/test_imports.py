@@ -43,7 +43,7 @@ ALLOWED = {
     "conformance": "clock errors storage stream",
     "testing": "conformance",
     "loadtest": "access errors metrics stream",
-    "demo": "clock config event server storage stream timestamp",
+    "demo": "clock config event extras server storage stream timestamp",
     "cli": "config conformance demo errors loadtest logs server storage stream",
     "__main__": "cli",
     "__init__": "cache event storage stream",

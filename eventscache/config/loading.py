@@ -19,6 +19,7 @@ from eventscache.logs import HIDDEN, hide_secrets, visible
 _SHOWN: dict[str, Callable[[Any], str]] = {
     "storage": hide_secrets,
     "sources": lambda sources: ", ".join(name for name, _ in sources),
+    "replay_targets": lambda targets: ", ".join(target.name for target in targets),
     "read_tokens": lambda tokens: "; ".join(f"{HIDDEN} for {token.streams}" for token in tokens),
 }
 """How settings are shown that hold more than secrets, without these."""

@@ -8,6 +8,7 @@ from eventscache.access.read_token_entries import parse_ids, parse_namespaces, p
 from eventscache.access.read_tokens import ReadToken, check_read_tokens
 from eventscache.access.tokens import Tokens
 from eventscache.clock import MICROSECONDS
+from eventscache.config.replay_targets import ReplayTarget, parse_replay_targets
 from eventscache.config.sources import variable_of
 from eventscache.config.values import (
     DEFAULT_TTL_MINUTES,
@@ -153,6 +154,9 @@ class Settings:
     )
     otlp_trace_ratio: float = _setting("eventscache.otlp.trace_ratio", parse=parse_ratio, default=0.01)
     otlp_interval_ms: int = _setting("eventscache.otlp.interval_ms", parse=whole_number(1), default=10_000)
+    replay_targets: tuple[ReplayTarget, ...] = _setting(
+        "eventscache.replay_targets", parse=parse_replay_targets, default=(), secret=True
+    )
     alerts_webhook: str = _setting("eventscache.alerts.webhook", parse=parse_secret_address, default="", secret=True)
     alerts_format: str = _setting("eventscache.alerts.format", parse=parse_choice("slack", "teams"), default="slack")
     alerts_new_error_group: bool = _setting("eventscache.alerts.new_error_group", parse=parse_boolean, default=True)

@@ -2,17 +2,19 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from eventscache.clock import MICROSECONDS, Clock
 from eventscache.config.settings import Settings
 from eventscache.demo.traffic import CYCLE_SECONDS, Record, ShopTraffic
+from eventscache.event import Event
+from eventscache.extras.error_groups import EXAMPLES, MOST_GROUPS, group_extras
 from eventscache.server.app import Sidecar
 from eventscache.server.run import running
 from eventscache.storage.memory import MemoryStorage
-from eventscache.storage.messages import Batch, Offer, Quota
+from eventscache.storage.messages import Batch, Extra, Offer, Quota
 from eventscache.stream import Status, Stream
 
 _HISTORY_US = 5 * CYCLE_SECONDS * MICROSECONDS
@@ -26,7 +28,7 @@ class Demo:
         self._clock = clock or Clock()
         self._now_us = self._clock.unix_us() - _HISTORY_US
         self._in_history = True
-        self._quota = settings.quota
+        self._quota, self._groups = settings.quota, settings.error_groups
         self.storage = MemoryStorage(msgspec.structs.replace(settings.storage_options, now=self._storage_now_us))
         self._traffic = ShopTraffic(seed, self._now_us)
         self._numbers = itertools.count(1)
@@ -39,8 +41,13 @@ class Demo:
         for time_us, records in self._traffic.records_until(self._clock.unix_us()):
             self._now_us = time_us
             for stream, events in itertools.groupby(records, key=lambda record: record[0]):
-                await self.storage.insert(_batch(stream, events, self._quota, next(self._numbers)))
+                await self.storage.insert(self._batch(stream, [event for _, event in events]))
         self._in_history = False
+
+    def _batch(self, stream: Stream, events: Sequence[Event]) -> Batch:
+        offers = [Offer(event.pack(), event.status, to_error=event.status is Status.ERROR) for event in events]
+        extras = _extras(events, self._quota) if self._groups else {}
+        return Batch(stream, self._quota, "demo", next(self._numbers), offers, extras=extras)
 
     async def send_traffic(self, offer: Callable[[list[Record]], object]) -> None:
         """Offer each event when it is due, until cancelled."""
@@ -50,9 +57,14 @@ class Demo:
                 offer(records)
 
 
-def _batch(stream: Stream, records: Iterable[Record], quota: Quota, number: int) -> Batch:
-    offers = [Offer(event.pack(), event.status, to_error=event.status is Status.ERROR) for _, event in records]
-    return Batch(stream, quota, "demo", number, offers)
+def _extras(events: Sequence[Event], quota: Quota) -> dict[str, Extra]:
+    """Return what a batch brings for the error groups of its events."""
+    indexes: dict[str, list[int]] = {}
+    for index, event in enumerate(events):
+        for name in group_extras(event.error, malformed=bool(event.malformed)):
+            indexes.setdefault(name, []).append(index)
+    kept = Quota.at_most(EXAMPLES, quota.window_us)
+    return {name: Extra(kept, MOST_GROUPS, offered) for name, offered in indexes.items()}
 
 
 async def run(settings: Settings, seed: int, announce: Callable[[str], object]) -> None:

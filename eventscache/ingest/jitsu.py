@@ -51,7 +51,7 @@ def _validated_events(body: bytes, limits: Limits, *, templates: bool) -> Sequen
     if body.startswith(b"["):
         elements = scan.validated_elements(body, limits.max_depth)
         if elements is not None:
-            _check_sizes(body, len(elements), limits)
+            check_sizes(len(body), len(elements), limits)
         return elements
     end = scan.object_end(body, limits.max_depth, b"template" if templates else b"")
     return None if end < 0 else [body[:end]]
@@ -75,9 +75,10 @@ def _check_depth(data: bytes, limits: Limits) -> None:
         raise _unreadable(str(fault)) from None
 
 
-def _check_sizes(body: bytes, count: int, limits: Limits) -> None:
+def check_sizes(array_bytes: int, count: int, limits: Limits) -> None:
+    """Raise `BatchTooLarge` for too many events, and `InvalidEvent` if one of them must be too large."""
     limits.check_count(count, "events")
-    if len(body) > limits.max_event_bytes * count and count:
+    if array_bytes > limits.max_event_bytes * count and count:
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")
 
 
@@ -86,7 +87,7 @@ def _events_of_array(body: bytes, value: list[Any], data: bytes, limits: Limits)
     for index, element in enumerate(value):
         if type(element) is not dict:
             raise _unreadable(_no_object(index, _elements(data)[index]))
-    _check_sizes(body, len(value), limits)
+    check_sizes(len(body), len(value), limits)
     events = _elements(data)
     for event in events:
         _check_depth(event, limits)

@@ -5,7 +5,7 @@ halves of write keys are hidden, as in Jitsu 2's own log.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ from eventscache.ingest import jitsu
 from eventscache.ingest.json import go, scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import Parsed
-from eventscache.ingest.secret_half import secret_half, without_halves
+from eventscache.ingest.secret_half import SecretHalf, secret_half, without_halves
 from eventscache.stream import Stream
 
 ANY_TYPE: Final = "event"
@@ -35,7 +35,6 @@ _MAX_NAME_BYTES = 128
 _SHOWN_CHARACTERS = 128
 _WHITE_SPACE = b" \t\r\n"
 _NULL = msgspec.Raw(b"null")
-_LEVELS_AROUND = 2  # of the body and of its array
 
 
 class _Members(msgspec.Struct):
@@ -51,7 +50,11 @@ _decode = msgspec.json.Decoder(_Members).decode
 _NAMES = {field.encode_name: field.name for field in msgspec.structs.fields(_Members)}
 
 
-def parse_event(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
+HalfOf = Callable[[str], SecretHalf | None]
+"""Finds the secret halves of the write key that a body names, and of what else it is known to belong to."""
+
+
+def parse_event(body: bytes, _: Stream | None, limits: Limits, half_of: HalfOf = secret_half) -> Parsed:
     """Parse a body that is one event. Raises `InvalidEvent` if it is anything else."""
     text = body.strip(_WHITE_SPACE)
     if len(text) > limits.max_event_bytes:
@@ -60,26 +63,48 @@ def parse_event(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     if rest:
         raise InvalidEvent("something follows the JSON object")
     key = _text(write_key)
-    return Parsed(_without_key([event], key), write_key=key)
+    return Parsed(_without_key([event], key, half_of), write_key=key)
 
 
-def parse_batch(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
+def parse_batch(body: bytes, _: Stream | None, limits: Limits, half_of: HalfOf = secret_half) -> Parsed:
     """Parse a body whose events are in its `batch`; without one there are none. What follows the object is ignored.
 
     Raises `InvalidEvent` if it is no object, or an element of its `batch` is none; and `BatchTooLarge`.
     """
-    data, _rest, write_key = _first_object(body.lstrip(_WHITE_SPACE), limits, limits.max_depth + _LEVELS_AROUND)
+    text = body.lstrip(_WHITE_SPACE)
+    if (parsed := _validated_batch(text, limits, half_of)) is not None:
+        return parsed
+    data, _rest, write_key = _first_object(text, limits, limits.max_depth + scan.LEVELS_AROUND)
     members = _members(data)
     for name, value in (("eventsName", members.events_name), ("writeKey", write_key)):
         if bytes(value) != b"null" and _text_or_none(value) is None:
             raise InvalidEvent(f"{name} is not a text")
     key = _text(write_key)
-    events = _without_key(_events(bytes(members.batch), limits), key)
+    events = _without_key(_events(bytes(members.batch), limits), key, half_of)
     default_name = _text(members.events_name)
-    faults = [
-        (index, fault) for index, event in enumerate(events) if (fault := fault_of(event, ANY_TYPE, default_name))
-    ]
-    return Parsed(events, faults=faults, write_key=key)
+    return Parsed(events, faults=_faults(enumerate(events), default_name), write_key=key)
+
+
+def _validated_batch(text: bytes, limits: Limits, half_of: HalfOf) -> Parsed | None:
+    """Return what the fast scan found of a batch; None if the slower reader must decide."""
+    if not text.startswith(b"{"):
+        return None
+    limits.check_values(text)
+    batch = scan.validated_batch(text, limits.max_depth, b"batch", (b"eventsName", b"writeKey"), checked=True)
+    if batch is None or batch.events is None:
+        return None
+    jitsu.check_sizes(batch.size_bytes, len(batch.events), limits)
+    name, key = (given or "" for given in batch.texts)
+    events = _without_key(batch.events, key, half_of)
+    if name:
+        return Parsed(events, faults=_faults(enumerate(events), name), write_key=key)
+    some = [*events] if batch.unclear else ()
+    return Parsed(events, faults=_faults((index, some[index]) for index in batch.unclear), write_key=key)
+
+
+def _faults(events: Iterable[tuple[int, bytes]], default_name: str = "") -> list[tuple[int, str]]:
+    """Return the index of each event of a batch that Jitsu 2 refuses, and why."""
+    return [(index, fault) for index, event in events if (fault := fault_of(event, ANY_TYPE, default_name))]
 
 
 def fault_of(event: bytes, kind: str, default_name: str = "") -> str:
@@ -111,10 +136,10 @@ def message_id_of(event: bytes) -> str:
     return _text(_members(event).message_id)[:64]
 
 
-def _without_key(events: Sequence[bytes], write_key: str) -> Sequence[bytes]:
+def _without_key(events: Sequence[bytes], write_key: str, half_of: HalfOf) -> Sequence[bytes]:
     """Return events without the secret half of the key that their body names."""
-    half = secret_half(write_key)
-    return [*map(half.hidden, events)] if half else events
+    half = half_of(write_key) if write_key else None
+    return half.hidden_in_all(events) if half else events
 
 
 class _First(NamedTuple):

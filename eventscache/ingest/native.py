@@ -16,7 +16,7 @@ from eventscache.ingest import malformed
 from eventscache.ingest.json import scan, strict
 from eventscache.ingest.limits import BatchTooLarge, Limits
 from eventscache.ingest.parsed import MAX_ERRORS, Parsed
-from eventscache.ingest.secret_half import SecretHalf, secret_half, without_halves, without_halves_in_text
+from eventscache.ingest.secret_half import SecretHalf, without_halves, without_halves_in_text
 from eventscache.stream import Namespace, Stream, check_id
 from eventscache.timestamp import parse_time
 
@@ -98,13 +98,18 @@ def _levels(limits: Limits) -> int:
 
 
 def parse_items(
-    items: Iterable[Row | bytes], default: Stream | None, limits: Limits, write_keys: Sequence[str]
+    items: Iterable[Row | bytes | InvalidEvent],
+    default: Stream | None,
+    limits: Limits,
+    write_keys: Sequence[str],
+    halves: Sequence[SecretHalf | None],
 ) -> Parsed:
-    """Parse records, each its fields or its JSON, in their order, with as many keys by which Jitsu received them.
+    """Parse records, each its fields or its JSON, or why it is invalid, in their order.
 
-    The secret halves of these keys are hidden. Raises `BatchTooLarge`.
+    There are as many keys by which Jitsu received them, and as many secret halves that are hidden in them. Raises
+    `BatchTooLarge`.
     """
-    return _parse(items, default, limits, len(write_keys), write_keys)
+    return _parse(items, default, limits, len(write_keys), write_keys, halves=halves)
 
 
 def whole_event(original: bytes) -> Row:
@@ -212,6 +217,8 @@ def _parse(
     limits: Limits,
     count: int,
     write_keys: Sequence[str] = (),
+    *,
+    halves: Sequence[SecretHalf | None] = (),
 ) -> Parsed:
     limits.check_count(count, "records")
     good: list[tuple[Stream, Event]] = []
@@ -230,8 +237,8 @@ def _parse(
             omitted += 1
 
     for index, record in enumerate(records):
-        if write_keys:
-            half = secret_half(write_keys[index])
+        if halves:
+            half = halves[index]
         try:
             if isinstance(record, tuple):
                 good.append(_event(record, default, limits, half))

@@ -5,7 +5,7 @@ The fast scan validates no object that has such a half under a name of `without_
 
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from eventscache.ingest.json.in_strings import replaced_in_strings, spellings_in_json
+from eventscache.ingest.json.scan import Elements
 from eventscache.ingest.limits import Limits
 from eventscache.ingest.parsed import Parsed, Parser
 from eventscache.stream import Stream
@@ -20,6 +21,7 @@ from eventscache.stream import Stream
 _HIDDEN: Final = b"***"
 _SHORTEST_ALONE = 8  # a shorter half is a part of too many other texts
 _CACHED_KEYS = 1024
+_MOST_NAMED = 3  # keys of an event: each is searched for in all of it
 _MOST_DECODED = 4  # times that a key may be encoded
 
 
@@ -64,10 +66,19 @@ def without_halves_in_text(text: bytes) -> bytes:
     return _IN_TEXT.sub(rb"\1***", without_halves(text))
 
 
-def half_named_in(data: bytes) -> "SecretHalf | None":
-    """Return what finds the first half that stands under a name of `without_halves` in JSON, which may be broken."""
-    found = (secret_half(_read_text(data[start:end])) for start, end in _named_texts(data))
-    return next((half for half in found if half), None)
+def keys_named_in(data: bytes) -> tuple[str, ...]:
+    """Return the first write keys with a half under a name of `without_halves` in JSON, which may be broken.
+
+    They are different ones, at most three.
+    """
+    texts = (_read_text(data[start:end]) for start, end in _named_texts(data))
+    found: dict[str, None] = {}
+    for text in texts:
+        if with_colon(text).partition(":")[2] not in {"", _HIDDEN.decode()}:
+            found[text] = None
+        if len(found) == _MOST_NAMED:
+            break
+    return tuple(found)
 
 
 def _read_text(content: bytes) -> str:
@@ -131,72 +142,109 @@ def _without_half(text: bytes) -> bytes:
 
 
 class SecretHalf:
-    """Finds one write key, which has a secret half, in whatever is kept of those who send with it.
+    """Finds write keys, each with a secret half, in whatever is kept of those who send with one of them.
 
-    It is found as a whole, also with a `%3A`; and if it is not short, its secret half alone.
+    A key is found as a whole, also with a `%3A`; and if it is not short, its secret half alone.
     """
 
-    def __init__(self, write_key: str) -> None:
-        key_id, _, secret = write_key.partition(":")
+    def __init__(self, *write_keys: str) -> None:
         hidden: dict[str, str] = {}
-        for spelled_id, spelled in ((key_id, secret), (_quoted(key_id), _quoted(secret))):
-            for colon in (":", "%3A", "%3a"):
-                hidden[f"{spelled_id}{colon}{spelled}"] = f"{spelled_id}{colon}"
-        for part in (secret, secret.partition(":")[0]):
-            if len(part) >= _SHORTEST_ALONE:
-                hidden.setdefault(part, "")
-                hidden.setdefault(_quoted(part), "")
-        self._in_json: dict[bytes, bytes] = {}
-        self._in_text: dict[bytes, bytes] = {}
+        for write_key in write_keys:
+            for text, shown in _hidden_of(write_key).items():
+                hidden.setdefault(text, shown)
+        in_json: dict[bytes, bytes] = {}
+        in_text: dict[bytes, bytes] = {}
         for text, shown in hidden.items():
-            self._in_text[_encoded(text)] = _encoded(shown) + _HIDDEN
+            in_text[_encoded(text)] = _encoded(shown) + _HIDDEN
             shown_in_json = spellings_in_json(shown)[0] + _HIDDEN
             for spelled_in_json in spellings_in_json(text):
-                self._in_json.setdefault(spelled_in_json, shown_in_json)
-        self._in_text.update(self._in_json)
+                in_json.setdefault(spelled_in_json, shown_in_json)
+        self._in_json = _longest_first(in_json)
+        self._in_text = _longest_first(in_text | in_json)
+        # What all others contain: to search for these is enough where there is nothing to hide.
+        self._shortest = [text for text in in_json if not any(other in text for other in in_json if other != text)]
 
     def __repr__(self) -> str:
         return "SecretHalf()"
 
     def hidden_in_text(self, text: bytes) -> bytes:
-        """Return a text without the half."""
+        """Return a text without the halves."""
         for found, shown in self._in_text.items():
             text = text.replace(found, shown)
         return text
 
     def hidden_in_words(self, words: str) -> str:
-        """Return a text without the half, as `hidden_in_text` does."""
+        """Return a text without the halves, as `hidden_in_text` does."""
         return self.hidden_in_text(_encoded(words)).decode(errors="surrogatepass")
 
     def hidden(self, data: bytes) -> bytes:
-        """Return valid JSON without the half in its strings; it stays valid. The same object if it has none."""
+        """Return valid JSON without the halves in its strings; it stays valid. The same object if it has none."""
+        if not self.may_be_in(data):
+            return data
         for found, shown in self._in_json.items():
             data = replaced_in_strings(data, found, shown)
         return data
 
     def may_be_in(self, data: bytes) -> bool:
-        """Whether JSON may have the half in it."""
-        return any(map(data.__contains__, self._in_json))
+        """Whether JSON may have one of the halves in it."""
+        return any(map(data.__contains__, self._shortest))
 
     def parser(self, parser: Parser) -> Parser:
-        """Return a parser that does what another one does, and hides the half in the events that it finds."""
+        """Return a parser that does what another one does, and hides the halves in the events that it finds."""
 
         def parse(body: bytes, default: Stream | None, limits: Limits) -> Parsed:
             parsed = parser(body, default, limits)
-            if not (parsed.faults or self.may_be_in(body)):
-                return parsed
-            originals = [*map(self.hidden, parsed.originals)]
-            faults = [(index, self.hidden_in_words(fault)) for index, fault in parsed.faults]
-            return msgspec.structs.replace(parsed, originals=originals, faults=faults)
+            return self.hidden_in_parsed(parsed) if self.may_be_in_parsed(parsed) else parsed
 
         return parse
 
+    def may_be_in_parsed(self, parsed: Parsed) -> bool:
+        """Whether what was parsed may have one of the halves in it."""
+        return bool(parsed.faults) or self._may_be_in_any(parsed.originals)
+
+    def hidden_in_parsed(self, parsed: Parsed) -> Parsed:
+        """Return what was parsed without the halves in its originals and their faults."""
+        faults = [(index, self.hidden_in_words(fault)) for index, fault in parsed.faults]
+        return msgspec.structs.replace(parsed, originals=self.hidden_in_all(parsed.originals), faults=faults)
+
+    def hidden_in_all(self, events: Sequence[bytes]) -> Sequence[bytes]:
+        """Return events as `hidden` does; the same object if none has a half."""
+        return [*map(self.hidden, events)] if self._may_be_in_any(events) else events
+
+    def _may_be_in_any(self, events: Sequence[bytes]) -> bool:
+        # What surrounds a batch may have the key, and is not kept.
+        return any(map(self.may_be_in, [events.text] if isinstance(events, Elements) else events))
+
 
 @lru_cache(_CACHED_KEYS)
-def secret_half(write_key: str) -> SecretHalf | None:
-    """Return what finds the secret half of a write key; None for a key without one."""
-    write_key = with_colon(write_key)
-    return SecretHalf(write_key) if write_key.partition(":")[2] else None
+def secret_half(*write_keys: str) -> SecretHalf | None:
+    """Return what finds the secret halves of some write keys, the same object for the same ones; None without any."""
+    with_halves = frozenset(key for key in map(with_colon, write_keys) if key.partition(":")[2])
+    return _half_of(with_halves) if with_halves else None
+
+
+@lru_cache(_CACHED_KEYS)
+def _half_of(write_keys: frozenset[str]) -> SecretHalf:
+    return SecretHalf(*write_keys)
+
+
+def _hidden_of(write_key: str) -> dict[str, str]:
+    """Return the texts by which a write key is found, each with what stays of it in front of `***`."""
+    key_id, _, secret = write_key.partition(":")
+    hidden: dict[str, str] = {}
+    for spelled_id, spelled in ((key_id, secret), (_quoted(key_id), _quoted(secret))):
+        for colon in (":", "%3A", "%3a"):
+            hidden[f"{spelled_id}{colon}{spelled}"] = f"{spelled_id}{colon}"
+    for part in (secret, secret.partition(":")[0]):
+        if len(part) >= _SHORTEST_ALONE:
+            hidden.setdefault(part, "")
+            hidden.setdefault(_quoted(part), "")
+    return hidden
+
+
+def _longest_first(hidden: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return texts in an order in which none is found inside of a later one, of which a part would stay."""
+    return dict(sorted(hidden.items(), key=lambda item: -len(item[0])))
 
 
 def with_colon(write_key: str) -> str:

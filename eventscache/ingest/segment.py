@@ -13,7 +13,6 @@ from eventscache.stream import Stream
 
 _NO_BATCH = "malformed Segment body 'batch' type. Expected array of objects"
 _BLANKS = b" \t\r\n"
-_LEVELS_AROUND = 2  # the body and its `batch`, around each event
 
 
 class _Body(msgspec.Struct):
@@ -33,20 +32,30 @@ def parse(body: bytes, _: Stream | None, limits: Limits) -> Parsed:
     if not body:
         raise InvalidEvent("empty JSON body")
     limits.check_values(body)
-    data, validated = body.strip(_BLANKS), True
-    if scan.object_end(data, limits.max_depth + _LEVELS_AROUND) < 0:
-        body = without_halves(body)
-        data = body.strip(_BLANKS)
-        if scan.object_end(data, limits.max_depth + _LEVELS_AROUND) < 0:
-            data, validated = _read_as_go(body), False
-    batch = _batch(data)
-    if batch is not None:
-        return Parsed(_events(batch, len(body), limits))
+    found = _validated(body, limits)
+    if found is None and (hidden := without_halves(body)) is not body:
+        body, found = hidden, _validated(hidden, limits)
+    if found is None:
+        data = _read_as_go(body)
+        batch = _batch(data)
+        events = None if batch is None else _events(batch, limits)
+    else:
+        data, events = body.strip(_BLANKS), found.events
+    if events is not None:
+        return Parsed(_checked(events, len(body), limits))
     if len(body) > limits.max_event_bytes:
         raise InvalidEvent(f"Event size {len(body)} exceeds limit: {limits.max_event_bytes}")
-    if not validated or scan.object_end(data, limits.max_depth) < 0:
+    if found is None:
         _check_depth(data, limits)
     return Parsed([data])
+
+
+def _validated(body: bytes, limits: Limits) -> scan.Batch | None:
+    """Return the batch, or the one event without `events`, that the fast scan found; None if others must decide."""
+    data = body.strip(_BLANKS)
+    batch = scan.validated_batch(data, limits.max_depth, b"batch")
+    is_whole = batch is None or batch.events is not None or scan.object_end(data, limits.max_depth) >= 0
+    return batch if is_whole else None
 
 
 def _read_as_go(body: bytes) -> bytes:
@@ -67,19 +76,22 @@ def _batch(data: bytes) -> bytes | None:
     return None if isinstance(found, msgspec.UnsetType) else bytes(found)
 
 
-def _events(batch: bytes, size_bytes: int, limits: Limits) -> Sequence[bytes]:
-    """Return the elements of the value of `batch`, in a body of that size."""
+def _events(batch: bytes, limits: Limits) -> Sequence[bytes]:
+    """Return the elements of the value of `batch`."""
     if not batch.startswith(b"["):
         raise InvalidEvent(_NO_BATCH)
-    events: Sequence[bytes] | None = scan.validated_elements(batch, limits.max_depth)
-    if events is None:
-        count, elements = strict.split_array(batch)
-        limits.check_count(count, "events")
-        events = [*elements]
-        if not all(event.startswith(b"{") for event in events):
-            raise InvalidEvent(_NO_BATCH)
-        for event in events:
-            _check_depth(event, limits)
+    count, elements = strict.split_array(batch)
+    limits.check_count(count, "events")
+    events = [*elements]
+    if not all(event.startswith(b"{") for event in events):
+        raise InvalidEvent(_NO_BATCH)
+    for event in events:
+        _check_depth(event, limits)
+    return events
+
+
+def _checked(events: Sequence[bytes], size_bytes: int, limits: Limits) -> Sequence[bytes]:
+    """Return the events of a body of that size, if they are neither too many nor too large."""
     limits.check_count(len(events), "events")
     if events and size_bytes > limits.max_event_bytes * len(events):
         raise InvalidEvent(f"Size of one of events exceeds limit: {limits.max_event_bytes}")

@@ -36,6 +36,7 @@ from eventscache.server.http.body import Bodies
 from eventscache.server.http.connections import ConnectionLimits, Connections
 from eventscache.server.http.log_throttle import LogThrottle
 from eventscache.server.notices import Notices
+from eventscache.server.replayer import Replayer
 from eventscache.server.routes.static_files import page_routes
 from eventscache.server.routing import INGESTION_ROUTES, ROUTES, Router, RouteTable, route_of_events
 from eventscache.server.startup_checks import max_connections, require_aiohttp_internals, require_c_parser
@@ -71,6 +72,7 @@ class Sidecar:
         self._inherited = worker.metrics.read(worker.number) if worker else MetricsSnapshot()
         access, api_keys, limits = Access(settings), ApiKeys(settings.api_keys), _limits(settings)
         self.sources = AllSources(configured_sources(settings, api_keys), self.cache, storage)
+        self._replayer = Replayer(settings.replay_targets)
         self._follows = FollowList(self.cache, storage.checkpoints(FOLLOWS))
         self._alerts = configured_alerts(settings, storage, clock)
         self._reloaders = _reloaders(settings, access, api_keys)
@@ -89,6 +91,7 @@ class Sidecar:
             self.sources,
             Notices(route_of_events),
             self._follows,
+            self._replayer,
             self._reloaders,
         )
         self._loop = asyncio.get_running_loop()
@@ -166,6 +169,7 @@ class Sidecar:
             await reloader.stop()
         await self.sources.stop()
         await self._follows.stop()
+        await self._replayer.close()
         if self._alerts:
             await self._alerts.stop_watching()
         closing = self.cache.close(max(0, deadline - last_export_seconds - self._loop.time()))

@@ -18,6 +18,7 @@ from eventscache.metrics.prometheus import Metrics
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
 from eventscache.server.notices import Notices
+from eventscache.server.replayer import Replayer
 from eventscache.sources.all_sources import AllSources
 
 
@@ -38,6 +39,7 @@ class Context(NamedTuple):
     sources: AllSources
     notices: Notices
     follows: FollowList
+    replayer: Replayer
     reloaders: Sequence[Reloader]
 
 

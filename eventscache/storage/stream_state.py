@@ -49,16 +49,18 @@ class LastAnswer(msgspec.Struct, frozen=True, array_like=True):
 
     def replay(self, time_us: int) -> Admission:
         """Return the answer again, with less time to wait and without `other_quota`, which the first one reported."""
-        passed_us = time_us - self.admission.at_us
+        first = self.admission
+        passed_us = time_us - first.at_us
 
-        def later(decision: Decision | None) -> Decision | None:
-            return decision and Decision(decision.admitted, max(0, decision.retry_after_us - passed_us))
+        def later(decision: Decision) -> Decision:
+            return Decision(decision.admitted, max(0, decision.retry_after_us - passed_us))
 
-        extras = {
-            name: Decision(d.admitted, max(0, d.retry_after_us - passed_us))
-            for name, d in self.admission.extras.items()
-        }
-        return Admission(self.admission.at_us, later(self.admission.all), later(self.admission.error), extras=extras)
+        return Admission(
+            first.at_us,
+            first.all and later(first.all),
+            first.error and later(first.error),
+            extras={name: later(decision) for name, decision in first.extras.items()},
+        )
 
 
 class SavedExtra(msgspec.Struct, frozen=True, array_like=True):

@@ -1,48 +1,48 @@
 /** The page: it connects the models, the views and the actions, and draws again what changed. */
 
-import { clearEvents } from "./actions/clear.js";
-import { copy, copyLink } from "./actions/copy.js";
-import { askToken } from "./actions/dialogs.js";
-import { ErrorTab } from "./actions/error_tab.js";
-import { findLastErrors, findOpenEvent } from "./actions/find_event.js";
-import { OpenWay, WayOffer } from "./actions/find_way.js";
-import { HiddenErrors } from "./actions/hidden_errors.js";
-import { loadOlder } from "./actions/load_older.js";
-import { Navigation } from "./actions/navigation.js";
-import { PushHandler } from "./actions/push_handler.js";
-import { readRights } from "./actions/read_rights.js";
-import { Selection } from "./actions/selection.js";
-import { StreamRefresh } from "./actions/stream_refresh.js";
-import { fetchQuota, hasToken, storeToken } from "./api/fetch.js";
-import { LiveConnection } from "./api/live_connection.js";
-import { byId } from "./lib/dom.js";
-import { Batcher } from "./model/batcher.js";
-import { hasTime, narrows, rangeStart, serverParameters } from "./model/filter.js";
-import { EventHistory, historyPerStream } from "./model/history.js";
-import { LastErrors } from "./model/last_errors.js";
-import { MinuteCounts } from "./model/minute_counts.js";
-import { RowBuffer } from "./model/row_buffer.js";
-import { Rights } from "./model/rights.js";
-import { Streams } from "./model/streams.js";
-import { Banners } from "./view/banners.js";
-import { drawChips } from "./view/chips.js";
-import { Counts } from "./view/counts.js";
-import { Detail } from "./view/detail.js";
-import { EmptyState } from "./view/empty_state.js";
-import { Histogram } from "./view/histogram.js";
-import { drawJumpButton } from "./view/jump_button.js";
-import { drawLastError } from "./view/last_error.js";
-import { List } from "./view/list.js";
-import { LossBanners } from "./view/loss_banners.js";
-import { Picker } from "./view/picker.js";
-import { Segments } from "./view/segments.js";
-import { Status } from "./view/status.js";
-import { drawTabs, OTHER_TAB, TAB_LABELS } from "./view/tabs.js";
-import { toast } from "./view/toast.js";
-import { Toolbar } from "./view/toolbar.js";
+import {clearEvents} from "./actions/clear.js";
+import {copy, copyLink} from "./actions/copy.js";
+import {askToken} from "./actions/dialogs.js";
+import {ErrorHint} from "./actions/error_hint.js";
+import {ErrorTab} from "./actions/error_tab.js";
+import {findOpenEvent} from "./actions/find_event.js";
+import {OpenWay, WayOffer} from "./actions/find_way.js";
+import {HiddenErrors} from "./actions/hidden_errors.js";
+import {loadOlder} from "./actions/load_older.js";
+import {Follows} from "./actions/follows.js";
+import {Navigation} from "./actions/navigation.js";
+import {PushHandler} from "./actions/push_handler.js";
+import {readRights} from "./actions/read_rights.js";
+import {Selection} from "./actions/selection.js";
+import {StreamRefresh} from "./actions/stream_refresh.js";
+import {fetchQuota, hasToken, storeToken} from "./api/fetch.js";
+import {LiveConnection} from "./api/live_connection.js";
+import {byId} from "./lib/dom.js";
+import {Batcher} from "./model/batcher.js";
+import {narrows, rangeStart, serverParameters} from "./model/filter.js";
+import {EventHistory, historyPerStream} from "./model/history.js";
+import {LastErrors} from "./model/last_errors.js";
+import {MinuteCounts} from "./model/minute_counts.js";
+import {RowBuffer} from "./model/row_buffer.js";
+import {Rights} from "./model/rights.js";
+import {Streams} from "./model/streams.js";
+import {Banners} from "./view/banners.js";
+import {drawChips} from "./view/chips.js";
+import {Counts} from "./view/counts.js";
+import {Detail} from "./view/detail.js";
+import {EmptyState} from "./view/empty_state.js";
+import {Histogram} from "./view/histogram.js";
+import {drawJumpButton} from "./view/jump_button.js";
+import {List} from "./view/list.js";
+import {LossBanners} from "./view/loss_banners.js";
+import {Picker} from "./view/picker.js";
+import {Segments} from "./view/segments.js";
+import {Status} from "./view/status.js";
+import {drawTabs, OTHER_TAB, TAB_LABELS} from "./view/tabs.js";
+import {toast} from "./view/toast.js";
+import {Toolbar} from "./view/toolbar.js";
 
 export class App {
-	#errorsOf = ""; // the tab whose last errors are known
 	#views = 0; // how many views have begun: what was asked for in an earlier one is ignored
 
 	constructor() {
@@ -66,23 +66,20 @@ export class App {
 		this.counts = new Counts();
 		this.emptyState = new EmptyState(copy);
 		this.lossBanners = new LossBanners(this.banners, fetchQuota);
-		this.status = new Status(this.banners, {
-			retry: () => this.connection.retry(),
-			enterToken: () => this.#askToken(""),
-		});
-		this.list = new List(byId("list"), byId("canvas"), {
-			choose: (key) => this.selection.open(key),
-			scrolled: () => this.selection.scrolled(),
-		});
+		const statusActs = {retry: () => this.connection.retry(), enterToken: () => this.#askToken("")};
+		this.status = new Status(this.banners, statusActs);
+		const acts = {choose: key => this.selection.open(key), scrolled: () => this.selection.scrolled()};
+		this.list = new List(byId("list"), byId("canvas"), acts);
 		this.detail = new Detail(byId("detail"), {
 			close: () => this.current.close(),
 			copy,
 			copyLink,
 			filter: (path, op, value) => this.navigation.addField(path, op, value, this.errorTab.listFilter),
+			follow: (path, value) => this.follows.choices(path, value),
 		});
-		this.toolbar = new Toolbar((change) => this.navigation.change(change), () => this.filter);
-		this.segments = new Segments((status) => this.navigation.change({ status }));
-		this.picker = new Picker((ids) => this.navigation.change({ ids }), this.lastErrors);
+		this.toolbar = new Toolbar(change => this.navigation.change(change), () => this.filter);
+		this.segments = new Segments(status => this.navigation.change({status}));
+		this.picker = new Picker(ids => this.navigation.change({ids}), this.lastErrors);
 		this.histogram = new Histogram((start, end) => this.navigation.toggleRange(start, end));
 	}
 
@@ -93,14 +90,16 @@ export class App {
 			closeEvent: () => this.current.close(),
 			openEvent: () => this.#openEventOfFilter(),
 		});
-		this.selection = new Selection(this, { draw: () => this.draw(), opened: (uid) => this.#opened({ uid }) });
+		this.selection = new Selection(this, {draw: () => this.draw(), opened: uid => this.#opened({uid})});
 		this.errorTab = new ErrorTab(this, {
 			filter: () => this.filter,
-			change: (change) => this.navigation.change(change),
-			opened: (group) => this.#opened({ group }),
+			change: change => this.navigation.change(change),
+			opened: group => this.#opened({group}),
 		});
+		this.follows = new Follows(this.rights, this.errorTab.acts);
 		this.openWay = new OpenWay(this.detail);
 		this.wayOffer = new WayOffer();
+		this.errorHint = new ErrorHint(this, () => this.filter);
 		this.hiddenErrors = new HiddenErrors();
 		this.streamRefresh = new StreamRefresh(this.streams, {
 			tab: () => this.filter.tab,
@@ -114,10 +113,8 @@ export class App {
 			cleared: () => this.#eventsCleared(),
 			unavailable: () => this.#dropStaleRows(),
 		});
-		this.connection = new LiveConnection(
-			(message) => this.push.handle(message),
-			(state, detail) => this.#connectionChanged(state, detail),
-		);
+		const changed = (state, detail) => this.#connectionChanged(state, detail);
+		this.connection = new LiveConnection(message => this.push.handle(message), changed);
 	}
 
 	get filter() {
@@ -138,7 +135,7 @@ export class App {
 			await this.streamRefresh.refresh();
 		} catch (fault) {
 			if (fault.status === 401 || fault.status === 403) {
-				this.#connectionChanged("rejected", { fault });
+				this.#connectionChanged("rejected", {fault});
 				return;
 			} // the push meets any other fault as well: it shows it, and tries again
 		}
@@ -149,7 +146,7 @@ export class App {
 
 	beginView() {
 		if (!this.rights.reads(this.filter.tab)) this.navigation.leaveTab(OTHER_TAB[this.filter.tab]);
-		const { filter } = this;
+		const {filter} = this;
 		const perStream = historyPerStream(this.streams.inView(filter).length);
 		this.#views += 1;
 		this.batcher.beginView();
@@ -158,14 +155,14 @@ export class App {
 		this.minuteCounts.beginView(filter);
 		this.lossBanners.beginView(filter);
 		if (this.rowBuffer.heldBy !== "button") this.rowBuffer.heldBy = this.detail.key ? "open" : "";
-		this.connection.open((resumed) => {
+		this.connection.open(resumed => {
 			const parameters = serverParameters(filter);
 			if (!resumed) parameters.set("history", String(perStream));
 			return parameters;
 		});
 		this.#drawControls();
 		this.lossBanners.setNotFollowed(filter, this.streams);
-		this.#readLastErrors();
+		this.errorHint.read();
 		this.wayOffer.set(filter.q);
 		this.errorTab.begin();
 	}
@@ -176,23 +173,12 @@ export class App {
 		this.beginView();
 	}
 
-	async #readLastErrors() {
-		const view = this.#views;
-		const { tab } = this.filter;
-		if (tab !== this.#errorsOf) this.lastErrors.reset();
-		this.#errorsOf = tab;
-		const rows = await findLastErrors(this.filter, this.streams.of(tab));
-		if (view !== this.#views) return;
-		for (const row of rows) this.lastErrors.add(row);
-		this.#drawLastErrors();
-	}
-
 	/** Open the event that the URL names: from the rows, or else from the cache. */
 	async #openEventOfFilter() {
 		this.errorTab.openOfFilter();
-		const { uid } = this.filter;
+		const {uid} = this.filter;
 		if (!uid || this.detail.uid === uid) return;
-		const shown = this.rowBuffer.rows.find((row) => row.uid === uid);
+		const shown = this.rowBuffer.rows.find(row => row.uid === uid);
 		if (shown) {
 			this.selection.open(shown.key);
 			return;
@@ -203,7 +189,7 @@ export class App {
 		else toast("The linked event is no longer cached");
 	}
 
-	/** An event was opened, or closed: `change` is what the address says of it. */
+	/** An event was opened, or closed; `change` is of the address. */
 	#opened(change) {
 		document.body.classList.toggle("with-detail", Boolean(this.detail.key));
 		this.navigation.setOpen(change);
@@ -238,7 +224,7 @@ export class App {
 
 	#addRows(rows, history) {
 		for (const row of rows) row.fresh = !history;
-		this.rowBuffer.add(rows, { history });
+		this.rowBuffer.add(rows, {history});
 		this.draw();
 	}
 
@@ -250,13 +236,12 @@ export class App {
 
 	#eventsCleared() {
 		this.streamRefresh.soon();
-		this.#errorsOf = "";
-		this.#readLastErrors();
+		this.errorHint.read({again: true});
 		this.draw();
 	}
 
 	#streamsRefreshed() {
-		const { tab } = this.filter;
+		const {tab} = this.filter;
 		const other = OTHER_TAB[tab] ?? tab;
 		const elsewhere = !this.streams.of(tab).length && this.streams.of(other).length > 0;
 		if (elsewhere && this.navigation.followFirstEvent(other) && this.#views) this.beginView();
@@ -270,10 +255,10 @@ export class App {
 	// Drawing.
 
 	draw() {
-		const { rows, arrivedWhileHeld, heldBy } = this.rowBuffer;
+		const {rows, arrivedWhileHeld, heldBy} = this.rowBuffer;
 		this.list.set(rows);
 		this.#drawEmptyState();
-		this.#drawHistogram();
+		this.histogram.draw(this.minuteCounts, this.filter);
 		this.#drawCounts();
 		this.segments.count(rows, this.filter.status);
 		this.status.setHeld(heldBy, arrivedWhileHeld);
@@ -281,7 +266,7 @@ export class App {
 	}
 
 	#drawEmptyState() {
-		const { filter, streams, emptyState } = this;
+		const {filter, streams, emptyState} = this;
 		if (this.rowBuffer.rows.length) emptyState.hide();
 		else if (!this.batcher.ready) emptyState.showLoading(this.status.obstacle);
 		else if (narrows(filter))
@@ -294,41 +279,26 @@ export class App {
 			});
 	}
 
-	/** The other tab, or null if it has no events. */
+	/** The other tab, if it has events. */
 	#otherTab() {
 		const tab = OTHER_TAB[this.filter.tab] ?? "processed";
 		const total = this.streams.totalEvents(tab);
-		return total ? { label: TAB_LABELS[tab], total, open: () => this.navigation.change({ tab }) } : null;
+		return total ? {label: TAB_LABELS[tab], total, open: () => this.navigation.change({tab})} : null;
 	}
 
 	#drawCounts() {
-		const { filter, streams } = this;
+		const {filter, streams} = this;
 		const more = this.batcher.ready && this.history.streamsWithMore(filter, streams.inView(filter)).length > 0;
-		this.counts.draw(this.rowBuffer.rows, { filter, cached: streams.cachedEvents(filter), more });
-	}
-
-	#drawHistogram() {
-		const { filter, minuteCounts } = this;
-		const chosen = hasTime(filter) && !filter.range ? { start: filter.start || 0, end: filter.end || Infinity } : undefined;
-		this.histogram.draw(minuteCounts.bars(), { chosen, ended: Number.isFinite(minuteCounts.endsAt) });
-	}
-
-	#drawLastErrors() {
-		const { filter, streams } = this;
-		const inView = streams.inView(filter);
-		const kept = inView.reduce((sum, { error_events: errors }) => sum + errors, 0);
-		const all = !narrows({ ...filter, range: "", start: NaN, end: NaN });
-		const last = filter.status === "error" ? NaN : this.lastErrors.newest(inView);
-		drawLastError(last, kept, all ? this.minuteCounts.hour() : null);
-		this.picker.tick();
+		this.counts.draw(this.rowBuffer.rows, {filter, cached: streams.cachedEvents(filter), more});
 	}
 
 	#drawControls() {
-		const { filter, streams, rights } = this;
+		const {filter, streams, rights} = this;
 		this.toolbar.set(filter);
 		this.segments.set(filter);
 		this.toolbar.offerClear(rights.may("clear"));
-		drawChips(filter, (change) => this.navigation.change(change));
+		drawChips(filter, change => this.navigation.change(change));
+		this.follows.draw();
 		drawTabs(filter.tab, streams, rights);
 		document.body.classList.toggle("one-stream", filter.ids.length === 1);
 		this.picker.set(streams.of(filter.tab), filter.ids, filter.tab === "incoming" ? "API keys" : "Destinations");
@@ -337,14 +307,15 @@ export class App {
 
 	/** Once a second: the ages, and the rows that have left a range such as the last hour. */
 	tick() {
-		const { filter } = this;
-		if (filter.range && this.rowBuffer.prune((row) => !(row.time < rangeStart(filter)))) this.draw();
+		const {filter} = this;
+		if (filter.range && this.rowBuffer.prune(row => !(row.time < rangeStart(filter)))) this.draw();
 		this.list.draw(true);
-		this.#drawHistogram();
+		this.histogram.draw(this.minuteCounts, this.filter);
 		this.detail.tick();
 		this.status.tick();
-		this.#drawLastErrors();
+		this.errorHint.draw();
 		this.errorTab.list.tick();
+		this.follows.tick();
 	}
 
 	// Buttons, and the browser's tab.

@@ -1,16 +1,16 @@
 /** Connects the buttons, the keys and the clock to the app. */
 
-import { copyLink } from "./actions/copy.js";
-import { showHelp } from "./actions/dialogs.js";
-import { listenForKeys } from "./actions/keys.js";
-import { openExportMenu, openMoreMenu } from "./actions/menus.js";
-import { App } from "./app.js";
-import { byId } from "./lib/dom.js";
-import { listenToMenu } from "./view/menu.js";
-import { listenToResizer } from "./view/resizer.js";
-import { listenToTabs } from "./view/tabs.js";
-import { toggleTheme } from "./view/theme.js";
-import { toast } from "./view/toast.js";
+import {copyLink} from "./actions/copy.js";
+import {showHelp} from "./actions/dialogs.js";
+import {listenForKeys} from "./actions/keys.js";
+import {openExportMenu, openMoreMenu} from "./actions/menus.js";
+import {App} from "./app.js";
+import {byId} from "./lib/dom.js";
+import {listenToMenu} from "./view/menu.js";
+import {listenToResizer} from "./view/resizer.js";
+import {listenToTabs} from "./view/tabs.js";
+import {toggleTheme} from "./view/theme.js";
+import {toast} from "./view/toast.js";
 
 const TICK_MS = 1000;
 
@@ -35,13 +35,13 @@ listenToClicks({
 	clear: () => app.clear(),
 	older: () => app.loadOlder(),
 	unfilter: () => app.navigation.clearFilters(),
-	"show-last-error": () => app.navigation.change({ status: "error" }),
-	skip: (event) => {
+	"show-last-error": () => app.navigation.change({status: "error"}),
+	skip: event => {
 		event.preventDefault(); // the fragment of the URL holds the filter
 		app.current.focus();
 	},
 });
-listenToTabs((tab) => app.rights.reads(tab) && app.navigation.change({ tab }));
+listenToTabs(tab => app.rights.reads(tab) && app.navigation.change({tab}));
 listenToMenu();
 listenToResizer();
 

@@ -13,6 +13,7 @@ import pytest
 from eventscache.config.settings import Settings
 from eventscache.demo.run import Demo
 from eventscache.demo.traffic import CYCLE_SECONDS, Record, ShopTraffic
+from eventscache.extras.error_groups import GROUP
 from eventscache.storage.messages import Query
 from eventscache.stream import Namespace, Status, Stream
 from tests.support.command import EVENTSCACHE, GENEROUS_SECONDS, clean_environment, run
@@ -97,6 +98,14 @@ async def test_the_history_is_there_at_the_start_and_limited() -> None:
     assert pages[Stream(Namespace.TOKEN, "js.app")].limited > 0
     errors = await demo.storage.fetch(Stream(Namespace.DESTINATION, "bigquery.main"), Query(Status.ERROR))
     assert errors.total > 0
+
+
+@pytest.mark.parametrize("error_groups", [True, False])
+async def test_the_history_has_its_error_groups_if_they_are_kept(error_groups: bool) -> None:
+    demo = Demo(Settings(error_groups=error_groups), 1, FakeClock())
+    await demo.write_history()
+    groups = await demo.storage.extras(Stream(Namespace.DESTINATION, "bigquery.main"), GROUP)
+    assert (sum(group.offered for group in groups) > 10) is error_groups
 
 
 async def test_traffic_is_sent_when_it_is_due() -> None:

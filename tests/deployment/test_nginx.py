@@ -165,6 +165,16 @@ def test_no_other_path_is_mirrored(path: str) -> None:
     assert not re.search(MIRRORED_PATHS, path)
 
 
+def test_envoy_and_traefik_would_mirror_the_same_paths() -> None:
+    guide = (ROOT / "docs" / "next-to-jitsu.md").read_text(encoding="utf-8")
+    (envoy,) = re.findall(r"regex: '(\S+)'", guide)  # it has to match a whole path
+    (traefik,) = re.findall(r"PathRegexp\(`(\S+)`\)", guide)
+    assert traefik == MIRRORED_PATHS
+    for declared in (*MIRRORED, *JITSUS, *NOT_MIRRORED, "/api/v1/event/x", "/api/v1/segments", "/v1/bat", "/x/api.y"):
+        path = re.sub(r"\{.*?\}", "x", declared)
+        assert bool(re.fullmatch(envoy, path)) is bool(re.search(traefik, path)), path
+
+
 def test_the_page_shows_the_same_lines() -> None:
     page = (ROOT / "eventscache" / "ui" / "model" / "commands.js").read_text(encoding="utf-8")
     shown = page.partition("nginxMirror")[2].partition("String.raw`")[2].partition("`;")[0]

@@ -15,7 +15,7 @@ from eventscache.ingest import formats
 from eventscache.ingest.json import scan
 from eventscache.ingest.limits import Limits
 from eventscache.ingest.parsed import Parser
-from eventscache.ingest.secret_half import secret_half, without_halves, without_halves_in_text
+from eventscache.ingest.secret_half import keys_named_in, secret_half, without_halves, without_halves_in_text
 from tests.support import corpus
 from tests.support.corpus import MEGABYTE, Case, each
 from tests.support.fuzz import fuzz
@@ -197,6 +197,31 @@ def test_a_key_with_signs_of_json_is_found_as_json_spells_it(key: str, text: str
     half = secret_half(key)
     assert half
     assert half.hidden(text.encode()).decode() == kept
+
+
+@pytest.mark.parametrize(
+    ("keys", "text", "kept"),
+    [
+        (("k:abcdefgh", "k:abcdefghij"), "k:abcdefghij k:abcdefgh abcdefghij abcdefgh", "k:*** k:*** *** ***"),
+        (("k:secretone", "plain", "l:secrettwo"), "plain secretone l%3Asecrettwo", "plain *** l%3A***"),
+        (("k:1", "l:abcdefgh"), "k:1 1 l%3aabcdefgh abcdefgh", "k:*** 1 l%3a*** ***"),
+    ],
+)
+def test_several_keys_are_found_together(keys: tuple[str, ...], text: str, kept: str) -> None:
+    for order in (keys, keys[::-1]):
+        half = secret_half(*order)
+        assert half
+        assert half.hidden(b'["%b"]' % text.encode()) == b'["%b"]' % kept.encode()
+        assert half.hidden_in_words(text) == kept
+        assert half.hidden(untouched := b'["abcdefg secre k:2"]') is untouched
+
+
+def test_the_keys_that_a_body_names_are_found() -> None:
+    body = rb'{"writeKey":"a:b","x":[{"api_key":["c\u003ad","plain","e%3Af","a:b"]}],"api_key":"k:***"} "apiKey":"g:h'
+    assert keys_named_in(body) == ("a:b", "c:d", "e%3Af")
+    assert keys_named_in(body[20:]) == ("c:d", "e%3Af", "a:b")
+    assert keys_named_in(body[-13:]) == ("g:h",)
+    assert len(keys_named_in(b'{"api_key":["%b"]}' % b'","'.join(b"k:%d" % n for n in range(100)))) == 3
 
 
 @pytest.mark.parametrize(

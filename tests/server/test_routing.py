@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from typing import NoReturn
 
 import pytest
@@ -21,7 +22,7 @@ def test_every_route_module_is_served() -> None:
 
 
 def test_every_route_by_which_clients_send_is_mirrored() -> None:
-    ours = ("/api/v1/events/cache", "/api/v1/events/assert", "/api/v1/follows")
+    ours = ("/api/v1/events/cache", "/api/v1/events/assert", "/api/v1/follows", "/api/v1/replay")
     others = {*ours, *(path for _, path, _ in (*mirror.ROUTES, *webhooks.ROUTES))}
     posted = {path for method, path, _ in ROUTES if method == "POST" and not path.endswith("/settings")}
     assert posted - others == {path for method, path, _ in INGESTION_ROUTES if method == "POST"}
@@ -29,6 +30,15 @@ def test_every_route_by_which_clients_send_is_mirrored() -> None:
 
 def test_no_path_and_method_is_declared_twice() -> None:
     assert len({(method, path) for method, path, _ in ROUTES}) == len(ROUTES)
+
+
+async def test_options_are_for_ingestion(sidecar: Sidecar) -> None:
+    paths = {re.sub(r"\{.*?\}", "x", path) for _, path, _ in ROUTES}
+    ingestion = {re.sub(r"\{.*?\}", "x", path) for _, path, _ in INGESTION_ROUTES}
+    others = {path for path in paths - ingestion if not path.startswith(("/v1/projects/", "/mirror/"))}
+    for path in (*ingestion, *others, "/nothing", "/api/v1/nothing"):
+        status = 200 if path in ingestion else 405 if path in others else 404
+        assert (await sidecar.ask("OPTIONS", path)).status == status, path
 
 
 async def test_what_fails_by_a_bug_counts_where_it_brings_events(

@@ -18,6 +18,7 @@ from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection
 
 from eventscache.access.api_keys import ApiKey, KeyList
+from eventscache.config.replay_targets import ReplayTarget
 from eventscache.server.routes import ingestion, jitsu2_ingestion, jitsu2_pixel, jitsu2_settings
 from eventscache.server.routes.openapi import document
 from tests.support.fuzz import fuzzed, in_rounds, settings
@@ -60,6 +61,7 @@ def address() -> Iterator[str]:
             ingest_tokens=("ingest",),
             admin_token_in_query=True,
             api_keys=KeyList((ApiKey("id", "client", "server"),)),
+            replay_targets=(ReplayTarget("staging", "http://127.0.0.1:1/"),),
             storage_timeout_ms=60_000,
             ack_timeout_ms=60_000,
         ) as where,

@@ -229,6 +229,72 @@ async def test_the_key_in_a_body_counts_as_the_senders_own(sidecar: Sidecar, cas
     assert json.loads(case.expected) in [event["original"] for event in events]
 
 
+CLIENT, SERVER = "idtwo:clientsecret2", "idtwo:serversecret2"
+TWO = KeyList((ApiKey("k2", CLIENT, SERVER),))
+
+
+async def check_nothing_of_two(sidecar: Sidecar, log: Log, path: str, count: int) -> None:
+    """Check that so many events are kept, and neither half of `TWO` in any of them, in the record or in the log."""
+    events = (await sidecar.get(f"{CACHE}?namespace=token&ids=k2&limit=1000")).json["events"]
+    assert len(events) == count, path
+    record = sidecar.cache.record
+    assert record
+    held = [(entry.held, getattr(entry.held, "records", "")) for kept in record.logs for entry in kept._entries]
+    for secret in ("clientsecret2", "serversecret2"):
+        assert secret not in repr((events, held, log.lines)), path
+
+
+TEXTS = f"{CLIENT} clientsecret2 {CLIENT.replace(':', '%3A')} {SERVER} serversecret2 {SERVER.replace(':', '%3a')}"
+
+
+@pytest.mark.parametrize("body", ['{{"x":"{0}"}}', '{{"x":"{0}"', '{{"type":"{0}"}}'])
+@pytest.mark.parametrize(
+    "key", [CLIENT, SERVER, "any:idtwo:clientsecret2", "any:idtwo:serversecret2", "idtwo%3Aserversecret2"]
+)
+@pytest.mark.parametrize("path", ROUTES)
+async def test_both_secrets_of_a_key_are_hidden_whichever_is_sent(
+    start: Start, log: Log, path: str, key: str, body: str
+) -> None:
+    sidecar = await start(api_keys=TWO, access_log=True)
+    status = await send(sidecar, path, body.format(TEXTS).encode(), **{"X-Write-Key": key})
+    takes_other_kind = path.startswith(("/api/s/", BATCH, "/v1/")) or key not in {CLIENT, SERVER}
+    assert status != 401 or not takes_other_kind
+    await check_nothing_of_two(sidecar, log, path, 0 if status == 401 else 1)
+
+
+@pytest.mark.parametrize("key", [CLIENT, SERVER, "any:idtwo:clientsecret2", "any%3Aidtwo%3Aserversecret2"])
+async def test_both_secrets_are_hidden_if_the_body_names_the_key(start: Start, log: Log, key: str) -> None:
+    sidecar = await start(api_keys=TWO)
+    named = f'"x":"{TEXTS}","writeKey":"{key}"'
+    assert (await sidecar.post("/v1/page", f"{{{named}}}".encode())).status == 200
+    assert (await sidecar.post(BATCH, f'{{"batch":[{{"type":"page",{named}}}],{named}}}'.encode())).status == 200
+    assert (await sidecar.post(BATCH, f'{{"batch":[{{"type":"{TEXTS}"}}],{named}}}'.encode())).status == 200
+    assert (await sidecar.post(BATCH, f'{{"batch":[5],{named}}}'.encode())).status == 400
+    await check_nothing_of_two(sidecar, log, BATCH, 3)
+
+
+@pytest.mark.parametrize("key", [CLIENT, SERVER])
+@pytest.mark.parametrize("data", ['{{"x":"{0}"}}', '{{"x":"{0}"'])
+async def test_both_secrets_are_hidden_in_pixels(start: Start, log: Log, key: str, data: str) -> None:
+    sidecar = await start(api_keys=TWO)
+    encoded = base64.b64encode(data.format(TEXTS).encode()).decode()
+    texts = TEXTS.replace(" ", "+")
+    classic = await sidecar.get(f"{PIXEL}?token={key}&y={texts}&data={encoded}")
+    other = await sidecar.get(f"{JITSU2_PIXEL}?writekey={key}&type={texts}&data={encoded}")
+    assert (classic.status, other.status) == (200 if data.endswith("}}") else 400, 200)
+    await check_nothing_of_two(sidecar, log, PIXEL, 2)
+
+
+@pytest.mark.parametrize("key", [SERVER, "any:idtwo:clientsecret2"])
+@pytest.mark.parametrize("query", ["", "fallback=true&", "fallback=true&skip_malformed=true&"])
+async def test_both_secrets_are_hidden_in_broken_lines(start: Start, log: Log, key: str, query: str) -> None:
+    sidecar = await start(api_keys=TWO)
+    lines = f'{{"x":"{TEXTS}\n{{"event":5,"error":"{TEXTS}"}}\n{{"malformed_event":"{TEXTS}","error":"{TEXTS}"}}'
+    answer = await sidecar.post(f"{BULK}?{query}token={key}", form(lines.encode()), Content_Type=FORM)
+    assert "secret2" not in answer.body.decode()
+    await check_nothing_of_two(sidecar, log, BULK, 3 if "skip" in query else 1)
+
+
 async def test_a_short_half_is_hidden_with_its_id_only(sidecar: Sidecar) -> None:
     await send(sidecar, "/api/v1/event", b'{"a":"1","n":1,"b":"x k:1 %3A1","c":"k%3A1"}', "token=k:1")
     (event,) = await kept(sidecar)
@@ -272,6 +338,29 @@ async def test_a_webhook_finds_the_key_by_the_half_and_hides_it_everywhere(start
     (event,) = await kept(sidecar)
     assert event["token_id"] == "site"
     assert event["original"] == {"api_key": "kid:***", "url": "/?k=kid:***", "n": 1.10}
+
+
+@pytest.mark.parametrize("name", ["writeKey", "write_key", "api_key", "apiKey"])
+@pytest.mark.parametrize("key", [CLIENT, SERVER])
+@pytest.mark.parametrize(
+    "body", ["{0}", '[{{"n":1}},{0}]', '{{"n":1}}\n{0}\n', '{{"original":{0},"error":"{1}"}}', "[{0},5]", "{0},"]
+)
+async def test_a_webhook_hides_all_halves_of_a_key_that_its_event_names(
+    start: Start, log: Log, name: str, key: str, body: str
+) -> None:
+    sidecar = await start(api_keys=TWO)
+    event = f'{{"{name}":"{key}","x":"{TEXTS}","in":{{"y":"{SERVER}"}}}}'
+    assert (await sidecar.post(WEBHOOKS[0], body.format(event, TEXTS).encode())).status == 200
+    events = (await sidecar.get(f"{CACHE}?ids=d")).json["events"]
+    assert len(events) == (2 if '"n"' in body else 1)
+    assert "secret2" not in repr(events)
+    await check_nothing_of_two(sidecar, log, WEBHOOKS[0], 0)
+
+
+async def test_a_webhook_hides_the_half_that_is_named_without_keys(sidecar: Sidecar) -> None:
+    await send(sidecar, WEBHOOKS[0], b'{"a":{"writeKey":"kid:H4LFSECRET"},"x":"H4LFSECRET","api_key":"js.a"}')
+    (event,) = await kept(sidecar)
+    assert event["original"] == {"a": {"writeKey": "kid:***"}, "x": "***", "api_key": "js.a"}
 
 
 @pytest.mark.parametrize("route", [PIXEL, f"{JITSU2_PIXEL}?type=page"])
@@ -325,6 +414,15 @@ async def test_what_has_much_to_hide_is_searched_in_a_thread(
         assert (await sidecar.post(path, body, X_Write_Key=WRITE_KEY)).status == 200
         assert calls == expected_calls
     assert len(await kept(sidecar)) == 2
+
+
+async def test_a_key_that_is_only_around_the_events_needs_no_thread(
+    sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidecar.server._context.bodies, "in_thread", None)
+    body = b'{"batch":[{"type":"page","a":"%b"}],"writeKey":"kid:H4LFSECRET"}' % (b"x" * 20_000)
+    assert (await sidecar.post(BATCH, body, X_Write_Key=WRITE_KEY)).status == 200
+    assert len(await kept(sidecar)) == 1
 
 
 @pytest.mark.parametrize(

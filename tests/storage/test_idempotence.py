@@ -1,6 +1,7 @@
 """Whatever happens between a process and its Redis: nothing twice, nothing lost that was acknowledged, all in order."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from eventscache.cache import EventsCache
+from eventscache.cache import EventPage, EventsCache
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
@@ -90,6 +91,14 @@ class Load:
                         task.result()
                 await asyncio.sleep(0.001)
 
+    async def _read(self, stream: Stream, query: Query) -> EventPage:
+        """Return a page, once the server answers within the short timeout of a test."""
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            while True:
+                with contextlib.suppress(StorageUnavailable):
+                    return await self.cache.fetch(stream, query)
+                await asyncio.sleep(0.05)
+
     async def check(self) -> None:
         """All that was stored is there: once, in order, and in the ledger."""
         ledger = self.cache.ledger
@@ -99,12 +108,12 @@ class Load:
         assert ledger.limited == ledger.queued == ledger.rejected == ledger.dropped.total() == 0
         assert self.cache.queue.bytes == 0
         for stream, stored in self.stored.items():
-            found = await self.cache.fetch(stream, Query(limit=stored + 1))
+            found = await self._read(stream, Query(limit=stored + 1))
             assert [(sequence, event.uid) for sequence, event in found.events] == [
                 (nth + 1, str(nth)) for nth in reversed(range(stored))
             ]
             assert (found.total, found.limited) == (stored, 0)
-            errors = await self.cache.fetch(stream, Query(Status.ERROR, limit=stored + 1))
+            errors = await self._read(stream, Query(Status.ERROR, limit=stored + 1))
             assert [event.uid for _, event in errors.events] == [
                 str(nth) for nth in reversed(range(stored)) if nth % 3 == 0
             ]

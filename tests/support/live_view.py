@@ -1,16 +1,19 @@
 """The live view in a real browser, over a sidecar of its own."""
 
 import asyncio
+import datetime as dt
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
-from playwright.async_api import Browser, Error, Locator, Page, expect
+from playwright.async_api import Browser, Error, Locator, Page, Route, expect
 
 from eventscache.config.settings import Settings
 from eventscache.errors import StorageUnavailable
 from eventscache.server import app
+from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
 from eventscache.storage.messages import ExtraInfo, Query
 from eventscache.storage.messages import Page as StoredPage
@@ -19,6 +22,7 @@ from eventscache.stream import Stream
 TOKEN = "sesame-opens"
 HERE = "127.0.0.1"
 LEAVE_SECONDS = 10
+HAS_FOLLOWS = any(path == "/api/v1/follows" for _, path, _ in ROUTES)
 
 
 def _compact(value: Any) -> str:
@@ -123,6 +127,27 @@ class View:
         if not request.url.startswith((self.server.address + "/", "blob:" + self.server.address)):
             self.faults.append(f"request elsewhere: {request.url}")
 
+    async def stub_follows(self, *follows: dict[str, Any]) -> list[Any]:
+        """Answer requests for follows as the contract says, from a list; return the requests that change it."""
+        known, changes = [*follows], []
+
+        async def answer(route: Route) -> None:
+            request = route.request
+            sent: dict[str, Any] = request.post_data_json or {}
+            body: dict[str, Any] = {"follows": known, "max_follows": 20}
+            if request.method != "GET":
+                changes.append((request.method, request.url.rpartition("/api/v1/")[2], sent))
+            if request.method == "POST":
+                known.append({"id": f"f{len(changes)}", "until": soon(), **sent})
+                body = {"follow": known[-1]}
+            elif request.method == "DELETE":
+                known[:] = [follow for follow in known if follow["id"] != request.url.rpartition("/")[2]]
+                body = {"status": "ok"}
+            await route.fulfill(status=201 if request.method == "POST" else 200, json=body)
+
+        await self.page.route(re.compile("/api/v1/follows"), answer)
+        return changes
+
     async def open(self, fragment: str = "") -> None:
         await self.page.goto(f"{self.server.address}/ui/{fragment}")
         if not self.away:
@@ -187,6 +212,11 @@ class View:
 
     async def copied(self) -> str:
         return str(await self.page.evaluate("navigator.clipboard.readText()"))
+
+
+def soon(minutes: float = 15) -> str:
+    """A time that is so many minutes from now."""
+    return (dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def done(event_id: str, stream: str = "my_destination", **more: Any) -> dict[str, Any]:

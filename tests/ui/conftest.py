@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.support.chromium import chromium
-from tests.support.live_view import Look, Server, StartServer, View, Windows
+from tests.support.live_view import HAS_FOLLOWS, Look, Server, StartServer, View, Windows
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -63,6 +63,8 @@ async def look(windows: Windows) -> AsyncIterator[Look]:
                 view = View(await windows.take(width, height), server)
                 stack.push_async_callback(windows.give_back, view)
             views.append(view)
+            if not HAS_FOLLOWS:
+                await view.stub_follows()
             return view
 
         yield window

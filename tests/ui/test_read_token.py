@@ -66,6 +66,13 @@ async def test_what_a_read_token_may_not_do_is_not_offered(start: StartServer, l
     await expect(view.rows).to_have_count(2)
 
     await expect(view.button("Clear …")).to_be_hidden()
+    await view.rows.first.click()
+    await view.detail.locator(".value").first.click()
+    await expect(view.page.get_by_role("menuitem")).to_have_text(
+        ["Filter by this", "Exclude this", "Copy value", "Copy path"]
+    )
+    await view.press("Escape", "Escape")
+    assert not [request for request in view.requests if "/api/v1/follows" in request.url]
     await view.button("Export").click()
     await expect(view.page.get_by_role("menuitem")).to_have_count(2)
     await view.press("Escape")

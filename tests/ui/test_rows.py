@@ -142,7 +142,9 @@ async def test_one_or_several_or_all_streams_can_be_chosen(server: Server, view:
     await view.open()
     streams = view["#streams-list"]
     await expect(streams.locator("li").filter(has_text="alpha").locator(".total")).to_have_text("2")
-    await expect(streams.locator("li").filter(has_text="beta").locator(".errors")).to_have_text(re.compile(r"\d+ s|now"))
+    await expect(streams.locator("li").filter(has_text="beta").locator(".errors")).to_have_text(
+        re.compile(r"\d+ s|now")
+    )
     await expect(streams.locator(".errors").last).to_have_attribute("title", re.compile("^1 error kept, the last "))
 
     await streams.get_by_role("button", name="alpha").click()

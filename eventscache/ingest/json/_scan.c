@@ -17,6 +17,7 @@ enum {
     FIRST_SPANS = 64,
     MOST_NAMES = 16,
     LONGEST_KEY_NAME = 9,
+    LONGEST_EVENT_NAME = 128, /* bytes, as in Jitsu 2 */
 };
 
 typedef struct {
@@ -251,26 +252,46 @@ static bool is_secret(const Cursor *cursor)
     return cursor->at < cursor->end && (*cursor->at == '"' ? may_have_half(cursor) : *cursor->at == '[');
 }
 
-/* A name, its colon and the space around it; the cursor is then at the value. The name must not be `unwanted`, and if
- * it may be that of a write key, the value must have no secret half. */
-static inline bool skip_name(Cursor *cursor, const Text *unwanted)
+/* A name, its colon and the space around it; the cursor is then at the value, of which there is a byte. */
+static inline bool read_name(Cursor *cursor, Text *name)
 {
     if (cursor->at >= cursor->end || *cursor->at != '"') {
         return false;
     }
     const unsigned char *start = ++cursor->at;
-    if (!skip_string(cursor) || (unwanted != NULL && may_be(start, cursor->at - 1, unwanted))) {
+    if (!skip_string(cursor)) {
         return false;
     }
-    const unsigned char *name_end = cursor->at - 1;
+    *name = (Text){(const char *)start, cursor->at - 1 - start};
     skip_space(cursor);
     if (cursor->at >= cursor->end || *cursor->at != ':') {
         return false;
     }
     cursor->at++;
     skip_space(cursor);
-    bool may_name_key = cursor->escaped > start || ((name_end[-1] | 0x20) == 'y' && names_key(start, name_end));
+    return cursor->at < cursor->end;
+}
+
+/* Reads a name: if it may be that of a write key, the value must have no secret half. */
+static inline bool read_safe_name(Cursor *cursor, Text *name)
+{
+    if (!read_name(cursor, name)) {
+        return false;
+    }
+    const unsigned char *start = (const unsigned char *)name->bytes, *end = start + name->length;
+    bool may_name_key = cursor->escaped > start || ((end[-1] | 0x20) == 'y' && names_key(start, end));
     return !may_name_key || !is_secret(cursor);
+}
+
+/* The same, and the name must not be `unwanted`. */
+static inline bool skip_name(Cursor *cursor, const Text *unwanted)
+{
+    Text name;
+    if (!read_safe_name(cursor, &name)) {
+        return false;
+    }
+    const unsigned char *start = (const unsigned char *)name.bytes;
+    return unwanted == NULL || !may_be(start, start + name.length, unwanted);
 }
 
 /* A value that begins with a bracket, of at most `deepest` levels: the cursor goes from its bracket to behind its end.
@@ -333,9 +354,15 @@ static inline bool is_over(Cursor *cursor)
     return cursor->at == cursor->end;
 }
 
+static inline bool skip_value(Cursor *cursor, int deepest)
+{
+    bool nested = *cursor->at == '{' || *cursor->at == '[';
+    return nested ? skip_container(cursor, deepest, NULL) : skip_scalar(cursor);
+}
+
 typedef enum { WRONG, ELEMENT, END } Step;
 
-/* Go to the first or next element of an array of objects, after which no data may follow. */
+/* Go to the first or next element of an array of objects. */
 static Step step(Cursor *cursor, bool first)
 {
     skip_space(cursor);
@@ -343,15 +370,77 @@ static Step step(Cursor *cursor, bool first)
         return WRONG;
     }
     bool over = *cursor->at++ == ']';
-    skip_space(cursor);
+    if (!over) {
+        skip_space(cursor);
+    }
     if (first && cursor->at < cursor->end && *cursor->at == ']') {
         cursor->at++;
         over = true;
     }
     if (over) {
-        return is_over(cursor) ? END : WRONG;
+        return END;
     }
     return cursor->at < cursor->end && *cursor->at == '{' ? ELEMENT : WRONG;
+}
+
+/* The same; behind the array no data may follow. */
+static Step last_step(Cursor *cursor, bool first)
+{
+    Step next = step(cursor, first);
+    return next == END && !is_over(cursor) ? WRONG : next;
+}
+
+/* Go to the bracket, or behind the member, of an object, or behind its end if it has no more members. */
+static Step member_step(Cursor *cursor, bool first)
+{
+    skip_space(cursor);
+    if (cursor->at == cursor->end || (!first && *cursor->at != ',' && *cursor->at != '}')) {
+        return WRONG;
+    }
+    bool over = *cursor->at++ == '}';
+    if (!over) {
+        skip_space(cursor);
+    }
+    if (first && cursor->at < cursor->end && *cursor->at == '}') {
+        cursor->at++;
+        over = true;
+    }
+    return over ? END : ELEMENT;
+}
+
+static inline bool is_text(const Text *text, const char *other)
+{
+    return (size_t)text->length == strlen(other) && memcmp(text->bytes, other, (size_t)text->length) == 0;
+}
+
+/* Where objects are: of each its start and its end. */
+typedef struct {
+    int64_t *places;
+    Py_ssize_t used;
+    Py_ssize_t room;
+} Spans;
+
+static bool add_span(Spans *spans, Py_ssize_t start, Py_ssize_t end)
+{
+    if (spans->used == spans->room) {
+        Py_ssize_t room = spans->room ? 2 * spans->room : 2 * FIRST_SPANS;
+        int64_t *more = spans->places;
+        PyMem_Resize(more, int64_t, room);
+        if (more == NULL) {
+            PyErr_NoMemory();
+            return false;
+        }
+        spans->places = more;
+        spans->room = room;
+    }
+    spans->places[spans->used++] = start;
+    spans->places[spans->used++] = end;
+    return true;
+}
+
+static PyObject *bytes_of(const Spans *spans)
+{
+    return PyBytes_FromStringAndSize((const char *)spans->places, spans->used * (Py_ssize_t)sizeof *spans->places);
 }
 
 static bool arguments(PyObject *const *given, Py_ssize_t count, Cursor *cursor, int *deepest)
@@ -405,34 +494,16 @@ static PyObject *object_spans(PyObject *module, PyObject *const *given, Py_ssize
         return NULL;
     }
     const unsigned char *start = cursor.at;
-    Py_ssize_t used = 0, room = 2 * FIRST_SPANS;
-    int64_t *spans = PyMem_New(int64_t, room);
-    PyObject *found = NULL;
-    if (spans == NULL) {
-        return PyErr_NoMemory();
-    }
+    Spans spans = {NULL, 0, 0};
     Step next;
-    while ((next = step(&cursor, used == 0)) == ELEMENT) {
-        if (used == room) {
-            int64_t *more = spans;
-            room *= 2;
-            PyMem_Resize(more, int64_t, room);
-            if (more == NULL) {
-                PyErr_NoMemory();
-                goto done;
-            }
-            spans = more;
-        }
-        spans[used++] = cursor.at - start;
-        if (!skip_container(&cursor, deepest, NULL)) {
+    while ((next = last_step(&cursor, spans.used == 0)) == ELEMENT) {
+        const unsigned char *element = cursor.at;
+        if (!skip_container(&cursor, deepest, NULL) || !add_span(&spans, element - start, cursor.at - start)) {
             break;
         }
-        spans[used++] = cursor.at - start;
     }
-    found = next == END ? PyBytes_FromStringAndSize((const char *)spans, used * (Py_ssize_t)sizeof *spans)
-                              : Py_NewRef(Py_None);
-done:
-    PyMem_Free(spans);
+    PyObject *found = PyErr_Occurred() ? NULL : next == END ? bytes_of(&spans) : Py_NewRef(Py_None);
+    PyMem_Free(spans.places);
     return found;
 }
 
@@ -574,7 +645,7 @@ static PyObject *object_members(PyObject *module, PyObject *const *given, Py_ssi
         return NULL;
     }
     Step next;
-    while ((next = step(&cursor, PyList_GET_SIZE(rows) == 0)) == ELEMENT) {
+    while ((next = last_step(&cursor, PyList_GET_SIZE(rows) == 0)) == ELEMENT) {
         const unsigned char *start = cursor.at;
         PyObject *row = empty_row(asked.all), *element = NULL;
         Outcome outcome = row == NULL ? FAILED : read_members(&cursor, deepest, &asked, row);
@@ -649,6 +720,167 @@ static PyObject *string_member(PyObject *module, PyObject *const *given, Py_ssiz
     return PyUnicode_FromStringAndSize(NULL, 0);
 }
 
+/* Whether the value between two pointers is a known type of events of Jitsu 2 that need no name. */
+static bool is_type_without_name(const Text *value)
+{
+    return is_text(value, "\"page\"") || is_text(value, "\"identify\"") || is_text(value, "\"screen\"")
+           || is_text(value, "\"group\"") || is_text(value, "\"alias\"");
+}
+
+/* Whether a value is a text that Jitsu 2 takes for the name of an event. It means no more bytes than it is written
+ * with, and none if these are none. */
+static bool is_event_name(const Text *value)
+{
+    return *value->bytes == '"' && value->length > 2 && value->length <= LONGEST_EVENT_NAME + 2;
+}
+
+/* An object of at most `deepest` levels: the cursor goes from its bracket to behind its end. `taken` tells whether
+ * Jitsu 2 surely takes it as an event; of a repeated name the last value counts. */
+static bool skip_event(Cursor *cursor, int deepest, bool *taken)
+{
+    bool needs_name = true, is_track = false, named = false, clear = true, first = true;
+    Step next = deepest > 0 ? ELEMENT : WRONG;
+    while (next == ELEMENT && (next = member_step(cursor, first)) == ELEMENT) {
+        Text name, value;
+        first = false;
+        if (!read_safe_name(cursor, &name)) {
+            return false;
+        }
+        clear = clear && cursor->escaped < (const unsigned char *)name.bytes; /* else it may be one of the names */
+        value.bytes = (const char *)cursor->at;
+        if (!skip_value(cursor, deepest - 1)) {
+            return false;
+        }
+        value.length = (const char *)cursor->at - value.bytes;
+        if (is_text(&name, "type")) {
+            needs_name = !is_type_without_name(&value);
+            is_track = needs_name && is_text(&value, "\"track\"");
+        } else if (is_text(&name, "event")) {
+            named = is_event_name(&value);
+        }
+    }
+    *taken = clear && (!needs_name || (is_track && named));
+    return next == END;
+}
+
+/* Reads an array of objects at the cursor; `unclear` gets the indexes of those that Jitsu 2 may refuse as events, unless
+ * it is NULL. */
+static Outcome read_events(Cursor *cursor, const unsigned char *start, int deepest, Spans *spans, PyObject *unclear)
+{
+    Step next;
+    while ((next = step(cursor, spans->used == 0)) == ELEMENT) {
+        const unsigned char *element = cursor->at;
+        bool taken = true;
+        if (unclear != NULL ? !skip_event(cursor, deepest, &taken) : !skip_container(cursor, deepest, NULL)) {
+            return NOT_VALIDATED;
+        }
+        if (!taken) {
+            PyObject *index = PyLong_FromSsize_t(spans->used / 2);
+            int failed = index == NULL ? -1 : PyList_Append(unclear, index);
+            Py_XDECREF(index);
+            if (failed < 0) {
+                return FAILED;
+            }
+        }
+        if (!add_span(spans, element - start, cursor->at - start)) {
+            return FAILED;
+        }
+    }
+    return next == END ? USUAL : NOT_VALIDATED;
+}
+
+typedef struct {
+    Text array;
+    Asked texts;
+    Spans spans;
+    Py_ssize_t array_bytes; /* of the array; -1 before it is found */
+    PyObject *row;
+    PyObject *unclear;
+} Batch;
+
+/* Reads the members of the object around a batch. A second array is unusual, and so are a name with escapes and a value of
+ * another type. The values of its own names may have secret halves: only the events are kept. */
+static Outcome read_batch(Cursor *cursor, int deepest, Batch *batch)
+{
+    const unsigned char *start = cursor->at;
+    bool first = true;
+    Step next;
+    while ((next = member_step(cursor, first)) == ELEMENT) {
+        Text name;
+        first = false;
+        if (!read_name(cursor, &name) || memchr(name.bytes, '\\', (size_t)name.length) != NULL) {
+            return NOT_VALIDATED;
+        }
+        const unsigned char *value = cursor->at;
+        if (name.length == batch->array.length && memcmp(name.bytes, batch->array.bytes, (size_t)name.length) == 0) {
+            if (batch->array_bytes >= 0 || *value != '[') {
+                return UNUSUAL;
+            }
+            Outcome outcome = read_events(cursor, start, deepest - 2, &batch->spans, batch->unclear);
+            if (outcome != USUAL) {
+                return outcome;
+            }
+            batch->array_bytes = cursor->at - value;
+            continue;
+        }
+        if (!skip_value(cursor, deepest - 1)) {
+            return NOT_VALIDATED;
+        }
+        Py_ssize_t place = place_of(&batch->texts, (const unsigned char *)name.bytes, name.length);
+        if (place >= 0) {
+            PyObject *text = value_of(value, cursor->at, false);
+            if (text == NULL) {
+                return PyErr_Occurred() ? FAILED : UNUSUAL;
+            }
+            PyObject *before = PyTuple_GET_ITEM(batch->row, place);
+            PyTuple_SET_ITEM(batch->row, place, text);
+            Py_DECREF(before);
+        }
+    }
+    return next == END && is_over(cursor) ? USUAL : NOT_VALIDATED;
+}
+
+static PyObject *object_batch(PyObject *module, PyObject *const *given, Py_ssize_t count)
+{
+    (void)module;
+    Cursor cursor;
+    int deepest;
+    Batch batch = {.array_bytes = -1};
+    if (!arguments(given, count, &cursor, &deepest)) {
+        return NULL;
+    }
+    if (count != 5 || !PyBytes_Check(given[2]) || !PyTuple_Check(given[3]) || !PyBool_Check(given[4])) {
+        PyErr_SetString(PyExc_TypeError, "expected the bytes of a name, a tuple of names, and a bool");
+        return NULL;
+    }
+    batch.array = (Text){PyBytes_AS_STRING(given[2]), PyBytes_GET_SIZE(given[2])};
+    if (!ask_for(&batch.texts, given[3])) {
+        return NULL;
+    }
+    if (deepest < 2 || cursor.at == cursor.end || *cursor.at != '{') {
+        Py_RETURN_NONE;
+    }
+    batch.row = empty_row(batch.texts.all);
+    batch.unclear = given[4] == Py_True ? PyList_New(0) : NULL;
+    Outcome outcome = FAILED;
+    if (batch.row != NULL && (batch.unclear != NULL || given[4] == Py_False)) {
+        outcome = read_batch(&cursor, deepest, &batch);
+    }
+    PyObject *found = NULL, *spans = NULL;
+    if (outcome == USUAL) {
+        spans = batch.array_bytes < 0 ? Py_NewRef(Py_None) : bytes_of(&batch.spans);
+        PyObject *unclear = batch.unclear != NULL ? batch.unclear : Py_None;
+        found = spans == NULL ? NULL : Py_BuildValue("(OnOO)", spans, batch.array_bytes, batch.row, unclear);
+    } else if (outcome != FAILED) {
+        found = Py_NewRef(Py_None);
+    }
+    Py_XDECREF(spans);
+    Py_XDECREF(batch.row);
+    Py_XDECREF(batch.unclear);
+    PyMem_Free(batch.spans.places);
+    return found;
+}
+
 static PyMethodDef methods[] = {
     {"object_end", (PyCFunction)(void (*)(void))object_end, METH_FASTCALL,
      PyDoc_STR("object_end(data, levels, unwanted=None)\n--\n\n"
@@ -668,6 +900,13 @@ static PyMethodDef methods[] = {
      PyDoc_STR("string_member(data, levels, name)\n--\n\n"
                "Return the text of the first member of a name in the JSON object that the data is; an empty text if\n"
                "there is none, or if it is no text. None if it is not validated up to there, or has escapes there.")},
+    {"object_batch", (PyCFunction)(void (*)(void))object_batch, METH_FASTCALL,
+     PyDoc_STR("object_batch(data, levels, array, texts, checked)\n--\n\n"
+               "Return what the JSON object that the data is has around an array of objects: where these begin and end\n"
+               "in the data, as object_spans does, or None without such a member; how many bytes the array has; a tuple of\n"
+               "some texts, None for what is null or absent; and, if checked, the indexes of the objects that Jitsu 2 may\n"
+               "refuse as events. The object may have so many levels, and each in the array two less. None if it is not\n"
+               "validated, or unusual: two such arrays, a name with escapes, a value of another type.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -8,9 +8,12 @@ import json
 import re
 from typing import Any, NamedTuple
 
+import msgspec
+
 from eventscache.errors import InvalidEvent
 from eventscache.ingest.json import strict
 
+_decode_text = msgspec.json.Decoder(str).decode
 _REPLACEMENT = "\ufffd"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]++")  # what Python makes of such bytes, one for each
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -101,7 +104,10 @@ def repaired(data: bytes) -> bytes:
 
 def text_of(token: bytes) -> str:
     """Return the text that a string of JSON means."""
-    return whole_characters(json.loads(token))
+    try:
+        return _decode_text(token)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # such as half of a surrogate pair
+        return whole_characters(json.loads(token))
 
 
 def whole_characters(text: str) -> str:

@@ -185,18 +185,19 @@ class Bodies:
         self, body: bytes, encoding: str, parser: Parser, default: Stream | None, half: SecretHalf | None
     ) -> Parsed:
         """Parse a body, in a thread if it is zipped or large, or if there is much in which to hide a half."""
-        most = _MAX_UNTHREADED_BYTES
-        if half:
-            parser = half.parser(parser)
-            if most >= len(body) > _MAX_UNTHREADED_BYTES_TO_HIDE and half.may_be_in(body):
-                most = _MAX_UNTHREADED_BYTES_TO_HIDE
+        hiding = half.parser(parser) if half else parser
         if encoding == "gzip":
             # In a thread whatever its size, as a few bytes can unzip to many; and parsed in the same thread, so that
             # no more bodies are unzipped in memory than there are threads.
-            return await self.in_thread(_unzip_and_parse, body, parser, default, self._limits)
-        if len(body) <= most:
-            return _parse(body, parser, default, self._limits)
-        return await self.in_thread(_parse, body, parser, default, self._limits)
+            return await self.in_thread(_unzip_and_parse, body, hiding, default, self._limits)
+        if len(body) > _MAX_UNTHREADED_BYTES:
+            return await self.in_thread(_parse, body, hiding, default, self._limits)
+        if len(body) <= _MAX_UNTHREADED_BYTES_TO_HIDE:
+            return _parse(body, hiding, default, self._limits)
+        parsed = _parse(body, parser, default, self._limits)
+        if half is None or not half.may_be_in_parsed(parsed):
+            return parsed
+        return await self.in_thread(half.hidden_in_parsed, parsed)
 
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Return what a function returns, called in one of the threads for bodies."""

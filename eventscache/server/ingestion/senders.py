@@ -34,8 +34,8 @@ _MAX_CACHED_QUERY_LENGTH = 256
 class Sender(NamedTuple):
     """Where the events of a token belong, and by which key; None if no keys are configured.
 
-    `half` finds the secret half of a token that has one: it must not be kept. `scope` is the extra collection of the
-    test scope that the events belong to as well, if any.
+    `half` finds the secret halves of the token and of both secrets of the key: they must not be kept. `scope` is the
+    extra collection of the test scope that the events belong to as well, if any.
     """
 
     stream: Stream
@@ -168,7 +168,7 @@ def _by_half(keys: ApiKeys, token: str, *, from_server: bool) -> Sender | None:
     for secret in spellings(decoded)[decoded == token :]:
         kinds = (keys.server, keys.client) if from_server else (keys.client, keys.server)
         if key := kinds[0](secret) or kinds[1](secret):
-            return configured_sender(key)._replace(half=secret_half(token))
+            return configured_sender(key)._replace(half=halves_of(key, token))
     return None
 
 
@@ -176,8 +176,12 @@ def _by_half(keys: ApiKeys, token: str, *, from_server: bool) -> Sender | None:
 @lru_cache(_CACHED_SENDERS)
 def configured_sender(key: ApiKey) -> Sender:
     """Return who sends with an API key."""
-    half = secret_half(key.client_secret) or secret_half(key.server_secret)
-    return Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED, half)
+    return Sender(Stream(Namespace.TOKEN, key.id), key, CONFIGURED, halves_of(key))
+
+
+def halves_of(key: ApiKey, *write_keys: str) -> SecretHalf | None:
+    """Return what finds the secret halves of an API key, and of other write keys; None if there are none."""
+    return secret_half(key.client_secret, key.server_secret, *write_keys)
 
 
 @lru_cache(_CACHED_SENDERS)

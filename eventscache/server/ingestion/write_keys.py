@@ -6,19 +6,22 @@ A key is a plain text, or `ID:SECRET`. Its secret half is for finding the API ke
 import base64
 import binascii
 import enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey, ApiKeys, spellings
-from eventscache.ingest.secret_half import secret_half, with_colon
+from eventscache.ingest.secret_half import SecretHalf, secret_half, with_colon
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
-from eventscache.server.ingestion.senders import Sender, configured_sender, find_sender, in_scope
+from eventscache.server.ingestion.senders import Sender, configured_sender, find_sender, halves_of, in_scope
 
 _BASIC = "basic "
 _BEARER = "bearer "
+_CACHED_QUERIES = 4096
+_MAX_CACHED_QUERY_LENGTH = 256
 _NONE_SENT = (
     "The write key is not found: the request has none; send it as the user name of Basic authentication, "
     "in X-Write-Key, or as ?writekey="
@@ -68,7 +71,15 @@ def _decoded(authorization: str) -> str:
 def _in_query(raw: str) -> str:
     if "writekey" not in raw and "%" not in raw:
         return ""
+    return _cached_in_query(raw) if len(raw) <= _MAX_CACHED_QUERY_LENGTH else _found_in_query(raw)
+
+
+def _found_in_query(raw: str) -> str:
     return next((value for name, value in pairs_as_in_go(raw) if name == "writekey"), "")
+
+
+# Clients repeat their queries.
+_cached_in_query = lru_cache(_CACHED_QUERIES)(_found_in_query)
 
 
 def require_holder(context: Context, request: web.BaseRequest, write_key: str, taken: Secrets) -> Holder:
@@ -101,8 +112,14 @@ def find_holder(context: Context, write_key: str, taken: Secrets) -> Holder:
     preferred = Secrets.CLIENT if Secrets.CLIENT in taken else Secrets.SERVER
     secret = preferred if preferred in usable else next(iter(usable))
     key = usable[secret]
-    sender = configured_sender(key)
-    return Holder(sender._replace(half=secret_half(write_key) or sender.half), secret is Secrets.SERVER)
+    return Holder(configured_sender(key)._replace(half=halves_of(key, write_key)), secret is Secrets.SERVER)
+
+
+def half_of(keys: ApiKeys, *write_keys: str) -> SecretHalf | None:
+    """Return what finds the secret halves of write keys that a body names, and of the API keys that they are of."""
+    texts = dict.fromkeys((*write_keys, *map(with_colon, write_keys)))
+    found = [key for text in texts for key in _configured(keys, text).values()]
+    return secret_half(*write_keys, *(secret for key in found for secret in (key.client_secret, key.server_secret)))
 
 
 def _configured(keys: ApiKeys, write_key: str) -> dict[Secrets, ApiKey]:

@@ -3,21 +3,23 @@
 Jitsu sends again, and shows an error, if the answer is not a 200; so it always is.
 """
 
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys, spellings
 from eventscache.delivery.producer import Producer
-from eventscache.ingest import formats
+from eventscache.ingest import webhook
 from eventscache.ingest.limits import BatchTooLarge
 from eventscache.ingest.parsed import Parsed
-from eventscache.ingest.secret_half import half_named_in
+from eventscache.ingest.secret_half import keys_named_in
 from eventscache.server.context import Context, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.extra_parameters import scope_of
 from eventscache.server.http.parameters import parameters
 from eventscache.server.http.responses import HttpError, json_response, prebuilt_response
+from eventscache.server.ingestion.write_keys import half_of
 from eventscache.server.rejections import keep_malformed, reject_broken_off, reject_records, reject_unread
 from eventscache.stream import Namespace, Stream
 
@@ -55,14 +57,15 @@ async def _fault(context: Context, request: web.BaseRequest) -> str:
         producer = _producer(context, request)
         stream = _stream(context, request)
         scope = scope_of(request, keeps_extras=cache.keeps_extras)
-        parsed = await context.bodies.parse(request, formats.WEBHOOK, stream)
+        parser = partial(webhook.parse, half_of=partial(half_of, context.api_keys))
+        parsed = await context.bodies.parse(request, parser, stream)
     except (HttpError, BatchTooLarge) as fault:
         return reject_unread(cache, fault).code
     except ConnectionError:
         return reject_broken_off(cache).code
     except MalformedBody as fault:
         max_bytes = min(limits.max_malformed_bytes, limits.max_event_bytes)
-        half = half_named_in(fault.body[:_MOST_SEARCHED_BYTES])
+        half = half_of(context.api_keys, *keys_named_in(fault.body[:_MOST_SEARCHED_BYTES]))
         await keep_malformed(
             cache, stream, fault.body, str(fault), producer, max_bytes=max_bytes, half=half, scope=scope
         )

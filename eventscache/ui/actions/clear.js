@@ -1,17 +1,17 @@
 /** Clearing events: asks which, and deletes them from the cache. */
 
-import { deleteEvents } from "../api/fetch.js";
-import { count, visible } from "../lib/text.js";
-import { namespace } from "../model/filter.js";
-import { toast } from "../view/toast.js";
-import { askClear } from "./dialogs.js";
+import {deleteEvents} from "../api/fetch.js";
+import {count, visible} from "../lib/text.js";
+import {namespace} from "../model/filter.js";
+import {toast} from "../view/toast.js";
+import {askClear} from "./dialogs.js";
 
 /** The streams of the filter, the stream of the active row, and all streams. */
 function choicesOf(filter, streams, active) {
 	const choice = (label, ids) => ({
 		label,
-		events: streams.cachedEvents({ tab: filter.tab, ids }),
-		parameters: new URLSearchParams({ namespace: namespace(filter), ids: ids.join(",") }),
+		events: streams.cachedEvents({tab: filter.tab, ids}),
+		parameters: new URLSearchParams({namespace: namespace(filter), ids: ids.join(",")}),
 	});
 	const choices = [];
 	if (filter.ids.length > 1) choices.push(choice(`The ${filter.ids.length} chosen streams`, filter.ids));
@@ -20,7 +20,7 @@ function choicesOf(filter, streams, active) {
 	choices.push({
 		label: `All ${count(streams.of(filter.tab).length, "stream")} of this tab`,
 		events: streams.totalEvents(filter.tab),
-		parameters: new URLSearchParams({ namespace: namespace(filter), all: "true" }),
+		parameters: new URLSearchParams({namespace: namespace(filter), all: "true"}),
 	});
 	return choices;
 }
@@ -30,7 +30,7 @@ export async function clearEvents(filter, streams, active) {
 	const choice = await askClear(choicesOf(filter, streams, active));
 	if (!choice) return false;
 	try {
-		const { cleared } = await deleteEvents(choice.parameters);
+		const {cleared} = await deleteEvents(choice.parameters);
 		toast(`${count(cleared, "event")} cleared`);
 		return true;
 	} catch (fault) {

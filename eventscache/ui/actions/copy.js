@@ -1,7 +1,7 @@
 /** Copying, with a message that says whether it worked. */
 
-import { writeClipboard } from "../lib/clipboard.js";
-import { toast } from "../view/toast.js";
+import {writeClipboard} from "../lib/clipboard.js";
+import {toast} from "../view/toast.js";
 
 /** @param what the name of the text, such as "Link" */
 export async function copy(text, what) {

@@ -1,7 +1,7 @@
 /** The dialogs: the token, what to clear, and the help. */
 
-import { byId, el, setText, show } from "../lib/dom.js";
-import { count } from "../lib/text.js";
+import {byId, el, setText, show} from "../lib/dom.js";
+import {count} from "../lib/text.js";
 
 /** Ask for an admin or read token; resolves to "" if none is given. `fault` says why it is asked for again. */
 export function askToken(fault) {
@@ -10,7 +10,7 @@ export function askToken(fault) {
 	byId("token").value = "";
 	setText(byId("token-fault"), fault);
 	show(byId("token-fault"), Boolean(fault));
-	return new Promise((resolve) => {
+	return new Promise(resolve => {
 		dialog.returnValue = "";
 		dialog.querySelector("form").onsubmit = () => {
 			dialog.returnValue = "given";
@@ -28,17 +28,17 @@ export function askToken(fault) {
 /** Ask which events to clear; resolves to one of the choices, or null. */
 export function askClear(choices) {
 	const dialog = byId("clear-dialog");
-	const radios = choices.map(({ label, events }, index) =>
+	const radios = choices.map(({label, events}, index) =>
 		el(
 			"label.choice",
 			{},
-			el("input", { type: "radio", name: "clear", value: String(index), checked: index === 0 }),
+			el("input", {type: "radio", name: "clear", value: String(index), checked: index === 0}),
 			el("span", {}, label),
 			el("span.hint", {}, count(events, "event")),
 		),
 	);
 	byId("clear-choices").replaceChildren(byId("clear-choices").firstElementChild, ...radios);
-	return new Promise((resolve) => {
+	return new Promise(resolve => {
 		dialog.returnValue = "";
 		dialog.onclose = () => {
 			const chosen = dialog.querySelector("input:checked");

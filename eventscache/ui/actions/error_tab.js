@@ -1,13 +1,13 @@
 /** The tab Errors: reads the groups again and again while it is open, and opens their examples. */
 
-import { fetchErrors, fetchEvents } from "../api/fetch.js";
-import { byId, setText, show } from "../lib/dom.js";
-import { count, visible } from "../lib/text.js";
-import { clock } from "../lib/time.js";
-import { exampleParameters, groupsOf } from "../model/error_groups.js";
-import { readEvent } from "../model/event.js";
-import { ErrorList, examplesBar } from "../view/error_list.js";
-import { toast } from "../view/toast.js";
+import {fetchErrors, fetchEvents} from "../api/fetch.js";
+import {byId, setText, show} from "../lib/dom.js";
+import {count, visible} from "../lib/text.js";
+import {clock} from "../lib/time.js";
+import {exampleParameters, groupsOf} from "../model/error_groups.js";
+import {readEvent} from "../model/event.js";
+import {ErrorList, examplesBar} from "../view/error_list.js";
+import {toast} from "../view/toast.js";
 
 const INTERVAL_MS = 3000;
 const NONE = ["No errors", "Events that a destination refused, and bodies that cannot be read, appear here by their messages."];
@@ -25,18 +25,18 @@ export class ErrorTab {
 	constructor(parts, acts) {
 		this.parts = parts;
 		this.acts = acts;
-		this.list = new ErrorList((key) => this.open(key));
-		byId("errors-sort").addEventListener("change", (event) => acts.change({ sort: event.target.value }));
+		this.list = new ErrorList(key => this.open(key));
+		byId("errors-sort").addEventListener("change", event => acts.change({sort: event.target.value}));
 	}
 
 	/** What the list of the open group is filtered by. */
 	get listFilter() {
-		return this.#open ? { tab: this.#open.tab, group: this.#open.group } : {};
+		return this.#open ? {tab: this.#open.tab, group: this.#open.group} : {};
 	}
 
 	/** Begin to read, or end, as the filter and the page say. */
 	begin() {
-		const { tab, sort } = this.acts.filter();
+		const {tab, sort} = this.acts.filter();
 		const shown = tab === "errors";
 		clearTimeout(this.#timer);
 		this.#view += 1;
@@ -52,7 +52,7 @@ export class ErrorTab {
 	async #read(view, sort) {
 		let answers, fault;
 		try {
-			const namespaces = this.parts.rights.namespaces.map((namespace) => fetchErrors(namespace, sort));
+			const namespaces = this.parts.rights.namespaces.map(namespace => fetchErrors(namespace, sort));
 			answers = await Promise.all(namespaces);
 		} catch (failed) {
 			fault = `${FAILED}: ${visible(failed.message)}`;
@@ -72,17 +72,17 @@ export class ErrorTab {
 	}
 
 	#words(answers) {
-		const read = answers.reduce((sum, { streams }) => sum + streams, 0);
+		const read = answers.reduce((sum, {streams}) => sum + streams, 0);
 		const known = Math.max(read, this.parts.streams.of("errors").length);
 		const streams = `${read < known ? `the ${read} most recently active of ` : ""}${count(known, "stream")}`;
-		const first = answers.some(({ more }) => more) ? "The first " : "";
+		const first = answers.some(({more}) => more) ? "The first " : "";
 		return this.#groups.length ? `${first}${count(this.#groups.length, "error group")} of ${streams}` : "";
 	}
 
 	/** Open the group that the address names. */
 	openOfFilter() {
-		const { tab, group } = this.acts.filter();
-		const found = tab === "errors" && this.#groups?.find((each) => each.group === group);
+		const {tab, group} = this.acts.filter();
+		const found = tab === "errors" && this.#groups?.find(each => each.group === group);
 		if (found && this.#open?.group !== group) this.open(found.key);
 	}
 
@@ -92,7 +92,7 @@ export class ErrorTab {
 		const opening = ++this.#opening;
 		const view = this.#view;
 		this.list.activate(key);
-		const examples = await readExamples(group).catch((fault) => toast(`${FAILED}: ${fault.message}`));
+		const examples = await readExamples(group).catch(fault => toast(`${FAILED}: ${fault.message}`));
 		if (opening !== this.#opening || view !== this.#view) return;
 		if (examples?.length) {
 			this.#open = group;
@@ -104,7 +104,7 @@ export class ErrorTab {
 	}
 
 	#show(examples, number) {
-		const choose = (other) => {
+		const choose = other => {
 			this.#show(examples, other);
 			this.parts.detail.node.querySelector(".examples [aria-current]").focus();
 		};
@@ -123,19 +123,19 @@ export class ErrorTab {
 
 	/** Go to another group; if one is open, open it. */
 	move(step) {
-		const { key } = this.list.next(step) ?? {};
+		const {key} = this.list.next(step) ?? {};
 		if (this.#open) this.open(key);
 		else if (key) this.list.activate(key);
 	}
 
 	focus() {
-		this.list.box.focus({ preventScroll: true });
+		this.list.box.focus({preventScroll: true});
 	}
 }
 
 /** Return the last examples of a group as rows, the newest first. */
 async function readExamples(group) {
 	const sources = await fetchEvents(exampleParameters(group, 3));
-	const rows = sources.map((source) => readEvent(source)?.row).filter(Boolean);
+	const rows = sources.map(source => readEvent(source)?.row).filter(Boolean);
 	return rows.sort((a, b) => b.timeUs - a.timeUs).slice(0, 3);
 }

@@ -1,10 +1,10 @@
 /** Finding the way of an event: of the open one, and of one whose id is searched for. */
 
-import { fetchLookup } from "../api/fetch.js";
-import { byId, el, show } from "../lib/dom.js";
-import { oneLine } from "../lib/text.js";
-import { explanationText } from "../model/explanation.js";
-import { linesOf, mayBeEventId } from "../model/way.js";
+import {fetchLookup} from "../api/fetch.js";
+import {byId, el, show} from "../lib/dom.js";
+import {oneLine} from "../lib/text.js";
+import {explanationText} from "../model/explanation.js";
+import {linesOf, mayBeEventId} from "../model/way.js";
 
 const REST_MS = 150; // who goes through events quickly does not wait for the way of each
 const AGAIN_MS = 3000; // while something may still arrive,
@@ -12,8 +12,8 @@ const LONGEST_MS = 300_000; // which is not expected after this
 
 /** Return the lines of an event's way, and why there are none; no lines if the server cannot tell. */
 async function find(eventId) {
-	const { ways, explanation } = await fetchLookup(eventId).catch(() => ({ ways: [] }));
-	return { lines: ways.filter(({ event_id: id }) => id === eventId).flatMap(linesOf), explanation };
+	const {ways, explanation} = await fetchLookup(eventId).catch(() => ({ways: []}));
+	return {lines: ways.filter(({event_id: id}) => id === eventId).flatMap(linesOf), explanation};
 }
 
 /** Shows the way of the open event. */
@@ -30,11 +30,11 @@ export class OpenWay {
 		const asked = this.#asked;
 		let restMs = REST_MS;
 		while (eventId && restMs) {
-			await new Promise((rested) => setTimeout(rested, restMs));
-			const { lines } = asked === this.#asked && !document.hidden ? await find(eventId) : { lines: [] };
+			await new Promise(rested => setTimeout(rested, restMs));
+			const {lines} = asked === this.#asked && !document.hidden ? await find(eventId) : {lines: []};
 			if (asked !== this.#asked) return;
 			if (lines.length) this.detail.showWay(lines);
-			restMs = document.hidden || lines.some(({ waiting }) => waiting < LONGEST_MS) ? AGAIN_MS : 0;
+			restMs = document.hidden || lines.some(({waiting}) => waiting < LONGEST_MS) ? AGAIN_MS : 0;
 		}
 	}
 }
@@ -46,7 +46,7 @@ export class WayOffer {
 	#node = byId("way-offer");
 
 	constructor() {
-		byId("search").addEventListener("keydown", (event) => {
+		byId("search").addEventListener("keydown", event => {
 			if (event.key !== "Enter") return;
 			this.#entered = event.target.value.trim();
 			this.#follow();
@@ -59,11 +59,11 @@ export class WayOffer {
 		this.#text = text;
 		show(this.#node, false);
 		if (!mayBeEventId(text)) return;
-		const { lines, explanation } = await find(text);
+		const {lines, explanation} = await find(text);
 		if (text !== this.#text) return;
 		const [line] = lines;
 		const words = line ? `${oneLine(text, 80)} is the id of an event: ` : explanationText(text, explanation);
-		this.#node.replaceChildren(words, ...(line ? [el("a", { href: line.href }, "show its way")] : []));
+		this.#node.replaceChildren(words, ...(line ? [el("a", {href: line.href}, "show its way")] : []));
 		show(this.#node, Boolean(words));
 		if (line) this.#follow();
 	}

@@ -5,9 +5,9 @@ const PRESSABLE = "button, a, summary, [role=menuitem], input[type=checkbox]";
 
 /** Call `commands[key]` for keys that no control of the page uses itself. */
 export function listenForKeys(commands) {
-	document.addEventListener("keydown", (event) => {
+	document.addEventListener("keydown", event => {
 		if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-		const { target, key } = event;
+		const {target, key} = event;
 		if (document.querySelector("dialog[open]")) return; // a dialog has its own keys
 		if (target.matches(TYPING)) {
 			if (key === "Escape") target.blur();

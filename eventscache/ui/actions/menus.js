@@ -1,10 +1,10 @@
 /** The menus of the toolbar. */
 
-import { openMenu } from "../view/menu.js";
-import { copyLink } from "./copy.js";
-import { exportEvents } from "./export.js";
+import {openMenu} from "../view/menu.js";
+import {copyLink} from "./copy.js";
+import {exportEvents} from "./export.js";
 
-const exports = (filter) => [
+const exports = filter => [
 	["Export as NDJSON", () => exportEvents(filter, "ndjson")],
 	["Export as CSV", () => exportEvents(filter, "csv")],
 ];

@@ -1,12 +1,12 @@
 /** The filter in effect. It stands in the URL: a change of one changes the other. */
 
-import { EMPTY, fromHash, toHash } from "../model/filter.js";
+import {EMPTY, fromHash, toHash} from "../model/filter.js";
 
 /** A filter with nothing open: no event, and in the tab Errors no group. */
-const closed = (filter) => ({ ...filter, uid: "", group: filter.tab === "errors" ? "" : filter.group });
+const closed = filter => ({...filter, uid: "", group: filter.tab === "errors" ? "" : filter.group});
 
 /** All of a filter except what is open. */
-const viewOf = (filter) => toHash(closed(filter));
+const viewOf = filter => toHash(closed(filter));
 
 export class Navigation {
 	filter = fromHash(location.hash);
@@ -20,49 +20,49 @@ export class Navigation {
 
 	/** Change some parts of the filter. */
 	change(change) {
-		const { filter } = this;
+		const {filter} = this;
 		if ("tab" in change || "ids" in change) this.#tabChosen = true;
 		if ("tab" in change && change.tab !== filter.tab) {
-			change = { ids: [], uid: "", group: "", ...change };
+			change = {ids: [], uid: "", group: "", ...change};
 			if (change.tab === "incoming" && filter.status === "skip") change.status = ""; // incoming events are not skipped
 		}
-		this.filter = { ...filter, ...change };
+		this.filter = {...filter, ...change};
 		if (viewOf(filter) === viewOf(this.filter) && !("tab" in change)) return;
 		this.#write("q" in change ? "replaceState" : "pushState");
 		this.acts.changed();
 	}
 
 	clearFilters() {
-		const { tab, ids, sort } = this.filter;
-		this.change({ ...EMPTY, tab, ids, sort });
+		const {tab, ids, sort} = this.filter;
+		this.change({...EMPTY, tab, ids, sort});
 	}
 
 	toggleErrors() {
-		this.change({ status: this.filter.status === "error" ? "" : "error" });
+		this.change({status: this.filter.status === "error" ? "" : "error"});
 	}
 
 	/** Show a range of time; if it is the time filter already, remove the filter. */
 	toggleRange(start, end) {
 		const chosen = this.filter.start === start && this.filter.end === end;
-		this.change(chosen ? { start: NaN, end: NaN } : { range: "", start, end });
+		this.change(chosen ? {start: NaN, end: NaN} : {range: "", start, end});
 	}
 
 	addField(path, op, value, more) {
-		this.change({ fields: [...this.filter.fields, { path, op, value }], ...more });
+		this.change({fields: [...this.filter.fields, {path, op, value}], ...more});
 	}
 
 	/** Show the tab that has events, unless somebody chose a tab; return whether it changed. */
 	followFirstEvent(tab) {
 		if (this.#tabChosen) return false;
 		this.#tabChosen = true;
-		this.filter = { ...this.filter, tab };
+		this.filter = {...this.filter, tab};
 		this.#write("replaceState");
 		return true;
 	}
 
 	/** Show the other tab, as the streams of this one may not be read. */
 	leaveTab(tab) {
-		this.filter = { ...this.filter, tab, ids: [], uid: "" };
+		this.filter = {...this.filter, tab, ids: [], uid: ""};
 		this.#write("replaceState");
 	}
 
@@ -70,7 +70,7 @@ export class Navigation {
 	setOpen(change) {
 		const before = toHash(this.filter);
 		const wasOpen = before !== viewOf(this.filter);
-		this.filter = { ...this.filter, ...change };
+		this.filter = {...this.filter, ...change};
 		if (before !== toHash(this.filter)) this.#write(wasOpen ? "replaceState" : "pushState");
 	}
 

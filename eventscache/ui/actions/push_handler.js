@@ -1,7 +1,7 @@
 /** Handles the messages of the push: events become rows, all other messages change what the page shows. */
 
-import { readEvent } from "../model/event.js";
-import { matchesFields } from "../model/filter.js";
+import {readEvent} from "../model/event.js";
+import {matchesFields} from "../model/filter.js";
 
 export class PushHandler {
 	#gaps = 0;
@@ -15,7 +15,7 @@ export class PushHandler {
 		this.acts = acts;
 	}
 
-	handle({ event, data }) {
+	handle({event, data}) {
 		if (event === "event") {
 			this.#addEvent(data);
 			return;
@@ -38,10 +38,10 @@ export class PushHandler {
 	}
 
 	#addEvent(source) {
-		const { batcher, history, minuteCounts, streams, toolbar, lastErrors } = this.parts;
+		const {batcher, history, minuteCounts, streams, toolbar, lastErrors} = this.parts;
 		const read = readEvent(source);
 		if (!read) return;
-		const { row, event } = read;
+		const {row, event} = read;
 		const filter = this.acts.filter();
 		if (!batcher.ready) history.add(row);
 		if (!matchesFields(source, filter.fields)) return;
@@ -53,8 +53,8 @@ export class PushHandler {
 	}
 
 	/** Events of a stream are missing; without a number, its numbers began again at 1. */
-	#addGap({ id, at_most: atMost }) {
-		const { batcher, history, minuteCounts } = this.parts;
+	#addGap({id, at_most: atMost}) {
+		const {batcher, history, minuteCounts} = this.parts;
 		const [stream, now] = [String(id), Date.now()];
 		this.#gaps += 1;
 		if (atMost === null) {
@@ -62,7 +62,7 @@ export class PushHandler {
 			history.dropStream(stream);
 		}
 		const key = `gap ${this.#gaps}`;
-		batcher.add({ key, status: "gap", stream, atMost, time: now, timeUs: now * 1000, uid: "", seq: 0 });
+		batcher.add({key, status: "gap", stream, atMost, time: now, timeUs: now * 1000, uid: "", seq: 0});
 	}
 
 	#becomeReady() {
@@ -75,7 +75,7 @@ export class PushHandler {
 		this.acts.unavailable();
 	}
 
-	#showCounters({ per_second: perSecond, last_minute_limited: limited, dropped, readable_within_ms: readableWithin }) {
+	#showCounters({per_second: perSecond, last_minute_limited: limited, dropped, readable_within_ms: readableWithin}) {
 		this.parts.status.setRate(perSecond);
 		this.parts.status.setReadableWithin(Number(readableWithin) || 0);
 		if (this.acts.filter().tab !== "errors") this.parts.lossBanners.setLimited(Number(limited) || 0);
@@ -84,10 +84,10 @@ export class PushHandler {
 
 	/** A stream was cleared, on this page or elsewhere. */
 	#clear(id) {
-		const { batcher, history, minuteCounts, rowBuffer } = this.parts;
+		const {batcher, history, minuteCounts, rowBuffer} = this.parts;
 		batcher.dropStream(id);
 		history.dropStream(id);
-		rowBuffer.prune((row) => row.stream !== id);
+		rowBuffer.prune(row => row.stream !== id);
 		minuteCounts.reset();
 		for (const row of rowBuffer.rows.toReversed()) if (row.status !== "gap") minuteCounts.add(row);
 		this.acts.cleared();

@@ -1,13 +1,13 @@
 /** The active row and the open event. While somebody reads one, new rows are held back. */
 
-import { copy } from "./copy.js";
+import {copy} from "./copy.js";
 
 export class Selection {
 	/**
 	 * @param parts `rowBuffer`, `list` and `detail`
 	 * @param acts `opened` takes the uid of the open event, or ""
 	 */
-	constructor({ rowBuffer, list, detail }, acts) {
+	constructor({rowBuffer, list, detail}, acts) {
 		this.rowBuffer = rowBuffer;
 		this.list = list;
 		this.detail = detail;
@@ -16,12 +16,12 @@ export class Selection {
 
 	/** The row that is open or active. */
 	get row() {
-		return this.rowBuffer.rows.find(({ key }) => key === (this.detail.key || this.list.active));
+		return this.rowBuffer.rows.find(({key}) => key === (this.detail.key || this.list.active));
 	}
 
 	/** @param key of a row */
 	open(key) {
-		const row = this.rowBuffer.rows.find((other) => other.key === key);
+		const row = this.rowBuffer.rows.find(other => other.key === key);
 		if (!row || row.status === "gap") return;
 		if (!this.rowBuffer.heldBy) this.rowBuffer.hold("open");
 		this.list.activate(key);
@@ -50,7 +50,7 @@ export class Selection {
 	move(step) {
 		if (!this.rowBuffer.rows.length) return;
 		const from = this.list.position;
-		const { key } = this.list.at(from < 0 && Math.abs(step) === 1 ? 0 : Math.max(from, 0) + step);
+		const {key} = this.list.at(from < 0 && Math.abs(step) === 1 ? 0 : Math.max(from, 0) + step);
 		if (this.detail.key) {
 			this.open(key);
 			return;
@@ -62,7 +62,7 @@ export class Selection {
 
 	/** Hold new rows back while the newest are out of sight, and show them afterwards. */
 	scrolled() {
-		const { heldBy } = this.rowBuffer;
+		const {heldBy} = this.rowBuffer;
 		if (this.list.scrolledDown && !heldBy) this.rowBuffer.hold("scroll");
 		else if (!this.list.scrolledDown && heldBy === "scroll") this.rowBuffer.release();
 		else return;

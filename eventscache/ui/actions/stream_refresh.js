@@ -1,7 +1,7 @@
 /** Reads the streams and their counts again and again. */
 
-import { fetchStreams } from "../api/fetch.js";
-import { namespace } from "../model/filter.js";
+import {fetchStreams} from "../api/fetch.js";
+import {namespace} from "../model/filter.js";
 
 const INTERVAL_MS = 5000;
 const FEW_STREAMS = 100; // are read more often
@@ -24,7 +24,7 @@ export class StreamRefresh {
 	/** Read now. Raises `ApiError` if the server does not answer. */
 	async refresh() {
 		for (const tab of ["processed", "incoming"]) {
-			const answer = await fetchStreams(namespace({ tab }));
+			const answer = await fetchStreams(namespace({tab}));
 			this.streams.set(tab, answer.streams);
 			this.streams.apiKeys = Boolean(answer.api_keys);
 			this.streams.sources = answer.sources ?? [];

@@ -1,6 +1,6 @@
 /** Requests to the server's API. The token is stored for this tab only, and is sent in a header only. */
 
-import { SERVER_URL } from "../lib/server_url.js";
+import {SERVER_URL} from "../lib/server_url.js";
 
 const TOKEN = "eventscache.token";
 
@@ -15,16 +15,17 @@ export class ApiError extends Error {
 
 export const hasToken = () => Boolean(sessionStorage.getItem(TOKEN));
 
-export const storeToken = (token) => sessionStorage.setItem(TOKEN, token);
+export const storeToken = token => sessionStorage.setItem(TOKEN, token);
 
 /** Return an answer that is a success, or throw an `ApiError`. */
-async function request(path, { method = "GET", headers = {}, signal } = {}) {
+async function request(path, {method = "GET", headers = {}, body, signal} = {}) {
 	const token = sessionStorage.getItem(TOKEN);
 	let answer;
 	try {
 		answer = await fetch(new URL(path, SERVER_URL), {
 			method,
-			headers: token ? { ...headers, "X-Admin-Token": token } : headers,
+			headers: token ? {...headers, "X-Admin-Token": token} : headers,
+			body,
 			signal,
 			cache: "no-store",
 			credentials: "omit",
@@ -34,7 +35,7 @@ async function request(path, { method = "GET", headers = {}, signal } = {}) {
 		throw new ApiError(0, "the server does not answer");
 	}
 	if (answer.ok) return answer;
-	const { message, code } = (await answer.json().catch(() => null)) ?? {};
+	const {message, code} = (await answer.json().catch(() => null)) ?? {};
 	throw new ApiError(answer.status, typeof message === "string" ? message : `status ${answer.status}`, code);
 }
 
@@ -44,32 +45,36 @@ const requestJson = async (path, options) => (await request(path, options)).json
 export const fetchAccess = () => requestJson("api/v1/access");
 
 /** Return the known `streams` of a namespace, whether `api_keys` are configured, and the `sources`. */
-export const fetchStreams = (namespace) => requestJson(`api/v1/streams?namespace=${namespace}`);
+export const fetchStreams = namespace => requestJson(`api/v1/streams?namespace=${namespace}`);
 
 /** Return cached events as JSON texts, newest first inside a stream. */
 export async function fetchEvents(parameters) {
-	const answer = await request(`api/v1/events/cache?${parameters}`, { headers: { Accept: "application/x-ndjson" } });
+	const answer = await request(`api/v1/events/cache?${parameters}`, {headers: {Accept: "application/x-ndjson"}});
 	return (await answer.text()).split("\n").filter(Boolean);
 }
 
 /** Return the ways of the event with that id. */
-export const fetchLookup = (eventId) => requestJson(`api/v1/lookup?${new URLSearchParams({ event_id: eventId })}`);
+export const fetchLookup = eventId => requestJson(`api/v1/lookup?${new URLSearchParams({ event_id: eventId })}`);
 
 /** Return the error groups of a namespace, the newest first or as `sort` says. */
 export const fetchErrors = (namespace, sort) => requestJson(`api/v1/errors?namespace=${namespace}&sort=${sort}`);
 
+/** Read what is followed (GET: `follows`, each with `id`, `name` and `until`), begin with a POST, or end one by its path. */
+export const requestFollows = (method, path = "", body = undefined) =>
+	requestJson(`api/v1/follows${path}`, {method, body, headers: {"Content-Type": "application/json"}});
+
 /** Return how many events a stream admits, and in how many seconds. */
 export async function fetchQuota() {
 	const answer = await requestJson("api/v1/events/cache?ids=");
-	return { size: answer.cache_capacity_per_interval, seconds: answer.interval_seconds };
+	return {size: answer.cache_capacity_per_interval, seconds: answer.interval_seconds};
 }
 
 /** Delete cached events; return how many were `cleared`. */
-export const deleteEvents = (parameters) => requestJson(`api/v1/events/cache?${parameters}`, { method: "DELETE" });
+export const deleteEvents = parameters => requestJson(`api/v1/events/cache?${parameters}`, {method: "DELETE"});
 
 /** Open the push, after the event that a cursor names. */
 export const openPush = (parameters, cursor, signal) =>
 	request(`api/v1/events/stream?${parameters}`, {
-		headers: { Accept: "text/event-stream", ...(cursor ? { "Last-Event-ID": cursor } : {}) },
+		headers: {Accept: "text/event-stream", ...(cursor ? {"Last-Event-ID": cursor} : {})},
 		signal,
 	});

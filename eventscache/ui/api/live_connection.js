@@ -1,16 +1,16 @@
 /** The connection of the push: opened, resumed where it broke off, closed while the page is hidden. */
 
-import { ApiError, openPush } from "./fetch.js";
-import { readMessages } from "./sse.js";
+import {ApiError, openPush} from "./fetch.js";
+import {readMessages} from "./sse.js";
 
 const LONGEST_PAUSE_MS = 15_000;
 const SILENCE_MS = 40_000; // the server sends something every 15 s
 const FINAL = new Set([400, 401, 403, 404]); // the same request would be rejected again
 
 function pause(ms, signal) {
-	return new Promise((resolve) => {
+	return new Promise(resolve => {
 		const timer = setTimeout(resolve, ms);
-		signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+		signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), {once: true});
 	});
 }
 
@@ -65,7 +65,7 @@ export class LiveConnection {
 				if (signal.aborted) return;
 				if (fault instanceof ApiError && FINAL.has(fault.status)) {
 					this.#running = null;
-					this.onState("rejected", { fault });
+					this.onState("rejected", {fault});
 					return;
 				}
 				failures += 1;
@@ -76,7 +76,7 @@ export class LiveConnection {
 
 	async #pause(failures, fault, signal) {
 		const ms = Math.min(1000 * 2 ** (failures - 1), LONGEST_PAUSE_MS) * (0.9 + Math.random() * 0.2);
-		this.onState("retrying", { fault, until: Date.now() + ms });
+		this.onState("retrying", {fault, until: Date.now() + ms});
 		this.#pausing = new AbortController();
 		await pause(ms, AbortSignal.any([signal, this.#pausing.signal]));
 	}

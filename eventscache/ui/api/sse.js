@@ -4,17 +4,17 @@
 export async function* readMessages(body) {
 	const reader = body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = "";
-	let message = { event: "message", data: [], id: null };
+	let message = {event: "message", data: [], id: null};
 	try {
 		for (;;) {
-			const { value, done } = await reader.read();
+			const {value, done} = await reader.read();
 			if (done) return;
 			const lines = (rest + value).split(/\r\n|\n|\r(?!$)/);
 			rest = lines.pop();
 			for (const line of lines) {
 				if (line === "") {
-					if (message.data.length) yield { ...message, data: message.data.join("\n") };
-					message = { event: "message", data: [], id: null };
+					if (message.data.length) yield {...message, data: message.data.join("\n")};
+					message = {event: "message", data: [], id: null};
 				} else if (line.startsWith(":")) {
 					yield null;
 				} else {

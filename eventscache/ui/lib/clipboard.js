@@ -27,7 +27,7 @@ export async function writeClipboard(text) {
 /** Let the browser save a file. */
 export function download(parts, type, name) {
 	const link = document.createElement("a");
-	link.href = URL.createObjectURL(new Blob(parts, { type }));
+	link.href = URL.createObjectURL(new Blob(parts, {type}));
 	link.download = name;
 	link.click();
 	setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

@@ -7,10 +7,10 @@ const SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212]";
 const BEGINNING = "(?:^|[;\uff1b\\t\\n\\v\\f\\r\u0085\u2028\u2029])[\\s\\p{Z}\\p{Cc}\\p{Cf}\"']*";
 const FORMULA = new RegExp(`${SIGNS}(?<=${BEGINNING}${SIGNS})`, "gu"); // looks back from signs only: in linear time
 
-const asText = (text) => text.replace(FORMULA, "'$&").replace(/^[\t\r\n]/, "'$&");
+const asText = text => text.replace(FORMULA, "'$&").replace(/^[\t\r\n]/, "'$&");
 
-const cell = (value) => `"${asText(String(value ?? "")).replaceAll('"', '""')}"`;
+const cell = value => `"${asText(String(value ?? "")).replaceAll('"', '""')}"`;
 
-export const csvHeader = (names) => `${names.join(",")}\r\n`;
+export const csvHeader = names => `${names.join(",")}\r\n`;
 
-export const csvLine = (values) => `${values.map(cell).join(",")}\r\n`;
+export const csvLine = values => `${values.map(cell).join(",")}\r\n`;

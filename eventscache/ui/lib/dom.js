@@ -37,7 +37,7 @@ export function el(tag, properties = {}, ...children) {
 			node.setAttribute(key, value === true ? "" : String(value));
 		}
 	}
-	node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+	node.append(...children.filter(child => child !== null && child !== undefined && child !== false));
 	return node;
 }
 
@@ -54,7 +54,7 @@ export function icon(name) {
 	return svg;
 }
 
-export const byId = (id) => document.getElementById(id);
+export const byId = id => document.getElementById(id);
 
 /** Set a text only if it changes, so that browsers and screen readers do nothing without need. */
 export function setText(node, text) {

@@ -53,13 +53,13 @@ export function parse(text) {
 			at += 1;
 			const inner =
 				first === "{"
-					? { kind: "object", entries: members("}", entry) }
-					: { kind: "array", items: members("]", value) };
-			return { ...inner, start, end: at };
+					? {kind: "object", entries: members("}", entry)}
+					: {kind: "array", items: members("]", value)};
+			return {...inner, start, end: at};
 		}
-		if (first === '"') return { kind: "string", value: JSON.parse(match(STRING)), start, end: at };
+		if (first === '"') return {kind: "string", value: JSON.parse(match(STRING)), start, end: at};
 		const atom = match(ATOM);
-		return { kind: { t: "boolean", f: "boolean", n: "null" }[atom[0]] ?? "number", start, end: at };
+		return {kind: {t: "boolean", f: "boolean", n: "null"}[atom[0]] ?? "number", start, end: at};
 	}
 
 	const root = value();
@@ -88,7 +88,7 @@ export function pretty(text) {
 }
 
 /** The children of a node as [key, node] pairs; an array's keys are numbers. */
-export const children = (node) => node.entries ?? node.items?.map((item, index) => [index, item]) ?? [];
+export const children = node => node.entries ?? node.items?.map((item, index) => [index, item]) ?? [];
 
 /** The last entry of that name, the one that `JSON.parse` keeps. */
 export const member = (node, key) => node?.entries?.findLast(([name]) => name === key)?.[1];

@@ -9,7 +9,7 @@ function read(text) {
 	const [, sign, whole, decimals = "", exponent = "0"] = found;
 	const all = whole + decimals;
 	const first = all.search(/[1-9]/);
-	if (first < 0) return { sign: 0, exponent: 0n, digits: "" };
+	if (first < 0) return {sign: 0, exponent: 0n, digits: ""};
 	let end = all.length;
 	while (all[end - 1] === "0") end -= 1;
 	return {

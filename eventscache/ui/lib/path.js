@@ -1,6 +1,6 @@
 /** Paths into an event: `user.email`, `items[0].sku`, `["odd key"].x`. */
 
-import { member } from "./json.js";
+import {member} from "./json.js";
 
 const PLAIN = /^[A-Za-z_$][\w$-]*$/;
 const STEP = /\.?([A-Za-z_$][\w$-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/sy;

@@ -4,11 +4,11 @@
 // Unicode, and halves of surrogate pairs. Tabs and line feeds are shown as they are.
 export const INVISIBLE_CHARACTERS = /(?![\t\n])[\p{Cc}\p{Cf}\u2028\u2029\p{Cs}]/gu;
 
-const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+const escaped = unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /** Show invisible characters as their JSON escapes. */
-export const visible = (text) =>
-	text.replace(INVISIBLE_CHARACTERS, (character) => character.split("").map(escaped).join(""));
+export const visible = text =>
+	text.replace(INVISIBLE_CHARACTERS, character => character.split("").map(escaped).join(""));
 
 /** Shorten a text to `length` UTF-16 units and an ellipsis; no character is cut in half. */
 export function shortened(text, length) {
@@ -22,7 +22,7 @@ export const oneLine = (text, length = 300) => visible(shortened(text, length).r
 
 const WHOLE = new Intl.NumberFormat("en-US");
 
-export const whole = (number) => WHOLE.format(number);
+export const whole = number => WHOLE.format(number);
 
 export const count = (number, noun, plural = `${noun}s`) => `${whole(number)} ${number === 1 ? noun : plural}`;
 

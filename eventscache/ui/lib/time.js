@@ -19,7 +19,7 @@ export function clock(ms, now = Date.now()) {
 }
 
 /** `21:18:53`. */
-export const time = (ms) => new Date(ms).toISOString().slice(11, 19);
+export const time = ms => new Date(ms).toISOString().slice(11, 19);
 
 export function hourMinute(ms) {
 	const date = new Date(ms);
@@ -27,7 +27,7 @@ export function hourMinute(ms) {
 }
 
 /** `2026-11-23 21:18`. */
-export const dateMinute = (ms) => `${new Date(ms).toISOString().slice(0, 10)} ${hourMinute(ms)}`;
+export const dateMinute = ms => `${new Date(ms).toISOString().slice(0, 10)} ${hourMinute(ms)}`;
 
 const UNITS = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]];
 
@@ -50,6 +50,6 @@ export function duration(ms) {
 }
 
 /** The value of a `datetime-local` input, read as UTC; NaN if it is empty. */
-export const fromInput = (value) => (value ? Date.parse(`${value}Z`) : NaN);
+export const fromInput = value => (value ? Date.parse(`${value}Z`) : NaN);
 
-export const toInput = (ms) => (Number.isFinite(ms) ? new Date(ms).toISOString().slice(0, 19) : "");
+export const toInput = ms => (Number.isFinite(ms) ? new Date(ms).toISOString().slice(0, 19) : "");

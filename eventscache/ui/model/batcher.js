@@ -1,6 +1,6 @@
 /** Collects rows and passes them on in batches, so that the page is drawn a few times a second at most. */
 
-import { mergeNewestFirst, MOST_ROWS } from "./row_buffer.js";
+import {mergeNewestFirst, MOST_ROWS} from "./row_buffer.js";
 
 const BATCH_MS = 250;
 const HISTORY_MS = 2000; // if the history takes longer, the rows so far are passed on
@@ -44,7 +44,7 @@ export class Batcher {
 
 	/** The events of a stream were cleared. */
 	dropStream(stream) {
-		this.#rows = this.#rows.filter((row) => row.stream !== stream);
+		this.#rows = this.#rows.filter(row => row.stream !== stream);
 	}
 
 	#flush(history = !this.ready) {

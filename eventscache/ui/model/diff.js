@@ -1,6 +1,6 @@
 /** The differences between an original and what a destination stored: changed, renamed, added, left out, the same. */
 
-import { member, parse } from "../lib/json.js";
+import {member, parse} from "../lib/json.js";
 
 const TRIVIAL = 2; // characters: a value such as 1 or "" does not show which field it came from
 
@@ -23,7 +23,7 @@ function flatten(text, node, separator) {
 export function columns(text, success) {
 	const record = member(success, "record");
 	if (record?.kind !== "array") return null;
-	return record.items.map((item) => {
+	return record.items.map(item => {
 		const value = member(item, "value");
 		return {
 			field: member(item, "field")?.value ?? "",
@@ -34,7 +34,7 @@ export function columns(text, success) {
 }
 
 /** A raw value without its type: 1.1 and "1.1" are the same. */
-const bare = (raw) => (raw.startsWith('"') ? JSON.parse(raw) : raw);
+const bare = raw => (raw.startsWith('"') ? JSON.parse(raw) : raw);
 
 /**
  * Return rows of texts by kind: `changed` and `retyped` (name, before, after), `renamed` (old name, new name, value),
@@ -42,7 +42,7 @@ const bare = (raw) => (raw.startsWith('"') ? JSON.parse(raw) : raw);
  * @param before raw values, as in JSON, by name
  */
 export function compare(before, after) {
-	const found = { changed: [], retyped: [], renamed: [], added: [], left: [], same: [] };
+	const found = {changed: [], retyped: [], renamed: [], added: [], left: [], same: []};
 	const left = new Map(before);
 	const added = new Map();
 	for (const [name, value] of after) {
@@ -75,7 +75,7 @@ export function differences(text, original, success) {
 	if (!original || !success) return null;
 	const table = columns(text, success);
 	if (table) {
-		return compare(flatten(text, original, "_"), new Map(table.map(({ field, value }) => [field, value])));
+		return compare(flatten(text, original, "_"), new Map(table.map(({field, value}) => [field, value])));
 	}
 	const body = member(success, "body");
 	if (body?.kind !== "string") return null;

@@ -1,10 +1,10 @@
 /** Events as rows: read from the text that the server sends. */
 
-import { member, parse, slice } from "../lib/json.js";
-import { lookUp } from "../lib/path.js";
-import { oneLine } from "../lib/text.js";
-import { microseconds } from "../lib/time.js";
-import { maskOf } from "./mask.js";
+import {member, parse, slice} from "../lib/json.js";
+import {lookUp} from "../lib/path.js";
+import {oneLine} from "../lib/text.js";
+import {microseconds} from "../lib/time.js";
+import {maskOf} from "./mask.js";
 
 export const STATUSES = {
 	success: "Success",
@@ -26,8 +26,8 @@ const LEFT_OUT = new Set([
 const FIRST = ["event", "url", "doc_path", "page_title", "email", "internal_id", "user", "properties", "anonymous_id"];
 const MOST_PAIRS = 6; // in a preview
 
-const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
-const text = (value) => (typeof value === "string" ? value : "");
+const isObject = value => value !== null && typeof value === "object" && !Array.isArray(value);
+const text = value => (typeof value === "string" ? value : "");
 
 /** Jitsu's rule, with more statuses: an event that is only received, or not delivered yet, is not a success. */
 function statusOf(event) {
@@ -41,7 +41,7 @@ function statusOf(event) {
 /** Return a function that reads a number of an original exactly as received: 1.10 is not 1.1. It parses when called. */
 function numberReader(source) {
 	let original;
-	return (keys) => {
+	return keys => {
 		original ??= member(parse(source), "original");
 		return slice(source, lookUp(original, keys));
 	};
@@ -63,8 +63,8 @@ function eventId(original, numberAt) {
 function summary(original, numberAt, masked) {
 	const pairs = [];
 	const visit = (object, path) => {
-		const keys = Object.keys(object).filter((key) => !LEFT_OUT.has(key));
-		const rank = (key) => FIRST.indexOf(key) + 1 || FIRST.length + 1;
+		const keys = Object.keys(object).filter(key => !LEFT_OUT.has(key));
+		const rank = key => FIRST.indexOf(key) + 1 || FIRST.length + 1;
 		for (const key of keys.sort((a, b) => rank(a) - rank(b))) {
 			if (pairs.length >= MOST_PAIRS) return;
 			const value = object[key];
@@ -124,7 +124,7 @@ export function readEvent(source) {
 		preview: oneLine(previewOf(event, original, numberAt)),
 		source,
 	};
-	return { row, event };
+	return {row, event};
 }
 
 /** Which of the server's three statuses an event has. */

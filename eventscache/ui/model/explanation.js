@@ -1,13 +1,13 @@
 /** Why an event is not cached, as the server tells it, in words. */
 
-import { count, oneLine } from "../lib/text.js";
-import { clock, duration } from "../lib/time.js";
+import {count, oneLine} from "../lib/text.js";
+import {clock, duration} from "../lib/time.js";
 
 const SURE_ID = /^[\da-f-]{16,}$/i; // of other texts nothing is said unless the server knows something
 
-const at = (timestamp) => clock(Date.parse(timestamp));
+const at = timestamp => clock(Date.parse(timestamp));
 
-function outcomeText({ outcome, message, at: when, id, limited_for_ms: limitedForMs }) {
+function outcomeText({outcome, message, at: when, id, limited_for_ms: limitedForMs}) {
 	const where = id === null ? "" : ` in ${oneLine(id, 80)}`;
 	const still = limitedForMs ? ` The stream is limited for another ${duration(limitedForMs)}.` : "";
 	return `it was ${outcome}${where} at ${at(when)}: ${oneLine(message)}.${still}`;
@@ -21,7 +21,7 @@ function missedText(missed) {
 /** Return why an id is not cached; "" if there is nothing to say. */
 export function explanationText(id, explanation) {
 	if (!explanation) return "";
-	const { outcomes, missed, since } = explanation;
+	const {outcomes, missed, since} = explanation;
 	const shown = `${oneLine(id, 80)} is not cached: `;
 	if (outcomes.length) return shown + outcomeText(outcomes[0]);
 	if (!SURE_ID.test(id)) return "";

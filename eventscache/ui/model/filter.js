@@ -1,16 +1,16 @@
 /** A filter: the tab, the streams and all that narrows the view. It stands in the URL, and decides which events match. */
 
-import { member, parse, slice } from "../lib/json.js";
-import { compareNumbers } from "../lib/number.js";
-import { lookUp, splitPath } from "../lib/path.js";
+import {member, parse, slice} from "../lib/json.js";
+import {compareNumbers} from "../lib/number.js";
+import {lookUp, splitPath} from "../lib/path.js";
 
 export const RANGES = {
 	"5m": ["last 5 min", 5 * 60_000],
 	"1h": ["last hour", 3_600_000],
 	"24h": ["last 24 h", 86_400_000],
 };
-const TABS = { processed: "destination", incoming: "token", errors: "destination" };
-const TEXTS = ["status", "type", "q", "group"]; // that the server filters by
+const TABS = {processed: "destination", incoming: "token", errors: "destination"};
+const TEXTS = ["status", "type", "q", "group", "follow"]; // that the server filters by
 const SERVER_STATUSES = ["error", "success", "skip"];
 const EXPRESSION = /^\s*((?:[\w$.-]|\[\d+\]|\["(?:[^"\\]|\\.)*"\])+)\s*(!=|=|~|>|<)\s*(.+?)\s*$/s;
 const QUOTED = /^"(?:[^"\\]|\\.)*"$/s;
@@ -28,20 +28,21 @@ export const EMPTY = Object.freeze({
 	fields: [],
 	uid: "",
 	group: "", // the digest of an error group; in the tab Errors it is the one that is open
+	follow: "", // the id of what is followed
 	sort: "", // of the error groups
 });
 
 /** Whether anything but tab and streams narrows the view. */
-export const narrows = (filter) =>
-	TEXTS.some((name) => filter[name]) || hasTime(filter) || filter.fields.length > 0;
+export const narrows = filter =>
+	TEXTS.some(name => filter[name]) || hasTime(filter) || filter.fields.length > 0;
 
-export const hasTime = (filter) =>
+export const hasTime = filter =>
 	Boolean(filter.range) || Number.isFinite(filter.start) || Number.isFinite(filter.end);
 
-export const namespace = (filter) => TABS[filter.tab];
+export const namespace = filter => TABS[filter.tab];
 
 /** All parts of a filter except the time: what the minutes of the histogram are counted by. */
-export const scope = ({ tab, ids, fields, ...filter }) => JSON.stringify([tab, ids, fields, TEXTS.map((name) => filter[name])]);
+export const scope = ({tab, ids, fields, ...filter}) => JSON.stringify([tab, ids, fields, TEXTS.map(name => filter[name])]);
 
 /** The string that a text in quotation marks is in JSON; any other text as it is. */
 function unquoted(text) {
@@ -55,11 +56,11 @@ function unquoted(text) {
 /** Return a field filter such as `user.email ~ jitsu.com` or `note = " x"`; null if the text is not one. */
 export function parseField(text) {
 	const found = EXPRESSION.exec(text);
-	return found && splitPath(found[1]) ? { path: found[1], op: found[2], value: unquoted(found[3]) } : null;
+	return found && splitPath(found[1]) ? {path: found[1], op: found[2], value: unquoted(found[3])} : null;
 }
 
 /** A value as `parseField` reads it: in quotation marks if it would change without them. */
-export const quoteValue = (value) =>
+export const quoteValue = value =>
 	value && value === value.trim() && !QUOTED.test(value) && !HALF.test(value) ? value : JSON.stringify(value);
 
 /** Write a filter as the fragment of a URL: a fragment is not sent, so that no server logs what people search for. */
@@ -73,7 +74,7 @@ export function toHash(filter) {
 	for (const name of ["start", "end"]) {
 		if (Number.isFinite(filter[name])) parameters.set(name, new Date(filter[name]).toISOString());
 	}
-	for (const { path, op, value } of filter.fields) parameters.append("field", `${path} ${op} ${quoteValue(value)}`);
+	for (const {path, op, value} of filter.fields) parameters.append("field", `${path} ${op} ${quoteValue(value)}`);
 	const text = parameters.toString();
 	return text ? `#${text}` : "";
 }
@@ -98,13 +99,14 @@ export function fromHash(hash) {
 		fields: parameters.getAll("field").map(parseField).filter(Boolean),
 		uid: one("uid"),
 		group: one("group"),
+		follow: one("follow"),
 		sort: one("sort", ["frequent"]),
 	};
 }
 
 /** The parameters by which the server filters, for cached events and for the push. */
 export function serverParameters(filter, now = Date.now()) {
-	const parameters = new URLSearchParams({ namespace: namespace(filter) });
+	const parameters = new URLSearchParams({namespace: namespace(filter)});
 	if (filter.ids.length) parameters.set("ids", filter.ids.join(","));
 	for (const name of filter.tab === "errors" ? [] : TEXTS) if (filter[name]) parameters.set(name, filter[name]);
 	const start = rangeStart(filter, now);
@@ -121,7 +123,7 @@ function fieldNode(root, path) {
 	const found = lookUp(member(root, "original"), splitPath(path));
 	if (found) return found;
 	const record = member(member(root, "success"), "record")?.items ?? [];
-	const column = record.find((each) => member(each, "field")?.value === path);
+	const column = record.find(each => member(each, "field")?.value === path);
 	return column && member(column, "value");
 }
 
@@ -138,7 +140,7 @@ const OPERATORS = {
 export function matchesFields(source, fields) {
 	if (!fields.length) return true;
 	const root = parse(source);
-	return fields.every(({ path, op, value }) => {
+	return fields.every(({path, op, value}) => {
 		const node = fieldNode(root, path);
 		return OPERATORS[op](node && (node.value ?? slice(source, node)), value);
 	});

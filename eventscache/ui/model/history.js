@@ -1,8 +1,8 @@
 /** How far the cached events of each stream were read. */
 
-import { narrows } from "./filter.js";
-import { MOST_ROWS } from "./row_buffer.js";
-import { MOST_FOLLOWED } from "./streams.js";
+import {narrows} from "./filter.js";
+import {MOST_ROWS} from "./row_buffer.js";
+import {MOST_FOLLOWED} from "./streams.js";
 
 const FEWEST = 10; // events of each stream to begin a view with
 
@@ -25,7 +25,7 @@ export class EventHistory {
 	}
 
 	/** An event was read, whether the list shows it or a field filter leaves it out. */
-	add({ stream, seq }) {
+	add({stream, seq}) {
 		const [count, oldest] = this.#read.get(stream) ?? [0, seq];
 		this.#read.set(stream, [count + 1, Math.min(seq, oldest)]);
 	}
@@ -49,7 +49,7 @@ export class EventHistory {
 	/** Return the streams in view that may have older events, the most recently active first. */
 	streamsWithMore(filter, streams) {
 		const narrowed = narrows(filter);
-		return streams.filter(({ id, total_events: total }, position) => {
+		return streams.filter(({id, total_events: total}, position) => {
 			if (this.#complete.has(id)) return false;
 			const read = this.#read.get(id)?.[0] ?? 0;
 			const followed = filter.ids.length > 0 || position < MOST_FOLLOWED;

@@ -1,6 +1,6 @@
 /** The fields of an original that an error message names. */
 
-import { children } from "../lib/json.js";
+import {children} from "../lib/json.js";
 
 // A path or a name with an underscore; or whatever stands in brackets or quotes.
 const NAMES = /([\w$-]+(?:\.[\w$-]+|\[\d+\])*)|\[([^[\]]+)\]|"([^"]+)"|(?<!\w)'([^']+)'|`([^`]+)`/g;
@@ -12,20 +12,20 @@ const MOST_FOUND = 5;
 const flattened = (path) => path.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "_");
 
 function namesIn(message) {
-  const found = [...message.slice(0, LONGEST_MESSAGE).matchAll(NAMES)].flatMap(([, word, ...enclosed]) =>
-    word === undefined ? enclosed.find(Boolean).split(/, ?/) : /[._[]/.test(word) ? [word] : [],
-  );
-  return [...new Set(found.map(flattened))].filter((name) => /[^_]/.test(name));
+	const found = [...message.slice(0, LONGEST_MESSAGE).matchAll(NAMES)].flatMap(([, word, ...enclosed]) =>
+		word === undefined ? enclosed.find(Boolean).split(/, ?/) : /[._[]/.test(word) ? [word] : [],
+	);
+	return [...new Set(found.map(flattened))].filter((name) => /[^_]/.test(name));
 }
 
 /** Yield the paths of all fields, as lists of keys. */
 function* paths(original) {
-  const left = [[original, []]];
-  for (let seen = 0; left.length && seen < MOST_FIELDS; seen += 1) {
-    const [node, keys] = left.pop();
-    if (keys.length) yield keys;
-    for (const [key, child] of children(node).toReversed()) left.push([child, [...keys, key]]);
-  }
+	const left = [[original, []]];
+	for (let seen = 0; left.length && seen < MOST_FIELDS; seen += 1) {
+		const [node, keys] = left.pop();
+		if (keys.length) yield keys;
+		for (const [key, child] of children(node).toReversed()) left.push([child, [...keys, key]]);
+	}
 }
 
 /**
@@ -33,15 +33,15 @@ function* paths(original) {
  * @param original a node of `parse`
  */
 export function namedFields(message, original) {
-  const names = namesIn(message);
-  const [whole, ends] = [new Map(), new Map()];
-  for (const keys of names.length ? paths(original) : []) {
-    const path = flattened(keys.join("_"));
-    for (const name of names) {
-      const found = path === name ? whole : path.endsWith(`_${name}`) ? ends : null;
-      found?.set(name, [...(found.get(name) ?? []), keys]);
-    }
-  }
-  const found = names.flatMap((name) => whole.get(name) ?? ends.get(name) ?? []);
-  return [...new Set(found)].slice(0, MOST_FOUND);
+	const names = namesIn(message);
+	const [whole, ends] = [new Map(), new Map()];
+	for (const keys of names.length ? paths(original) : []) {
+		const path = flattened(keys.join("_"));
+		for (const name of names) {
+			const found = path === name ? whole : path.endsWith(`_${name}`) ? ends : null;
+			found?.set(name, [...(found.get(name) ?? []), keys]);
+		}
+	}
+	const found = names.flatMap(name => whole.get(name) ?? ends.get(name) ?? []);
+	return [...new Set(found)].slice(0, MOST_FOUND);
 }

@@ -1,6 +1,6 @@
 /** What the token of this page may do, as the server tells it. Until it has, nothing but reading is offered. */
 
-import { namespace } from "./filter.js";
+import {namespace} from "./filter.js";
 
 export class Rights {
 	#may = new Set();
@@ -12,7 +12,7 @@ export class Rights {
 	/** Whether this is the last answer of the server: after a break of the connection its token may be another one. */
 	known = false;
 
-	set({ token, may, namespaces, ids }) {
+	set({token, may, namespaces, ids}) {
 		this.#may = new Set(may);
 		this.#namespaces = new Set(namespaces);
 		this.patterns = token === "read" ? ids : [];
@@ -29,6 +29,6 @@ export class Rights {
 
 	/** Whether the streams of a tab may be read. */
 	reads(tab) {
-		return tab === "errors" || this.namespaces.includes(namespace({ tab }));
+		return tab === "errors" || this.namespaces.includes(namespace({tab}));
 	}
 }

@@ -56,7 +56,7 @@ export class RowBuffer {
 	 * Add rows, oldest first inside a stream, without those that are there already. `history` arrives stream by stream:
 	 * it belongs between the rows that are there, not on top.
 	 */
-	add(rows, { history = false } = {}) {
+	add(rows, {history = false} = {}) {
 		this.dropStale();
 		const added = this.#unknown(rows);
 		if (!added.length) return;
@@ -98,12 +98,12 @@ export class RowBuffer {
 		this.#waiting = this.#waiting.filter(keeps);
 		this.arrivedWhileHeld = Math.min(this.arrivedWhileHeld, this.#waiting.length);
 		if (this.rows.length + this.#waiting.length === before) return false;
-		this.#keys = new Set([...this.rows, ...this.#waiting].map((row) => row.key));
+		this.#keys = new Set([...this.rows, ...this.#waiting].map(row => row.key));
 		return true;
 	}
 
 	#unknown(rows) {
-		return rows.filter((row) => !this.#keys.has(row.key) && this.#keys.add(row.key));
+		return rows.filter(row => !this.#keys.has(row.key) && this.#keys.add(row.key));
 	}
 
 	#cut(rows) {

@@ -5,8 +5,8 @@ export const MOST_FOLLOWED = 100; // streams in one push: the server's limit
 const sum = (list, name) => list.reduce((total, stream) => total + stream[name], 0);
 
 export class Streams {
-	#tabs = { processed: [], incoming: [], errors: [] }; // Errors has those of both others
-	#ids = { processed: new Set(), incoming: new Set(), errors: new Set() };
+	#tabs = {processed: [], incoming: [], errors: []}; // Errors has those of both others
+	#ids = {processed: new Set(), incoming: new Set(), errors: new Set()};
 
 	/** Whether API keys are configured: then a token has to be one of them. */
 	apiKeys = false;
@@ -18,7 +18,7 @@ export class Streams {
 	set(tab, streams) {
 		this.#tabs[tab] = streams;
 		this.#tabs.errors = [...this.#tabs.processed, ...this.#tabs.incoming];
-		for (const name of [tab, "errors"]) this.#ids[name] = new Set(this.#tabs[name].map(({ id }) => id));
+		for (const name of [tab, "errors"]) this.#ids[name] = new Set(this.#tabs[name].map(({id}) => id));
 	}
 
 	of(tab) {
@@ -40,8 +40,8 @@ export class Streams {
 	}
 
 	/** The streams that a filter selects. */
-	inView({ tab, ids }) {
-		return ids.length ? this.#tabs[tab].filter(({ id }) => ids.includes(id)) : this.#tabs[tab];
+	inView({tab, ids}) {
+		return ids.length ? this.#tabs[tab].filter(({id}) => ids.includes(id)) : this.#tabs[tab];
 	}
 
 	/** How many of them the push leaves out, as there are too many. */

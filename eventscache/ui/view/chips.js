@@ -1,18 +1,18 @@
 /** The active filters that have no control of their own, each with a button that removes it. */
 
-import { byId, el, show } from "../lib/dom.js";
-import { oneLine } from "../lib/text.js";
-import { quoteValue } from "../model/filter.js";
+import {byId, el, show} from "../lib/dom.js";
+import {oneLine} from "../lib/text.js";
+import {quoteValue} from "../model/filter.js";
 
-const SIGNS = { "!=": "≠", "=": "=", "~": "contains", ">": ">", "<": "<" };
+const SIGNS = {"!=": "≠", "=": "=", "~": "contains", ">": ">", "<": "<"};
 
-/** Return [words, the change that removes it] for each filter. */
 function chipsOf(filter) {
 	const chips = [];
-	if (filter.group) chips.push(["one error group", { group: "" }]);
+	if (filter.group) chips.push(["one error group", {group: ""}]);
+	if (filter.follow) chips.push(["followed events", {follow: ""}]);
 	for (const field of filter.fields) {
 		const words = `${field.path} ${SIGNS[field.op]} ${quoteValue(field.value)}`;
-		chips.push([words, { fields: filter.fields.filter((other) => other !== field) }]);
+		chips.push([words, {fields: filter.fields.filter(other => other !== field)}]);
 	}
 	return chips;
 }
@@ -22,7 +22,7 @@ export function drawChips(filter, change) {
 	const chips = chipsOf(filter).map(([words, without]) => {
 		const text = oneLine(words, 1000);
 		const act = () => change(without);
-		return el("li", {}, el("button.chip", { "aria-label": `Remove the filter ${text}`, onclick: act }, text));
+		return el("li", {}, el("button.chip", {"aria-label": `Remove the filter ${text}`, onclick: act}, text));
 	});
 	byId("chips").replaceChildren(...chips);
 	show(byId("chips"), chips.length > 0);

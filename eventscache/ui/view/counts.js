@@ -1,9 +1,9 @@
 /** How many events the list shows, of how many that are cached, and whether older ones can be loaded. */
 
-import { byId, setText, show } from "../lib/dom.js";
-import { count, whole } from "../lib/text.js";
-import { narrows } from "../model/filter.js";
-import { MOST_ROWS } from "../model/row_buffer.js";
+import {byId, setText, show} from "../lib/dom.js";
+import {count, whole} from "../lib/text.js";
+import {narrows} from "../model/filter.js";
+import {MOST_ROWS} from "../model/row_buffer.js";
 
 const ANNOUNCED_EVERY_MS = 3000;
 
@@ -15,17 +15,16 @@ export class Counts {
 	 * @param cached how many events are cached in the collection that the filter reads
 	 * @param more whether older events can be loaded
 	 */
-	draw(rows, { filter, cached, more }) {
-		const shown = rows.filter((row) => row.status !== "gap").length;
+	draw(rows, {filter, cached, more}) {
+		const shown = rows.filter(row => row.status !== "gap").length;
 		const full = shown >= MOST_ROWS;
-		const text = countText(shown, filter, { cached: Math.max(cached, shown), full, more });
+		const text = countText(shown, filter, {cached: Math.max(cached, shown), full, more});
 		setText(byId("counts"), shown || more ? text : "");
 		this.#announce(shown ? text : "No events shown");
 		show(byId("older"), more && !full);
 		show(byId("unfilter"), narrows(filter) && shown > 0);
 	}
 
-	/** Announce to screen readers, but not too often. */
 	#announce(text) {
 		if (Date.now() - this.#announcedAt < ANNOUNCED_EVERY_MS) return;
 		this.#announcedAt = Date.now();
@@ -33,7 +32,7 @@ export class Counts {
 	}
 }
 
-function countText(shown, filter, { cached, full, more }) {
+function countText(shown, filter, {cached, full, more}) {
 	if (narrows(filter)) {
 		const among = count(cached, filter.status === "error" ? "cached error" : "cached event");
 		return `${count(shown, "match", "matches")}${more ? " so far" : ""} among ${among}`;

@@ -1,16 +1,16 @@
 /** One event in full: its facts, why it failed or was skipped, and the four tabs. */
 
-import { byId, el, icon, setText } from "../lib/dom.js";
-import { member, parse, slice } from "../lib/json.js";
-import { bytes, visible } from "../lib/text.js";
-import { ago } from "../lib/time.js";
-import { curlFor } from "../model/commands.js";
-import { STATUSES } from "../model/event.js";
-import { MASKED } from "../model/mask.js";
-import { DetailTabs } from "./detail_tabs.js";
-import { wayNodes } from "./way.js";
+import {byId, el, icon, setText} from "../lib/dom.js";
+import {member, parse, slice} from "../lib/json.js";
+import {bytes, visible} from "../lib/text.js";
+import {ago} from "../lib/time.js";
+import {curlFor} from "../model/commands.js";
+import {STATUSES} from "../model/event.js";
+import {MASKED} from "../model/mask.js";
+import {DetailTabs} from "./detail_tabs.js";
+import {wayNodes} from "./way.js";
 
-const TABS = { original: "Original", result: "Result", diff: "Diff", raw: "Raw" };
+const TABS = {original: "Original", result: "Result", diff: "Diff", raw: "Raw"};
 
 export class Detail {
 	#tab = "original";
@@ -42,8 +42,8 @@ export class Detail {
 	/** The JSON that the tab shows. */
 	get json() {
 		if (!this.#row) return "";
-		const { source } = this.#row;
-		const name = { original: "original", diff: "original", result: "success" }[this.#tab];
+		const {source} = this.#row;
+		const name = {original: "original", diff: "original", result: "success"}[this.#tab];
 		return slice(source, member(this.#root, name)) || source;
 	}
 
@@ -75,9 +75,8 @@ export class Detail {
 		this.#reveal();
 	}
 
-	/** Bring the field into view that the error names. */
 	#reveal() {
-		this.#panel.querySelector(".named")?.scrollIntoView({ block: "nearest" });
+		this.#panel.querySelector(".named")?.scrollIntoView({block: "nearest"});
 	}
 
 	/** Once a second. */
@@ -91,7 +90,7 @@ export class Detail {
 
 	#build(top) {
 		const row = this.#row;
-		this.#panel = el("div.panel", { id: "detail-panel", role: "tabpanel", tabIndex: 0 });
+		this.#panel = el("div.panel", {id: "detail-panel", role: "tabpanel", tabIndex: 0});
 		const tabs = Object.entries(TABS).map(([name, label]) =>
 			el(
 				"button",
@@ -105,16 +104,16 @@ export class Detail {
 				label,
 			),
 		);
-		const bar = el("div.tabs", { role: "tablist", "aria-label": "Parts of the event" }, ...tabs);
-		bar.addEventListener("keydown", (event) => this.#step(event));
-		this.#way = el("section.way", { "aria-labelledby": "way-title", hidden: true });
+		const bar = el("div.tabs", {role: "tablist", "aria-label": "Parts of the event"}, ...tabs);
+		bar.addEventListener("keydown", event => this.#step(event));
+		this.#way = el("section.way", {"aria-labelledby": "way-title", hidden: true});
 		this.node.replaceChildren(top, this.#head(), ...this.#reasons(), this.#way, bar, this.#panel);
 		this.#show(this.#tab);
 		this.node.setAttribute("aria-label", `${STATUSES[row.status]}: ${row.type || "event"}`);
 	}
 
 	#step(event) {
-		const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+		const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
 		if (!step) return;
 		const names = Object.keys(TABS);
 		this.#show(names.at((names.indexOf(this.#tab) + step) % names.length));
@@ -126,7 +125,7 @@ export class Detail {
 	#head() {
 		const row = this.#row;
 		const original = slice(row.source, member(this.#root, "original"));
-		const button = (label, act, title) => el("button", { title, onclick: act }, label);
+		const button = (label, act, title) => el("button", {title, onclick: act}, label);
 		return el(
 			"header.detail-head",
 			{},
@@ -137,7 +136,7 @@ export class Detail {
 				el("h2", {}, row.type || "no type"),
 				el(
 					"button.quiet.detail-close",
-					{ "aria-label": "Close", title: "Close (Esc)", onclick: this.acts.close },
+					{"aria-label": "Close", title: "Close (Esc)", onclick: this.acts.close},
 					icon("close"),
 				),
 			),

@@ -1,14 +1,14 @@
 /** The contents of the four tabs of an event: original, result, diff and raw. */
 
-import { el } from "../lib/dom.js";
-import { member, parse, pretty, slice } from "../lib/json.js";
-import { count, visible, whole } from "../lib/text.js";
-import { columns, differences } from "../model/diff.js";
-import { namedFields } from "../model/named_fields.js";
-import { tagOfJson } from "./mask_tag.js";
-import { openMenu } from "./menu.js";
-import { rowsTable } from "./table.js";
-import { Tree } from "./tree.js";
+import {el} from "../lib/dom.js";
+import {member, parse, pretty, slice} from "../lib/json.js";
+import {count, visible, whole} from "../lib/text.js";
+import {columns, differences} from "../model/diff.js";
+import {namedFields} from "../model/named_fields.js";
+import {tagOfJson} from "./mask_tag.js";
+import {openMenu} from "./menu.js";
+import {rowsTable} from "./table.js";
+import {Tree} from "./tree.js";
 
 const DIFFERENCES = {
 	changed: ["Changed", ["Field", "Original", "Result"]],
@@ -26,7 +26,7 @@ export class DetailTabs {
 	#root;
 	#acts;
 
-	/** `acts` has `filter(path, op, value)` and `copy(text, what)`. */
+	/** `acts` has `filter(path, op, value)`, `follow(path, value)`, which returns choices, and `copy(text, what)`. */
 	constructor(row, root, acts) {
 		this.#row = row;
 		this.#root = root;
@@ -35,18 +35,18 @@ export class DetailTabs {
 
 	original() {
 		const original = member(this.#root, "original");
-		if (original) return this.#tree(original, { filters: true, error: member(this.#root, "error")?.value });
+		if (original) return this.#tree(original, {filters: true, error: member(this.#root, "error")?.value});
 		const malformed = member(this.#root, "malformed")?.value;
 		if (malformed)
 			return [el("p.hint", {}, "This is not valid JSON. The part that was kept:"), el("pre", {}, visible(malformed))];
 		return [el("p.hint", {}, "This record has no original.")];
 	}
 
-	#tree(node, { filters = false, error = "" } = {}) {
-		const { source, masked } = this.#row;
-		const tree = new Tree(source, node, (value, at) => this.#openMenu(value, at, filters), { masked });
+	#tree(node, {filters = false, error = ""} = {}) {
+		const {source, masked} = this.#row;
+		const tree = new Tree(source, node, (value, at) => this.#openMenu(value, at, filters), {masked});
 		for (const keys of error ? namedFields(error, node) : []) tree.mark(keys, "named by the error");
-		const button = (label, act) => el("button.quiet", { onclick: act }, label);
+		const button = (label, act) => el("button.quiet", {onclick: act}, label);
 		return [
 			el(
 				"p.panel-tools",
@@ -59,10 +59,10 @@ export class DetailTabs {
 	}
 
 	/** A value of the event in a table. */
-	#shown = (raw) => (this.#row.masked && tagOfJson(raw)) || visible(raw);
+	#shown = raw => (this.#row.masked && tagOfJson(raw)) || visible(raw);
 
 	/** Open the menu of a value. Only values of the original can become filters. */
-	#openMenu({ path, node, raw }, at, filters) {
+	#openMenu({path, node, raw}, at, filters) {
 		const value = node.kind === "string" ? node.value : raw;
 		const filtering = [
 			["Filter by this", () => this.#acts.filter(path, "=", value)],
@@ -72,22 +72,19 @@ export class DetailTabs {
 			...(filters ? filtering : []),
 			["Copy value", () => this.#acts.copy(value, "Value")],
 			["Copy path", () => this.#acts.copy(path, "Path")],
+			...(filters ? this.#acts.follow(path, value) : []),
 		]);
 	}
 
 	result() {
 		const success = member(this.#root, "success");
 		if (!success) return [el("p.hint", {}, this.#noResult())];
-		const { source } = this.#row;
+		const {source} = this.#row;
 		const table = columns(source, success);
 		if (table) {
 			const sorted = table.toSorted((a, b) => (a.field < b.field ? -1 : 1));
 			return [
-				rowsTable(
-					["Field", "Type", "Value"],
-					sorted.map(({ field, type, value }) => [field, type, value]),
-					this.#shown,
-				),
+				rowsTable(["Field", "Type", "Value"], sorted.map(({field, type, value}) => [field, type, value]), this.#shown),
 			];
 		}
 		return member(success, "url") || member(success, "method") ? this.#http(success) : this.#tree(success);
@@ -106,10 +103,10 @@ export class DetailTabs {
 	#http(success) {
 		const headers = member(success, "headers")?.entries ?? [];
 		const body = member(success, "body")?.value ?? "";
-		const { source } = this.#row;
+		const {source} = this.#row;
 		let shown = el("pre", {}, visible(body));
 		try {
-			shown = new Tree(body, parse(body), (value, at) => this.#openMenu(value, at), { masked: this.#row.masked }).node;
+			shown = new Tree(body, parse(body), (value, at) => this.#openMenu(value, at), {masked: this.#row.masked}).node;
 		} catch {
 			// not JSON: shown as text
 		}
@@ -125,7 +122,7 @@ export class DetailTabs {
 				? rowsTable(
 						["Header", "Value"],
 						headers.map(([name, node]) => [name, slice(source, node)]),
-						(raw) => (this.#row.masked && tagOfJson(raw)) || visible(raw.startsWith('"') ? JSON.parse(raw) : raw),
+						raw => (this.#row.masked && tagOfJson(raw)) || visible(raw.startsWith('"') ? JSON.parse(raw) : raw),
 					)
 				: "",
 			body ? el("h3", {}, "Body") : "",
@@ -142,7 +139,7 @@ export class DetailTabs {
 				const title = `${label}, ${count(found[kind].length, "field")}`;
 				return el(
 					`details.difference.${kind}`,
-					{ open: kind !== "same" },
+					{open: kind !== "same"},
 					el("summary", {}, title),
 					rowsTable(heads, found[kind], this.#shown),
 				);
@@ -150,10 +147,10 @@ export class DetailTabs {
 	}
 
 	raw() {
-		const { source } = this.#row;
+		const {source} = this.#row;
 		const text = el("pre.raw");
-		const button = el("button.quiet", { onclick: () => draw(!prettyRaw) }, "Pretty");
-		const draw = (chosen) => {
+		const button = el("button.quiet", {onclick: () => draw(!prettyRaw)}, "Pretty");
+		const draw = chosen => {
 			prettyRaw = chosen;
 			button.setAttribute("aria-pressed", String(chosen));
 			text.textContent = visible(chosen && this.#root ? pretty(source) : source);
@@ -165,7 +162,7 @@ export class DetailTabs {
 				{},
 				el("span.hint", {}, `${whole(source.length)} characters, as the API returns them`),
 				this.#root && button,
-				el("button.quiet", { onclick: () => this.#acts.copy(source, "Record") }, "Copy all"),
+				el("button.quiet", {onclick: () => this.#acts.copy(source, "Record")}, "Copy all"),
 			),
 			text,
 		];

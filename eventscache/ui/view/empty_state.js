@@ -1,8 +1,8 @@
 /** The page without rows: it says why there are none, and an empty cache shows how to send a first event. */
 
-import { byId, el, show } from "../lib/dom.js";
-import { count } from "../lib/text.js";
-import { followJitsu, nginxMirror, recordOutcome, sendEvent } from "../model/commands.js";
+import {byId, el, show} from "../lib/dom.js";
+import {count} from "../lib/text.js";
+import {followJitsu, nginxMirror, recordOutcome, sendEvent} from "../model/commands.js";
 
 export class EmptyState {
 	#drawn = "";
@@ -34,7 +34,7 @@ export class EmptyState {
 		this.#draw(`no match ${cached}`, () => [
 			el("h2", {}, `No match among ${count(cached, "cached event")}`),
 			el("p.hint", {}, "New events that match will appear here."),
-			el("p", {}, el("button", { onclick: clearFilters }, "Clear all filters")),
+			el("p", {}, el("button", {onclick: clearFilters}, "Clear all filters")),
 		]);
 	}
 
@@ -48,7 +48,7 @@ export class EmptyState {
 	}
 
 	/** Show how to send a first event; a command names a token or an API key if the server needs one. */
-	showFirstUse(other, { apiKeys, sources, needsToken }) {
+	showFirstUse(other, {apiKeys, sources, needsToken}) {
 		const lead = sources.length
 			? `This server follows ${sources.join(" and ")}, and nothing has come from there. You can also send events:`
 			: "This page waits for the first event and then shows a list. Follow your Jitsu, or send events:";
@@ -66,7 +66,7 @@ export class EmptyState {
 	#follow() {
 		const words =
 			"Add these lines to Jitsu's own eventnative.yaml, and start this server with --config eventnative.yaml. " +
-			"Everything that Jitsu keeps in its Redis appears here, with results and errors. Jitsu itself needs no change.";
+			"Everything that Jitsu keeps in its Redis appears here. Jitsu needs no change.";
 		return this.#command("Follow your Jitsu", followJitsu(), words);
 	}
 
@@ -89,16 +89,16 @@ export class EmptyState {
 
 	#command(title, text, words) {
 		const copy = () => this.copy(text, "Command");
-		const button = el("button", { "aria-label": `Copy: ${title}`, onclick: copy }, "Copy");
+		const button = el("button", {"aria-label": `Copy: ${title}`, onclick: copy}, "Copy");
 		return el(
 			"section.command",
 			{},
 			el("div.command-head", {}, el("h3", {}, title), button),
 			el("p.hint", {}, words),
-			el("pre", { tabIndex: 0 }, text),
+			el("pre", {tabIndex: 0}, text),
 		);
 	}
 }
 
-const openButton = (tag, { label, total, open }) =>
-	el(tag, { onclick: open }, `Show ${count(total, "event")} under ${label}`);
+const openButton = (tag, {label, total, open}) =>
+	el(tag, {onclick: open}, `Show ${count(total, "event")} under ${label}`);

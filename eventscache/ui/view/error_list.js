@@ -1,9 +1,9 @@
 /** The list of error groups, one line for each; and the way between the examples of one. */
 
-import { byId, el, icon, setText, show } from "../lib/dom.js";
-import { count, oneLine, visible, whole } from "../lib/text.js";
-import { ago, clock } from "../lib/time.js";
-import { hrefOf } from "../model/error_groups.js";
+import {byId, el, icon, setText, show} from "../lib/dom.js";
+import {count, oneLine, visible, whole} from "../lib/text.js";
+import {ago, clock} from "../lib/time.js";
+import {hrefOf} from "../model/error_groups.js";
 
 export class ErrorList {
 	#groups = [];
@@ -13,7 +13,7 @@ export class ErrorList {
 	constructor(choose) {
 		this.active = "";
 		this.box = byId("errors-list");
-		this.box.addEventListener("click", ({ target }) => {
+		this.box.addEventListener("click", ({target}) => {
 			const line = target.closest(".group");
 			if (line && !getSelection().toString()) choose(line.id);
 		});
@@ -34,7 +34,7 @@ export class ErrorList {
 	}
 
 	find(key) {
-		return this.#groups.find((group) => group.key === key);
+		return this.#groups.find(group => group.key === key);
 	}
 
 	/** The group that is so many steps from the active one, or the first. */
@@ -45,7 +45,7 @@ export class ErrorList {
 
 	activate(key) {
 		for (const node of this.box.children) node.setAttribute("aria-selected", node.id === key);
-		if (key !== this.active) byId(key).scrollIntoView({ block: "nearest" });
+		if (key !== this.active) byId(key).scrollIntoView({block: "nearest"});
 		this.box.setAttribute("aria-activedescendant", key);
 		this.active = key;
 	}
@@ -56,19 +56,19 @@ export class ErrorList {
 	}
 }
 
-function line({ key, message, template, count: events, first, last, trend, recent, earlier, streams }) {
-	const [{ id }, ...others] = streams;
+function line({key, message, template, count: events, first, last, trend, recent, earlier, streams}) {
+	const [{id}, ...others] = streams;
 	const periods = `${whole(recent)} in these 5 minutes, ${whole(earlier)} in those before`;
-	const time = (name, at) => el(`time.${name}`, { title: `${name} ${at}`, dateTime: at });
+	const time = (name, at) => el(`time.${name}`, {title: `${name} ${at}`, dateTime: at});
 	return el(
 		"div.group",
-		{ role: "option", id: key },
-		el("b", { title: count(events, "event") }, whole(events)),
-		el(`span.trend.${trend}`, { title: periods }, icon(trend), trend),
-		el("span.message", { title: visible(template) }, oneLine(message) || "Its examples are no longer cached"),
+		{role: "option", id: key},
+		el("b", {title: count(events, "event")}, whole(events)),
+		el(`span.trend.${trend}`, {title: periods}, icon(trend), trend),
+		el("span.message", {title: visible(template)}, oneLine(message) || "Its examples are no longer cached"),
 		el(
 			"span.of",
-			{ title: visible(streams.map((stream) => stream.id).join("\n")) },
+			{title: visible(streams.map(stream => stream.id).join("\n"))},
 			oneLine(id, 80),
 			others.length > 0 && `, ${whole(others.length)} more`,
 		),
@@ -80,12 +80,12 @@ function line({ key, message, template, count: events, first, last, trend, recen
 /** Return what leads to the other examples of a group, and to its list; `choose` takes the number of an example. */
 export function examplesBar(group, examples, shown, choose) {
 	const button = (_, number) =>
-		el("button", { "aria-current": number === shown && "true", onclick: () => choose(number) }, whole(number + 1));
+		el("button", {title: "Example", "aria-current": number === shown && "true", onclick: () => choose(number)}, whole(number + 1));
 	return el(
 		"nav.examples",
-		{ "aria-label": "Examples, the newest first" },
-		el("span.hint", {}, `${count(group.count, "event")} since ${clock(Date.parse(group.first))}. Examples:`),
+		{"aria-label": "Examples, the newest first"},
+		el("span.hint", {}, `${count(group.count, "event")} since ${clock(Date.parse(group.first))}`),
 		...examples.map(button),
-		el("a", { href: hrefOf(group) }, "Show as list"),
+		el("a", {href: hrefOf(group)}, "Show as list"),
 	);
 }

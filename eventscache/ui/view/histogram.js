@@ -3,6 +3,7 @@
 import {byId, el, setText, show} from "../lib/dom.js";
 import {count, whole} from "../lib/text.js";
 import {hourMinute, time} from "../lib/time.js";
+import {hasTime} from "../model/filter.js";
 import {BARS} from "../model/minute_counts.js";
 
 const KINDS = ["error", "skip", "success"];
@@ -105,12 +106,12 @@ export class Histogram {
 		if (this.#bars.length) this.node.setAttribute("aria-valuetext", this.#words(this.#at));
 	}
 
-	/**
-	 * Draw bars of `{start, end, success, error, skip}`; not while somebody chooses some of them.
-	 * @param chosen the range that is the time filter, if there is one
-	 * @param ended whether the bars do not end now
-	 */
-	draw(bars, {chosen = NO_RANGE, ended = false} = {}) {
+	/** Draw the bars, and the range of the filter in them; not while somebody chooses one. */
+	draw(minuteCounts, filter) {
+		const bars = minuteCounts.bars();
+		const ended = Number.isFinite(minuteCounts.endsAt);
+		const custom = hasTime(filter) && !filter.range;
+		const chosen = custom ? {start: filter.start || 0, end: filter.end || Infinity} : NO_RANGE;
 		const sums = bars.map(({success, error, skip}) => success + error + skip);
 		const most = Math.max(...sums);
 		show(this.node, most > 0);

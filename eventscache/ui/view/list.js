@@ -1,11 +1,11 @@
 /** The list: only the rows in sight are nodes, placed on a canvas that is as high as all rows. */
 
-import { el, icon, setText, show } from "../lib/dom.js";
-import { count, visible } from "../lib/text.js";
-import { ago, clock } from "../lib/time.js";
-import { STATUSES } from "../model/event.js";
-import { MASKED } from "../model/mask.js";
-import { maskTag } from "./mask_tag.js";
+import {el, icon, setText, show} from "../lib/dom.js";
+import {count, visible} from "../lib/text.js";
+import {ago, clock} from "../lib/time.js";
+import {STATUSES} from "../model/event.js";
+import {MASKED} from "../model/mask.js";
+import {maskTag} from "./mask_tag.js";
 
 const EXTRA_ROWS = 8; // above and below the rows in sight
 const COMPACT_BELOW = 560; // pixels of width: a row takes two lines
@@ -20,7 +20,7 @@ export class List {
 	#serial = 0;
 
 	/** @param choose called with the key of a row that is clicked */
-	constructor(box, canvas, { choose, scrolled }) {
+	constructor(box, canvas, {choose, scrolled}) {
 		this.box = box;
 		this.canvas = canvas;
 		this.active = "";
@@ -30,9 +30,9 @@ export class List {
 				this.draw();
 				scrolled();
 			},
-			{ passive: true },
+			{passive: true},
 		);
-		box.addEventListener("click", (event) => {
+		box.addEventListener("click", event => {
 			const key = event.target.closest(".row")?.dataset.key;
 			if (key && !getSelection().toString()) choose(key);
 		});
@@ -54,7 +54,7 @@ export class List {
 
 	/** The position of the active row, or -1. */
 	get position() {
-		return this.#rows.findIndex((row) => row.key === this.active);
+		return this.#rows.findIndex(row => row.key === this.active);
 	}
 
 	/** The row at a position, or the nearest one. */
@@ -69,9 +69,9 @@ export class List {
 	}
 
 	/** Make a row the active one, and scroll it into sight. */
-	activate(key, { reveal = true } = {}) {
+	activate(key, {reveal = true} = {}) {
 		this.active = key;
-		const { position, height, box } = this;
+		const {position, height, box} = this;
 		if (reveal && position >= 0) {
 			const top = position * height;
 			const visibleHeight = box.clientHeight - BUTTON_HEIGHT;
@@ -87,7 +87,7 @@ export class List {
 	}
 
 	focus() {
-		this.box.focus({ preventScroll: true });
+		this.box.focus({preventScroll: true});
 	}
 
 	toTop() {
@@ -96,7 +96,7 @@ export class List {
 
 	/** Draw the rows in sight, if they changed or `always`. */
 	draw(always = false) {
-		const { height, box, canvas } = this;
+		const {height, box, canvas} = this;
 		const first = Math.max(0, Math.floor(box.scrollTop / height) - EXTRA_ROWS);
 		const last = Math.min(this.#rows.length, Math.ceil((box.scrollTop + box.clientHeight) / height) + EXTRA_ROWS);
 		const drawn = `${first}-${last}`;
@@ -139,14 +139,14 @@ export class List {
 	}
 }
 
-const cell = (name, text) => el(`span.${name}`, { title: text }, text);
+const cell = (name, text) => el(`span.${name}`, {title: text}, text);
 
 function eventRow(row) {
 	return el(
 		`div.row.${row.status}`,
-		{ role: "option" },
+		{role: "option"},
 		el("span.status", {}, icon(row.status), STATUSES[row.status]),
-		el("span.time", { title: row.timestamp }, clock(row.time)),
+		el("span.time", {title: row.timestamp}, clock(row.time)),
 		el("span.ago"),
 		cell("type", row.type || "no type"),
 		cell("id", row.id || "–"),
@@ -155,12 +155,11 @@ function eventRow(row) {
 	);
 }
 
-/** Events that are missing between the rows before and after. */
 function gapRow(row) {
 	const name = visible(row.stream);
 	const text =
 		row.atMost === null
 			? `the event numbers of ${name} start again here, as after a restart of a memory storage; earlier events are no longer cached`
 			: `up to ${count(Number(row.atMost) || 0, "event")} of ${name} are missing here: they left the cache before this page read them`;
-	return el("div.row.gap", { role: "option" }, el("span.status", {}, icon("gap"), "Gap"), el("span.preview", {}, text));
+	return el("div.row.gap", {role: "option"}, el("span.status", {}, icon("gap"), "Gap"), el("span.preview", {}, text));
 }

@@ -1,7 +1,7 @@
 /** Banners about events that the page does not show: limited, dropped, or of streams that the push leaves out. */
 
-import { count } from "../lib/text.js";
-import { MOST_FOLLOWED } from "../model/streams.js";
+import {count} from "../lib/text.js";
+import {MOST_FOLLOWED} from "../model/streams.js";
 
 export class LossBanners {
 	#streams = ""; // that the view shows
@@ -16,7 +16,7 @@ export class LossBanners {
 	}
 
 	/** Begin a view: limited events of other streams do not matter any more. */
-	beginView({ tab, ids }) {
+	beginView({tab, ids}) {
 		const streams = JSON.stringify([tab, ids]);
 		if (streams !== this.#streams) {
 			this.#limited = 0;
@@ -35,7 +35,7 @@ export class LossBanners {
 		if (!limited) {
 			this.#limitedDismissed = false;
 			if (this.banners.has("limited"))
-				this.banners.set("limited", { text: "All events of the last minute are shown. Some earlier events are not." });
+				this.banners.set("limited", {text: "All events of the last minute are shown. Some earlier events are not."});
 			return;
 		}
 		if (this.#limitedDismissed) return;
@@ -45,15 +45,15 @@ export class LossBanners {
 			kind: "warn",
 			text: `${count(limited, "event")} of the last minute ${limited === 1 ? "is" : "are"} not shown: ${this.#limit()}.`,
 			why:
-				"More events arrived than the cache admits. You see a sample, spread over the time. This affects only the cache: " +
-				"Jitsu processes every event. To see more events, raise server.cache.events.size in the configuration.",
+				"More events arrived than the cache admits: you see a sample, spread over the time. Jitsu processes every event. " +
+				"To see more, raise server.cache.events.size.",
 			buttons: [["Dismiss", () => this.#dismissLimited()]],
 		});
 	}
 
 	#limit() {
 		if (!this.#quota) return "each stream has a limit";
-		const { size, seconds } = this.#quota;
+		const {size, seconds} = this.#quota;
 		return `each stream admits ${count(size, "event")} in ${count(seconds, "second")}`;
 	}
 
@@ -88,8 +88,8 @@ export class LossBanners {
 			kind: "warn",
 			text: `${count(dropped, "event")} ${dropped === 1 ? "was" : "were"} dropped since the server started.`,
 			why:
-				"They did not reach the cache: the queue was full, or the storage was unavailable for too long. Jitsu is not " +
-				"affected. The reasons are counted at /metrics as eventscache_events_dropped_total.",
+				"The queue was full, or the storage was unavailable for too long. Jitsu is not affected. " +
+				"/metrics has the reasons: eventscache_events_dropped_total.",
 			buttons: [["Dismiss", dismiss]],
 		});
 	}

@@ -1,12 +1,12 @@
 /** The menu of the page, opened beside a button. */
 
-import { byId, el } from "../lib/dom.js";
+import {byId, el} from "../lib/dom.js";
 
 let opener = null;
 
 const menu = () => byId("menu");
 
-function close({ refocus = true } = {}) {
+function close({refocus = true} = {}) {
 	if (menu().hidden) return;
 	menu().hidden = true;
 	opener?.setAttribute("aria-expanded", "false");
@@ -21,18 +21,18 @@ export function openMenu(at, choices) {
 	if (again) return;
 	opener = at;
 	at.setAttribute("aria-expanded", "true");
-	const pick = (act) => () => {
+	const pick = act => () => {
 		close();
 		act();
 	};
 	menu().replaceChildren(
 		...choices.map(([label, act]) =>
-			el("button", { role: "menuitem", tabIndex: -1, onclick: pick(act) }, label),
+			el("button", {role: "menuitem", tabIndex: -1, onclick: pick(act)}, label),
 		),
 	);
 	menu().hidden = false;
 	const box = at.getBoundingClientRect();
-	const { offsetWidth: width, offsetHeight: height } = menu();
+	const {offsetWidth: width, offsetHeight: height} = menu();
 	const below = box.bottom + 4 + height < innerHeight ? box.bottom + 4 : Math.max(4, box.top - 4 - height);
 	menu().style.left = `${Math.max(4, Math.min(box.left, innerWidth - width - 8))}px`;
 	menu().style.top = `${below}px`;
@@ -40,16 +40,16 @@ export function openMenu(at, choices) {
 }
 
 export function listenToMenu() {
-	menu().addEventListener("keydown", (event) => {
+	menu().addEventListener("keydown", event => {
 		const items = [...menu().children];
-		const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+		const step = {ArrowDown: 1, ArrowUp: -1}[event.key];
 		if (step) items.at((items.indexOf(document.activeElement) + step) % items.length).focus();
 		else if (event.key === "Escape" || event.key === "Tab") close();
 		else return;
 		event.preventDefault();
 		event.stopPropagation();
 	});
-	document.addEventListener("pointerdown", (event) => {
-		if (!menu().contains(event.target) && !opener?.contains(event.target)) close({ refocus: false });
+	document.addEventListener("pointerdown", event => {
+		if (!menu().contains(event.target) && !opener?.contains(event.target)) close({refocus: false});
 	});
 }

@@ -1,8 +1,8 @@
 /** The list of streams: all of them, one, or several can be chosen. */
 
-import { byId, el, icon, setText, show } from "../lib/dom.js";
-import { count, oneLine, visible, whole } from "../lib/text.js";
-import { ago } from "../lib/time.js";
+import {byId, el, icon, setText, show} from "../lib/dom.js";
+import {count, oneLine, visible, whole} from "../lib/text.js";
+import {ago} from "../lib/time.js";
 
 const MOST_SHOWN = 200;
 const RECENT_MS = 3_600_000; // older errors are not coloured
@@ -25,7 +25,7 @@ export class Picker {
 		byId("streams-search").addEventListener("input", () => this.#draw());
 		byId("streams-open").addEventListener("click", () => this.#unfold(!byId("streams").classList.contains("unfolded")));
 		byId("streams-close").addEventListener("click", () => this.#unfold(false));
-		byId("streams").addEventListener("keydown", (event) => {
+		byId("streams").addEventListener("keydown", event => {
 			if (event.key === "Escape") this.#unfold(false);
 		});
 	}
@@ -104,26 +104,26 @@ export class Picker {
 
 	#draw() {
 		const text = byId("streams-search").value.trim().toLowerCase();
-		const unknown = this.#ids.filter((id) => !this.#streams.some((stream) => stream.id === id));
-		const all = [...unknown.map((id) => ({ id, total_events: 0, error_events: 0, last_active: "" })), ...this.#streams];
-		const found = this.#ordered(all).filter(({ id }) => id.toLowerCase().includes(text));
+		const unknown = this.#ids.filter(id => !this.#streams.some(stream => stream.id === id));
+		const all = [...unknown.map(id => ({id, total_events: 0, error_events: 0, last_active: ""})), ...this.#streams];
+		const found = this.#ordered(all).filter(({id}) => id.toLowerCase().includes(text));
 		const items = found.slice(0, MOST_SHOWN);
-		this.#order = items.map(({ id }) => id);
+		this.#order = items.map(({id}) => id);
 		// The time of the last event changes often: it alone is no reason to build the list again.
 		const drawn = JSON.stringify([
-			items.map(({ id, total_events, error_events }) => [id, total_events, error_events]),
+			items.map(({id, total_events, error_events}) => [id, total_events, error_events]),
 			this.#ids,
 			text,
 		]);
 		if (drawn !== this.#drawn) {
 			this.#drawn = drawn;
 			const focused = this.list.matches(":focus-within");
-			const { scrollTop } = this.list;
+			const {scrollTop} = this.list;
 			const allStreams = text || !all.length ? [] : [this.#allStreams(all)];
-			this.list.replaceChildren(...allStreams, ...items.map((stream) => this.#item(stream)));
+			this.list.replaceChildren(...allStreams, ...items.map(stream => this.#item(stream)));
 			this.list.scrollTop = scrollTop;
 			const controls = [...this.list.querySelectorAll("[data-focus]")];
-			const stop = controls.find((node) => node.dataset.focus === this.#stop) ?? controls[0];
+			const stop = controls.find(node => node.dataset.focus === this.#stop) ?? controls[0];
 			if (focused) stop?.focus();
 			if (stop) this.#setStop(stop);
 			this.tick();
@@ -153,7 +153,7 @@ export class Picker {
 			{},
 			el(
 				"button.stream",
-				{ "aria-pressed": String(!this.#ids.length), "data-focus": "all", onclick: () => this.#only([]) },
+				{"aria-pressed": String(!this.#ids.length), "data-focus": "all", onclick: () => this.#only([])},
 				el("span.name", {}, "All streams"),
 				totalNode(total),
 			),
@@ -161,9 +161,9 @@ export class Picker {
 	}
 
 	#item(stream) {
-		const { id } = stream;
+		const {id} = stream;
 		const chosen = this.#ids.includes(id);
-		const toggle = () => this.choose(chosen ? this.#ids.filter((other) => other !== id) : [...this.#ids, id]);
+		const toggle = () => this.choose(chosen ? this.#ids.filter(other => other !== id) : [...this.#ids, id]);
 		const name = visible(id);
 		const title = stream.last_active ? `${name}\nlast active ${ago(Date.parse(stream.last_active))}` : name;
 		return el(
@@ -178,7 +178,7 @@ export class Picker {
 			}),
 			el(
 				"button.stream",
-				{ title, "aria-pressed": String(chosen), "data-focus": `only ${id}`, onclick: () => this.#only([id]) },
+				{title, "aria-pressed": String(chosen), "data-focus": `only ${id}`, onclick: () => this.#only([id])},
 				el("span.name", {}, name),
 				lastErrorNode(stream),
 				totalNode(stream.total_events),

@@ -1,7 +1,7 @@
 /** The state in the head of the page: the connection, the storage, and whether the list is paused. */
 
-import { byId, setText } from "../lib/dom.js";
-import { whole } from "../lib/text.js";
+import {byId, setText} from "../lib/dom.js";
+import {whole} from "../lib/text.js";
 
 const LABELS = {
 	connecting: "Connecting",
@@ -42,7 +42,7 @@ export class Status {
 	}
 
 	/** The state of the connection, as `LiveConnection` has it. */
-	setConnection(state, { fault = null, until = 0 } = {}) {
+	setConnection(state, {fault = null, until = 0} = {}) {
 		// A new try does not end the failure of the last one: the banner stays until the connection works.
 		if (state === "connecting" && this.#state === "retrying") return;
 		this.#state = state;
@@ -71,7 +71,7 @@ export class Status {
 		if (this.#state !== "retrying") return;
 		const seconds = Math.max(1, Math.ceil((this.#retryAt - Date.now()) / 1000));
 		const text = `${failure(this.#fault)}. The events below stay. Next try in ${seconds} s.`;
-		this.banners.set("retrying", { kind: "bad", text, buttons: [["Try now", this.acts.retry]] });
+		this.banners.set("retrying", {kind: "bad", text, buttons: [["Try now", this.acts.retry]]});
 	}
 
 	setStorageUnavailable(unavailable) {
@@ -115,7 +115,7 @@ export class Status {
 	}
 }
 
-function failure({ status, message, code }) {
+function failure({status, message, code}) {
 	if (code === TOO_MANY_FAILED_LOGINS) return "The server blocks this address for a while after too many failed logins";
 	return status ? `The server answered “${message}”` : "The server does not answer";
 }

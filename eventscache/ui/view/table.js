@@ -1,7 +1,7 @@
 /** Tables of texts. */
 
-import { el } from "../lib/dom.js";
-import { visible, whole } from "../lib/text.js";
+import {el} from "../lib/dom.js";
+import {visible, whole} from "../lib/text.js";
 
 const PAGE = 200; // rows shown first, and with each "Show more"
 
@@ -11,14 +11,14 @@ const PAGE = 200; // rows shown first, and with each "Show more"
  */
 export function rowsTable(heads, rows, shown = visible) {
 	const body = el("tbody");
-	const button = el("button.more", { onclick: () => add() });
+	const button = el("button.more", {onclick: () => add()});
 	const add = () => {
 		const built = body.children.length;
 		body.append(
 			...rows
 				.slice(built, built + PAGE)
 				.map(([name, ...values]) =>
-					el("tr", {}, el("th", { scope: "row" }, visible(name)), ...values.map((value) => el("td", {}, shown(value)))),
+					el("tr", {}, el("th", {scope: "row"}, visible(name)), ...values.map(value => el("td", {}, shown(value)))),
 				),
 		);
 		const left = rows.length - body.children.length;
@@ -29,7 +29,7 @@ export function rowsTable(heads, rows, shown = visible) {
 	return el(
 		"div.table",
 		{},
-		el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))), body),
+		el("table", {}, el("thead", {}, el("tr", {}, ...heads.map(head => el("th", {scope: "col"}, head)))), body),
 		button,
 	);
 }

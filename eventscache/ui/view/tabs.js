@@ -1,22 +1,22 @@
 /** The tabs: Processed and Incoming, with how many events each has, and Errors. */
 
-import { byId, setText, show } from "../lib/dom.js";
-import { whole } from "../lib/text.js";
+import {byId, setText, show} from "../lib/dom.js";
+import {whole} from "../lib/text.js";
 
-export const OTHER_TAB = { processed: "incoming", incoming: "processed" };
-export const TAB_LABELS = { processed: "Processed", incoming: "Incoming" };
+export const OTHER_TAB = {processed: "incoming", incoming: "processed"};
+export const TAB_LABELS = {processed: "Processed", incoming: "Incoming"};
 const TABS = [...Object.keys(OTHER_TAB), "errors"];
 
-const buttonOf = (tab) => byId(`tab-${tab}`);
+const buttonOf = tab => byId(`tab-${tab}`);
 
 /** @param choose called with the tab that is clicked, or reached by an arrow key */
 export function listenToTabs(choose) {
 	for (const tab of TABS) {
 		buttonOf(tab).addEventListener("click", () => choose(tab));
-		buttonOf(tab).addEventListener("keydown", (event) => {
-			const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+		buttonOf(tab).addEventListener("keydown", event => {
+			const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
 			if (!step) return;
-			const shown = TABS.filter((name) => !buttonOf(name).hidden);
+			const shown = TABS.filter(name => !buttonOf(name).hidden);
 			const other = shown.at((shown.indexOf(tab) + step) % shown.length);
 			choose(other);
 			buttonOf(other).focus();

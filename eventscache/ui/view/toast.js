@@ -1,7 +1,7 @@
 /** A short message at the bottom of the page. */
 
-import { byId, setText } from "../lib/dom.js";
-import { visible } from "../lib/text.js";
+import {byId, setText} from "../lib/dom.js";
+import {visible} from "../lib/text.js";
 
 const SHOWN_MS = 2500;
 let hiding;

@@ -1,8 +1,8 @@
 /** The controls of the filter: they show it, and change it. */
 
-import { byId, el, setText, show } from "../lib/dom.js";
-import { dateMinute, fromInput, time, toInput } from "../lib/time.js";
-import { hasTime, parseField } from "../model/filter.js";
+import {byId, el, setText, show} from "../lib/dom.js";
+import {dateMinute, fromInput, time, toInput} from "../lib/time.js";
+import {hasTime, parseField} from "../model/filter.js";
 
 const TYPING_MS = 300; // after the last key, a text is searched for
 const MOST_TYPES = 100;
@@ -23,12 +23,12 @@ export class Toolbar {
 			clearTimeout(this.#typing);
 			this.#typing = setTimeout(() => this.#search(), TYPING_MS);
 		});
-		byId("search").addEventListener("keydown", (event) => {
-			if (event.key === "Enter") this.#search({ entered: true });
+		byId("search").addEventListener("keydown", event => {
+			if (event.key === "Enter") this.#search({entered: true});
 		});
-		byId("type").addEventListener("change", (event) => change({ type: event.target.value.trim() }));
-		byId("range").addEventListener("change", (event) => this.#range(event.target.value));
-		byId("custom").addEventListener("submit", (event) => {
+		byId("type").addEventListener("change", event => change({type: event.target.value.trim()}));
+		byId("range").addEventListener("change", event => this.#range(event.target.value));
+		byId("custom").addEventListener("submit", event => {
 			event.preventDefault();
 			this.#applyCustom(fromInput(byId("custom-start").value), fromInput(byId("custom-end").value));
 		});
@@ -36,15 +36,15 @@ export class Toolbar {
 	}
 
 	/** A text is searched for while it is typed, a field filter takes effect with Enter. */
-	#search({ entered = false } = {}) {
+	#search({entered = false} = {}) {
 		clearTimeout(this.#typing);
 		const text = byId("search").value.trim();
 		const field = parseField(text);
 		if (field && entered) {
 			byId("search").value = "";
-			this.change({ q: "", fields: [...this.filter().fields, field] });
+			this.change({q: "", fields: [...this.filter().fields, field]});
 		} else if (!field && (entered || !UNFINISHED_FIELD.test(text)) && text !== this.filter().q) {
-			this.change({ q: text });
+			this.change({q: text});
 		}
 	}
 
@@ -55,7 +55,7 @@ export class Toolbar {
 		show(byId("custom-fault"), Boolean(fault));
 		if (!fault) {
 			byId("custom").hidden = true;
-			this.change({ range: "", start, end });
+			this.change({range: "", start, end});
 		}
 	}
 
@@ -63,10 +63,10 @@ export class Toolbar {
 		byId("custom").hidden = value !== "custom";
 		if (value === "chosen") return;
 		if (value !== "custom") {
-			this.change({ range: value, start: NaN, end: NaN });
+			this.change({range: value, start: NaN, end: NaN});
 			return;
 		}
-		const { start, end } = this.filter();
+		const {start, end} = this.filter();
 		byId("custom-start").value = toInput(Number.isFinite(start) ? start : Date.now() - 3_600_000);
 		byId("custom-end").value = toInput(end);
 		byId("custom-start").focus();
@@ -101,7 +101,7 @@ export class Toolbar {
 	offerType(type) {
 		if (!type || this.#types.has(type) || this.#types.size >= MOST_TYPES) return;
 		this.#types.add(type);
-		byId("types").append(el("option", { value: type }));
+		byId("types").append(el("option", {value: type}));
 	}
 }
 

@@ -1,10 +1,10 @@
 /** A JSON tree that builds only its open branches, so that an event of any size is shown immediately. */
 
-import { el } from "../lib/dom.js";
-import { children } from "../lib/json.js";
-import { joinPath } from "../lib/path.js";
-import { count, shortened, visible, whole } from "../lib/text.js";
-import { tagOfJson } from "./mask_tag.js";
+import {el} from "../lib/dom.js";
+import {children} from "../lib/json.js";
+import {joinPath} from "../lib/path.js";
+import {count, shortened, visible, whole} from "../lib/text.js";
+import {tagOfJson} from "./mask_tag.js";
 
 const PAGE = 200; // children shown first, and with each "Show more"
 const OPEN_AT_FIRST = 60; // nodes: small branches are open at first
@@ -29,7 +29,7 @@ export class Tree {
 	 * @param text the JSON that `root` was parsed from
 	 * @param choose called with `{path, node, raw}` of a value that is clicked
 	 */
-	constructor(text, root, choose, { masked = false } = {}) {
+	constructor(text, root, choose, {masked = false} = {}) {
 		this.text = text;
 		this.masked = masked;
 		this.choose = choose;
@@ -91,7 +91,7 @@ export class Tree {
 				this.#fill(parent, node, keys, shown);
 			};
 			const label = `Show ${whole(Math.min(PAGE, all.length - shown))} more of ${whole(all.length)}`;
-			const button = el("button.more", { onclick: more }, label);
+			const button = el("button.more", {onclick: more}, label);
 			parent.append(button);
 		}
 	}
@@ -104,29 +104,29 @@ export class Tree {
 	#leaf(name, node, keys) {
 		const raw = this.text.slice(node.start, node.end);
 		const shown = visible(shortened(raw, LONGEST));
-		const choose = (event) => this.choose({ path: joinPath(keys), node, raw }, event.currentTarget);
+		const choose = event => this.choose({path: joinPath(keys), node, raw}, event.currentTarget);
 		const value = el(
 			`button.value.${node.kind}`,
-			{ "aria-haspopup": "menu", onclick: choose },
+			{"aria-haspopup": "menu", onclick: choose},
 			(this.masked && tagOfJson(raw)) || shown,
 		);
 		const line = el("div.line", {}, name, value);
-		this.#lines.set(joinPath(keys), { node: line });
+		this.#lines.set(joinPath(keys), {node: line});
 		if (raw.length > LONGEST) {
 			const showAll = () => {
 				value.textContent = visible(raw);
 				all.remove();
 			};
-			const all = el("button.more", { onclick: showAll }, `Show all ${whole(raw.length)} characters`);
+			const all = el("button.more", {onclick: showAll}, `Show all ${whole(raw.length)} characters`);
 			line.append(all);
 		}
 		return line;
 	}
 
 	#branch(name, node, keys) {
-		const inner = el("div.children", { hidden: true });
+		const inner = el("div.children", {hidden: true});
 		if (keys.length <= DEEPEST_INDENT) inner.classList.add("indented");
-		const toggle = el("button.toggle", { "aria-expanded": "false" }, name, el("span.summary", {}, summary(node)));
+		const toggle = el("button.toggle", {"aria-expanded": "false"}, name, el("span.summary", {}, summary(node)));
 		const branch = {
 			value: node,
 			open: () => {
@@ -142,7 +142,7 @@ export class Tree {
 		};
 		toggle.addEventListener("click", () => (inner.hidden ? branch.open() : branch.close()));
 		this.#branches.push(branch);
-		this.#lines.set(joinPath(keys), { node: toggle, open: branch.open, inner });
+		this.#lines.set(joinPath(keys), {node: toggle, open: branch.open, inner});
 		return el("div.branch", {}, toggle, inner);
 	}
 }

@@ -11,8 +11,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from eventscache import __version__
 from eventscache.access.api_keys import ApiKey, KeyList
+from eventscache.config.replay_targets import ReplayTarget
 from eventscache.config.settings import Settings
 from eventscache.errors import StorageUnavailable
+from eventscache.server.replayer import Replayer
 from eventscache.server.routes.openapi import document
 from eventscache.server.routing import ROUTES
 from eventscache.storage.memory import MemoryStorage
@@ -122,6 +124,9 @@ def bodies(operation: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     [pytest.param(*each, id=f"{each[0]} {each[1]}") for each in answered_operations() if each[1] != BULK],
 )
 async def test_every_example_is_accepted(sidecar: Sidecar, method: str, path: str, operation: dict[str, Any]) -> None:
+    replayer = Replayer((ReplayTarget("staging", "http://127.0.0.1:1/"),))
+    router = sidecar.server._router
+    router.context = router.context._replace(replayer=replayer)
     queries = [""]
     for parameter in map(resolved, operation.get("parameters", [])):
         if parameter["in"] == "query" and "example" in parameter:

@@ -119,6 +119,57 @@ async def test_any_other_object_is_one_event_whatever_is_in_it(sidecar: Sidecar,
     assert answer.json["total_events"] == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "numbers", "rejected"),
+    [
+        (b'{"nd":1}\n{"nd":2}\n', [1, 2], 0),
+        (b'{"nd":1}{"nd":2} {"nd":3}', [1, 2, 3], 0),
+        (b'{"nd":1}\r\n\r\n[{"nd":2},{"nd":3}]\n{\n "nd":4\n}{"nd":5}', [1, 2, 3, 4, 5], 0),
+        (b'{"nd":1,"api_key":"k:secrethalf"}\n{"nd":2}', [1, 2], 0),
+        (b'{"nd":1,"a":"\xff"}\n{"nd":2,"a":"\\ud83d"}', [1, 2], 0),
+        (b'{"nd":1}\n5 "x" null\n{"nd":2}', [1, 2], 3),
+        (b'{"nd":1} what follows', [1], 1),
+        (b'[]{"nd":1}', [1], 0),
+        (b"[] what follows", [], 1),
+        (b'{"nd":1}\n{"nd":\n{"nd":2}\n\n{"nd":3}', [1, 2, 3], 1),
+        (b'{"nd":1\n{"nd":2}\n{"nd":3}', [2, 3], 1),
+        (b'[{"nd":1}]\n[{"nd":2}\n{"nd":3}', [1, 3], 1),
+        (b'[1,{"nd":1},"x",null,[{"nd":9}],{"nd":2}]', [1, 2], 4),
+        (b'[%b,{"nd":1}]' % (b'{"a":' * 300 + b"1" + b"}" * 300), [1], 1),
+        (b'{"nd":1}\n%b' % (b'{"a":' * 300 + b"1" + b"}" * 300), [1], 1),
+        (b'{"nd":1}\n{"original":{"nd":2}}\n{"original":{"nd":3},"x":1}', [1, 2], 1),
+    ],
+)
+async def test_all_values_count_and_what_is_no_object_is_rejected_by_itself(
+    sidecar: Sidecar, body: bytes, numbers: list[int], rejected: int
+) -> None:
+    check(await sidecar.post(CLASSIC, body))
+    assert [event["original"]["nd"] for event in await kept(sidecar)] == numbers
+    ledger = sidecar.cache.ledger
+    assert (ledger.rejected, ledger.received) == (rejected, rejected + len(numbers))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b'[1,"x"]', b"5 6", b'{\n"a":\n{"b":1}\n', b'[\n{"a":1},\n{"a":2}', b'{"a":1\n{"a":2', b"{}"[:1]),
+        *(b'[{"a":1}', b'\n{"a":1,}\n', b"{" * 300 + b"}" * 300),
+    ],
+)
+async def test_a_body_in_which_no_object_can_be_read_is_kept_whole(sidecar: Sidecar, body: bytes) -> None:
+    check(await sidecar.post(CLASSIC, body))
+    events = await kept(sidecar)
+    assert [event["malformed"] for event in events] == [body.decode()]
+
+
+async def test_too_many_values_are_too_many(start: Start) -> None:
+    sidecar = await start(max_batch=3)
+    check(await sidecar.post(CLASSIC, b'{"n":1}\n' * 4))
+    assert unread(sidecar) == {"too_many_events": 1}
+    check(await sidecar.post(CLASSIC, b'{"n":1}\n' * 3))
+    assert len(await kept(sidecar)) == 3
+
+
 async def test_blanks_of_a_template_may_stand_around(sidecar: Sidecar) -> None:
     check(await sidecar.post(CLASSIC, b'\n  {"n":1}\n'))
     check(await sidecar.post(CLASSIC, gzip.compress(b'{"n":2}'), Content_Encoding="gzip"))

@@ -33,11 +33,13 @@ async def test_a_damaged_file_is_told_and_replaced(tmp_path: Path, content: byte
 
 
 async def test_a_folder_in_its_place_is_told(tmp_path: Path) -> None:
-    state = StateFile(tmp_path)
+    folder = tmp_path / "state.json"
+    folder.mkdir()
+    state = StateFile(folder)
     with pytest.raises(DamagedStateError):
         await state.load()
     with pytest.raises(OSError, match="directory"):
         await state.save({b"a": b"1"})
-    assert not [name for name in modes(tmp_path.parent) if name.endswith(".new")]
+    assert [*modes(tmp_path)] == ["state.json"]
     with pytest.raises(FileNotFoundError):
         await StateFile(tmp_path / "missing" / "state.json").save({b"a": b"1"})

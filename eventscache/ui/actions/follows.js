@@ -1,0 +1,62 @@
+/** What is followed: it is kept whatever the rate limit leaves out. Only admins see and change it. */
+
+import {requestFollows} from "../api/fetch.js";
+import {splitPath} from "../lib/path.js";
+import {shortened} from "../lib/text.js";
+import {drawFollows} from "../view/follow_bar.js";
+import {toast} from "../view/toast.js";
+
+const MINUTES = 15;
+const EVERY_MS = 10_000;
+
+export class Follows {
+	#all = [];
+	#readAt = 0;
+
+	/** `acts` has `filter()` and `change(change)`. */
+	constructor(rights, acts) {
+		this.rights = rights;
+		this.acts = acts;
+	}
+
+	/** Once a second: show how long it still lasts. */
+	tick() {
+		if (this.rights.may("write") && Date.now() - this.#readAt > EVERY_MS) this.#read();
+		this.draw();
+	}
+
+	draw() {
+		const all = this.rights.may("write") ? this.#all.filter(({until}) => Date.parse(until) > Date.now()) : [];
+		const show = follow => this.acts.change({follow, group: ""});
+		drawFollows(all, this.acts.filter().follow, {show, end: id => this.#end(id)});
+	}
+
+	async #read() {
+		this.#readAt = Date.now();
+		this.#all = (await requestFollows("GET").catch(() => null))?.follows ?? this.#all; // the push says what is wrong
+		this.draw();
+	}
+
+	/** Return the choice of a menu that follows a value, or none. */
+	choices(path, value) {
+		const keys = splitPath(path);
+		const offered = this.rights.may("write") && keys?.every(key => !String(key).includes("."));
+		return offered ? [[`Follow for ${MINUTES} minutes`, () => this.#start(keys.join("."), value)]] : [];
+	}
+
+	async #start(path, value) {
+		const name = shortened(`${path} = ${value}`, 80);
+		const follow = {name, minutes: MINUTES, fields: [{path, equals: value}]};
+		await this.#change(requestFollows("POST", "", JSON.stringify(follow)), `Following ${name}`);
+	}
+
+	async #end(id) {
+		await this.#change(requestFollows("DELETE", `/${id}`), "No longer followed");
+		if (this.acts.filter().follow === id) this.acts.change({follow: ""});
+	}
+
+	async #change(request, done) {
+		toast(await request.then(() => done, fault => `Nothing was changed: ${fault.message}`));
+		await this.#read();
+	}
+}
