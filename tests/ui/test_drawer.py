@@ -43,7 +43,10 @@ async def test_the_open_event_is_resized_by_pointer_and_keyboard_and_stays_so(se
 
 
 async def test_the_raw_text_is_as_sent_or_pretty_without_a_change_of_any_value(server: Server, view: View):
-    original = '{"price":1.10,"big":12345678901234567890,"empty":{},"none":[],"text":"a {b}, \\"c\\": d","list":[1,{"x":null}]}'
+    original = (
+        '{"price":1.10,"big":12345678901234567890,"empty":{},"none":[],'
+        '"text":"a {b}, \\"c\\": d","list":[1,{"x":null}]}'
+    )
     await server.record(f'{{"destination_id":"d","original":{original}}}')
     await view.open()
     await view.rows.first.click()

@@ -127,7 +127,7 @@ async def test_a_custom_time_range_is_in_utc(server: Server, look: Look):
     await expect(view.rows).to_have_count(1)
     assert await view.ids() == ["inside"]
     await expect(view["#custom"]).to_be_hidden()
-    await expect(view["#range option:checked"]).to_have_text("2026-03-01 10:00 – 2026-03-01 11:00")
+    await expect(view["#range option:checked"]).to_have_text("2026-03-01 10:00 \u2013 2026-03-01 11:00")
 
 
 async def test_a_custom_range_that_is_upside_down_is_refused_in_words(server: Server, view: View):
@@ -282,7 +282,7 @@ async def test_a_number_filter_finds_other_notations_of_the_same_number(server: 
 async def test_the_time_of_the_last_error_is_shown_and_leads_to_the_errors(server: Server, view: View):
     await server.record(failed("bad", timestamp=minutes_ago(4.5)), done("ok"))
     await view.open()
-    await expect(view["#last-error"]).to_contain_text("50 % of the last hour failed · 1 kept · last error 4 min ago")
+    await expect(view["#last-error"]).to_contain_text("Errors: 50 % of the last hour, 1 kept, last 4 min ago")
 
     await view["#last-error"].get_by_role("button", name="Show").click()
 

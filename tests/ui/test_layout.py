@@ -97,7 +97,8 @@ async def test_every_row_says_its_stream(server: Server, look: Look, width: int)
 SEEN = """
 () => [...document.querySelectorAll("button, input, select, [role=slider], [role=listbox]")]
   .filter(node => node.checkVisibility({visibilityProperty: true}) && !node.closest(".panel"))
-  .map(node => ({name: node.id || node.textContent, box: node.getBoundingClientRect(), part: node.closest("header, aside, main")}))
+  .map(node => ({node, box: node.getBoundingClientRect()}))
+  .map(({node, box}) => ({name: node.id || node.textContent, box, part: node.closest("header, aside, main")}))
   .flatMap(({name, box, part}, at, all) => {
     const before = all[at - 1];
     const wrong = before?.part === part && box.top + box.height / 2 < before.box.top;

@@ -8,7 +8,7 @@ import {ago} from "../lib/time.js";
 function rate({success, error, skip}) {
 	const percent = (100 * error) / (success + error + skip);
 	if (!(percent > 0)) return "";
-	return `${percent < 1 ? "<1" : Math.round(percent)} % of the last hour failed · `;
+	return `${percent < 1 ? "<1" : Math.round(percent)} % of the last hour, `;
 }
 
 /**
@@ -20,6 +20,6 @@ export function drawLastError(last, kept, hour) {
 	const known = Number.isFinite(last);
 	show(byId("last-error"), known);
 	if (!known) return;
-	const text = `${hour ? rate(hour) : ""}${kept ? `${whole(kept)} kept · ` : ""}last error ${ago(last)}`;
-	setText(byId("last-error").firstElementChild, text[0].toUpperCase() + text.slice(1));
+	const text = `Errors: ${hour ? rate(hour) : ""}${kept ? `${whole(kept)} kept, ` : ""}last ${ago(last)}`;
+	setText(byId("last-error").firstElementChild, text);
 }

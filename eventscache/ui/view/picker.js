@@ -87,11 +87,11 @@ export class Picker {
 		event.stopPropagation();
 	}
 
-	/** Streams that are empty leave; but nothing moves while the pointer or the focus is in the list. */
+	/** Streams that are empty leave; but nothing moves while the pointer or the keyboard is in the list. */
 	#ordered(streams) {
 		const chosen = new Set(this.#ids);
 		const shown = new Set(this.#order);
-		const held = this.list.matches(":hover, :focus-within");
+		const held = this.list.matches(":hover, :has(:focus-visible)");
 		const kept = streams.filter(
 			({id, total_events: total, error_events: errors}) => total || errors || chosen.has(id) || (held && shown.has(id)),
 		);
