@@ -322,3 +322,35 @@ async def test_with_many_full_streams_the_newest_events_are_on_top(server: Serve
 
     await expect(view["#counts"]).to_contain_text("1,000")
     assert (await view.ids())[:3] == ["s29-99", "s29-98", "s29-97"]
+
+
+SUMMARIES = {
+    '{"event_type":"pageview","doc_path":"/pricing","user":{"email":"a@b.c"}}': "/pricing  email=a@b.c",
+    '{"type":"page","context":{"page":{"url":"https://shop.example/cart?x=1"}}}': "/cart?x=1",
+    '{"event_type":"purchase","revenue":59.90,"currency":"EUR","n":1}': "59.90 EUR  n=1",
+    '{"type":"track","event":"Order Completed","properties":{"total":1e2}}': "1e2  event=Order Completed",
+    '{"event_type":"pageview","src":"jitsu"}': "event_type=pageview  src=jitsu",
+    "{}": "no fields",
+}
+
+
+@pytest.mark.parametrize(("original", "summary"), SUMMARIES.items())
+async def test_the_summary_says_what_events_of_a_kind_are_known_by(
+    server: Server, view: View, original: str, summary: str
+):
+    await server.record(f'{{"destination_id":"d","original":{original}}}')
+
+    await view.open()
+
+    await expect(view.rows.locator(".preview")).to_have_text(summary)
+
+
+async def test_the_summary_says_which_request_was_sent_and_what_it_answered(server: Server, view: View):
+    sent = {"method": "POST", "url": "https://hooks.example.com/crm?key=1", "body": "{}"}
+    await server.record(
+        {"destination_id": "d", "original": {"n": 1}, "success": sent, "response": {"status": 429, "body": "slow"}}
+    )
+
+    await view.open()
+
+    await expect(view.rows.locator(".preview")).to_have_text("POST hooks.example.com 429  n=1")
