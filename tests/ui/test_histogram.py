@@ -1,6 +1,7 @@
 """The histogram: its span, its labels, and the ranges that are chosen in it."""
 
 import datetime as dt
+import re
 
 import pytest
 from playwright.async_api import expect
@@ -47,6 +48,8 @@ async def test_a_drag_selects_a_range_of_time_and_a_second_click_removes_it(serv
     assert await view.ids() == ["also", "then"]
     await expect(view["#range"]).to_have_value("chosen")
     await expect(view["#bars .chosen .error"].locator("visible=true")).to_have_count(1)
+    await expect(view["#range option:checked"]).to_have_text(re.compile(r"^(\d{4}-\d\d-\d\d )?\d\d:\d\d \u2013 "))
+    assert await view["#range"].evaluate("select => select.offsetWidth") > 120
     await expect(view["#custom"]).to_be_hidden()
     await view.page.get_by_label("Time range").select_option("")
     await expect(view.rows).to_have_count(4)

@@ -1,7 +1,7 @@
 /** The controls of the filter: they show it, and change it. */
 
 import {byId, el, setText, show} from "../lib/dom.js";
-import {dateMinute, fromInput, time, toInput} from "../lib/time.js";
+import {dateMinute, fromInput, hourMinute, MINUTE, time, toInput} from "../lib/time.js";
 import {hasTime, parseField} from "../model/filter.js";
 
 const TYPING_MS = 300; // after the last key, a text is searched for
@@ -105,11 +105,13 @@ export class Toolbar {
 	}
 }
 
-/** A range such as `21:18:50 – 21:20:00`; with dates if it is not all of today. */
+/** A range such as `21:18 – 21:20`; with seconds and with the date if it needs them. */
 function rangeWords({start, end}) {
-	const today = new Date().toISOString().slice(0, 10);
 	const ends = [start, end].filter(Number.isFinite);
-	const write = ends.every(ms => new Date(ms).toISOString().startsWith(today)) ? time : dateMinute;
-	if (ends.length === 2) return `${write(start)} – ${write(end)}`;
-	return Number.isFinite(start) ? `from ${write(start)}` : `to ${write(end)}`;
+	const write = ends.some(ms => ms % MINUTE) ? time : hourMinute;
+	const [date, ...others] = [Date.now(), ...ends].reverse().map(ms => dateMinute(ms).slice(0, 10));
+	const dated = ms => `${dateMinute(ms).slice(0, 10)} ${write(ms)}`;
+	const first = others.every(other => other === date) ? write : dated;
+	if (ends.length === 1) return Number.isFinite(start) ? `from ${first(start)}` : `to ${first(end)}`;
+	return `${first(start)} – ${(others[0] === date ? write : dated)(end)}`;
 }
