@@ -34,7 +34,8 @@
 -- deny-oom, as LPUSH and HSET are. So one of these comes first, and a batch is stored wholly or not at all.
 --
 -- Extra collections, besides `all` and `error`: those that a batch names have limiters of their own, with their own
--- size and window, and the same rules. Their events are fields of a hash and no lists, as there are many and they are
+-- size and window, and the same rules. One that there is not begins only if it is offered events now: counts alone are
+-- forgotten. Their events are fields of a hash and no lists, as there are many and they are
 -- small. Their admissions are numbered from 1; the log and the events are those of the last numbers. A new one takes
 -- the place of the least recently active one of its kind, if there are as many as the batch allows.
 --
@@ -92,6 +93,7 @@ local quota, writer_field = ARGV[2] .. ' ' .. ARGV[3], 'w:' .. ARGV[5]
 -- So a constant of one function stands in it, and most library functions are called by their global names.
 local KINDS, FIRST_BATCH, BATCH_ARGUMENTS = tonumber(ARGV[6]), 7, 6
 local LIMITED_SECONDS, SECOND_US = 60, 1000000
+local FULL = '4503599627370496' -- tokens: more than any bucket holds
 local min, max, floor = math.min, math.max, math.floor
 
 if not now then
@@ -266,7 +268,9 @@ local function decide(log, bucket, offered, limited_earlier, t, t_text)
   if latest then
     last_limited = text(max(latest, whole(last_limited) or 0))
   end
-  bucket = text(tokens) .. ' ' .. t_text .. ' ' .. (whole(last_limited) and last_limited or '0')
+  -- A quota of one µs limits nothing: the bucket stays as it is, as it counts in other units.
+  local unchanged = window_us == 1 and (string.match(bucket or '', '^%d+ %d+') or FULL .. ' ' .. t_text)
+  bucket = (unchanged or text(tokens) .. ' ' .. t_text) .. ' ' .. (whole(last_limited) and last_limited or '0')
   return admitted, retry_after(log, admitted, tokens, t), bucket, limited
 end
 
@@ -424,18 +428,17 @@ if KINDS > 5 then
       end)
     end
     for _, extra in ipairs(extras) do
-      if extra.is_new then
+      if extra.is_new and not extra.is_left_out then
         local of_kind = by_kind[kind_of(extra.name)] or {}
-        local total = (of_kind.added or 0) + #of_kind
-        if total >= extra.most then
-          for i, known in ipairs(of_kind) do
-            if not names[known.name] then
-              gone[#gone + 1] = table.remove(of_kind, i)
-              break
-            end
+        local added, i = of_kind.added or 0, 1
+        while added + #of_kind >= extra.most and of_kind[i] do
+          if names[of_kind[i].name] then
+            i = i + 1
+          else
+            gone[#gone + 1] = table.remove(of_kind, i)
           end
         end
-        of_kind.added = (of_kind.added or 0) + 1
+        of_kind.added = added + 1
         by_kind[kind_of(extra.name)] = of_kind
       end
     end
@@ -464,6 +467,7 @@ if KINDS > 5 then
       for index in string.gmatch(ARGV[from + 6], '%d+') do
         extra.indexes[#extra.indexes + 1] = tonumber(index)
       end
+      extra.is_left_out = #extra.indexes + extra.surplus == 0 and (extra.is_new or extra.earlier == '')
       extras[i], some_new = extra, some_new or extra.is_new
     end
     return extras, some_new and make_room(key, extras, names) or {}
@@ -487,20 +491,22 @@ if KINDS > 5 then
     local of_payloads, batch_size, batch_window = {}, size, window_us
     for _, extra in ipairs(extras) do
       local offered = #extra.indexes + extra.surplus
+      extra.payloads, extra.admissions, extra.admitted, extra.retry = {}, {}, 0, 0
       local all_offered = offered
       for events in string.gmatch(extra.earlier, ':(%d+)') do
         all_offered = all_offered + events
       end
-      count_offers(extra, all_offered, t, t_text)
-      size, window_us = extra.size, extra.window -- of the functions above
-      extra.admitted, extra.retry, extra.bucket = decide(extra, extra.bucket, offered, extra.earlier, t, t_text)
-      size, window_us = batch_size, batch_window
+      if not extra.is_left_out then
+        count_offers(extra, all_offered, t, t_text)
+        size, window_us = extra.size, extra.window -- of the functions above
+        extra.admitted, extra.retry, extra.bucket = decide(extra, extra.bucket, offered, extra.earlier, t, t_text)
+        size, window_us = batch_size, batch_window
+      end
       for i = 1, extra.admitted do
         local index = extra.indexes[i]
         of_payloads[index] = of_payloads[index] or {}
         table.insert(of_payloads[index], extra)
       end
-      extra.payloads, extra.admissions = {}, {}
     end
     return of_payloads
   end
@@ -567,14 +573,18 @@ if KINDS > 5 then
         add_fields(old, extra.name, extra.oldest, oldest - 1)
         extra.oldest, extra.kept = oldest, max(extra.kept, oldest)
       end
-      local tokens, at = string.match(extra.bucket, '^(%d+) (%d+)')
-      changed[#changed + 1] = extra.name
-      changed[#changed + 1] = table.concat({
-        tokens, at, text(extra.offered), extra.first, text(extra.last), text(extra.recent), text(extra.before),
-        text(extra.newest), text(extra.oldest), text(extra.kept),
-      }, ' ')
+      if not extra.is_left_out then
+        local tokens, at = string.match(extra.bucket, '^(%d+) (%d+)')
+        changed[#changed + 1] = extra.name
+        changed[#changed + 1] = table.concat({
+          tokens, at, text(extra.offered), extra.first, text(extra.last), text(extra.recent), text(extra.before),
+          text(extra.newest), text(extra.oldest), text(extra.kept),
+        }, ' ')
+      end
     end
-    redis.call('HSET', key, unpack(changed))
+    if #changed > 0 then
+      redis.call('HSET', key, unpack(changed))
+    end
     delete(events, old)
     redis.call('PEXPIRE', key, expiry_ms)
     redis.call('PEXPIRE', events, expiry_ms)

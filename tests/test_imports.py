@@ -29,7 +29,7 @@ ALLOWED = {
     "config": "access clock errors logs masking storage stream",
     "record": "clock errors event query stream",
     "delivery": "clock errors event masking record storage stream timestamp uid",
-    "extras": "delivery errors event query storage stream",
+    "extras": "delivery errors event masking query storage stream",
     "alerts": "clock errors event extras logs storage stream timestamp",
     "cache": "clock delivery errors event extras masking query record storage stream",
     "follows": "cache clock errors extras storage stream",

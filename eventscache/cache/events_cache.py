@@ -25,10 +25,11 @@ from eventscache.errors import (
 from eventscache.event import Event
 from eventscache.extras.follows import Follow
 from eventscache.extras.rules import Kinds, extra_kinds, rules
+from eventscache.extras.shown_types import shown_types
 from eventscache.extras.types import TYPE, type_collection
 from eventscache.masking.mask import Mask
 from eventscache.query.event_id import event_id
-from eventscache.query.event_type import TypeOf, event_type
+from eventscache.query.event_type import event_type, event_type_at
 from eventscache.query.filter import EventFilter
 from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Work
@@ -87,14 +88,16 @@ class EventsCache(Intake):
         record_seconds: float = 600.0,
         per_type: int = 0,
         error_groups: bool = False,
-        type_of: TypeOf = event_type,
+        type_path: tuple[str, ...] = (),
         now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self.quota = quota
         self.unreadable = 0
         self.storage_calls = StorageCalls()
         self.producers = Producers(max_new_streams_per_minute, now_us)
-        self.type_of = type_of
+        self.type_of = event_type_at(type_path) if type_path else event_type
+        self._type_path = type_path
+        self._follows: Sequence[Follow] = ()
         self._storage = storage
         self._trim_interval_seconds = trim_interval_seconds
         self._per_type, self._error_groups = per_type, error_groups
@@ -153,9 +156,23 @@ class EventsCache(Intake):
 
     def use_follows(self, follows: Sequence[Follow]) -> None:
         """Keep the events that somebody follows, from now on."""
+        self._follows = follows
+        self._use_rules()
+
+    def use_mask(self, mask: Mask | None) -> None:
+        """Mask events by this mask that come from now on; a type that it changes has no list of its own."""
+        super().use_mask(mask)
+        self._use_rules()
+
+    def _use_rules(self) -> None:
         if self.keeps_extras:
+            mask = self._packer.mask
+            listed = shown_types(self.type_of, mask, self._type_path) if mask else self.type_of
             self._rules = rules(
-                types=self.keeps_types, groups=self._error_groups, follows=follows, type_of=self.type_of
+                groups=self._error_groups,
+                follows=self._follows,
+                type_of=self.type_of,
+                listed_type_of=listed if self.keeps_types else None,
             )
 
     async def open(self) -> None:

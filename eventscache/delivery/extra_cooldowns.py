@@ -1,7 +1,7 @@
 """The cooldowns of one stream's extra collections."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from eventscache.clock import MICROSECONDS
@@ -22,10 +22,11 @@ class ExtraKind(NamedTuple):
 class ExtraCooldowns:
     """The cooldowns of extra collections that got events lately; `kinds` describes their kinds.
 
-    In any minute this process begins at most `most` collections of a kind: made-up names cost the storage little.
+    In any minute this process begins at most `most` collections of a kind: made-up names cost the storage little. One
+    that is ended gives its place to another.
     """
 
-    __slots__ = ("_begun_us", "_by_name", "closed", "kinds", "unreported")
+    __slots__ = ("_begun", "_by_name", "closed", "kinds", "unreported")
 
     def __init__(self, kinds: Mapping[str, ExtraKind]) -> None:
         self.kinds = kinds
@@ -37,7 +38,7 @@ class ExtraCooldowns:
         It counts what it limits for all of these at once, as most events of a flood need no more; see `settle`.
         """
         self._by_name: dict[str, Cooldown] = {}
-        self._begun_us: dict[str, deque[int]] = {}
+        self._begun: dict[str, deque[tuple[int, str]]] = {}  # by kind: when, and the names
 
     def find(self, name: str, now_us: int) -> Cooldown | None:
         """Return the cooldown of a collection; None if it is a new one, and too many have begun."""
@@ -84,27 +85,44 @@ class ExtraCooldowns:
         """Whether the storage does not know yet of some events that were limited here."""
         return bool(self.unreported) or any(cooldown.limited for cooldown in self.closed.values())
 
-    def take_unreported(self) -> Iterator[tuple[str, Cooldown]]:
-        """Yield the collections with limited counts that the storage does not know of; it is told now."""
+    def take_unreported(self, has_room: Callable[[str], bool]) -> Iterator[tuple[str, Cooldown]]:
+        """Yield the collections with limited counts that the storage does not know of; it is told now of these.
+
+        `has_room` tells whether one more can be told, after those before it.
+        """
         names, self.unreported = self.unreported, set()
         for name in names:
             if cooldown := self._by_name.get(name):
-                yield name, cooldown
+                if has_room(name):
+                    yield name, cooldown
+                else:
+                    self.unreported.add(name)
 
     def is_idle(self, now_us: int) -> bool:
         """Whether nothing is lost if these are forgotten."""
         return not self.has_limited_counts and all(now_us >= cooldown.until_us for cooldown in self._by_name.values())
 
     def _begin(self, name: str, now_us: int) -> Cooldown | None:
-        most = self.kinds[kind_of(name)].most
-        begun_us = self._begun_us.setdefault(kind_of(name), deque(maxlen=most))
-        if len(begun_us) == most and now_us - begun_us[0] < _MINUTE_US:
+        if not self.may_begin(name, now_us):
             return None
         if len(self._by_name) >= 2 * sum(kind.most for kind in self.kinds.values()):
             self._forget_idle(now_us)
-        begun_us.append(now_us)
+        self._begun[kind_of(name)].append((now_us, name))
         cooldown = self._by_name[name] = Cooldown()
         return cooldown
+
+    def may_begin(self, name: str, now_us: int) -> bool:
+        """Whether events of a collection may be kept now: it is known here, or may begin."""
+        most = self.kinds[kind_of(name)].most
+        begun = self._begun.setdefault(kind_of(name), deque(maxlen=most))
+        return name in self._by_name or len(begun) < most or now_us - begun[0][0] >= _MINUTE_US
+
+    def end(self, name: str) -> None:
+        """Forget a collection that was removed with its limiter; its limited counts are gone with it."""
+        self._by_name.pop(name, None)
+        self.unreported.discard(name)
+        if begun := self._begun.get(kind_of(name)):
+            self._begun[kind_of(name)] = deque((each for each in begun if each[1] != name), begun.maxlen)
 
     def _forget_idle(self, now_us: int) -> None:
         self._by_name = {

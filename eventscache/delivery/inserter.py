@@ -3,21 +3,22 @@
 import asyncio
 import itertools
 import secrets
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from eventscache.clock import MICROSECONDS
 from eventscache.delivery.extra_cooldowns import ExtraKind
 from eventscache.delivery.ledger import Ledger
-from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES
+from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES, newest_offered
 from eventscache.delivery.packer import Part
+from eventscache.delivery.pending import PendingEvents
 from eventscache.delivery.sender import MAX_CALL_STREAMS
 from eventscache.delivery.storage_calls import StorageCalls, fault_kind
 from eventscache.errors import StorageError, StorageUnavailable
 from eventscache.record.record import RATE_LIMIT, Record
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import Admission, Batch, Extra, Offer, Quota, kind_of
+from eventscache.storage.messages import Admission, Batch, Offer, Quota, kind_of
 from eventscache.stream import Stream
 
 _PAUSE_SECONDS = 0.05
@@ -28,6 +29,27 @@ class _Group(NamedTuple):
 
     batch: Batch
     size_bytes: int
+
+
+class _Gathered:
+    """Events of one stream that one batch takes, with the indexes of those that belong to each extra collection."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.offers: list[Offer] = []
+        self.size_bytes = 0
+        self.indexes: dict[str, list[int]] = {}
+
+    def has_room_for(self, names: Sequence[str], kinds: Mapping[str, ExtraKind]) -> bool:
+        counts = Counter(kind_of(name) for name in {*self.indexes, *names})
+        return all(count <= kinds[kind].most for kind, count in counts.items())
+
+    def add(self, pending: PendingEvents) -> None:
+        first, count = len(self.offers), len(pending.events)
+        self.offers += pending.first_offers(self.stream, count)
+        self.size_bytes += pending.size_bytes
+        for name in pending.extras:
+            self.indexes.setdefault(name, []).extend(range(first, first + count))
 
 
 _Answered = tuple[_Group, Admission | StorageError]
@@ -114,34 +136,25 @@ class Inserter:
         return lost
 
     def _groups(self, parts: Sequence[Part]) -> list[_Group]:
-        offers: dict[Stream, list[Offer]] = defaultdict(list)
-        sizes: dict[Stream, int] = defaultdict(int)
-        indexes: dict[Stream, dict[str, list[int]]] = defaultdict(dict)
+        """Return the events by streams: several groups of one if it has too many extra collections for one batch."""
+        done: list[_Gathered] = []
+        current: dict[Stream, _Gathered] = {}
         for stream, pending in parts:
-            first, count = len(offers[stream]), len(pending.events)
-            offers[stream] += pending.first_offers(stream, count)
-            sizes[stream] += pending.size_bytes
-            for name in pending.extras:
-                indexes[stream].setdefault(name, []).extend(range(first, first + count))
-        return [
-            _Group(
-                Batch(
-                    stream,
-                    self._quota,
-                    self._writer,
-                    next(self._numbers),
-                    some,
-                    extras={name: self._extra(name, found) for name, found in indexes[stream].items()},
-                ),
-                sizes[stream],
-            )
-            for stream, some in offers.items()
-        ]
+            gathered = current.get(stream)
+            if gathered is None or not gathered.has_room_for(pending.extras, self._extra_kinds):
+                gathered = current[stream] = _Gathered(stream)
+                done.append(gathered)
+            gathered.add(pending)
+        return [self._group(gathered) for gathered in done]
 
-    def _extra(self, name: str, indexes: Sequence[int]) -> Extra:
-        """Return what an extra collection gets: the newest events that it keeps."""
-        kind = self._extra_kinds[kind_of(name)]
-        return Extra(Quota.without_limit(kind.quota.size), kind.most, indexes[-kind.quota.size :])
+    def _group(self, gathered: "_Gathered") -> _Group:
+        extras = {}
+        for name, indexes in gathered.indexes.items():
+            kind = self._extra_kinds[kind_of(name)]
+            extras[name] = newest_offered(kind, indexes, Quota.without_limit(kind.quota.size))
+        number = next(self._numbers)
+        batch = Batch(gathered.stream, self._quota, self._writer, number, gathered.offers, extras=extras)
+        return _Group(batch, gathered.size_bytes)
 
     async def _call(self, groups: Sequence[_Group]) -> list[_Answered]:
         """Return each group with its answer; what is not answered is sent again under the same number."""
@@ -188,14 +201,17 @@ class Inserter:
 
 
 def _calls(groups: Sequence[_Group]) -> Iterator[list[_Group]]:
-    """Yield the groups of each call."""
+    """Yield the groups of each call, which are of different streams."""
     some: list[_Group] = []
+    streams: set[Stream] = set()
     size_bytes = 0
     for group in groups:
-        if some and (len(some) == MAX_CALL_STREAMS or size_bytes + group.size_bytes > MAX_BATCH_BYTES):
+        is_full = len(some) == MAX_CALL_STREAMS or size_bytes + group.size_bytes > MAX_BATCH_BYTES
+        if some and (is_full or group.batch.stream in streams):
             yield some
-            some, size_bytes = [], 0
+            some, streams, size_bytes = [], set(), 0
         some.append(group)
+        streams.add(group.batch.stream)
         size_bytes += group.size_bytes
     if some:
         yield some

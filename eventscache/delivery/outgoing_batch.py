@@ -1,15 +1,28 @@
 """The events and limited counts of one stream that one storage call takes."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from eventscache.delivery.cooldown import NO_UNREPORTED_COUNTS, Cooldown, UnreportedCounts
-from eventscache.delivery.extra_cooldowns import ExtraCooldowns
+from eventscache.delivery.extra_cooldowns import ExtraCooldowns, ExtraKind
 from eventscache.delivery.pending import MAX_PENDING_BYTES, MAX_PENDING_EVENTS, PendingEvents
-from eventscache.storage.messages import Admission, Batch, Extra, Offer, Quota, Unsent, kind_of
+from eventscache.storage.messages import Admission, Batch, Extra, LimitedCount, Offer, Quota, Unsent, kind_of
 from eventscache.stream import Stream
 
 # A batch is full when it holds so much. It holds less than three of the largest pending events.
 MAX_BATCH_EVENTS, MAX_BATCH_BYTES = 2 * MAX_PENDING_EVENTS, 2 * MAX_PENDING_BYTES
+
+
+class Unconfirmed(NamedTuple):
+    """Limited counts of which nobody knows whether the storage has them: they go again under their number.
+
+    The storage knows a number for minutes, so that is safe until `until_us`.
+    """
+
+    batch: "OutgoingBatch"
+    number: int
+    until_us: int
 
 
 class _CollectionPart:
@@ -47,10 +60,24 @@ class _ExtraPart(_CollectionPart):
         super().__init__()
         self.indexes: list[int] = []
 
+    def to_send(self, kind: ExtraKind, now_us: int) -> Extra:
+        if not kind.quota.limits:
+            return newest_offered(kind, self.indexes)
+        return Extra(*kind, self.indexes, self.unsent(now_us))
+
 
 _NOTHING_UNSENT, _EMPTY = Unsent(), _CollectionPart()
 _NO_COOLDOWN = Cooldown()
 _NO_EXTRAS: Mapping[str, int] = {}
+
+
+def newest_offered(kind: ExtraKind, indexes: Sequence[int], quota: Quota | None = None) -> Extra:
+    """Return what an extra collection gets without a limit: the newest events that it keeps; the others are counted."""
+    size = kind.quota.size
+    counted = len(indexes) - size
+    # As limited a microsecond ago, so that they leave the bucket full.
+    unsent = Unsent(0, (LimitedCount(1, counted),)) if counted > 0 else _NOTHING_UNSENT
+    return Extra(quota or kind.quota, kind.most, indexes[-size:], unsent)
 
 
 class OutgoingBatch:
@@ -145,6 +172,15 @@ class OutgoingBatch:
             self._offers += offers
             self.payload_bytes += pending.size_bytes
 
+    def has_room_for(self, names: tuple[str, ...], kinds: Mapping[str, ExtraKind]) -> bool:
+        """Whether the batch may name these extra collections too: it has a bounded number of each kind."""
+        new = [name for name in names if name not in self._extras]
+        if not new:
+            return True
+        counts = Counter(map(kind_of, self._extras))
+        counts.update(map(kind_of, new))
+        return all(counts[kind_of(name)] <= kinds[kind_of(name)].most for name in new)
+
     def _add_to_extras(self, pending: PendingEvents, extras: ExtraCooldowns, now_us: int) -> dict[str, int]:
         """Return how many events are sent to each extra collection that has no cooldown."""
         self._extra_cooldowns = extras
@@ -154,14 +190,16 @@ class OutgoingBatch:
             if extras.limit_locally(name, count, now_us):
                 continue
             part = self._extras.setdefault(name, _ExtraPart())
-            sent[name] = part.add(_NO_COOLDOWN, count, extras.kinds[kind_of(name)].quota.size, now_us)
+            quota = extras.kinds[kind_of(name)].quota
+            # Without a limit nothing is surplus: the collection is offered the last ones of the whole batch.
+            sent[name] = part.add(_NO_COOLDOWN, count, quota.size if quota.limits else MAX_BATCH_EVENTS, now_us)
             part.indexes += range(first, first + sent[name])
         return sent
 
     def piggyback_extras(self, extras: ExtraCooldowns) -> None:
-        """Take the limited counts of extra collections along, once all events are added."""
+        """Take the limited counts of extra collections along, once all events are added, as far as there is room."""
         self._extra_cooldowns = extras
-        for name, cooldown in extras.take_unreported():
+        for name, cooldown in extras.take_unreported(lambda name: self.has_room_for((name,), extras.kinds)):
             self._extras.setdefault(name, _ExtraPart()).limited_earlier = cooldown.take_counts()
 
     def piggyback(self, all: Cooldown, error: Cooldown) -> None:
@@ -182,6 +220,25 @@ class OutgoingBatch:
             if extras and part.limited_earlier.by_second and (cooldown := extras.known(name)):
                 cooldown.restore_counts(part.limited_earlier)
                 extras.unreported.add(name)
+
+    def counts_only(self) -> "OutgoingBatch | None":
+        """Return a batch of the limited counts without the events; None if there are none.
+
+        It names the same extra collections, so that an answer to this batch fits that one too.
+        """
+        parts = (self._all, self._error, *self._extras.values())
+        if not any(part.limited_earlier.by_second for part in parts):
+            return None
+        batch = OutgoingBatch(self._size, 0)
+        batch._all.limited_earlier = self._all.limited_earlier
+        if self._error.limited_earlier.by_second:
+            batch._error = _CollectionPart()
+            batch._error.limited_earlier = self._error.limited_earlier
+        for name, part in self._extras.items():
+            batch._extras[name] = _ExtraPart()
+            batch._extras[name].limited_earlier = part.limited_earlier
+        batch._extra_cooldowns = self._extra_cooldowns
+        return batch
 
     @property
     def is_empty(self) -> bool:
@@ -216,9 +273,7 @@ class OutgoingBatch:
 
     def _extras_to_send(self, now_us: int) -> dict[str, Extra]:
         kinds = self._extra_cooldowns.kinds if self._extra_cooldowns else {}
-        return {
-            name: Extra(*kinds[kind_of(name)], part.indexes, part.unsent(now_us)) for name, part in self._extras.items()
-        }
+        return {name: part.to_send(kinds[kind_of(name)], now_us) for name, part in self._extras.items()}
 
     def stored_counts(self, admission: Admission) -> Iterator[tuple[PendingEvents, int]]:
         """Yield the pending events, each with how many of them a collection admitted: each admits the first ones."""

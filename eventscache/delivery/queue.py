@@ -274,14 +274,20 @@ class Queue:
             buffer.settle()
             buffer.all.until_us = buffer.error.until_us = 0
             buffer.all.opens_us = buffer.error.opens_us = 0
-            buffer.extras = None  # with its counts: the limiters of the stream begin anew
+            if buffer.extras is not None:  # its counts go: the limiters of the stream begin anew
+                buffer.extras = ExtraCooldowns(self._extra_kinds)
 
     def end_extra_cooldown(self, stream: Stream, name: str) -> None:
         """Send the next events of an extra collection to the storage: its limiter was reset."""
         buffer = self._buffers.get(stream)
-        if buffer and buffer.extras and (cooldown := buffer.extras.known(name)):
+        if buffer and buffer.extras:
             buffer.settle()
-            cooldown.until_us = cooldown.opens_us = 0
+            buffer.extras.end(name)
+
+    def may_begin_extra(self, stream: Stream, name: str) -> bool:
+        """Whether events of an extra collection may be kept now: only so many of a kind begin in a minute."""
+        buffer = self._buffers.get(stream)
+        return buffer is None or buffer.extras is None or buffer.extras.may_begin(name, self._now_us())
 
     def _schedule(self, buffer: StreamBuffer) -> None:
         if not buffer.scheduled:

@@ -224,6 +224,10 @@ class Sender:
             ready and len(in_flight) < MAX_CALL_STREAMS and events < MAX_BATCH_EVENTS and size_bytes < MAX_BATCH_BYTES
         ):
             buffer = ready.popleft()
+            if unconfirmed := buffer.take_unconfirmed(now_us):
+                counts, number, _ = unconfirmed
+                in_flight.append(InFlightBatch(buffer, counts, number, now_us + self._deadline_us, unconfirmed))
+                continue
             batch = source.take(buffer, now_us)
             if batch.is_empty:
                 source.on_batch_done(buffer, batch)
@@ -388,7 +392,9 @@ class Sender:
         if isinstance(fault, StorageUnavailable):
             told = str(fault) if isinstance(fault, StorageRefused) else "the storage does not answer"
             self._drop(in_flight, "unconfirmed" if fault.ambiguous else "storage_unavailable", told)
-            if not fault.ambiguous:
+            if fault.ambiguous or in_flight.unconfirmed:
+                in_flight.buffer.unconfirmed = in_flight.left_over(self._now_us())
+            else:
                 in_flight.batch.restore_counts(in_flight.buffer.all, in_flight.buffer.error)
         elif isinstance(fault, TooManyStreams):
             self._drop(

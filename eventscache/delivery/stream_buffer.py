@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from eventscache.delivery.cooldown import Cooldown
 from eventscache.delivery.extra_cooldowns import ExtraCooldowns
-from eventscache.delivery.outgoing_batch import OutgoingBatch
+from eventscache.delivery.outgoing_batch import OutgoingBatch, Unconfirmed
 from eventscache.delivery.pending import MAX_PENDING_EVENTS, PendingEvents
 from eventscache.delivery.producer import CONFIGURED, Producer
 from eventscache.delivery.receipt import Receipt
@@ -31,6 +31,7 @@ class StreamBuffer:
         "scheduled",
         "stream",
         "unanswered",
+        "unconfirmed",
         "waiting",
         "waiting_since_us",
     )
@@ -45,6 +46,7 @@ class StreamBuffer:
         self.all = Cooldown()
         self.error = Cooldown()
         self.extras: ExtraCooldowns | None = None
+        self.unconfirmed: Unconfirmed | None = None  # goes before the next batch
         self.waiting: deque[PendingEvents] = deque()
         self.waiting_since_us = 0  # when the first of them was put
         self.arrived = 0  # how many pending events were ever put here, and how many of them are done
@@ -109,7 +111,13 @@ class StreamBuffer:
     @property
     def has_limited_counts(self) -> bool:
         """Whether the storage does not know yet of some events that were limited here."""
-        return bool(self.all.limited or self.error.limited or (self.extras and self.extras.has_limited_counts))
+        counts = self.all.limited or self.error.limited or self.unconfirmed
+        return bool(counts or (self.extras and self.extras.has_limited_counts))
+
+    def take_unconfirmed(self, now_us: int) -> Unconfirmed | None:
+        """Return the counts that have to go before the next batch, if the storage surely still knows their number."""
+        unconfirmed, self.unconfirmed = self.unconfirmed, None
+        return unconfirmed if unconfirmed and now_us < unconfirmed.until_us else None
 
     def take(self, quota: Quota, now_us: int) -> OutgoingBatch:
         """Return the next batch: waiting events until it is full, and all limited counts.
@@ -121,6 +129,8 @@ class StreamBuffer:
         # Without a limit nothing is surplus: what one call cannot admit goes with the next one.
         most = math.inf if quota.limits else quota.size
         while self.waiting and not batch.is_full and batch.event_count + len(self.waiting[0].events) <= most:
+            if self.extras and not batch.has_room_for(self.waiting[0].extras, self.extras.kinds):
+                break
             pending = self.waiting.popleft()
             count, failed, to_all = len(pending.events), pending.failed, pending.to_all
             if not pending.extras and self.limit_locally(count, now_us, failed=failed, to_all=to_all):
@@ -134,7 +144,8 @@ class StreamBuffer:
             # Not with every batch: these counts cost a call some time, and matter where the collections get events.
             if self.extras is not None and self.extras.unreported and (self.flush_due or batch.has_extras):
                 batch.piggyback_extras(self.extras)
-            self.flush_due = False
+            # What there was no room for goes with a further batch.
+            self.flush_due = self.flush_due and bool(self.extras and self.extras.unreported)
         return batch
 
     def settle(self) -> None:

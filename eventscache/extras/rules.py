@@ -42,23 +42,28 @@ class Rules(NamedTuple):
 NO_RULES = Rules()
 
 
-def rules(*, types: bool, groups: bool, follows: Sequence[Follow], type_of: TypeOf) -> Rules:
-    """Return the rules for what a cache keeps: events by type, errors by group, and what is followed."""
+def rules(*, groups: bool, follows: Sequence[Follow], type_of: TypeOf, listed_type_of: TypeOf | None) -> Rules:
+    """Return the rules for what a cache keeps: events by type, errors by group, and what is followed.
+
+    `type_of` finds the type of an original for follows, `listed_type_of` that by which it is kept, if any is.
+    """
+    types = listed_type_of is not None
+    listed_type_of = listed_type_of or type_of
     if not types and not follows:
         return Rules(None, _group_of) if groups else NO_RULES
 
     tests = [(follow.collection, follow.test(type_of)) for follow in follows]
 
     def type_of_original(_: Stream, original: bytes) -> Names:
-        return type_extras(type_of(original))
+        return type_extras(listed_type_of(original))
 
     def of_original(stream: Stream, original: bytes) -> Names:
-        names = type_extras(type_of(original)) if types else NO_EXTRAS
+        names = type_extras(listed_type_of(original)) if types else NO_EXTRAS
         followed = [name for name, is_met in tests if is_met(stream, original, b"")]
         return (*names, *followed) if followed else names
 
     def of_event(stream: Stream, event: Event) -> Names:
-        names = type_extras(type_of(event.original)) if types else NO_EXTRAS
+        names = type_extras(listed_type_of(event.original)) if types else NO_EXTRAS
         followed = [name for name, is_met in tests if is_met(stream, event.original, event.success)]
         return (*names, *(_group_of(stream, event) if groups else NO_EXTRAS), *followed)
 

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from eventscache.cache import EventsCache
-from eventscache.extras.error_groups import GROUP, error_message
+from eventscache.extras.error_groups import GROUP, error_message, group_collection
 from eventscache.extras.error_message import LONGEST_MESSAGE, template
 from eventscache.lookup.reading import for_each
 from eventscache.lookup.trend import Trend, counts_now, trend
-from eventscache.storage.messages import ExtraInfo, Query
-from eventscache.stream import Stream
+from eventscache.storage.messages import UNLIMITED, ExtraInfo, Query
+from eventscache.stream import Status, Stream
+
+_MOST_SEARCHED = 3  # streams of a group, for its message
 
 
 class InStream(NamedTuple):
@@ -122,10 +124,17 @@ def _by_count(group: ErrorGroup) -> tuple[int, int, str]:
 
 
 async def _newest_message(cache: EventsCache, group: ErrorGroup) -> str:
-    """Return the message of the newest example, or an empty text."""
-    query = Query(limit=1, extra=f"{GROUP}:{group.digest}")
-    page = await cache.fetch(group.streams[0].stream, query)
-    await cache.turns.next()
-    for _, event in page.events:
-        return error_message(event.error, malformed=bool(event.malformed))[:LONGEST_MESSAGE]
+    """Return the message of an example, or of an error that is cached anyway; or an empty text.
+
+    A group has no example where its stream was cleared, and its limiter admitted none since.
+    """
+    name = f"{GROUP}:{group.digest}"
+    for query in (Query(limit=1, extra=name), Query(Status.ERROR, limit=UNLIMITED)):
+        for each in group.streams[:_MOST_SEARCHED]:
+            page = await cache.fetch(each.stream, query)
+            await cache.turns.next()
+            for _, event in page.events:
+                message = error_message(event.error, malformed=bool(event.malformed))
+                if query.extra or group_collection(message) == name:
+                    return message[:LONGEST_MESSAGE]
     return ""

@@ -24,7 +24,6 @@ from eventscache.metrics.definitions import Process
 from eventscache.metrics.loop_lag import LoopLag
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
-from eventscache.query.event_type import event_type, event_type_at
 from eventscache.query.members import parse_path
 from eventscache.server.configured_alerts import configured_alerts
 from eventscache.server.configured_sources import configured_sources
@@ -235,7 +234,7 @@ def _cache(settings: Settings, storage: Storage) -> EventsCache:
         record_seconds=settings.record_minutes * 60,
         per_type=settings.per_type,
         error_groups=settings.error_groups,
-        type_of=event_type_at(parse_path(settings.type_path)) if settings.type_path else event_type,
+        type_path=parse_path(settings.type_path) if settings.type_path else (),
     )
 
 

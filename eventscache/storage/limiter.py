@@ -91,12 +91,13 @@ class Limiter:
         tokens -= admitted * window
         if admitted < offered:
             tokens = min(tokens, window)
-        self._tokens, self._changed_us = tokens, time_us
+        if quota.limits:  # else the bucket stays as it is: it counts in other units
+            self._tokens, self._changed_us = tokens, time_us
         self._log_admissions(admitted, time_us, size)
         self._count_limited(offered - admitted, 0, time_us)
         for age_us, events in limited_earlier:
             self._count_limited(events, age_us, time_us)
-        return Decision(admitted, self._retry_after(time_us, quota))
+        return Decision(admitted, self._retry_after(tokens, time_us, quota))
 
     def _refilled(self, time_us: int, quota: Quota) -> int:
         full = quota.size * quota.window_us
@@ -120,10 +121,10 @@ class Limiter:
             while len(self._admission_log) > size:
                 self._admission_log.popleft()
 
-    def _retry_after(self, time_us: int, quota: Quota) -> int:
+    def _retry_after(self, tokens: int, time_us: int, quota: Quota) -> int:
         log = self._admission_log
         log_admits_us = log[-quota.size] + quota.window_us if len(log) >= quota.size else time_us
-        missing_tokens = quota.window_us - (self._tokens or 0)
+        missing_tokens = quota.window_us - tokens
         return max(0, log_admits_us - time_us, -(-missing_tokens // quota.size))
 
     def _count_limited(self, events: int, age_us: int, time_us: int) -> None:

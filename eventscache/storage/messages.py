@@ -78,10 +78,11 @@ class Offer(msgspec.Struct, frozen=True, gc=False):
 class Extra(msgspec.Struct, frozen=True):
     """What a batch brings for an extra collection: one besides `all` and `error`, such as that of one event type.
 
-    `offered` are the indexes of those offers of the batch that it is offered, ascending; it is offered some, or limited
-    some earlier. A stream has at most `most` extra collections of a kind, which is the part of their names
-    before the first colon: a new one takes the place of the least recently active one. So a batch has at most `most` of
-    a kind.
+    `offered` are the indexes of those offers of the batch that it is offered, ascending; with none, and none limited
+    earlier, there is nothing to decide, and nothing changes. A stream has at most `most` extra collections of a kind,
+    which is the part of their names before the first colon: a new one takes the place of the least recently active
+    one. So a batch has at most `most` of a kind. One that the stream does not have begins only if it is offered some
+    now: counts alone are forgotten.
     """
 
     quota: Quota

@@ -189,23 +189,24 @@ class StreamState:
         """Remove the least recently active extra collections for new ones; return their names."""
         gone: list[str] = []
         for name, extra in batch.extras.items():
-            if name not in self.extras:
+            if name not in self.extras and (extra.offered or extra.unsent.surplus):
                 others = [other for other in self.extras if kind_of(other) == kind_of(name)]
-                if len(others) >= extra.most:
-                    idle = [other for other in others if other not in batch.extras]
-                    gone.append(
-                        min(
-                            idle,
-                            key=lambda other: (self.extras[other].counts.last_us, other.encode(errors="surrogatepass")),
-                        )
-                    )
-                    del self.extras[gone[-1]]
+                idle = sorted((other for other in others if other not in batch.extras), key=self._activity)
+                leaving = idle[: max(0, len(others) + 1 - extra.most)]
+                for other in leaving:
+                    del self.extras[other]
+                gone += leaving
                 self.extras[name] = ExtraState()
         return gone
 
+    def _activity(self, name: str) -> tuple[int, bytes]:
+        return self.extras[name].counts.last_us, name.encode(errors="surrogatepass")
+
     def _decide_extra(self, name: str, extra: Extra, time_us: int) -> Decision:
         offered, unsent = len(extra.offered) + extra.unsent.surplus, extra.unsent
-        state = self.extras[name]
+        state = self.extras.get(name)
+        if state is None or not (offered or unsent.limited_earlier):
+            return Decision(0, 0)
         state.counts.add(offered + sum(limited.events for limited in unsent.limited_earlier), time_us)
         return state.limiter.decide(offered, unsent.limited_earlier, time_us, extra.quota)
 

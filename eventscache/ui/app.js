@@ -8,9 +8,10 @@ import {ErrorTab} from "./actions/error_tab.js";
 import {findOpenEvent} from "./actions/find_event.js";
 import {OpenWay, WayOffer} from "./actions/find_way.js";
 import {HiddenErrors} from "./actions/hidden_errors.js";
-import {loadOlder} from "./actions/load_older.js";
 import {Follows} from "./actions/follows.js";
+import {ListWords} from "./actions/list_words.js";
 import {Navigation} from "./actions/navigation.js";
+import {OlderEvents} from "./actions/older_events.js";
 import {PushHandler} from "./actions/push_handler.js";
 import {readRights} from "./actions/read_rights.js";
 import {Selection} from "./actions/selection.js";
@@ -19,7 +20,7 @@ import {fetchQuota, hasToken, storeToken} from "./api/fetch.js";
 import {LiveConnection} from "./api/live_connection.js";
 import {byId} from "./lib/dom.js";
 import {Batcher} from "./model/batcher.js";
-import {narrows, rangeStart, serverParameters} from "./model/filter.js";
+import {rangeStart, serverParameters} from "./model/filter.js";
 import {EventHistory, historyPerStream} from "./model/history.js";
 import {LastErrors} from "./model/last_errors.js";
 import {MinuteCounts} from "./model/minute_counts.js";
@@ -37,8 +38,9 @@ import {List} from "./view/list.js";
 import {LossBanners} from "./view/loss_banners.js";
 import {Picker} from "./view/picker.js";
 import {Segments} from "./view/segments.js";
+import {seek} from "./view/shown_text.js";
 import {Status} from "./view/status.js";
-import {drawTabs, OTHER_TAB, TAB_LABELS} from "./view/tabs.js";
+import {drawTabs, OTHER_TAB} from "./view/tabs.js";
 import {toast} from "./view/toast.js";
 import {Toolbar} from "./view/toolbar.js";
 
@@ -54,11 +56,12 @@ export class App {
 	#createModels() {
 		this.rights = new Rights();
 		this.streams = new Streams();
-		this.rowBuffer = new RowBuffer();
-		this.minuteCounts = new MinuteCounts();
 		this.lastErrors = new LastErrors();
 		this.history = new EventHistory();
-		this.batcher = new Batcher((rows, history) => this.#addRows(rows, history));
+		const forgotten = row => this.history.forget(row);
+		this.rowBuffer = new RowBuffer(forgotten);
+		this.minuteCounts = new MinuteCounts();
+		this.batcher = new Batcher((rows, history) => this.#addRows(rows, history), forgotten);
 	}
 
 	#createViews() {
@@ -90,11 +93,21 @@ export class App {
 			closeEvent: () => this.current.close(),
 			openEvent: () => this.#openEventOfFilter(),
 		});
-		this.selection = new Selection(this, {draw: () => this.draw(), opened: uid => this.#opened({uid})});
+		this.selection = new Selection(this, {draw: () => this.draw(), opened: change => this.#opened(change)});
 		this.errorTab = new ErrorTab(this, {
 			filter: () => this.filter,
 			change: change => this.navigation.change(change),
 			opened: group => this.#opened({group}),
+		});
+		this.older = new OlderEvents(this.history, {
+			view: () => ({filter: this.filter, streams: this.streams.inView(this.filter), rows: this.rowBuffer.rows}),
+			add: rows => this.#addOlder(rows),
+			draw: () => this.draw(),
+		});
+		this.listWords = new ListWords(this, {
+			filter: () => this.filter,
+			change: change => this.navigation.change(change),
+			clearFilters: () => this.navigation.clearFilters(),
 		});
 		this.follows = new Follows(this.rights, this.errorTab.acts);
 		this.openWay = new OpenWay(this.detail);
@@ -108,7 +121,7 @@ export class App {
 		});
 		this.push = new PushHandler(this, {
 			filter: () => this.filter,
-			ready: () => this.#openEventOfFilter(),
+			ready: () => this.#historyRead(),
 			streamsChanged: () => this.streamRefresh.soon(),
 			cleared: () => this.#eventsCleared(),
 			unavailable: () => this.#dropStaleRows(),
@@ -149,9 +162,14 @@ export class App {
 		const {filter} = this;
 		const perStream = historyPerStream(this.streams.inView(filter).length);
 		this.#views += 1;
+		if (seek(filter.q)) {
+			this.list.drawAgain();
+			this.detail.drawAgain();
+		}
 		this.batcher.beginView();
 		this.rowBuffer.beginView();
 		this.history.beginView(perStream);
+		this.older.beginView();
 		this.minuteCounts.beginView(filter);
 		this.lossBanners.beginView(filter);
 		if (this.rowBuffer.heldBy !== "button") this.rowBuffer.heldBy = this.detail.key ? "open" : "";
@@ -186,7 +204,7 @@ export class App {
 		const row = await findOpenEvent(this.filter);
 		if (this.filter.uid !== uid) return; // another event was opened meanwhile
 		if (row) this.selection.show(row);
-		else toast("The linked event is no longer cached");
+		if (row?.uid !== uid) toast(`The linked event is no longer cached${row ? ". This is another entry of it" : ""}`);
 	}
 
 	/** An event was opened, or closed; `change` is of the address. */
@@ -207,9 +225,9 @@ export class App {
 			this.#askToken(hasToken() ? "That token does not match." : "");
 	}
 
-	/** What the token may do may have changed while the server was away. */
+	/** What the token may do, and what is cached, may have changed while the server was away. */
 	async #readRights() {
-		await readRights(this.rights).catch(() => {}); // the push says what is wrong
+		await Promise.all([readRights(this.rights), this.streamRefresh.refresh()]).catch(() => {}); // the push says what is wrong
 		if (!this.rights.reads(this.filter.tab)) this.beginView();
 		this.#drawControls();
 		this.draw();
@@ -226,6 +244,20 @@ export class App {
 		for (const row of rows) row.fresh = !history;
 		this.rowBuffer.add(rows, {history});
 		this.draw();
+	}
+
+	#addOlder(rows) {
+		this.rowBuffer.addOlder(rows);
+		this.draw();
+	}
+
+	#historyRead() {
+		this.#lookForOlder();
+		this.#openEventOfFilter();
+	}
+
+	#lookForOlder() {
+		if (this.batcher.ready && this.filter.tab !== "errors") this.older.look();
 	}
 
 	/** No new rows arrive: those of the view before must not stay under this filter. */
@@ -248,8 +280,9 @@ export class App {
 		this.#drawControls();
 		this.lossBanners.setNotFollowed(this.filter, this.streams);
 		if (!this.#views) return;
-		this.#drawEmptyState();
-		this.#drawCounts();
+		for (const id of this.streams.gone(tab)) this.push.lose(id);
+		this.draw();
+		this.#lookForOlder();
 	}
 
 	// Drawing.
@@ -257,39 +290,12 @@ export class App {
 	draw() {
 		const {rows, arrivedWhileHeld, heldBy} = this.rowBuffer;
 		this.list.set(rows);
-		this.#drawEmptyState();
+		this.listWords.drawEmptyState();
 		this.histogram.draw(this.minuteCounts, this.filter);
-		this.#drawCounts();
+		this.listWords.drawCounts();
 		this.segments.count(rows, this.filter.status);
 		this.status.setHeld(heldBy, arrivedWhileHeld);
 		drawJumpButton(this.rowBuffer, this.list.scrolledDown);
-	}
-
-	#drawEmptyState() {
-		const {filter, streams, emptyState} = this;
-		if (this.rowBuffer.rows.length) emptyState.hide();
-		else if (!this.batcher.ready) emptyState.showLoading(this.status.obstacle);
-		else if (narrows(filter))
-			emptyState.showNoMatch(streams.cachedEvents(filter), () => this.navigation.clearFilters());
-		else if (filter.ids.length || streams.of(filter.tab).length || !this.rights.may("write")) emptyState.showNoEvents(this.#otherTab());
-		else emptyState.showFirstUse(this.#otherTab(), {
-				apiKeys: streams.apiKeys,
-				sources: streams.sources,
-				needsToken: hasToken(),
-			});
-	}
-
-	/** The other tab, if it has events. */
-	#otherTab() {
-		const tab = OTHER_TAB[this.filter.tab] ?? "processed";
-		const total = this.streams.totalEvents(tab);
-		return total ? {label: TAB_LABELS[tab], total, open: () => this.navigation.change({tab})} : null;
-	}
-
-	#drawCounts() {
-		const {filter, streams} = this;
-		const more = this.batcher.ready && this.history.streamsWithMore(filter, streams.inView(filter)).length > 0;
-		this.counts.draw(this.rowBuffer.rows, {filter, cached: streams.cachedEvents(filter), more});
 	}
 
 	#drawControls() {
@@ -325,15 +331,6 @@ export class App {
 		this.selection.close();
 		await this.streamRefresh.refresh();
 		this.beginView();
-	}
-
-	async loadOlder() {
-		const view = this.#views;
-		const inView = this.streams.inView(this.filter);
-		const rows = await loadOlder(this.history, this.rowBuffer.rows.length, this.filter, inView);
-		if (!rows || view !== this.#views) return;
-		this.rowBuffer.addOlder(rows);
-		this.draw();
 	}
 
 	/** A hidden page closes the push, and continues where it was. */

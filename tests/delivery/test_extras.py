@@ -8,12 +8,15 @@ from eventscache.delivery.cooldown import Cooldown
 from eventscache.delivery.extra_cooldowns import ExtraCooldowns, ExtraKind
 from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
+from eventscache.extras.error_groups import GROUP, MOST_GROUPS, group_collection
+from eventscache.extras.scopes import MOST_SCOPES, scope_collection
 from eventscache.extras.types import MOST_TYPES, type_collection
+from eventscache.masking.mask import Mask
 from eventscache.query.filter import EventFilter
 from eventscache.storage.memory import MemoryStorage
-from eventscache.storage.messages import Page, Query, Quota
-from eventscache.stream import Status
-from tests.support.cache_bench import QUOTA, TOKEN, CacheBench, opened
+from eventscache.storage.messages import WRITER_HORIZON_US, Page, Query, Quota
+from eventscache.stream import Status, Stream
+from tests.support.cache_bench import QUOTA, TOKEN, CacheBench, opened, until
 
 WINDOW_US = QUOTA.window_us
 VIEW, PURCHASE = b'{"event_type":"view","n":%d}', b'{"event_type":"purchase","n":%d}'
@@ -244,3 +247,157 @@ async def test_a_type_that_opens_earlier_than_all_gets_its_events() -> None:
         offered(bench, PURCHASE, 4)
         await bench.settled()
         assert (await bench.cache.fetch(TOKEN, Query(extra="type:purchase"))).events[0][1].original == PURCHASE % 4
+
+
+def failed(number: int) -> tuple[Stream, Event]:
+    word = "".join("abcdefghij"[int(digit)] for digit in str(number))
+    return TOKEN, Event.of(TOKEN, original=b"{}", error=f"fault {word}")
+
+
+async def test_a_batch_names_no_more_groups_than_a_stream_may_have() -> None:
+    async with opened(error_groups=True, quota=Quota(1000, WINDOW_US)) as bench:
+        receipt = await bench.cache.store([failed(number) for number in range(100)])
+        bench.clock.advance(61 * MICROSECONDS)
+        receipt = await bench.cache.store([failed(number) for number in range(50, 200)])
+        assert receipt
+        assert receipt.stored == 150
+        assert max(len(batch.extras) for batch in bench.storage.batches) == MOST_GROUPS
+        infos = await bench.cache.extras(TOKEN, GROUP)
+        assert len(infos) == MOST_GROUPS
+        assert bench.ledger.balanced
+
+
+async def test_counts_of_more_collections_than_a_batch_may_name_go_with_several() -> None:
+    async with opened(error_groups=True, quota=Quota(1000, WINDOW_US)) as bench:
+        for minute in range(2):
+            await bench.cache.store([failed(number) for number in range(100 * minute, 100 * minute + 100)])
+            bench.clock.advance(MICROSECONDS * 61 * (1 - minute))
+        for _ in range(5):
+            bench.cache.offer([failed(number) for number in range(200)])
+        bench.storage.batches.clear()
+        await bench.cache.fetch(TOKEN, Query())
+        assert max(len(batch.extras) for batch in bench.storage.batches) <= MOST_GROUPS
+        assert bench.ledger.balanced
+        infos = await bench.cache.extras(TOKEN, GROUP)
+        assert len(infos) == MOST_GROUPS
+
+
+async def test_what_a_source_brings_is_counted_whole_however_many_groups_there_are() -> None:
+    async with opened(error_groups=True, quota=Quota(500, WINDOW_US)) as bench:
+        await bench.cache.keep([failed(7)] * 50)
+        await bench.cache.keep([failed(number) for number in range(1000, 1150)])
+        await bench.cache.keep([failed(1149)] * 10)
+        counts = {info.name: info.offered for info in await bench.cache.extras(TOKEN, GROUP)}
+        assert len(counts) == MOST_GROUPS
+        assert counts[group_collection(failed(1149)[1].error)] == 11
+        page = await bench.cache.fetch(TOKEN, Query(Status.ERROR, limit=1000))
+        assert page.total == 50 + 150 + 10
+        assert bench.ledger.balanced
+    async with opened(error_groups=True, quota=Quota(500, WINDOW_US)) as bench:
+        await bench.cache.keep([failed(7)] * 50)
+        assert [info.offered for info in await bench.cache.extras(TOKEN, GROUP)] == [50]
+
+
+async def test_events_that_wait_during_a_reset_keep_their_collections() -> None:
+    async with opened(per_type=2) as bench:
+        offered(bench, PURCHASE, *range(20))
+        await bench.settled()
+        bench.cache.offer_originals(TOKEN, [VIEW % 1], scope="scope:run")
+        bench.cache.queue.end_cooldowns(TOKEN)
+        await bench.settled()
+        assert (await bench.cache.fetch(TOKEN, Query(extra="type:view"))).total == 1
+        assert (await bench.cache.fetch(TOKEN, Query(extra="scope:run"))).total == 1
+
+
+async def test_a_collection_that_is_ended_gives_its_place_to_another() -> None:
+    async with opened() as bench:
+        for number in range(3 * MOST_SCOPES):
+            scope = scope_collection(f"run {number}")
+            assert bench.cache.queue.may_begin_extra(TOKEN, scope)
+            bench.cache.offer_originals(TOKEN, [VIEW % number], scope=scope)
+            assert (await bench.cache.fetch(TOKEN, Query(extra=scope))).total == 1
+            assert await bench.cache.clear_extra([TOKEN], scope, reset=True) == 1
+        for number in range(MOST_SCOPES):
+            bench.cache.offer_originals(TOKEN, [VIEW % number], scope=scope_collection(f"kept {number}"))
+        await bench.settled()
+        assert not bench.cache.queue.may_begin_extra(TOKEN, scope_collection("one more"))
+        assert bench.cache.queue.may_begin_extra(TOKEN, scope_collection("kept 1"))
+
+
+async def test_without_a_limit_the_newest_events_of_a_type_are_kept() -> None:
+    async with opened(per_type=3, quota=Quota.without_limit(100)) as bench:
+        assert bench.cache.offer_originals(TOKEN, [VIEW % number for number in range(20)])
+        await bench.settled()
+        page = await bench.cache.fetch(TOKEN, Query(extra="type:view"))
+        assert [event.original for _, event in page.events] == [VIEW % number for number in (19, 18, 17)]
+        assert [info.offered for info in await bench.cache.extras(TOKEN, "type")] == [20]
+        assert bench.ledger.stored == 20
+
+
+@pytest.mark.parametrize(
+    ("mask", "original"),
+    [
+        (Mask(hash=["**.event_type"], key="key"), b'{"event_type":"ann@example.com"}'),
+        (Mask(drop=["type"]), b'{"type":"ann@example.com"}'),
+        (Mask(ip=True), b'{"event_type":"10.1.2.3"}'),
+        (Mask(drop=["properties"]), b'{"properties":{"kind":"ann@example.com"}}'),
+    ],
+)
+async def test_no_masked_value_is_the_name_of_a_collection(mask: Mask, original: bytes) -> None:
+    async with opened(per_type=2, mask=mask, type_path=("properties", "kind")) as bench:
+        bench.cache.offer_originals(TOKEN, [original])
+        bench.cache.offer([(TOKEN, Event.of(TOKEN, original=original))])
+        await bench.cache.keep([(TOKEN, Event.of(TOKEN, original=original))])
+        bench.cache.offer_originals(TOKEN, [VIEW % 1])
+        await bench.settled()
+        names = [info.name for info in await bench.cache.extras(TOKEN, "type")]
+        assert names in ([], ["type:view"])
+
+
+async def test_a_mask_that_comes_later_hides_types_from_then_on() -> None:
+    async with opened(per_type=2) as bench:
+        bench.cache.use_mask(Mask(drop=["event_type"]))
+        bench.cache.offer_originals(TOKEN, [VIEW % 1])
+        await bench.settled()
+        assert await bench.cache.extras(TOKEN, "type") == []
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_counts_without_an_answer_are_sent_again_and_counted_once(applied: bool) -> None:
+    async with opened(error_groups=True, quota=Quota(5, WINDOW_US), ack_timeout_seconds=0.02) as bench:
+        await bench.cache.store([failed(1)] * 10)
+        for _ in range(100):
+            bench.cache.offer([failed(1)])
+        if applied:
+            bench.storage.lose_reply = True
+        # The retries of the batch have no answer either.
+        away = StorageUnavailable("no answer", ambiguous=True)
+        bench.storage.faults = [*([None] if applied else []), *[away] * 50]
+        bench.cache.queue._request_flush(bench.buffer())
+        await until(lambda: bench.buffer().unconfirmed is not None)
+        number = bench.storage.batches[-1].number
+
+        bench.storage.faults = []
+        await bench.cache.store([failed(1)])
+        (info,) = await bench.cache.extras(TOKEN, GROUP)
+        assert info.offered == 111
+        assert (await bench.cache.fetch(TOKEN, Query())).limited == bench.ledger.limited
+        numbers = [batch.number for batch in bench.storage.batches]
+        assert numbers == sorted(numbers)
+        assert numbers.count(number) > 1
+        assert bench.buffer().unconfirmed is None
+        assert bench.ledger.balanced
+
+
+async def test_counts_that_are_too_old_for_the_storage_to_know_are_not_sent_again() -> None:
+    async with opened(error_groups=True, quota=Quota(5, WINDOW_US), ack_timeout_seconds=0.02) as bench:
+        await bench.cache.store([failed(1)] * 10)
+        bench.cache.offer([failed(1)])
+        bench.storage.faults = [StorageUnavailable("no answer", ambiguous=True)] * 50
+        bench.cache.queue._request_flush(bench.buffer())
+        await until(lambda: bench.buffer().unconfirmed is not None)
+        bench.storage.faults = []
+        bench.clock.advance(WRITER_HORIZON_US)
+        await bench.cache.store([failed(1)])
+        (info,) = await bench.cache.extras(TOKEN, GROUP)
+        assert info.offered == 11

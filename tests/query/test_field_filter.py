@@ -1,9 +1,16 @@
 """Filters by a field, in the words of the page."""
 
+import json
+from typing import Any
+
 import pytest
 
 from eventscache.event import Event
 from eventscache.query.field_filter import parse_field_filter
+from tests.support.paths import ROOT
+
+# What the page reads as well: `tests/ui/test_models.py` has the same cases.
+CASES = json.loads((ROOT / "tests/query/field_filters.json").read_text(encoding="utf-8"))
 
 ORIGINAL = (
     rb'{"user":{"email":"Ann@Jitsu.com","id":12345678901234567890},"price":1.10,"n":"7","odd key":{"x":"y"},'
@@ -102,3 +109,14 @@ def test_what_is_no_expression_is_refused_with_its_fault(expression: str, words:
 def test_odd_values_are_read_in_no_time(text: str) -> None:
     parse_field_filter(f"a = {text}").matches(EVENT)
     parse_field_filter(f"a = ({text})").matches(EVENT)
+
+
+@pytest.mark.parametrize(("expression", "read"), CASES)
+def test_an_expression_is_read_as_the_page_reads_it(expression: str, read: list[Any] | None) -> None:
+    if read is None:
+        with pytest.raises(ValueError, match=r"[a-z]"):
+            parse_field_filter(expression)
+        return
+    found = parse_field_filter(expression)
+
+    assert [found.negated, [*found.path], found.operator, [*found.values]] == read

@@ -34,7 +34,7 @@ AT_ONCE = 8
 
 STREAM = Stream(Namespace.TOKEN, "model")
 SIZES = (1, 7, 100, 1, 7, 100, 1_500)
-WINDOWS_US = (7, 1_000_000, 60_000_000, 61_234_567)
+WINDOWS_US = (1, 7, 1_000_000, 60_000_000, 61_234_567)
 EXTRAS = ("type:a", "type:b", "type:\udc80 c", "group:1", "group:2")
 MOST_EXTRAS = 2  # of a kind
 EXTRA_SIZES = (1, 3)

@@ -152,6 +152,10 @@ class Model:
         in_extras: dict[str, list[bool]] = {}
         extra_decisions: dict[str, Decision] = {}
         for name, extra in batch.extras.items():
+            unsent = extra.unsent
+            if name not in self.extras or not (extra.offered or unsent.surplus or unsent.limited_earlier):
+                in_extras[name], extra_decisions[name] = [False] * len(batch.offers), Decision(0, 0)
+                continue
             collection = self.extras[name]
             earlier = sum(count for _, count in extra.unsent.limited_earlier)
             collection.offers.append((t, len(extra.offered) + extra.unsent.surplus + earlier))
@@ -163,12 +167,12 @@ class Model:
 
     def make_room(self, batch: Batch) -> None:
         for name, extra in batch.extras.items():
-            if name in self.extras:
+            if name in self.extras or not (extra.offered or extra.unsent.surplus):
                 continue
             kind = [other for other in self.extras if other.split(":")[0] == name.split(":")[0]]
-            if len(kind) >= extra.most:
-                oldest = sorted((self.extras[other].active, other) for other in kind if other not in batch.extras)
-                del self.extras[oldest[0][1]]
+            idle = sorted((self.extras[other].active, other) for other in kind if other not in batch.extras)
+            for _, oldest in idle[: max(0, len(kind) + 1 - extra.most)]:
+                del self.extras[oldest]
             self.extras[name] = Collection()
 
     @staticmethod
@@ -177,12 +181,15 @@ class Model:
     ) -> tuple[list[bool], Decision | None]:
         if not any(offered) and not unsent.surplus and not unsent.limited_earlier:
             return [False] * len(offered), None
+        bucket = collection.tokens, collection.tokens_at
         collection.refill(t, quota)
         collection.count_limited(unsent, t, quota)
         admitted = [is_offered and collection.offer(t, quota) for is_offered in offered]
         for _ in range(unsent.surplus):
             assert not collection.offer(t, quota) or len(offered) < quota.size
         retry = collection.opens(t, quota) - t
+        if quota.window_us == 1:  # it limits nothing, and leaves the bucket alone
+            collection.tokens, collection.tokens_at = bucket
         return admitted, Decision(sum(admitted), retry)
 
     def fetch(self, query: Query, now: int) -> Page:

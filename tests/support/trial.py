@@ -287,7 +287,9 @@ class Trial:
                 self._check_stored(self._deeds_of(stream), everything, errors, ledger.dropped.get("unconfirmed", 0))
             await self._check_groups(stream, ledger)
         if self._storage:
-            assert len(_placed(self._storage.deeds.values())) == ledger.stored
+            # Some that are told as unconfirmed are there: their counts went again, and the answer is known by that.
+            placed = len(_placed(self._storage.deeds.values()))
+            assert ledger.stored <= placed <= ledger.stored + ledger.dropped.get("unconfirmed", 0)
         return ledger
 
     async def _check_groups(self, stream: Stream, ledger: LedgerCounts) -> None:
@@ -298,9 +300,7 @@ class Trial:
         assert status == HTTPStatus.OK, body
         counted = sum(group["count"] for group in json.loads(body)["groups"])
         sent = self.load.requests.errors_of(stream)
-        assert counted <= sent
-        if not ledger.dropped.get("unconfirmed"):  # the counts of limited events that went with those are unknown too
-            assert counted >= sent - ledger.all_dropped
+        assert sent - ledger.all_dropped <= counted <= sent
 
     def _deeds_of(self, stream: Stream) -> list[Deed]:
         assert self._storage

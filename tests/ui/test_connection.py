@@ -149,7 +149,39 @@ async def test_after_a_restart_without_stored_events_all_new_events_are_shown(se
     gap = view["#canvas .row.gap"]
     await expect(gap).to_contain_text("the event numbers of my_destination start again here")
     await expect(gap).to_contain_text("earlier events are no longer cached")
-    assert sum([events for events, _ in await view.bars()]) == 8
+    await expect(view.banner("3 events of my_destination are no longer cached and no longer listed")).to_be_visible()
+    await expect(view["#counts"]).to_have_text("5 events")
+    await expect(view.row("old")).to_have_count(0)
+    assert sum([events for events, _ in await view.bars()]) == 5
+
+
+async def test_after_a_restart_without_any_events_a_banner_says_so_at_once(server: Server, view: View):
+    await server.record(done("one"), done("two", "other"), failed("three", "other"))
+    await view.open()
+    await view.row("one@").click()
+    await expect(view["#counts"]).to_have_text("3 events")
+    view.away = True
+
+    await server.stop()
+    await expect(view["#state"]).to_contain_text("Reconnecting")
+    await server.start(forgetful=True)
+    await view.button("Try now").click()
+
+    banner = view.banner("3 events of 2 streams are no longer cached and no longer listed: the storage began anew")
+    await expect(banner).to_be_visible()
+    await expect(view.rows).to_have_count(0)
+    await expect(view["#counts"]).to_have_text("")
+    await expect(view["#histogram"]).to_be_hidden()
+    await expect(view.detail).to_contain_text("one@jitsu.com")
+    await view.press("Escape")
+
+    await server.record(done("new"))
+    await expect(view["#counts"]).to_have_text("1 event")
+    await view.button("Export").click()
+    await view.page.get_by_role("menuitem", name="Export as NDJSON").click()
+    await expect(view["#toast"]).to_have_text("1 event exported")
+    await banner.get_by_role("button", name="Dismiss").click()
+    await expect(banner).to_have_count(0)
 
 
 async def test_the_page_reconnects_by_itself(server: Server, view: View):

@@ -1,11 +1,12 @@
 """Filters: for cached and new events, in the URL, and as chips."""
 
 import datetime as dt
+import re
 
 import pytest
 from playwright.async_api import expect
 
-from tests.support.live_view import Look, Server, View, done, failed
+from tests.support.live_view import Look, Server, StartServer, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -76,6 +77,8 @@ async def test_a_text_filters_cached_and_new_events_in_any_case(server: Server, 
         ("price > 9.5", ["cleo", "bob"]),
         ("price < 10", ["ann"]),
         ('items[0]["odd key"] = x', ["ann"]),
+        ("-user.email ~ (ann, bob)", ["cleo"]),
+        ("price = (2, 10.0)", ["bob", "ann"]),
     ],
 )
 async def test_an_expression_filters_by_a_field(server: Server, view: View, expression: str, found: list[str]):
@@ -91,6 +94,35 @@ async def test_an_expression_filters_by_a_field(server: Server, view: View, expr
 
     await expect(view.rows).to_have_count(len(found))
     assert await view.ids() == found
+    await expect(view["#empty-state"]).to_be_hidden()
+
+
+async def test_a_field_filters_cached_and_new_events_on_the_server(server: Server, view: View):
+    await server.record(*(done(f"hay{number}") for number in range(60)))
+    await view.open("#field=event_id+~+needle&field=-event_id+~+other")
+    await expect(view["#empty-state"]).to_contain_text("No match among 60 cached events")
+
+    await server.record(done("needle1"), done("other-needle"), done("hay"))
+
+    await expect(view.rows).to_have_count(1)
+    await expect(view["#counts"]).to_have_text(re.compile("^1 match"))
+    await expect(view["#chips"]).to_contain_text("not event_id contains other")
+    pushed = [request.url for request in view.requests if "/events/stream" in request.url][-1]
+    assert pushed.count("field=") == 2
+
+
+async def test_what_is_too_long_for_a_filter_is_refused_with_a_message(server: Server, view: View):
+    record = done("long")
+    record["original"]["note"] = "x" * 1001
+    await server.record(record)
+    await view.open()
+    await view.row("long").click()
+
+    await view.detail.locator(".line").filter(has_text="note").locator(".value").click()
+    await view.page.get_by_role("menuitem", name="Filter by this").click()
+
+    await expect(view["#toast"]).to_contain_text("too long to filter by")
+    await expect(view["#chips"]).to_be_hidden()
 
 
 @pytest.mark.parametrize(
@@ -307,3 +339,38 @@ async def test_going_back_opens_the_event_that_was_open(server: Server, view: Vi
 
     await expect(view.rows).to_have_count(2)
     await expect(view.detail).to_contain_text("ok@jitsu.com")
+
+
+async def test_a_link_to_an_event_names_its_stream_and_opens_it_wherever_it_is_cached(start: StartServer, look: Look):
+    server = await start(size=3)
+    view = await look(server)
+    for number in range(3):
+        await server.record(failed(f"bad{number}", "quiet", uid=f"uid-{number}"))
+        await server.record(done(f"ok{number}", "quiet"))
+    await server.record(done("other", "busy"))
+    await view.open("#id=quiet&status=error")
+    await view.row("bad0").click()
+    await view.detail.get_by_role("button", name="Copy link").click()
+    await expect(view["#toast"]).to_have_text("Link copied")
+
+    link = await view.copied()
+
+    assert "stream=quiet&seq=1&event=bad0" in link
+    for fragment in (
+        link.partition("#")[2],
+        "id=busy&uid=uid-0&stream=quiet&seq=1",
+        "uid=uid-0&stream=gone&event=bad0",
+    ):
+        await view.page.goto("about:blank")
+        await view.open(f"#{fragment}")
+        await expect(view.detail.locator(".facts")).to_contain_text("bad0")
+    await expect(view["#toast"]).to_have_text("")
+
+
+async def test_another_entry_of_a_linked_event_is_shown_as_one(server: Server, view: View):
+    await server.record(done("shared-1", uid="there"))
+
+    await view.open("#uid=gone&stream=my_destination&seq=77&event=shared-1")
+
+    await expect(view.detail).to_contain_text("shared-1@jitsu.com")
+    await expect(view["#toast"]).to_have_text("The linked event is no longer cached. This is another entry of it")

@@ -1,9 +1,10 @@
 """The list: its rows, their order, and how new and older events are added."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.support.live_view import Look, Server, StartServer, View, done, failed
 
@@ -304,7 +305,7 @@ async def test_older_events_that_match_a_filter_are_loaded(server: Server, view:
     await server.record(*(each | {"destination_id": "deep"} for each in rare))
     await server.record(*(done("x", f"s{number}") for number in range(49)))
     await view.open("#type=rare&field=n+%3E+9")
-    await expect(view["#counts"]).to_have_text("40 matches so far among 139 cached events")
+    await expect(view["#counts"]).to_have_text("Newest 40 matches")
 
     await view.button("Load older").click()
 
@@ -322,6 +323,75 @@ async def test_with_many_full_streams_the_newest_events_are_on_top(server: Serve
 
     await expect(view["#counts"]).to_contain_text("1,000")
     assert (await view.ids())[:3] == ["s29-99", "s29-98", "s29-97"]
+
+
+async def test_a_filter_that_finds_little_is_looked_for_in_all_streams(server: Server, view: View):
+    for batch in range(0, 130, 26):
+        await server.record(*(done(f"e{number}", f"s{number}") for number in range(batch, batch + 26)))
+
+    await view.open("#field=event_id+%3D+(e1,+e99)")
+    await expect(view["#counts"]).to_have_text("2 matches among 130 cached events")
+    assert sorted(await view.ids()) == ["e1", "e99"]
+    await expect(view["#older"]).to_be_hidden()
+
+    await view.open("#q=nowhere")
+    await expect(view["#empty-state"]).to_contain_text("No match among 130 cached events")
+    await expect(view["#older"]).to_be_hidden()
+
+
+async def test_a_page_that_reads_on_says_how_far_it_looked(server: Server, view: View):
+    for batch in range(0, 130, 26):
+        await server.record(*(done(f"e{number}", f"s{number}") for number in range(batch, batch + 26)))
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await view.page.route("**/events/cache?*q=e1%40*", hold)
+    await view.open("#q=e1%40")
+
+    await expect(view["#empty-state"]).to_contain_text("No match yet among 100 of 130 streams")
+    await expect(view["#older"]).to_be_hidden()
+    held.set()
+
+    await expect(view["#counts"]).to_have_text("1 match among 130 cached events")
+
+
+async def test_older_events_are_offered_only_if_there_are_any(server: Server, view: View):
+    await server.record(*(done(f"e{number}") for number in range(3)))
+    await view.open()
+    await expect(view["#counts"]).to_have_text("3 events")
+
+    await server.record(*(done(f"new{number}") for number in range(4)))
+
+    await expect(view["#counts"]).to_have_text("7 events")
+    await expect(view["#streams-list"].locator(".total").last).to_have_text("7")
+    await expect(view["#older"]).to_be_hidden()
+
+
+async def test_exactly_as_many_matches_as_are_read_first_are_all(server: Server, view: View):
+    await server.record(*(done(f"e{number}", "deep") for number in range(40)))
+    await server.record(*(failed("x", f"s{number}") for number in range(49)))
+
+    await view.open("#type=pageview")
+
+    await expect(view["#counts"]).to_have_text("40 matches among 89 cached events")
+    await expect(view["#older"]).to_be_hidden()
+
+
+async def test_events_that_a_full_list_has_no_room_for_can_be_loaded(start: StartServer, look: Look):
+    server = await start(size=1500)
+    view = await look(server)
+    for batch in range(3):
+        await server.record(*(done(f"e{batch}-{number}") for number in range(500)))
+    await view.open()
+    await expect(view["#counts"]).to_have_text("Newest 1,000 of 1,500 cached events")
+
+    await view.button("Load older").click()
+
+    await expect(view["#counts"]).to_have_text("1,500 events")
+    await expect(view["#older"]).to_be_hidden()
 
 
 SUMMARIES = {

@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.async_api import expect
 
-from tests.support.live_view import Look, Server, View, done, failed
+from tests.support.live_view import Look, Server, StartServer, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,6 +28,24 @@ async def test_the_filtered_events_are_exported_as_ndjson(server: Server, view: 
     lines = (await exported(view, "NDJSON")).splitlines()
 
     assert [json.loads(line)["original"]["event_id"] for line in lines] == ["bad2"]
+
+
+async def test_an_export_covers_all_streams_in_view_and_rows_that_have_left_the_cache(start: StartServer, look: Look):
+    server = await start(size=2, limited=False)
+    view = await look(server)
+    for batch in range(0, 110, 22):
+        await server.record(*(done(f"e{number}", f"s{number}") for number in range(batch, batch + 22)))
+    await server.record(done("early"))
+    await view.open()
+    await expect(view.row("early@")).to_be_visible()
+
+    await server.record(done("late1"), done("late2"))
+    await expect(view.row("late2@")).to_be_visible()
+    lines = (await exported(view, "NDJSON")).splitlines()
+
+    ids = [json.loads(line)["original"]["event_id"] for line in lines]
+    assert sorted(ids) == sorted(["early", "late1", "late2", *(f"e{number}" for number in range(110))])
+    await expect(view["#toast"]).to_have_text("113 events exported, 1 of them no longer cached")
 
 
 async def test_the_filtered_events_are_exported_as_csv_without_formulas(server: Server, view: View):

@@ -137,6 +137,16 @@ class ExtrasSuite(SuiteBase):
                 counted.append((info.offered, info.recent, info.earlier))
             assert counted == [(5, 5, 0), (6, 6, 0), (8, 2, 6), (11, 3, 2), (15, 4, 0)]
 
+    async def test_counts_alone_begin_none(self) -> None:
+        async with self.storage(self.options()) as storage:
+            if not storage.has_extras:
+                return
+            writer = self.writer(storage)
+            unsent = Unsent(0, (LimitedCount(10, 7),))
+            admission = await writer.insert(success(b"a"), extras={"type:a": Extra(_QUOTA, _MOST, (), unsent)})
+            assert admission.extras == {"type:a": Decision(0, 0)}
+            assert await storage.extras(writer.stream, "type") == []
+
     async def test_clearing_one_touches_nothing_else(self) -> None:
         async with self.storage(self.options()) as storage:
             if not storage.has_extras:

@@ -92,6 +92,17 @@ class LimiterSuite(SuiteBase):
             assert (await narrow.fetch()).total == 3
             assert (await narrow.insert()).other_quota is None
 
+    async def test_a_quota_that_limits_nothing_takes_no_tokens(self) -> None:
+        async with self.storage(self.options()) as storage:
+            limited = self.writer(storage)
+            unlimited = self.writer(storage, quota=Quota.without_limit(limited.quota.size))
+            await unlimited.insert(success(b"a"))
+            self.clock.advance(1)
+            size = limited.quota.size
+            admission = await limited.insert(success(*numbered(size)))
+            assert admission.all
+            assert admission.all.admitted == size - 1
+
     async def test_events_limited_earlier_count_at_their_age(self) -> None:
         async with self.storage(self.options()) as storage:
             writer = self.writer(storage)

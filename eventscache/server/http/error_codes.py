@@ -27,6 +27,7 @@ ErrorCode = Literal[
     "too_many_follows",
     "too_many_large_bodies",
     "too_many_new_streams",
+    "too_many_scopes",
     "too_many_subscribers",
     "unknown_token",
     "unsupported_content_type",

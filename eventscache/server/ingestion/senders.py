@@ -16,6 +16,7 @@ from eventscache.server.context import Context
 from eventscache.server.http.extra_parameters import may_be_in_scope, scope_of
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
 from eventscache.server.http.responses import HttpError
+from eventscache.server.ingestion.scope_room import require_scope_room
 from eventscache.server.rejections import reject_unread
 from eventscache.stream import Namespace, Stream, check_id
 
@@ -48,6 +49,7 @@ class Sender(NamedTuple):
 def in_scope(context: Context, request: web.BaseRequest, sender: Sender) -> Sender:
     """Return a sender with the scope that the request names, if it does; raise `HttpError` for one that cannot be."""
     scope = scope_of(request, keeps_extras=context.cache.keeps_extras)
+    require_scope_room(context.cache, scope, (sender.stream,))
     return sender._replace(scope=scope) if scope else sender
 
 

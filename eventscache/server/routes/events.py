@@ -21,6 +21,7 @@ from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.extra_parameters import scope_of
 from eventscache.server.http.parameters import Parameters, parameters
 from eventscache.server.http.responses import HttpError, json_response, prebuilt_response, streamed_response
+from eventscache.server.ingestion.scope_room import require_scope_room
 from eventscache.server.rejections import keep_malformed, reject_records, reject_unread
 from eventscache.server.routes.long_poll import wait_for_events
 from eventscache.server.routes.subscriptions import stream_filter_of
@@ -128,6 +129,7 @@ async def post_events(context: Context, request: web.BaseRequest) -> web.StreamR
         wait = params.choice("ack", "queued", "stored") == "stored"
         scope = scope_of(request, keeps_extras=context.cache.keeps_extras)
         parsed = await context.bodies.parse(request, _parser(request), default)
+        require_scope_room(context.cache, scope, {stream for stream, _ in parsed.records} if scope else ())
     except (HttpError, BatchTooLarge) as fault:
         raise reject_unread(context.cache, fault) from None
     except MalformedBody as fault:

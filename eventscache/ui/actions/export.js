@@ -1,15 +1,17 @@
-/** Exporting all cached events that match a filter, as a file. */
+/** Exporting what a view shows as a file: all cached events that match, and the rows that are no longer cached. */
 
 import {fetchEvents} from "../api/fetch.js";
 import {download} from "../lib/clipboard.js";
 import {csvHeader, csvLine} from "../lib/csv.js";
 import {member, parse, slice} from "../lib/json.js";
-import {count} from "../lib/text.js";
+import {count, whole} from "../lib/text.js";
 import {readEvent} from "../model/event.js";
-import {matchesFields, serverParameters} from "../model/filter.js";
+import {serverParameters} from "../model/filter.js";
+import {portions} from "../model/streams.js";
 import {toast} from "../view/toast.js";
 
-const MOST_EVENTS = 100_000; // of each stream
+const ALL_EVENTS = "1000000000"; // of each stream
+const LARGEST = 300_000_000; // characters of a file
 const COLUMNS = {
 	timestamp: ({row}) => row.timestamp,
 	status: ({row}) => row.status,
@@ -33,16 +35,43 @@ function toCsvLine(source) {
 	return csvLine(Object.values(COLUMNS).map(column => column({...read, root})));
 }
 
-export async function exportEvents(filter, kind) {
-	const parameters = serverParameters(filter);
-	parameters.set("limit", String(MOST_EVENTS));
+function save(filter, kind, sources) {
+	const moment = new Date().toISOString().slice(0, 19).replace(/:/g, "");
+	const name = `events-${filter.tab}-${moment}.${kind}`;
+	if (kind === "csv") download([csvHeader(Object.keys(COLUMNS)), ...sources.map(toCsvLine)], "text/csv", name);
+	else download(sources.map(source => `${source}\n`), "application/x-ndjson", name);
+}
+
+/** Read all events of a view; return those of how many streams were `left` out, too. */
+async function readAll(filter, streams) {
+	const sources = [];
+	let size = 0;
+	let left = streams.length;
+	for (const ids of portions(streams.map(({id}) => id))) {
+		if (size > LARGEST) break;
+		const parameters = serverParameters({...filter, ids});
+		parameters.set("limit", ALL_EVENTS);
+		for (const source of await fetchEvents(parameters)) {
+			sources.push(source);
+			size += source.length;
+		}
+		left -= ids.length;
+	}
+	return {sources, left};
+}
+
+/** @param view the `filter`, the `streams`, the `rowBuffer`, and `streamRefresh` */
+export async function exportEvents({filter, streams, rowBuffer, streamRefresh}, kind) {
+	const rows = rowBuffer.rows.filter(({source}) => source);
 	try {
-		const sources = (await fetchEvents(parameters)).filter(source => matchesFields(source, filter.fields));
-		const moment = new Date().toISOString().slice(0, 19).replace(/:/g, "");
-		const name = `events-${filter.tab}-${moment}.${kind}`;
-		if (kind === "csv") download([csvHeader(Object.keys(COLUMNS)), ...sources.map(toCsvLine)], "text/csv", name);
-		else download(sources.map(source => `${source}\n`), "application/x-ndjson", name);
-		toast(`${count(sources.length, "event")} exported`);
+		await streamRefresh.refresh();
+		const {sources, left} = await readAll(filter, streams.inView(filter));
+		const keys = new Set(sources.map(source => readEvent(source)?.row.key));
+		const gone = rows.filter(({key}) => !keys.has(key)).map(({source}) => source);
+		save(filter, kind, [...sources, ...gone]);
+		const also = gone.length ? `, ${whole(gone.length)} of them no longer cached` : "";
+		const without = left ? `. ${count(left, "stream")} left out: the file would be too large` : "";
+		toast(`${count(sources.length + gone.length, "event")} exported${also}${without}`);
 	} catch (fault) {
 		toast(`Nothing was exported: ${fault.message}`);
 	}

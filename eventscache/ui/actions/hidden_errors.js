@@ -1,7 +1,7 @@
 /** Counts the errors that come while the page is hidden, in its title: the push is closed then. */
 
 import {fetchEvents} from "../api/fetch.js";
-import {matchesFields, serverParameters} from "../model/filter.js";
+import {serverParameters} from "../model/filter.js";
 
 const TITLE = document.title;
 const INTERVAL_MS = 15_000;
@@ -21,7 +21,7 @@ export class HiddenErrors {
 		parameters.set("limit", MOST);
 		const sources = await fetchEvents(parameters).catch(() => null); // the page says what is wrong when it is seen again
 		if (view !== this.#view) return;
-		const errors = sources?.filter(source => matchesFields(source, filter.fields)).length;
+		const errors = sources?.length;
 		if (errors) document.title = `(${errors < MOST ? errors : `${MOST}+`}) ${TITLE}`;
 		this.#timer = setTimeout(() => this.#read(filter, view), INTERVAL_MS);
 	}

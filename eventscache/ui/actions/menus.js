@@ -4,13 +4,13 @@ import {openMenu} from "../view/menu.js";
 import {copyLink} from "./copy.js";
 import {exportEvents} from "./export.js";
 
-const exports = filter => [
-	["Export as NDJSON", () => exportEvents(filter, "ndjson")],
-	["Export as CSV", () => exportEvents(filter, "csv")],
+const exports = view => [
+	["Export as NDJSON", () => exportEvents(view, "ndjson")],
+	["Export as CSV", () => exportEvents(view, "csv")],
 ];
 
-export const openExportMenu = (at, filter) => openMenu(at, exports(filter));
+export const openExportMenu = (at, view) => openMenu(at, exports(view));
 
 /** On a narrow page one menu stands for three buttons. `clear` is null if the token may not clear. */
-export const openMoreMenu = (at, filter, clear) =>
-	openMenu(at, [...exports(filter), ["Copy link", copyLink], ...(clear ? [["Clear …", clear]] : [])]);
+export const openMoreMenu = (at, view, clear) =>
+	openMenu(at, [...exports(view), ["Copy link", copyLink], ...(clear ? [["Clear …", clear]] : [])]);

@@ -1,9 +1,11 @@
 /** The filter in effect. It stands in the URL: a change of one changes the other. */
 
-import {EMPTY, fromHash, toHash} from "../model/filter.js";
+import {mayBeField, MOST_FIELDS} from "../model/field.js";
+import {CLOSED, EMPTY, fromHash, toHash} from "../model/filter.js";
+import {toast} from "../view/toast.js";
 
 /** A filter with nothing open: no event, and in the tab Errors no group. */
-const closed = filter => ({...filter, uid: "", group: filter.tab === "errors" ? "" : filter.group});
+const closed = filter => ({...filter, ...CLOSED, group: filter.tab === "errors" ? "" : filter.group});
 
 /** All of a filter except what is open. */
 const viewOf = filter => toHash(closed(filter));
@@ -23,7 +25,7 @@ export class Navigation {
 		const {filter} = this;
 		if ("tab" in change || "ids" in change) this.#tabChosen = true;
 		if ("tab" in change && change.tab !== filter.tab) {
-			change = {ids: [], uid: "", group: "", ...change};
+			change = {ids: [], ...CLOSED, group: "", ...change};
 			if (change.tab === "incoming" && filter.status === "skip") change.status = ""; // incoming events are not skipped
 		}
 		this.filter = {...filter, ...change};
@@ -48,7 +50,11 @@ export class Navigation {
 	}
 
 	addField(path, op, value, more) {
-		this.change({fields: [...this.filter.fields, {path, op, value}], ...more});
+		const field = {negated: false, path, op, values: [value]};
+		const {fields} = this.filter;
+		if (fields.length >= MOST_FIELDS) toast(`A view has at most ${MOST_FIELDS} filters by a field`);
+		else if (!mayBeField(field)) toast("The value is too long to filter by; search for a part of it");
+		else this.change({fields: [...fields, field], ...more});
 	}
 
 	/** Show the tab that has events, unless somebody chose a tab; return whether it changed. */
@@ -62,11 +68,11 @@ export class Navigation {
 
 	/** Show the other tab, as the streams of this one may not be read. */
 	leaveTab(tab) {
-		this.filter = {...this.filter, tab, ids: [], uid: ""};
+		this.filter = {...this.filter, tab, ids: [], ...CLOSED};
 		this.#write("replaceState");
 	}
 
-	/** Something was opened, or closed: `change` is the `uid` of an event or the digest of a `group`, or else "". */
+	/** Something was opened, or closed: `change` is the link to an event or the digest of a `group`, or else "". */
 	setOpen(change) {
 		const before = toHash(this.filter);
 		const wasOpen = before !== viewOf(this.filter);

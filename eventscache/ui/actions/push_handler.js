@@ -1,7 +1,6 @@
 /** Handles the messages of the push: events become rows, all other messages change what the page shows. */
 
 import {readEvent} from "../model/event.js";
-import {matchesFields} from "../model/filter.js";
 
 export class PushHandler {
 	#gaps = 0;
@@ -43,8 +42,7 @@ export class PushHandler {
 		if (!read) return;
 		const {row, event} = read;
 		const filter = this.acts.filter();
-		if (!batcher.ready) history.add(row);
-		if (!matchesFields(source, filter.fields)) return;
+		history.add(row);
 		minuteCounts.add(row);
 		if (typeof event.original?.event_type === "string") toolbar.offerType(row.type);
 		if (row.status === "error" || row.status === "malformed") lastErrors.add(row);
@@ -54,15 +52,18 @@ export class PushHandler {
 
 	/** Events of a stream are missing; without a number, its numbers began again at 1. */
 	#addGap({id, at_most: atMost}) {
-		const {batcher, history, minuteCounts} = this.parts;
 		const [stream, now] = [String(id), Date.now()];
 		this.#gaps += 1;
-		if (atMost === null) {
-			minuteCounts.restartStream(stream);
-			history.dropStream(stream);
-		}
+		if (atMost === null) this.lose(stream);
 		const key = `gap ${this.#gaps}`;
-		batcher.add({key, status: "gap", stream, atMost, time: now, timeUs: now * 1000, uid: "", seq: 0});
+		this.parts.batcher.add({key, status: "gap", stream, atMost, time: now, timeUs: now * 1000, uid: "", seq: 0});
+	}
+
+	/** The storage has lost the events of a stream: rows, counts and exports are to agree. */
+	lose(stream) {
+		const lost = this.parts.rowBuffer.rows.filter(row => row.stream === stream && row.status !== "gap").length;
+		this.#drop(stream);
+		if (lost) this.parts.lossBanners.addLost(stream, lost);
 	}
 
 	#becomeReady() {
@@ -84,12 +85,16 @@ export class PushHandler {
 
 	/** A stream was cleared, on this page or elsewhere. */
 	#clear(id) {
+		this.#drop(id);
+		this.acts.cleared();
+	}
+
+	#drop(id) {
 		const {batcher, history, minuteCounts, rowBuffer} = this.parts;
 		batcher.dropStream(id);
 		history.dropStream(id);
 		rowBuffer.prune(row => row.stream !== id);
 		minuteCounts.reset();
 		for (const row of rowBuffer.rows.toReversed()) if (row.status !== "gap") minuteCounts.add(row);
-		this.acts.cleared();
 	}
 }

@@ -1,11 +1,12 @@
 /** The active row and the open event. While somebody reads one, new rows are held back. */
 
+import {CLOSED, linkTo} from "../model/filter.js";
 import {copy} from "./copy.js";
 
 export class Selection {
 	/**
 	 * @param parts `rowBuffer`, `list` and `detail`
-	 * @param acts `opened` takes the uid of the open event, or ""
+	 * @param acts `opened` takes what the address says of the open event
 	 */
 	constructor({rowBuffer, list, detail}, acts) {
 		this.rowBuffer = rowBuffer;
@@ -32,14 +33,14 @@ export class Selection {
 	/** Open an event that may not be in the list. */
 	show(row) {
 		this.detail.open(row);
-		this.acts.opened(row.uid);
+		this.acts.opened(linkTo(row));
 	}
 
 	/** Close the event. New rows are shown again, unless something else holds them back. */
 	close() {
 		if (!this.detail.key) return;
 		this.detail.close();
-		this.acts.opened("");
+		this.acts.opened(CLOSED);
 		this.list.focus();
 		if (this.rowBuffer.heldBy === "open") this.rowBuffer.hold("scroll");
 		this.scrolled();

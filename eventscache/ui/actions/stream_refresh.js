@@ -11,6 +11,7 @@ const SOON_MS = 800; // also while a tab is empty, as the first event may appear
 export class StreamRefresh {
 	#timer = 0;
 	#soon = false;
+	#asked = 0;
 
 	/**
 	 * @param acts `tab` and `live` return the tab that
@@ -23,8 +24,10 @@ export class StreamRefresh {
 
 	/** Read now. Raises `ApiError` if the server does not answer. */
 	async refresh() {
+		const asked = ++this.#asked;
 		for (const tab of ["processed", "incoming"]) {
 			const answer = await fetchStreams(namespace({tab}));
+			if (asked !== this.#asked) return; // a later answer is newer
 			this.streams.set(tab, answer.streams);
 			this.streams.apiKeys = Boolean(answer.api_keys);
 			this.streams.sources = answer.sources ?? [];

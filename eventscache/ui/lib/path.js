@@ -3,7 +3,7 @@
 import {member} from "./json.js";
 
 const PLAIN = /^[A-Za-z_$][\w$-]*$/;
-const STEP = /\.?([A-Za-z_$][\w$-]*)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/sy;
+const STEP = /\.?([A-Za-z_$][\p{L}\p{N}_$-]*)|\[(\p{Nd}{1,9})\]|\[("(?:[^"\\]|\\.)*")\]/suy;
 
 export function joinPath(keys) {
 	return keys.reduce((path, key) => {
@@ -13,18 +13,29 @@ export function joinPath(keys) {
 	}, "");
 }
 
+function quotedName(text) {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return "";
+	}
+}
+
+/** Return the keys of the path at the beginning of a text, and where it ends. */
+export function readPath(text) {
+	const keys = [];
+	let end = 0;
+	for (STEP.lastIndex = 0; ; end = STEP.lastIndex) {
+		const found = STEP.exec(text);
+		if (!found) return {keys, end};
+		keys.push(found[1] ?? (found[2] === undefined ? quotedName(found[3]) : Number(found[2])));
+	}
+}
+
 /** Return the keys of a path, or null if the text is not a path. */
 export function splitPath(path) {
-	const keys = [];
-	let at = 0;
-	while (at < path.length) {
-		STEP.lastIndex = at;
-		const found = STEP.exec(path);
-		if (!found) return null;
-		keys.push(found[1] ?? (found[2] === undefined ? JSON.parse(found[3]) : Number(found[2])));
-		at = STEP.lastIndex;
-	}
-	return keys.length ? keys : null;
+	const {keys, end} = readPath(path);
+	return keys.length && end === path.length ? keys : null;
 }
 
 /** Return the node at a path below another, or undefined. */

@@ -4,11 +4,17 @@
 // Unicode, and halves of surrogate pairs. Tabs and line feeds are shown as they are.
 export const INVISIBLE_CHARACTERS = /(?![\t\n])[\p{Cc}\p{Cf}\u2028\u2029\p{Cs}]/gu;
 
-const escaped = unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+/** Those, and tabs and line breaks. */
+export const HIDDEN = /[\p{Cc}\p{Cf}\u2028\u2029\p{Cs}]/gu;
+
+const LETTERS = {"\t": "\\t", "\n": "\\n"};
+const escaped = unit => LETTERS[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+/** A character as its JSON escape. */
+export const escapeOf = character => character.split("").map(escaped).join("");
 
 /** Show invisible characters as their JSON escapes. */
-export const visible = text =>
-	text.replace(INVISIBLE_CHARACTERS, character => character.split("").map(escaped).join(""));
+export const visible = text => text.replace(INVISIBLE_CHARACTERS, escapeOf);
 
 /** Shorten a text to `length` UTF-16 units and an ellipsis; no character is cut in half. */
 export function shortened(text, length) {

@@ -13,9 +13,13 @@ export class Batcher {
 	/** Whether the history is complete. */
 	ready = false;
 
-	/** @param pass takes a batch, oldest first inside a stream */
-	constructor(pass) {
+	/**
+	 * @param pass takes a batch, oldest first inside a stream
+	 * @param forgotten takes each row that is not passed on, as there are too many
+	 */
+	constructor(pass, forgotten) {
 		this.pass = pass;
+		this.forgotten = forgotten;
 	}
 
 	beginView() {
@@ -29,7 +33,11 @@ export class Batcher {
 	add(row) {
 		this.#rows.push(row);
 		// History arrives stream by stream: the first rows to arrive are not the oldest.
-		if (this.#rows.length > MOST_COLLECTED) this.#rows = mergeNewestFirst(this.#rows).slice(0, MOST_ROWS).reverse();
+		if (this.#rows.length > MOST_COLLECTED) {
+			const newest = mergeNewestFirst(this.#rows);
+			newest.splice(MOST_ROWS).forEach(this.forgotten);
+			this.#rows = newest.reverse();
+		}
 		const late = Date.now() - this.#begunAt > HISTORY_MS;
 		if (this.ready || late) this.#timer ||= setTimeout(() => this.#flush(), BATCH_MS);
 	}

@@ -33,6 +33,9 @@ export function columns(text, success) {
 	});
 }
 
+/** A raw value as people see it: `"\\u0026"` and `"&"` are the same. */
+const seen = raw => (raw.startsWith('"') ? JSON.stringify(JSON.parse(raw)) : raw);
+
 /** A raw value without its type: 1.1 and "1.1" are the same. */
 const bare = raw => (raw.startsWith('"') ? JSON.parse(raw) : raw);
 
@@ -49,16 +52,16 @@ export function compare(before, after) {
 		const old = left.get(name);
 		left.delete(name);
 		if (old === undefined) added.set(name, value);
-		else if (old === value) found.same.push([name, value]);
+		else if (seen(old) === seen(value)) found.same.push([name, value]);
 		else found[bare(old) === bare(value) ? "retyped" : "changed"].push([name, old, value]);
 	}
 	const byValue = new Map();
-	for (const [name, value] of left) byValue.set(value, byValue.has(value) ? null : name);
+	for (const [name, value] of left) byValue.set(seen(value), byValue.has(seen(value)) ? null : name);
 	const times = new Map();
-	for (const value of added.values()) times.set(value, (times.get(value) ?? 0) + 1);
+	for (const value of added.values()) times.set(seen(value), (times.get(seen(value)) ?? 0) + 1);
 	for (const [name, value] of added) {
 		// A value that stands exactly once on each side shows that a field was renamed.
-		const old = value.length > TRIVIAL && times.get(value) === 1 && byValue.get(value);
+		const old = value.length > TRIVIAL && times.get(seen(value)) === 1 && byValue.get(seen(value));
 		if (old) {
 			found.renamed.push([old, name, value]);
 			left.delete(old);

@@ -28,11 +28,6 @@ export class MinuteCounts {
 		this.#lastCounted.clear();
 	}
 
-	/** The numbers of a stream began again at 1. Events that were counted stay counted. */
-	restartStream(stream) {
-		this.#lastCounted.delete(stream);
-	}
-
 	/** Count a row once, even if it is received again: the numbers of a stream grow. */
 	add(row) {
 		if (!Number.isFinite(row.time) || row.seq <= (this.#lastCounted.get(row.stream) ?? 0)) return;

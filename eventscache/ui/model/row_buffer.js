@@ -1,6 +1,8 @@
-/** The rows: newest first, at most `MOST_ROWS`. While somebody reads, new rows are held back. */
+/** The rows, newest first. While somebody reads, new rows are held back. */
 
+/** How many rows there are at most; older ones that are loaded make it more, up to `MOST_LOADED`. */
 export const MOST_ROWS = 1000;
+const MOST_LOADED = 10_000;
 
 /** Whether one row belongs above a row of another stream. Rows of the same time are ordered by stream name. */
 const isAbove = (one, other) =>
@@ -36,6 +38,21 @@ export class RowBuffer {
 	heldBy = "";
 	#keys = new Set();
 	#stale = false; // the rows belong to the view before
+	#most = MOST_ROWS;
+
+	/** @param forgotten takes each row for which there is no more room */
+	constructor(forgotten) {
+		this.forgotten = forgotten;
+	}
+
+	get full() {
+		return this.rows.length >= this.#most;
+	}
+
+	/** Whether older rows can be added. */
+	get extends() {
+		return this.#most < MOST_LOADED || !this.full;
+	}
 
 	/** Begin a view: rows stay until the first new ones arrive, so that the list does not flash. */
 	beginView() {
@@ -46,6 +63,7 @@ export class RowBuffer {
 	dropStale() {
 		if (!this.#stale) return;
 		this.#stale = false;
+		this.#most = MOST_ROWS;
 		this.rows = [];
 		this.#waiting = [];
 		this.arrivedWhileHeld = 0;
@@ -75,6 +93,8 @@ export class RowBuffer {
 
 	/** Add older rows below, oldest first inside a stream. */
 	addOlder(rows) {
+		const thousands = Math.ceil((this.rows.length + rows.length) / MOST_ROWS);
+		this.#most = Math.max(this.#most, Math.min(MOST_LOADED, thousands * MOST_ROWS));
 		this.rows = this.#cut(mergeNewestFirst([...this.#unknown(rows), ...this.rows.toReversed()]));
 	}
 
@@ -107,7 +127,10 @@ export class RowBuffer {
 	}
 
 	#cut(rows) {
-		for (const row of rows.slice(MOST_ROWS)) this.#keys.delete(row.key);
-		return rows.slice(0, MOST_ROWS);
+		for (const row of rows.slice(this.#most)) {
+			this.#keys.delete(row.key);
+			this.forgotten(row);
+		}
+		return rows.slice(0, this.#most);
 	}
 }

@@ -13,14 +13,14 @@ const hrefOf = (tab, stream, uid = "") => toHash({...EMPTY, tab, ids: [stream], 
 
 function receivedLine({token_id: stream, ...step}) {
 	const status = step.status === "success" ? "received" : step.status;
-	return {...step, stream, status, href: hrefOf("incoming", stream, step.uid), passed: null, since: null};
+	return {...step, tab: "incoming", stream, status, href: hrefOf("incoming", stream, step.uid), passed: null, since: null};
 }
 
 /** The time since the attempt before is told only if there was one. */
 function attemptLine(stream, step, index) {
 	const since = index ? step.after_previous_ms : null;
 	const status = step.status === "success" && !step.has_result ? "pending" : step.status;
-	return {...step, status, stream, href: hrefOf("processed", stream, step.uid), passed: step.after_ms, since};
+	return {...step, tab: "processed", status, stream, href: hrefOf("processed", stream, step.uid), passed: step.after_ms, since};
 }
 
 function pendingLine({destination_id: stream, waiting_ms: waiting, may_be_gone: mayBeGone}) {

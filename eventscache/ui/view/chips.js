@@ -2,7 +2,7 @@
 
 import {byId, el, show} from "../lib/dom.js";
 import {oneLine} from "../lib/text.js";
-import {quoteValue} from "../model/filter.js";
+import {writeValues} from "../model/field.js";
 
 const SIGNS = {"!=": "≠", "=": "=", "~": "contains", ">": ">", "<": "<"};
 
@@ -11,7 +11,7 @@ function chipsOf(filter) {
 	if (filter.group) chips.push(["one error group", {group: ""}]);
 	if (filter.follow) chips.push(["followed events", {follow: ""}]);
 	for (const field of filter.fields) {
-		const words = `${field.path} ${SIGNS[field.op]} ${quoteValue(field.value)}`;
+		const words = `${field.negated ? "not " : ""}${field.path} ${SIGNS[field.op]} ${writeValues(field)}`;
 		chips.push([words, {fields: filter.fields.filter(other => other !== field)}]);
 	}
 	return chips;

@@ -3,7 +3,6 @@
 import {byId, setText, show} from "../lib/dom.js";
 import {count, whole} from "../lib/text.js";
 import {narrows} from "../model/filter.js";
-import {MOST_ROWS} from "../model/row_buffer.js";
 
 const ANNOUNCED_EVERY_MS = 3000;
 
@@ -11,18 +10,18 @@ export class Counts {
 	#announcedAt = 0;
 
 	/**
-	 * @param rows those in the list
+	 * @param rows those in the list, which may be `full`
 	 * @param cached how many events are cached in the collection that the filter reads
-	 * @param more whether older events can be loaded
+	 * @param looked in how many of the `known` streams was looked
+	 * @param more whether there are older events, and `readsOn` whether the page is reading them
 	 */
-	draw(rows, {filter, cached, more}) {
+	draw(rows, state) {
 		const shown = rows.filter(row => row.status !== "gap").length;
-		const full = shown >= MOST_ROWS;
-		const text = countText(shown, filter, {cached: Math.max(cached, shown), full, more});
-		setText(byId("counts"), shown || more ? text : "");
+		const text = countText(shown, state);
+		setText(byId("counts"), shown || state.more || state.readsOn ? text : "");
 		this.#announce(shown ? text : "No events shown");
-		show(byId("older"), more && !full);
-		show(byId("unfilter"), narrows(filter) && shown > 0);
+		show(byId("older"), state.more && !state.readsOn);
+		show(byId("unfilter"), narrows(state.filter) && shown > 0);
 	}
 
 	#announce(text) {
@@ -32,11 +31,12 @@ export class Counts {
 	}
 }
 
-function countText(shown, filter, {cached, full, more}) {
-	if (narrows(filter)) {
-		const among = count(cached, filter.status === "error" ? "cached error" : "cached event");
-		return `${count(shown, "match", "matches")}${more ? " so far" : ""} among ${among}`;
-	}
-	if (shown < cached) return `${full && !more ? "Newest " : ""}${whole(shown)} of ${count(cached, "cached event")}`;
-	return `${full ? "Newest " : ""}${count(shown, "event")}`;
+function countText(shown, {filter, cached, full, more, readsOn, looked, known}) {
+	const newest = full || (more && narrows(filter) && looked >= known) ? "Newest " : "";
+	if (!narrows(filter))
+		return shown < cached ? `${newest}${whole(shown)} of ${count(cached, "cached event")}` : newest + count(shown, "event");
+	const matches = newest + count(shown, "match", "matches");
+	if (looked < known) return `${matches} in ${whole(looked)} of ${count(known, "stream")}${readsOn ? ", reading on …" : ""}`;
+	if (newest || filter.group || shown > cached) return matches;
+	return `${matches} among ${count(cached, filter.status === "error" ? "cached error" : "cached event")}`;
 }

@@ -8,7 +8,10 @@ import {curlFor} from "../model/commands.js";
 import {STATUSES} from "../model/event.js";
 import {MASKED} from "../model/mask.js";
 import {DetailTabs} from "./detail_tabs.js";
+import {textNodes} from "./shown_text.js";
 import {wayNodes} from "./way.js";
+
+const lines = text => textNodes(text, {lines: true});
 
 const TABS = {original: "Original", result: "Result", diff: "Diff", raw: "Raw"};
 
@@ -60,6 +63,11 @@ export class Detail {
 		this.#build(top);
 	}
 
+	/** What is searched for has changed. */
+	drawAgain() {
+		if (this.#row) this.#show(this.#tab);
+	}
+
 	close() {
 		this.#row = null;
 		for (const node of [this.node, byId("resizer")]) node.hidden = true;
@@ -75,8 +83,9 @@ export class Detail {
 		this.#reveal();
 	}
 
+	/** Bring the field into view that the error names, or that has the text which is searched for. */
 	#reveal() {
-		this.#panel.querySelector(".named")?.scrollIntoView({block: "nearest"});
+		(this.#panel.querySelector(".named") ?? this.#panel.querySelector("mark"))?.scrollIntoView({block: "nearest"});
 	}
 
 	/** Once a second. */
@@ -183,9 +192,9 @@ export class Detail {
 		const [error, skip] = [this.#text("error"), this.#text("skip")];
 		const body = member(member(this.#root, "response"), "body")?.value;
 		return [
-			error && el("div.reason.error", {}, el("b", {}, "Error"), el("p", {}, visible(error))),
-			skip && el("div.reason.skip", {}, el("b", {}, "Skipped"), el("p", {}, visible(skip))),
-			body && el("div.reason.response", {}, el("b", {}, "Response"), el("p", {}, visible(body))),
+			error && el("div.reason.error", {}, el("b", {}, "Error"), el("p", {}, ...lines(error))),
+			skip && el("div.reason.skip", {}, el("b", {}, "Skipped"), el("p", {}, ...lines(skip))),
+			body && el("div.reason.response", {}, el("b", {}, "Response"), el("p", {}, ...lines(body))),
 		].filter(Boolean);
 	}
 

@@ -7,6 +7,7 @@ import {columns, differences} from "../model/diff.js";
 import {namedFields} from "../model/named_fields.js";
 import {tagOfJson} from "./mask_tag.js";
 import {openMenu} from "./menu.js";
+import {jsonNodes, textNodes} from "./shown_text.js";
 import {rowsTable} from "./table.js";
 import {Tree} from "./tree.js";
 
@@ -38,7 +39,7 @@ export class DetailTabs {
 		if (original) return this.#tree(original, {filters: true, error: member(this.#root, "error")?.value});
 		const malformed = member(this.#root, "malformed")?.value;
 		if (malformed)
-			return [el("p.hint", {}, "This is not valid JSON. The part that was kept:"), el("pre", {}, visible(malformed))];
+			return [el("p.hint", {}, "This is not valid JSON. The part that was kept:"), el("pre", {}, ...textNodes(malformed, {lines: true}))];
 		return [el("p.hint", {}, "This record has no original.")];
 	}
 
@@ -46,6 +47,7 @@ export class DetailTabs {
 		const {source, masked} = this.#row;
 		const tree = new Tree(source, node, (value, at) => this.#openMenu(value, at, filters), {masked});
 		for (const keys of error ? namedFields(error, node) : []) tree.mark(keys, "named by the error");
+		tree.revealSought(node);
 		const button = (label, act) => el("button.quiet", {onclick: act}, label);
 		return [
 			el(
@@ -59,7 +61,12 @@ export class DetailTabs {
 	}
 
 	/** A value of the event in a table. */
-	#shown = raw => (this.#row.masked && tagOfJson(raw)) || visible(raw);
+	#shown = raw => this.#tag(raw) ?? jsonNodes(raw);
+
+	#tag(raw) {
+		const tag = this.#row.masked && tagOfJson(raw);
+		return tag ? [tag] : null;
+	}
 
 	/** Open the menu of a value. Only values of the original can become filters. */
 	#openMenu({path, node, raw}, at, filters) {
@@ -104,7 +111,7 @@ export class DetailTabs {
 		const headers = member(success, "headers")?.entries ?? [];
 		const body = member(success, "body")?.value ?? "";
 		const {source} = this.#row;
-		let shown = el("pre", {}, visible(body));
+		let shown = el("pre", {}, ...textNodes(body, {lines: true}));
 		try {
 			shown = new Tree(body, parse(body), (value, at) => this.#openMenu(value, at), {masked: this.#row.masked}).node;
 		} catch {
@@ -122,7 +129,7 @@ export class DetailTabs {
 				? rowsTable(
 						["Header", "Value"],
 						headers.map(([name, node]) => [name, slice(source, node)]),
-						raw => (this.#row.masked && tagOfJson(raw)) || visible(raw.startsWith('"') ? JSON.parse(raw) : raw),
+						raw => this.#tag(raw) ?? textNodes(raw.startsWith('"') ? JSON.parse(raw) : raw),
 					)
 				: "",
 			body ? el("h3", {}, "Body") : "",
@@ -153,7 +160,7 @@ export class DetailTabs {
 		const draw = chosen => {
 			prettyRaw = chosen;
 			button.setAttribute("aria-pressed", String(chosen));
-			text.textContent = visible(chosen && this.#root ? pretty(source) : source);
+			text.replaceChildren(...textNodes(chosen && this.#root ? pretty(source) : source, {lines: true}));
 		};
 		draw(prettyRaw);
 		return [

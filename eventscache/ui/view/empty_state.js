@@ -30,10 +30,11 @@ export class EmptyState {
 		this.#draw(`loading ${obstacle}`, () => [el("p.quiet-words", {}, obstacle || "Loading …")]);
 	}
 
-	showNoMatch(cached, clearFilters) {
-		this.#draw(`no match ${cached}`, () => [
-			el("h2", {}, `No match among ${count(cached, "cached event")}`),
-			el("p.hint", {}, "New events that match will appear here."),
+	/** @param looked where was looked, such as `2 cached events`; while the page `readsOn`, not everywhere yet */
+	showNoMatch(looked, readsOn, clearFilters) {
+		this.#draw(`no match ${looked} ${readsOn}`, () => [
+			el("h2", {}, readsOn ? `No match yet among ${looked}` : `No match among ${looked}`),
+			el("p.hint", {}, readsOn ? "The page is reading on …" : "New events that match will appear here."),
 			el("p", {}, el("button", {onclick: clearFilters}, "Clear all filters")),
 		]);
 	}

@@ -6,6 +6,7 @@ import {ago, clock} from "../lib/time.js";
 import {STATUSES} from "../model/event.js";
 import {MASKED} from "../model/mask.js";
 import {maskTag} from "./mask_tag.js";
+import {textNodes} from "./shown_text.js";
 
 const EXTRA_ROWS = 8; // above and below the rows in sight
 const COMPACT_BELOW = 560; // pixels of width: a row takes two lines
@@ -65,6 +66,13 @@ export class List {
 	/** Show these rows. */
 	set(rows) {
 		this.#rows = rows;
+		this.draw(true);
+	}
+
+	/** Draw all rows again: what is searched for has changed. */
+	drawAgain() {
+		this.#nodes.clear();
+		this.canvas.replaceChildren();
 		this.draw(true);
 	}
 
@@ -139,7 +147,7 @@ export class List {
 	}
 }
 
-const cell = (name, text) => el(`span.${name}`, {title: text}, text);
+const cell = (name, text) => el(`span.${name}`, {title: text}, ...textNodes(text));
 
 function eventRow(row) {
 	return el(
@@ -151,7 +159,7 @@ function eventRow(row) {
 		cell("type", row.type || "no type"),
 		cell("id", row.id || "–"),
 		cell("stream", visible(row.stream)),
-		el("span.preview", {}, row.masked && maskTag("masked", MASKED), row.preview),
+		el("span.preview", {}, row.masked && maskTag("masked", MASKED), ...textNodes(row.preview)),
 	);
 }
 

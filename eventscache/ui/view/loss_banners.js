@@ -5,6 +5,7 @@ import {MOST_FOLLOWED} from "../model/streams.js";
 
 export class LossBanners {
 	#streams = ""; // that the view shows
+	#lost = new Map(); // events by stream
 	#limited = 0;
 	#limitedDismissed = false;
 	#quota = null;
@@ -19,6 +20,7 @@ export class LossBanners {
 	beginView({tab, ids}) {
 		const streams = JSON.stringify([tab, ids]);
 		if (streams !== this.#streams) {
+			this.#dismissLost();
 			this.#limited = 0;
 			this.#limitedDismissed = false;
 			this.banners.remove("limited");
@@ -60,6 +62,24 @@ export class LossBanners {
 	#dismissLimited() {
 		this.#limitedDismissed = true;
 		this.banners.remove("limited");
+	}
+
+	/** Say that the storage has lost events that were shown. */
+	addLost(stream, events) {
+		this.#lost.set(stream, events + (this.#lost.get(stream) ?? 0));
+		const all = [...this.#lost.values()].reduce((sum, each) => sum + each, 0);
+		const where = this.#lost.size > 1 ? count(this.#lost.size, "stream") : stream;
+		this.banners.set("lost", {
+			kind: "warn",
+			text: `${count(all, "event")} of ${where} ${all === 1 ? "is" : "are"} no longer cached and no longer listed: the storage began anew.`,
+			why: "A storage in memory is empty after a restart of the server. With a Redis, its keys were removed or have expired.",
+			buttons: [["Dismiss", () => this.#dismissLost()]],
+		});
+	}
+
+	#dismissLost() {
+		this.#lost.clear();
+		this.banners.remove("lost");
 	}
 
 	/** Say that the push leaves some streams out, if there are too many. */

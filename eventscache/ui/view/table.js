@@ -1,15 +1,16 @@
 /** Tables of texts. */
 
 import {el} from "../lib/dom.js";
-import {visible, whole} from "../lib/text.js";
+import {whole} from "../lib/text.js";
+import {textNodes} from "./shown_text.js";
 
 const PAGE = 200; // rows shown first, and with each "Show more"
 
 /**
  * Return a table of rows of texts; the first text of a row is its name.
- * @param shown returns what a cell shows for a text
+ * @param shown returns the nodes of a cell for a text
  */
-export function rowsTable(heads, rows, shown = visible) {
+export function rowsTable(heads, rows, shown = textNodes) {
 	const body = el("tbody");
 	const button = el("button.more", {onclick: () => add()});
 	const add = () => {
@@ -18,7 +19,7 @@ export function rowsTable(heads, rows, shown = visible) {
 			...rows
 				.slice(built, built + PAGE)
 				.map(([name, ...values]) =>
-					el("tr", {}, el("th", {scope: "row"}, visible(name)), ...values.map(value => el("td", {}, shown(value)))),
+					el("tr", {}, el("th", {scope: "row"}, ...textNodes(name)), ...values.map(value => el("td", {}, ...shown(value)))),
 				),
 		);
 		const left = rows.length - body.children.length;

@@ -2,11 +2,12 @@
 
 import {byId, el, setText, show} from "../lib/dom.js";
 import {dateMinute, fromInput, hourMinute, MINUTE, time, toInput} from "../lib/time.js";
-import {hasTime, parseField} from "../model/filter.js";
+import {parseField} from "../model/field.js";
+import {hasTime} from "../model/filter.js";
 
 const TYPING_MS = 300; // after the last key, a text is searched for
 const MOST_TYPES = 100;
-const UNFINISHED_FIELD = /^[\w$.[\]"-]+\s*(?:!=|=|~|>|<|!)\s*$/;
+const UNFINISHED_FIELD = /^[\w$.[\]"-]+\s*(?:!=|=|~|>|<|!)\s*\(?$/;
 
 export class Toolbar {
 	#types = new Set();

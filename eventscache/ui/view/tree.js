@@ -5,6 +5,7 @@ import {children} from "../lib/json.js";
 import {joinPath} from "../lib/path.js";
 import {count, shortened, visible, whole} from "../lib/text.js";
 import {tagOfJson} from "./mask_tag.js";
+import {isSought, stringNodes, textNodes} from "./shown_text.js";
 
 const PAGE = 200; // children shown first, and with each "Show more"
 const OPEN_AT_FIRST = 60; // nodes: small branches are open at first
@@ -12,6 +13,7 @@ const LONGEST = 400; // characters of a value that is shown in full
 const PER_FRAME = 400; // nodes that "Expand all" builds before the browser draws
 const DEEPEST_INDENT = 24; // levels
 const SUMMARY_KEYS = 4;
+const MOST_SEARCHED = 10_000; // nodes
 
 function summary(node) {
 	if (node.kind === "array") return `[ ${count(node.items.length, "item")} ]`;
@@ -43,8 +45,23 @@ export class Tree {
 		}
 	}
 
-	/** Mark a field with words, and open the branches that it is in. */
-	mark(keys, words) {
+	/** Open the branches of the first field that has the text which is searched for. */
+	revealSought(root) {
+		const left = [[root, []]];
+		for (let seen = 0; left.length && seen < MOST_SEARCHED; seen += 1) {
+			const [node, keys] = left.pop();
+			const inner = children(node);
+			const text = node.value ?? (inner.length ? "" : this.text.slice(node.start, node.end));
+			if (keys.length && (isSought(String(keys.at(-1))) || isSought(text))) {
+				this.mark(keys);
+				return;
+			}
+			for (const [key, child] of inner.toReversed()) left.push([child, [...keys, key]]);
+		}
+	}
+
+	/** Mark a field with words, if there are any, and open the branches that it is in. */
+	mark(keys, words = "") {
 		let parent = this.node;
 		for (let depth = 1; depth <= keys.length; depth += 1) {
 			const path = joinPath(keys.slice(0, depth));
@@ -52,8 +69,8 @@ export class Tree {
 			while (!this.#lines.has(path) && more()) more().click();
 			const line = this.#lines.get(path);
 			if (!line) return;
-			if (depth === keys.length) line.node.append(el("span.named", {}, words));
-			else line.open();
+			if (depth < keys.length) line.open();
+			else if (words) line.node.append(el("span.named", {}, words));
 			parent = line.inner;
 		}
 	}
@@ -97,27 +114,28 @@ export class Tree {
 	}
 
 	#line(key, node, keys) {
-		const name = el("span.key", {}, typeof key === "number" ? String(key) : visible(key));
+		const name = el("span.key", {}, ...textNodes(String(key)));
 		return children(node).length ? this.#branch(name, node, keys) : this.#leaf(name, node, keys);
 	}
 
 	#leaf(name, node, keys) {
 		const raw = this.text.slice(node.start, node.end);
-		const shown = visible(shortened(raw, LONGEST));
+		const text = node.value ?? raw;
+		const nodes = node.kind === "string" ? stringNodes : textNodes;
 		const choose = event => this.choose({path: joinPath(keys), node, raw}, event.currentTarget);
 		const value = el(
 			`button.value.${node.kind}`,
 			{"aria-haspopup": "menu", onclick: choose},
-			(this.masked && tagOfJson(raw)) || shown,
+			...[(this.masked && tagOfJson(raw)) || nodes(shortened(text, LONGEST))].flat(),
 		);
 		const line = el("div.line", {}, name, value);
 		this.#lines.set(joinPath(keys), {node: line});
-		if (raw.length > LONGEST) {
+		if (text.length > LONGEST) {
 			const showAll = () => {
-				value.textContent = visible(raw);
+				value.replaceChildren(...nodes(text));
 				all.remove();
 			};
-			const all = el("button.more", {onclick: showAll}, `Show all ${whole(raw.length)} characters`);
+			const all = el("button.more", {onclick: showAll}, `Show all ${whole(text.length)} characters`);
 			line.append(all);
 		}
 		return line;

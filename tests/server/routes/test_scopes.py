@@ -108,3 +108,17 @@ async def test_only_one_extra_collection_is_read_at_a_time(sidecar: Sidecar) -> 
     assert (answer.status, answer.json["code"]) == (400, "invalid_parameter")
     for parameter in ("group=%2F", "follow=a.b"):
         assert (await sidecar.get(f"{CACHE}?ids=a&{parameter}")).status == 400
+
+
+async def test_a_scope_that_would_not_be_kept_is_refused(sidecar: Sidecar) -> None:
+    for number in range(50):
+        assert (await sidecar.post(f"/api/v1/event?token=key&scope=run{number}", b"{}")).status == 200
+    full = await sidecar.post("/api/v1/event?token=key&scope=more", b"{}")
+    assert (full.status, full.json["code"]) == (429, "too_many_scopes")
+    record = json.dumps({"token_id": "key", "original": {}}).encode()
+    assert (await sidecar.post(f"{CACHE}?scope=more", record, Content_Type="application/json")).status == 429
+    assert (await sidecar.post("/api/v1/event?token=key&scope=run7", b"{}")).status == 200
+    assert (await sidecar.post("/api/v1/event?token=other&scope=more", b"{}")).status == 200
+    await sidecar.ask("DELETE", f"{CACHE}?{SCOPED}&scope=run7&reset=limiter")
+    assert (await sidecar.post("/api/v1/event?token=key&scope=more", b"{}")).status == 200
+    assert sidecar.cache.ledger.balanced

@@ -1,0 +1,61 @@
+/** The words about the list: how many events it shows, where was looked for them, and why there are none. */
+
+import {hasToken} from "../api/fetch.js";
+import {count} from "../lib/text.js";
+import {narrows} from "../model/filter.js";
+import {OTHER_TAB, TAB_LABELS} from "../view/tabs.js";
+
+export class ListWords {
+	/** `parts` is the page; `acts` has `filter()`, `change(change)` and `clearFilters()`. */
+	constructor(parts, acts) {
+		this.parts = parts;
+		this.acts = acts;
+	}
+
+	drawEmptyState() {
+		const {batcher, emptyState, rights, rowBuffer, status, streams, older} = this.parts;
+		const filter = this.acts.filter();
+		if (rowBuffer.rows.length) emptyState.hide();
+		else if (!batcher.ready) emptyState.showLoading(status.obstacle);
+		else if (narrows(filter)) emptyState.showNoMatch(this.#whereLooked(filter), older.readsOn, this.acts.clearFilters);
+		else if (filter.ids.length || streams.of(filter.tab).length || !rights.may("write"))
+			emptyState.showNoEvents(this.#otherTab(filter));
+		else
+			emptyState.showFirstUse(this.#otherTab(filter), {
+				apiKeys: streams.apiKeys,
+				sources: streams.sources,
+				needsToken: hasToken(),
+			});
+	}
+
+	/** The other tab, or null if it has no events. */
+	#otherTab(filter) {
+		const tab = OTHER_TAB[filter.tab] ?? "processed";
+		const total = this.parts.streams.totalEvents(tab);
+		return total ? {label: TAB_LABELS[tab], total, open: () => this.acts.change({tab})} : null;
+	}
+
+	drawCounts() {
+		const {batcher, counts, history, older, rowBuffer, streams} = this.parts;
+		const filter = this.acts.filter();
+		const inView = streams.inView(filter);
+		counts.draw(rowBuffer.rows, {
+			filter,
+			cached: streams.cachedEvents(filter),
+			full: rowBuffer.full,
+			more: batcher.ready && older.offered && rowBuffer.extends,
+			readsOn: older.readsOn,
+			looked: history.looked(filter, inView),
+			known: inView.length,
+		});
+	}
+
+	/** Where was looked for matches. */
+	#whereLooked(filter) {
+		const {history, streams} = this.parts;
+		const inView = streams.inView(filter);
+		const looked = history.looked(filter, inView);
+		if (looked < inView.length) return `${looked} of ${count(inView.length, "stream")}`;
+		return filter.group ? "the events of this group" : count(streams.cachedEvents(filter), "cached event");
+	}
+}
