@@ -2,6 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := setup.py eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
+PAGE_CHECKS := tests/ui/checks
 
 .PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage faults freshness screenshots dist package lock audit clean
 .DEFAULT_GOAL := help
@@ -32,13 +33,18 @@ fuzz: .venv/installed-dev ## run all fuzzers, with new examples every time, for 
 	@fuzzers=$$($(BIN)/python -m pytest tests -k fuzz --collect-only -q | grep -c ::) && \
 	FUZZ_SECONDS=$$(($(SECONDS) / fuzzers)) $(BIN)/python -m pytest tests -k fuzz $(ARGS)
 
-lint: .venv/installed-dev ## check style, types, the Lua scripts and the module in C
+lint: .venv/installed-dev .venv/installed-page-checks ## check style, types, the page, the Lua scripts and the module in C
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	cd $(EXAMPLE) && ../../$(BIN)/mypy
 	$(BIN)/python -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))' | \
 	xargs $(CC) -std=c11 -O2 -fsyntax-only -Wall -Wextra -Werror eventscache/ingest/json/_scan.c
+	@if [ -e .venv/installed-page-checks ]; then \
+	  $(PAGE_CHECKS)/node_modules/.bin/tsc --project $(PAGE_CHECKS) && \
+	  $(PAGE_CHECKS)/node_modules/.bin/oxlint --deny-warnings eventscache/ui; \
+	elif [ -n "$$CI" ]; then echo "npm is not installed" >&2; exit 1; \
+	else echo "npm is not installed: the modules of the page were not checked" >&2; fi
 	@if command -v luacheck >/dev/null; then luacheck -q lua; \
 	elif [ -n "$$CI" ]; then echo "luacheck is not installed" >&2; exit 1; \
 	else echo "luacheck is not installed: the Lua scripts were not checked" >&2; fi
@@ -88,7 +94,7 @@ audit: .venv/installed-supply ## look the locked dependencies up among the known
 	PIP_AUDIT=$(BIN)/pip-audit .ci/audit $(ARGS)
 
 clean: ## remove what the other targets made
-	rm -rf tests/clients/node_modules .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .ruff_cache
+	rm -rf tests/clients/node_modules $(PAGE_CHECKS)/node_modules .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .ruff_cache
 
 .venv/created:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -111,6 +117,9 @@ clean: ## remove what the other targets made
 # Tests say so themselves where there is no npm.
 .venv/installed-clients: .venv/created tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc
 	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/clients && touch $@; fi
+
+.venv/installed-page-checks: .venv/created $(addprefix $(PAGE_CHECKS)/,package.json package-lock.json .npmrc)
+	@if command -v npm >/dev/null; then npm ci --silent --prefix $(PAGE_CHECKS) && touch $@; fi
 
 .venv/installed-supply: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[supply]'

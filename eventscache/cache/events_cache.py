@@ -23,8 +23,10 @@ from eventscache.errors import (
     StorageRefused,
 )
 from eventscache.event import Event
-from eventscache.extras.follows import Follow
+from eventscache.extras.error_groups import GROUP
+from eventscache.extras.follows import FOLLOW, Follow
 from eventscache.extras.rules import Kinds, extra_kinds, rules
+from eventscache.extras.scopes import SCOPE
 from eventscache.extras.shown_types import shown_types
 from eventscache.extras.types import TYPE, type_collection
 from eventscache.masking.mask import Mask
@@ -35,11 +37,12 @@ from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Work
 from eventscache.record.record import Record
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import UNLIMITED, ExtraInfo, Page, Query, Quota, StreamInfo
+from eventscache.storage.messages import UNLIMITED, ExtraInfo, Page, Query, Quota, StreamInfo, kind_of
 from eventscache.stream import Namespace, Stream
 
 _log = structlog.get_logger()
 
+_KINDS_BY_USE = (TYPE, SCOPE, FOLLOW, GROUP)  # by which people read most likely; a group keeps few events
 _DROPPED_AT_ONCE = {"shutdown": "the server is stopping", "queue_full": "the queue is full"}
 _CLEARED_TOGETHER = 500
 _OFFERED_TOGETHER = 500  # some milliseconds of work
@@ -284,14 +287,37 @@ class EventsCache(Intake):
             await work.spend(event.size_bytes)
         return matching
 
-    async def is_kept_by_type(self, stream: Stream, wanted: str) -> bool:
-        """Whether an extra collection of a type has an event with this id. Raises `StorageUnavailable`."""
-        if not self.keeps_types or not self._open:
-            return False
-        for extra in await self._storage.extras(stream, TYPE):
+    async def kept_by(self, stream: Stream, wanted: str) -> str | None:
+        """Return the kind of an extra collection that has an event with this id. Raises `StorageUnavailable`."""
+        if not self._open:
+            return None
+        for kind in _KINDS_BY_USE:
+            if kind in self.kinds.by_name and await self._is_kept_by(kind, stream, wanted):
+                return kind
+        return None
+
+    async def _is_kept_by(self, kind: str, stream: Stream, wanted: str) -> bool:
+        for extra in await self._storage.extras(stream, kind):
             page = await self._fetch(stream, Query(limit=UNLIMITED, containing=sure_bytes(wanted), extra=extra.name))
             if any(event_id(event) == wanted for _, event in await self._read(page, Work(self.turns))):
                 return True
+            await self.turns.next()
+        return False
+
+    async def reaches(self, stream: Stream, number: int, extra: str = "") -> bool:
+        """Whether `all` has this number or a higher one, or an extra collection of the kind of `extra`, else of types.
+
+        Raises `StorageUnavailable`.
+        """
+        if not self._open:
+            return False
+        newest = Query(limit=1)
+        if _is_from(await self._fetch(stream, newest), number):
+            return True
+        for info in await self._storage.extras(stream, kind_of(extra) if extra else TYPE):
+            if _is_from(await self._fetch(stream, newest._replace(extra=info.name)), number):
+                return True
+            await self.turns.next()
         return False
 
     @property
@@ -398,6 +424,10 @@ async def _tend(record: Record) -> None:
     while True:
         await asyncio.sleep(_TEND_SECONDS)
         record.tend()
+
+
+def _is_from(page: Page, number: int) -> bool:
+    return bool(page.entries) and page.entries[0].sequence >= number
 
 
 def _merged(page: Page, other: Page, limit: int) -> Page:

@@ -10,10 +10,13 @@ from eventscache.stream import Stream
 
 
 class FollowedStream(NamedTuple):
-    """The pollers of a stream: of the collection that the filter selects, and of `all`, which counts every event."""
+    """The pollers of a stream: of the collection that the filter selects, and of the one whose events are counted.
+
+    That is `all`, which counts every event, or the extra collection that is selected.
+    """
 
     selected: CollectionPoller
-    all: CollectionPoller
+    counted: CollectionPoller
 
 
 class FollowedStreams:
@@ -42,8 +45,9 @@ class FollowedStreams:
     def add(self, stream: Stream) -> FollowedStream:
         """Return the pollers of a stream, taken now unless they were before."""
         if stream not in self._streams:
+            counted = self._selection if self._selection.extra else EVERYTHING
             self._streams[stream] = FollowedStream(
-                self._pollers.acquire(stream, self._selection), self._pollers.acquire(stream, EVERYTHING)
+                self._pollers.acquire(stream, self._selection), self._pollers.acquire(stream, counted)
             )
         return self._streams[stream]
 
@@ -73,7 +77,7 @@ class FollowedStreams:
     def counters(self, seconds: float) -> Counters:
         """Return the counters of the time since `Pollers.reset_arrived`, so many seconds ago."""
         tails = [followed.selected.tail for followed in self._streams.values()]
-        arrived = sum(followed.all.arrived for followed in self._streams.values())
+        arrived = sum(followed.counted.arrived for followed in self._streams.values())
         return Counters(
             round(arrived / seconds, 2),
             sum(tail.limited for tail in tails),

@@ -52,10 +52,11 @@ class LiveEvent:
 
 
 class Changes(NamedTuple):
-    """What a poll found: the new events, oldest first; by their numbers, `arrived` have come into the stream.
+    """What a poll found: the new events, oldest first.
 
-    `gap`: some before them may have been missed. `restarted`: the numbers began anew, and all events from before are
-    lost. `cleared`: the events before them were removed.
+    `arrived` have come into the stream, by their numbers, or into the extra collection. `gap`: some before them may
+    have been missed. `restarted`: the numbers began anew, and all events from before are lost. `cleared`: the events
+    before them were removed.
     """
 
     events: tuple[LiveEvent, ...] = ()
@@ -96,6 +97,7 @@ class Tail:
         self._stream = stream
         self._selection = selection
         self._polled = False
+        self._judged: Position | None = None  # a newest event below `position` that was found to be no restart
 
     async def poll(self) -> Changes:
         """Return what has come since the last poll. Most often that is nothing, and the newest event alone shows it.
@@ -113,7 +115,7 @@ class Tail:
         if sequence == number and event and self.position.matches(event):
             self.position = _newest_position(newest)
             return self._counted(newest, NO_CHANGES)
-        if sequence < number and await self._is_in_other_collection(self.position):
+        if sequence < number and await self._goes_on(_newest_position(newest), self.position):
             return self._counted(newest, NO_CHANGES)
         if sequence <= number or (self._polled and not self.total):
             return await self._read_all(number, restarted=sequence <= number)
@@ -142,7 +144,9 @@ class Tail:
         else:
             # It may be in the other collection. Where neither has it but older ones are left, it never existed.
             alone = page.total <= len(page.events)
-            restarted = bool(position.fingerprint) and await self._is_replaced(position, if_missing=not alone)
+            # A type's list may have had to leave with it, while older events of `all` are left.
+            if_missing = not alone and not self._selection.of_type
+            restarted = bool(position.fingerprint) and await self._is_replaced(position, if_missing=if_missing)
         if restarted:
             return await self._read_all(position.number, restarted=True)
         return self._counted(page, self._changes(page, position.number, alone=alone))
@@ -157,21 +161,38 @@ class Tail:
         """Return a page as changes after `number`; `alone`: no event from before them is left."""
         if not page.events:  # something else wrote over them
             return NO_CHANGES
-        first, last = page.events[-1][0], page.events[0][0]
+        first = page.events[-1][0]
         full = page.total >= self._cache.kinds.size_of(self._selection.extra)
         self.position = _newest_position(page)
         return Changes(
             tuple(LiveEvent(self._stream, sequence, event) for sequence, event in reversed(page.events)),
-            arrived=last if restarted else last - number,
+            arrived=self._arrived(page, 0 if restarted else number),
             gap=alone and full and first > number + 1,
             restarted=restarted,
             cleared=alone and not full and self._polled and self.total > 0,
         )
 
+    def _arrived(self, page: EventPage, number: int) -> int:
+        """Return how many events came after a number: of an extra collection only its own, as all share the numbers."""
+        return len(page.events) if self._selection.extra else page.events[0][0] - number
+
     def _counted(self, page: EventPage, changes: Changes) -> Changes:
         """Keep the counts of a page, and return the changes."""
         self.total, self.limited, self._polled = page.total, page.limited, True
         return changes
+
+    async def _goes_on(self, newest: Position, position: Position) -> bool:
+        """Tell whether a stream has come to a position, though the newest event that is read here is below it."""
+        if newest != self._judged:
+            if not await self._is_in_other_collection(position) and not await self._has_moved_on(position):
+                return False
+            self._judged = newest
+        return True
+
+    async def _has_moved_on(self, position: Position) -> bool:
+        """Tell whether the event of a position left with its list: another one of that kind took its place then."""
+        _, extra, of_type = self._selection
+        return bool(extra or of_type) and await self._cache.reaches(self._stream, position.number, extra)
 
     async def _is_in_other_collection(self, position: Position) -> bool:
         """Tell whether the stream's other collection has the event of a position: a cursor may come from there."""

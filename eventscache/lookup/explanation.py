@@ -9,6 +9,10 @@ import msgspec
 
 from eventscache.cache import EventsCache
 from eventscache.errors import StorageError
+from eventscache.extras.error_groups import GROUP
+from eventscache.extras.follows import FOLLOW
+from eventscache.extras.scopes import SCOPE
+from eventscache.extras.types import TYPE
 from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Work
 from eventscache.record.record import COOLDOWN, RATE_LIMIT, STORED, Record, Sighting
@@ -29,7 +33,10 @@ _MESSAGES = {
     "max_streams": "the stream was new, and there were eventscache.max_streams streams",
     "new_streams": "the stream was new, and its sender began too many (eventscache.max_new_streams_per_minute)",
     "shutdown": "the server was stopping",
-    "kept_by_type": "it was stored, and only the list of its type has it still: read with type=",
+    f"kept_by_{TYPE}": "it was stored, and only the list of its type has it still: read with type=",
+    f"kept_by_{SCOPE}": "it was stored, and only its test scope has it still: read with scope=",
+    f"kept_by_{FOLLOW}": "it was stored, and only a follow has it still: read with follow=",
+    f"kept_by_{GROUP}": "it was stored, and only the group of its error has it still: read with group=",
     "pushed_out": "it was stored, and newer events have pushed it out: the stream is full",
     "removed": "it was stored, and then removed: the stream expired, was evicted, or was cleared",
     "malformed": "it is cached, as a malformed event: its id cannot be read, so the lookup does not find it",
@@ -142,8 +149,8 @@ class Explainer:
         )
         if by_text and any(f'"{event_id}"' in event.malformed for _, event in page.events):
             return _Gone("malformed")
-        if await self._cache.is_kept_by_type(stream, event_id):
-            return _Gone("kept_by_type")
+        if kind := await self._cache.kept_by(stream, event_id):
+            return _Gone(f"kept_by_{kind}")
         if page.total < self._cache.quota.size:
             return _Gone("removed")
         if page.total > _MOST_READ:

@@ -19,13 +19,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from eventscache.query.budget import Budget
 from eventscache.query.expected_count import AT_LEAST_ONE, ExpectedCount, parse_count
 from eventscache.query.json_values import deeper
 from eventscache.query.outcome import Disorder, Nearest, Outcome, Unmet, Unwanted
-from eventscache.query.pattern import Pattern, parse_pattern
+from eventscache.query.pattern import Pattern, levels, parse_pattern
 
 MOST_EXPECTATIONS: Final = 100
 """How many expectations there are at most, together with those of `none`."""
+MOST_REGEXES: Final = 100
+"""How many regular expressions all patterns hold at most: each takes time to be prepared."""
 _LONGEST_NAME = 200
 
 
@@ -45,18 +48,16 @@ class Expectations(NamedTuple):
     none: tuple[Expectation, ...] = ()
     in_order: bool = False
 
-    def evaluate(self, events: Sequence[Any]) -> Outcome:
+    def evaluate(self, events: Sequence[Any], budget: Budget | None = None) -> Outcome:
         """Return what is wrong with events, the oldest first, each the JSON value of its form on the wire.
 
-        `may_still_pass` tells whether events that are added can mend it: never what should not be there.
+        `may_still_pass` tells whether events that are added can mend it: never what should not be there. The events are
+        read once in their order, and few of them once more. Raises `BudgetSpent` if that takes more than the budget.
         """
-        found = [_Found.among(events, expectation) for expectation in self.expect]
-        unmet = [_unmet(one, events) for one in found if not one.expectation.count.fits(len(one.matches))]
-        unwanted = [
-            Unwanted(one.expectation.name, len(one.matches), _places(one.matches, events))
-            for one in (_Found.among(events, expectation) for expectation in self.none)
-            if one.matches
-        ]
+        budget = budget or Budget()
+        found, none = _search(events, self.expect, self.none, budget)
+        unmet = [_unmet(one, events, budget) for one in found if not one.expectation.count.fits(len(one.matches))]
+        unwanted = [Unwanted(one.expectation.name, len(one.matches), one.matches) for one in none if one.matches]
         order = _Order.of(found) if self.in_order else _Order([], may_still_pass=True)
         return Outcome(
             events=len(events),
@@ -75,6 +76,8 @@ def parse_expectations(body: Any) -> Expectations:
     expect, none = (_parse_list(body, name) for name in ("expect", "none"))
     if not 1 <= len(expect) + len(none) <= MOST_EXPECTATIONS:
         raise ValueError(f"$: expect and none hold 1 to {MOST_EXPECTATIONS} expectations together")
+    if sum("$regex" in value for level in levels(body) for value in level if isinstance(value, dict)) > MOST_REGEXES:
+        raise ValueError(f"$: the patterns hold at most {MOST_REGEXES} regular expressions together")
     in_order = body.get("in_order", False)
     if not isinstance(in_order, bool):
         raise ValueError("$.in_order: takes true or false")  # noqa: TRY004 - every fault of a body is a ValueError
@@ -112,37 +115,42 @@ def _check_names(value: Any, names: set[str], path: str) -> None:
         raise ValueError(f"{deeper(path, name)}: no such name; there are {', '.join(sorted(names))}{hint}")
 
 
-class _Found(NamedTuple):
-    """The indices of the events that match an expectation, and the one that misses it by the least."""
+class _Found:
+    """The events that match an expectation, by index and uid, and the index of the one that misses it by the least."""
 
-    expectation: Expectation
-    matches: list[int]
-    nearest: int | None
+    def __init__(self, expectation: Expectation) -> None:
+        self.expectation = expectation
+        self.matches: list[tuple[int, str]] = []
+        self.nearest: int | None = None
+        self._distance = 0
 
-    @classmethod
-    def among(cls, events: Sequence[Any], expectation: Expectation) -> "_Found":
-        distances = [len(expectation.pattern.mismatches(event)) for event in events]
-        missed = [index for index, distance in enumerate(distances) if distance]
-        return cls(
-            expectation,
-            [index for index, distance in enumerate(distances) if not distance],
-            # Of several the last one: it is most likely what the test has just sent.
-            min(reversed(missed), key=distances.__getitem__, default=None),
-        )
+    def add(self, index: int, event: Any, budget: Budget) -> None:
+        """Look at the next event."""
+        distance = len(self.expectation.pattern.mismatches(event, budget))
+        if not distance:
+            self.matches.append((index, uid_of(event)))
+        # Of several the last one: it is most likely what the test has just sent.
+        elif self.nearest is None or distance <= self._distance:
+            self.nearest, self._distance = index, distance
 
 
-def _unmet(found: _Found, events: Sequence[Any]) -> Unmet:
+def _search(
+    events: Sequence[Any], expect: Sequence[Expectation], none: Sequence[Expectation], budget: Budget
+) -> tuple[list[_Found], list[_Found]]:
+    """Look at each event for all expectations, so that no more than one event has to be in memory as a value."""
+    found, unwanted = ([_Found(expectation) for expectation in some] for some in (expect, none))
+    for index, event in enumerate(events):
+        for one in (*found, *unwanted):
+            one.add(index, event, budget)
+    return found, unwanted
+
+
+def _unmet(found: _Found, events: Sequence[Any], budget: Budget) -> Unmet:
     expectation, nearest = found.expectation, None
     if found.nearest is not None and not expectation.count.exceeded_by(len(found.matches)):
         event = events[found.nearest]
-        nearest = Nearest(found.nearest, uid_of(event), expectation.pattern.mismatches(event))
-    return Unmet(
-        expectation.name, expectation.count.to_json(), len(found.matches), _places(found.matches, events), nearest
-    )
-
-
-def _places(indices: list[int], events: Sequence[Any]) -> list[tuple[int, str]]:
-    return [(index, uid_of(events[index])) for index in indices]
+        nearest = Nearest(found.nearest, uid_of(event), expectation.pattern.mismatches(event, budget))
+    return Unmet(expectation.name, expectation.count.to_json(), len(found.matches), found.matches, nearest)
 
 
 def uid_of(event: Any) -> str:
@@ -164,7 +172,8 @@ class _Order(NamedTuple):
         """
         disorders: list[Disorder] = []
         before, last, yet_to_come, may_still_pass = "", -1, False, True
-        for expectation, matches, _ in found:
+        for one in found:
+            expectation, matches = one.expectation, [index for index, _ in one.matches]
             at = next((index for index in matches if index > last), None)
             if at is None and matches:
                 disorders.append(Disorder(expectation.name, matches[-1], before, last))

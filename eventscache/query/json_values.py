@@ -1,11 +1,13 @@
 """JSON values as Python's builtins: their kinds, when two are the same, and paths to them."""
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
 _MOST_LEVELS = 16  # of one dotted name
+_INDEX = re.compile(r"[0-9]{1,15}")  # no array has more elements; and Python reads no number of any length
 
 
 class Missing:
@@ -68,7 +70,7 @@ def _below(value: Any, parts: list[str]) -> Iterator[Any]:
     """Yield each member at a path. No value is reached twice, so it takes no longer than the value is large."""
     if not parts:
         yield value
-    elif isinstance(value, list) and parts[0].isascii() and parts[0].isdigit():
+    elif isinstance(value, list) and _INDEX.fullmatch(parts[0]):
         for element in value[int(parts[0]) :][:1]:
             yield from _below(element, parts[1:])
     elif isinstance(value, dict):

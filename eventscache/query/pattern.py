@@ -24,6 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
+from eventscache.query.budget import Budget
 from eventscache.query.json_values import MISSING, deeper, kind_of, member
 from eventscache.query.operators import TESTS, Test, equals, matches_regex
 
@@ -45,19 +46,27 @@ class Mismatch(NamedTuple):
 
 
 class Pattern(ABC):
-    """Matches JSON values, in time in proportion to the value times the pattern."""
+    """Matches JSON values, in time in proportion to the value times the pattern.
 
-    def matches(self, value: Any) -> bool:
+    What that takes is spent of a budget, if one is given; it raises `BudgetSpent`.
+    """
+
+    def matches(self, value: Any, budget: Budget | None = None) -> bool:
         """Tell whether a value matches."""
-        return next(self.faults(value, "$"), None) is None
+        return next(self.faults(value, "$", budget or Budget()), None) is None
 
-    def mismatches(self, value: Any) -> list[Mismatch]:
+    def mismatches(self, value: Any, budget: Budget | None = None) -> list[Mismatch]:
         """Return all that is not as it should be; the fewer, the nearer is the value. Empty if the value matches."""
-        return [*self.faults(value, "$")]
+        return [*self.faults(value, "$", budget or Budget())]
+
+    def faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
+        """Yield the mismatches of the value at a path, or of `MISSING`."""
+        budget.spend(characters=len(path))
+        return self._faults(value, path, budget)
 
     @abstractmethod
-    def faults(self, value: Any, path: str) -> Iterator[Mismatch]:
-        """Yield the mismatches of the value at a path, or of `MISSING`."""
+    def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
+        """Yield the mismatches; the step itself is counted."""
 
 
 def parse_pattern(value: Any, path: str = "$") -> Pattern:
@@ -74,22 +83,62 @@ class _Passes(Pattern):
     def __init__(self, test: Test, expected: Any) -> None:
         self._test = test
         self._expected = expected
+        self._values = sum(map(len, levels(expected)))  # an operand may hold many, and each is compared
 
-    def faults(self, value: Any, path: str) -> Iterator[Mismatch]:
+    def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
+        budget.spend(self._values, _length(value))
         if not self._test(value):
             yield Mismatch(path, self._expected, value)
+
+
+class _WithPattern(Pattern):
+    def __init__(self, pattern: Pattern, expected: Any) -> None:
+        self._pattern = pattern
+        self._expected = expected
+
+
+class _Not(_WithPattern):
+    def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
+        if self._pattern.matches(value, budget):
+            yield Mismatch(path, self._expected, value)
+
+
+class _Size(_WithPattern):
+    def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
+        if not isinstance(value, list) or not self._pattern.matches(len(value), budget):
+            yield Mismatch(path, self._expected, value)
+
+
+class _Has(_WithPattern):
+    """An array with an element that matches; or a text with another one in it, if there is one to look for."""
+
+    def __init__(self, pattern: Pattern, expected: Any, text: str | None = None) -> None:
+        super().__init__(pattern, expected)
+        self._text = text
+
+    def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
+        if not self._is_in(value, budget):
+            yield Mismatch(path, self._expected, value)
+
+    def _is_in(self, value: Any, budget: Budget) -> bool:
+        if isinstance(value, str) and self._text is not None:
+            budget.spend(characters=len(value))
+            return self._text in value
+        return isinstance(value, list) and any(self._pattern.matches(element, budget) for element in value)
 
 
 class _Members(Pattern):
     def __init__(self, members: dict[str, Pattern]) -> None:
         self._members = members
+        self._steps = sum(name.count(".") for name in members)  # each dot is one more way to read a name
 
-    def faults(self, value: Any, path: str) -> Iterator[Mismatch]:
+    def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
+        budget.spend(self._steps)
         is_object = isinstance(value, dict)
         found = is_object
         # Of no object each member is missing, so what is not there at all is never nearer than what is half right.
         for name, pattern in self._members.items():
-            for fault in pattern.faults(member(value, name), deeper(path, name)):
+            for fault in pattern.faults(member(value, name), deeper(path, name), budget):
                 found = True
                 yield fault
         if not found:
@@ -100,22 +149,22 @@ class _Elements(Pattern):
     def __init__(self, elements: list[Pattern]) -> None:
         self._elements = elements
 
-    def faults(self, value: Any, path: str) -> Iterator[Mismatch]:
+    def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
         given = value if isinstance(value, list) else []
         if given is not value or len(given) != len(self._elements):
             yield Mismatch(path, {"$size": len(self._elements)}, value)
         for index, pattern in enumerate(self._elements):
             element = given[index] if index < len(given) else MISSING
-            yield from pattern.faults(element, deeper(path, index))
+            yield from pattern.faults(element, deeper(path, index), budget)
 
 
 class _All(Pattern):
     def __init__(self, patterns: list[Pattern]) -> None:
         self._patterns = patterns
 
-    def faults(self, value: Any, path: str) -> Iterator[Mismatch]:
+    def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
         for pattern in self._patterns:
-            yield from pattern.faults(value, path)
+            yield from pattern.faults(value, path, budget)
 
 
 class _Any(Pattern):
@@ -124,10 +173,10 @@ class _Any(Pattern):
     def __init__(self, patterns: list[Pattern]) -> None:
         self._patterns = patterns
 
-    def faults(self, value: Any, path: str) -> Iterator[Mismatch]:
+    def _faults(self, value: Any, path: str, budget: Budget) -> Iterator[Mismatch]:
         nearest: list[Mismatch] | None = None
         for pattern in self._patterns:
-            faults = [*pattern.faults(value, path)]
+            faults = [*pattern.faults(value, path, budget)]
             if not faults:
                 return
             nearest = faults if nearest is None or len(faults) < len(nearest) else nearest
@@ -186,8 +235,7 @@ def _parse_list(operand: Any, path: str) -> list[Pattern]:
 
 
 def _not(name: str, operand: Any, path: str) -> Pattern:
-    pattern = _parse(operand, path)
-    return _Passes(lambda value: not pattern.matches(value), {name: operand})
+    return _Not(_parse(operand, path), {name: operand})
 
 
 def _and(_: str, operand: Any, path: str) -> Pattern:
@@ -201,24 +249,15 @@ def _or(_: str, operand: Any, path: str) -> Pattern:
 def _size(name: str, operand: Any, path: str) -> Pattern:
     if kind_of(operand) not in {"number", "object"}:
         raise ValueError(f'{path}: takes a number, or operators such as {{"$gte": 1}}')
-    pattern = _parse(operand, path)
-    return _Passes(lambda value: isinstance(value, list) and pattern.matches(len(value)), {name: operand})
+    return _Size(_parse(operand, path), {name: operand})
 
 
 def _contains(name: str, operand: Any, path: str) -> Pattern:
-    has_element = _element_test(operand, path)
-    if not isinstance(operand, str):
-        return _Passes(has_element, {name: operand})
-    return _Passes(lambda value: operand in value if isinstance(value, str) else has_element(value), {name: operand})
+    return _Has(_parse(operand, path), {name: operand}, operand if isinstance(operand, str) else None)
 
 
 def _elem_match(name: str, operand: Any, path: str) -> Pattern:
-    return _Passes(_element_test(operand, path), {name: operand})
-
-
-def _element_test(operand: Any, path: str) -> Test:
-    pattern = _parse(operand, path)
-    return lambda value: isinstance(value, list) and any(map(pattern.matches, value))
+    return _Has(_parse(operand, path), {name: operand})
 
 
 _WITH_PATTERNS: Final[dict[str, Callable[[str, Any, str], Pattern]]] = {
@@ -233,17 +272,28 @@ _WITH_PATTERNS: Final[dict[str, Callable[[str, Any, str], Pattern]]] = {
 
 def _check_size(value: Any, path: str) -> None:
     """Raise `ValueError` for a pattern that is too deep or too large, before anything walks down into it."""
-    level, nodes = [value], 0
-    for _ in range(MOST_LEVELS):
+    nodes = 0
+    for depth, level in enumerate(levels(value)):
         nodes += len(level)
         if nodes > MOST_NODES:
             raise ValueError(f"{path}: a pattern holds at most {MOST_NODES} values")
+        if depth == MOST_LEVELS:
+            raise ValueError(f"{path}: a pattern has at most {MOST_LEVELS} levels")
+
+
+def levels(value: Any) -> Iterator[list[Any]]:
+    """Yield a value, then what is in it, then what is in these, until there is nothing more."""
+    level = [value]
+    while level:
+        yield level
         level = [inner for outer in level for inner in _inside(outer)]
-    if level:
-        raise ValueError(f"{path}: a pattern has at most {MOST_LEVELS} levels")
 
 
 def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [*value.values()]
     return value if isinstance(value, list) else []
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str) else 0

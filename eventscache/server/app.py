@@ -25,6 +25,7 @@ from eventscache.metrics.loop_lag import LoopLag
 from eventscache.metrics.prometheus import Metrics
 from eventscache.metrics.snapshot import MetricsSnapshot
 from eventscache.query.members import parse_path
+from eventscache.server.asserter import Asserter
 from eventscache.server.configured_alerts import configured_alerts
 from eventscache.server.configured_sources import configured_sources
 from eventscache.server.configured_telemetry import configured_telemetry
@@ -87,6 +88,7 @@ class Sidecar:
             RouteTable(INGESTION_ROUTES),
             Metrics(self.metrics_of_all_workers),
             Bodies(limits, settings.body_timeout_ms / 1000),
+            Asserter(),
             self.sources,
             Notices(route_of_events),
             self._follows,
@@ -164,6 +166,7 @@ class Sidecar:
         await self._connections.stop()
         await self._loop_lag.stop()
         self._context.bodies.close()
+        self._context.asserter.close()
         for reloader in self._reloaders:
             await reloader.stop()
         await self.sources.stop()

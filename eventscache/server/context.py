@@ -15,6 +15,7 @@ from eventscache.live.hub import Hub
 from eventscache.lookup.explanation import Explainer
 from eventscache.lookup.lookup import Lookup
 from eventscache.metrics.prometheus import Metrics
+from eventscache.server.asserter import Asserter
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
 from eventscache.server.notices import Notices
@@ -36,6 +37,7 @@ class Context(NamedTuple):
     ingestion: "Handlers"
     metrics: Metrics
     bodies: Bodies
+    asserter: Asserter
     sources: AllSources
     notices: Notices
     follows: FollowList

@@ -1,5 +1,6 @@
 /** The page: it connects the models, the views and the actions, and draws again what changed. */
 
+import {CellFilters} from "./actions/cell_filters.js";
 import {clearEvents} from "./actions/clear.js";
 import {copy, copyLink} from "./actions/copy.js";
 import {askToken} from "./actions/dialogs.js";
@@ -40,6 +41,7 @@ import {Picker} from "./view/picker.js";
 import {Segments} from "./view/segments.js";
 import {seek} from "./view/shown_text.js";
 import {Status} from "./view/status.js";
+import {suggestFilters} from "./view/suggestions.js";
 import {drawTabs, OTHER_TAB} from "./view/tabs.js";
 import {toast} from "./view/toast.js";
 import {Toolbar} from "./view/toolbar.js";
@@ -71,8 +73,12 @@ export class App {
 		this.lossBanners = new LossBanners(this.banners, fetchQuota);
 		const statusActs = {retry: () => this.connection.retry(), enterToken: () => this.#askToken("")};
 		this.status = new Status(this.banners, statusActs);
-		const acts = {choose: key => this.selection.open(key), scrolled: () => this.selection.scrolled()};
-		this.list = new List(byId("list"), byId("canvas"), acts);
+		this.list = new List(byId("list"), byId("canvas"), {
+			choose: key => this.selection.open(key),
+			pick: (key, cell, excluded) => this.cellFilters.pick(this.rowBuffer.find(key), cell, excluded),
+			openKey: () => this.detail.key,
+			scrolled: () => this.selection.scrolled(),
+		});
 		this.detail = new Detail(byId("detail"), {
 			close: () => this.current.close(),
 			copy,
@@ -81,6 +87,7 @@ export class App {
 			follow: (path, value) => this.follows.choices(path, value),
 		});
 		this.toolbar = new Toolbar(change => this.navigation.change(change), () => this.filter);
+		suggestFilters(() => this.rowBuffer.rows);
 		this.segments = new Segments(status => this.navigation.change({status}));
 		this.picker = new Picker(ids => this.navigation.change({ids}), this.lastErrors);
 		this.histogram = new Histogram((start, end) => this.navigation.toggleRange(start, end));
@@ -93,6 +100,7 @@ export class App {
 			closeEvent: () => this.current.close(),
 			openEvent: () => this.#openEventOfFilter(),
 		});
+		this.cellFilters = new CellFilters(this);
 		this.selection = new Selection(this, {draw: () => this.draw(), opened: change => this.#opened(change)});
 		this.errorTab = new ErrorTab(this, {
 			filter: () => this.filter,
@@ -104,11 +112,7 @@ export class App {
 			add: rows => this.#addOlder(rows),
 			draw: () => this.draw(),
 		});
-		this.listWords = new ListWords(this, {
-			filter: () => this.filter,
-			change: change => this.navigation.change(change),
-			clearFilters: () => this.navigation.clearFilters(),
-		});
+		this.listWords = new ListWords(this);
 		this.follows = new Follows(this.rights, this.errorTab.acts);
 		this.openWay = new OpenWay(this.detail);
 		this.wayOffer = new WayOffer();

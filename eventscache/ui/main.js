@@ -5,7 +5,7 @@ import {showHelp} from "./actions/dialogs.js";
 import {listenForKeys} from "./actions/keys.js";
 import {openExportMenu, openMoreMenu} from "./actions/menus.js";
 import {App} from "./app.js";
-import {byId} from "./lib/dom.js";
+import {byId, setText} from "./lib/dom.js";
 import {listenToMenu} from "./view/menu.js";
 import {listenToResizer} from "./view/resizer.js";
 import {listenToTabs} from "./view/tabs.js";
@@ -51,7 +51,24 @@ function move(step) {
 	app.current.move(step);
 }
 
+/** Filter by the chosen cell of the row, or leave out what has the same. */
+function pickCell(excluded) {
+	if (app.current === app.selection) app.cellFilters.pick(app.selection.row, app.list.cell, excluded);
+}
+
+function togglePause() {
+	if (app.current === app.selection) app.selection.togglePause();
+}
+
+function moveCell(step) {
+	if (app.current === app.selection) setText(byId("counts-live"), app.list.moveCell(step));
+}
+
 listenForKeys({
+	f: () => pickCell(false),
+	x: () => pickCell(true),
+	ArrowLeft: () => moveCell(-1),
+	ArrowRight: () => moveCell(1),
 	j: () => move(1),
 	k: () => move(-1),
 	ArrowDown: () => app.current.move(1),
@@ -66,8 +83,8 @@ listenForKeys({
 		byId("search").focus();
 		byId("search").select();
 	},
-	p: () => app.current.togglePause?.(),
-	" ": () => app.current.togglePause?.(),
+	p: togglePause,
+	" ": togglePause,
 	e: () => app.navigation.toggleErrors(),
 	c: () => app.selection.copyJson(),
 	t: switchTheme,

@@ -73,6 +73,20 @@ def test_the_report_names_the_broken_promises_and_the_failing_line(
     assert result.exit_code == 1
 
 
+class Plain(MemoryStorage):
+    has_extras = False
+
+
+def test_what_a_backend_lacks_is_said_and_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eventscache.conformance.verify, "storage_from_url", lambda _, options: Plain(options))
+    result = verify("mine://")
+    assert result.exit_code == 0, result.output
+    assert "kept  one that is reset admits events at once" not in result.output
+    assert result.output.count("kept  ") == len(promise_names(extras=False)) < len(PROMISES)
+    for lacking in ("by type", "error groups", "follows", "test scopes"):
+        assert lacking in result.output.partition("it lacks extra collections")[2].partition("\n")[0]
+
+
 def test_a_backend_that_is_away_or_unknown_is_reported_in_one_line() -> None:
     away = verify("redis://127.0.0.1:1")
     assert (away.exit_code, away.output.count("\n")) == (1, 1)

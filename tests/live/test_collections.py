@@ -5,22 +5,26 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from eventscache.extras.scopes import scope_collection
+from eventscache.clock import MICROSECONDS
+from eventscache.extras.scopes import MOST_SCOPES, scope_collection
+from eventscache.extras.types import MOST_TYPES, type_collection
 from eventscache.live.messages import Cleared
 from eventscache.query.filter import EventFilter
 from eventscache.storage.messages import Query
+from eventscache.testing import ManualClock
 from tests.support.live_bench import ONLY_A, A, LiveBench
 
 VIEW, PURCHASE = b'{"event_type":"view"}', b'{"event_type":"purchase"}'
 PURCHASES = ONLY_A._replace(event_filter=EventFilter(event_type="purchase"))
 SCOPE = scope_collection("run")
 SCOPED = ONLY_A._replace(extra=SCOPE)
+CLOCK = ManualClock()
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[LiveBench]:
     async with AsyncExitStack() as stack:
-        bench = LiveBench(stack, per_type=5)
+        bench = LiveBench(stack, per_type=5, now_us=CLOCK)
         await bench.cache.open()
         stack.push_async_callback(bench.cache.close)
         yield bench
@@ -94,3 +98,76 @@ async def test_a_scope_is_resumed_where_it_was_left(bench: LiveBench) -> None:
     await bench.tick()
     assert [event["event_type"] for event in bench.originals(resumed)] == ["purchase"] * 2
     assert len(resumed.others()) == 1
+
+
+async def test_a_scope_counts_its_own_events(bench: LiveBench) -> None:
+    subscriber = await bench.ready(SCOPED)
+    await bench.tick(4)
+    await offer(bench, VIEW, 30)
+    await offer(bench, PURCHASE, 3, scope=SCOPE)
+    await bench.tick(8)
+    (counted,) = [counters for counters in subscriber.counters() if counters.per_second]
+    assert (counted.per_second, counted.total_events) == (3.0, 3)
+
+
+async def test_a_type_whose_list_had_to_leave_does_not_begin_anew(bench: LiveBench) -> None:
+    # given
+    subscriber = await bench.ready(PURCHASES)
+    await bench.tick()
+    await offer(bench, PURCHASE)
+    await offer(bench, VIEW, 30)
+    await offer(bench, PURCHASE, 2)
+    await bench.tick()
+    assert len(subscriber.events()) == 3
+
+    # when
+    CLOCK.advance(60 * MICROSECONDS)  # a process begins only so many lists a minute
+    for number in range(MOST_TYPES):
+        await offer(bench, b'{"event_type":"other%d"}' % number)
+    assert type_collection("purchase") not in [info.name for info in await bench.storage.extras(A, "type")]
+    await bench.tick(3)
+
+    # then
+    assert len(subscriber.events()) == 3
+    await offer(bench, PURCHASE)
+    await bench.tick(2)
+    assert len({sequence for _, sequence in subscriber.events()}) == len(subscriber.events()) == 4
+    assert subscriber.others() == subscriber.others()[:1]  # ready, and no restart
+
+
+async def test_a_scope_that_had_to_leave_does_not_begin_anew(bench: LiveBench) -> None:
+    # given
+    subscriber = await bench.ready(SCOPED)
+    await offer(bench, VIEW, 30)
+    await offer(bench, PURCHASE, 2, scope=SCOPE)
+    await bench.tick()
+
+    # when
+    CLOCK.advance(60 * MICROSECONDS)
+    for number in range(MOST_SCOPES):
+        await offer(bench, VIEW, scope=scope_collection(f"other{number}"))
+    assert SCOPE not in [info.name for info in await bench.storage.extras(A, "scope")]
+    await bench.tick(2)
+    await offer(bench, PURCHASE, 3, scope=SCOPE)
+    await bench.tick(2)
+
+    # then
+    assert len({sequence for _, sequence in subscriber.events()}) == len(subscriber.events()) == 5
+    assert subscriber.others()[1:] == [Cleared(A)]
+
+
+async def test_a_type_begins_anew_with_its_stream(bench: LiveBench) -> None:
+    # given
+    subscriber = await bench.ready(PURCHASES)
+    await offer(bench, VIEW, 30)
+    await offer(bench, PURCHASE, 2)
+    await bench.tick()
+
+    # when the storage has lost all
+    await bench.storage.erase()
+    bench.cache.queue.end_cooldowns(A)
+    await offer(bench, PURCHASE, 2)
+    await bench.tick()
+
+    # then
+    assert [sequence for _, sequence in subscriber.events()][2:] == [1, 2]

@@ -9,6 +9,8 @@ from eventscache.cache import EventsCache
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageUnavailable
 from eventscache.event import Event
+from eventscache.extras.follows import FOLLOW, FieldCondition, Follow
+from eventscache.extras.scopes import SCOPE
 from eventscache.lookup.explanation import Explainer, Explanation
 from eventscache.storage.messages import Query
 from eventscache.stream import Namespace, Stream
@@ -149,3 +151,26 @@ async def test_an_event_that_only_its_type_keeps_is_said_to_be_there() -> None:
         await offer(bench, b'{"event_type":"view","event_id":"' + ID.encode() + b'"}')
         (outcome,) = (await explain(bench.cache)).outcomes
         assert (outcome.outcome, outcome.reason) == ("stored", "kept_by_type")
+
+
+async def test_an_event_that_only_its_scope_or_a_follow_keeps_is_said_to_be_there() -> None:
+    follow = Follow("f", "", 2**52, fields=(FieldCondition(("who",), "ann"),))
+    originals = {SCOPE: ORIGINAL, FOLLOW: ORIGINAL[:-1] + b',"who":"ann"}'}
+    for kind, original in originals.items():
+        async with opened() as bench:
+            bench.cache.use_follows([follow])
+            await offer(bench, *[b"{}"] * QUOTA.size)
+            bench.cache.offer_originals(TOKEN, [original], scope="scope:run" if kind == SCOPE else "")
+            await bench.settled()
+            (outcome,) = (await explain(bench.cache)).outcomes
+            assert (outcome.outcome, outcome.reason) == ("stored", f"kept_by_{kind}")
+            assert f"{kind}=" in outcome.message
+
+
+async def test_an_event_that_only_the_group_of_its_error_keeps_is_said_to_be_there() -> None:
+    async with opened(error_groups=True) as bench:
+        bench.offer(QUOTA.size, error="x")
+        bench.cache.offer([(TOKEN, Event.of(TOKEN, original=ORIGINAL, error="another fault"))])
+        await bench.settled()
+        (outcome,) = (await explain(bench.cache)).outcomes
+        assert (outcome.outcome, outcome.reason) == ("stored", "kept_by_group")

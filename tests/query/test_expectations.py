@@ -203,6 +203,10 @@ def test_what_passes_later_was_never_given_up(body: Any, now: list[str], later: 
         ({"expects": []}, r"^\$\.expects: no such name; there are expect, in_order, none$"),
         ({"expect": {}}, r"^\$\.expect: takes an array"),
         ({"none": None}, r"^\$\.none: takes an array"),
+        (
+            {"expect": [{"match": {"$or": [{"$regex": "a"}] * 51}}] * 2},
+            r"^\$: the patterns hold at most 100 regular exp",
+        ),
         ({"expect": [match("a")], "in_order": 1}, r"^\$\.in_order: takes true or false"),
         ({"expect": [1]}, r"^\$\.expect\[0\]: takes an object with count, match, name"),
         ({"expect": [{"count": 1}]}, r"^\$\.expect\[0\]: has no match; write"),

@@ -20,12 +20,11 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def scope_of(request: web.BaseRequest, *, keeps_extras: bool) -> str:
     """Return the extra collection of the scope that `scope` or the header names; an empty text if none does.
 
-    Raises `HttpError` for a name that cannot be one, and where the storage keeps no extra collections.
+    Raises `HttpError` for a name that cannot be one, as an empty one, and where the storage keeps no extra collections.
     """
     if not may_be_in_scope(request, raw_query(request)):
         return ""
-    name = parameters(request).one("scope") or request.headers.get(_SCOPE_HEADER)
-    return _kept(_scope(name), keeps_extras=keeps_extras)
+    return _kept(_scope(request, parameters(request)), keeps_extras=keeps_extras)
 
 
 def may_be_in_scope(request: web.BaseRequest, query: str) -> bool:
@@ -33,12 +32,12 @@ def may_be_in_scope(request: web.BaseRequest, query: str) -> bool:
     return "scope" in query or _SCOPE_HEADER in request.headers
 
 
-def extra_of(given: Parameters, *, keeps_extras: bool) -> str:
-    """Return the extra collection that is to be read, by `scope`, `group` or `follow`; an empty text if none is.
+def extra_of(request: web.BaseRequest, given: Parameters, *, keeps_extras: bool) -> str:
+    """Return the extra collection that is to be read, by `scope`, its header, `group` or `follow`; else an empty text.
 
     Raises `HttpError` for more than one of them, and as `scope_of` does.
     """
-    named = [name for name in (_scope(given.one("scope")), _of_kind(GROUP, given), _of_kind(FOLLOW, given)) if name]
+    named = [name for name in (_scope(request, given), _of_kind(GROUP, given), _of_kind(FOLLOW, given)) if name]
     if len(named) > 1:
         raise HttpError(400, "invalid_parameter", "give one of scope, group and follow, not more")
     return _kept(named[0], keeps_extras=keeps_extras) if named else ""
@@ -52,8 +51,11 @@ def require_groups(cache: EventsCache) -> None:
         raise HttpError(400, "invalid_parameter", message)
 
 
-def _scope(name: str | None) -> str:
-    if not name:
+def _scope(request: web.BaseRequest, given: Parameters) -> str:
+    name = _named("scope", given)
+    if name is None:
+        name = request.headers.get(_SCOPE_HEADER)
+    if name is None:
         return ""
     try:
         return scope_collection(name)
@@ -61,8 +63,16 @@ def _scope(name: str | None) -> str:
         raise HttpError(400, "invalid_parameter", str(fault)) from None
 
 
+def _named(name: str, given: Parameters) -> str | None:
+    """Return a parameter; an empty one is a fault, as without it everything would be read, or cleared."""
+    found = given.one(name)
+    if found == "":
+        raise HttpError(400, "invalid_parameter", f"{name} is empty, and nothing was done; name one, or leave it out")
+    return found
+
+
 def _of_kind(kind: str, given: Parameters) -> str:
-    found = given.one(kind)
+    found = _named(kind, given)
     if found and not _ID.fullmatch(found):
         raise HttpError(400, "invalid_parameter", f"{kind} is not an id that this server gives")
     return f"{kind}:{found}" if found else ""

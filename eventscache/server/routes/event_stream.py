@@ -34,7 +34,7 @@ async def get_stream(context: Context, request: web.BaseRequest) -> web.StreamRe
     """Send what comes into the selected streams, until the client leaves, loses its token, or the server stops."""
     reader = context.access.require_reader(request)
     asked = parameters(request)
-    stream_filter = stream_filter_of(context, asked, reader)
+    stream_filter = stream_filter_of(context, request, asked, reader)
     if stream_filter.streams == ():
         raise HttpError(400, "invalid_parameter", "ids names no stream; without it, all known streams are meant")
     history = asked.whole_number("history", most=_MAX_HISTORY) or 0

@@ -44,7 +44,7 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     """Answer with the last events of streams, written stream by stream."""
     reader = context.access.require_reader(request)
     params = parameters(request)
-    stream_filter = stream_filter_of(context, params, reader)
+    stream_filter = stream_filter_of(context, request, params, reader)
     query = _query(params, stream_filter)
     if (query.before is not None or query.after is not None) and len(stream_filter.streams or ()) != 1:
         raise HttpError(400, "invalid_parameter", "before and after need exactly one id in ids")

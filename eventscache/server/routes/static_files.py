@@ -1,6 +1,7 @@
 """The live view at `/ui/`: files that are read once at start, and headers that allow no code but their own."""
 
 import gzip
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -42,6 +43,15 @@ HEADERS = {
 }
 
 
+# Comments that have lines of their own, which no text of the page's files looks like.
+_COMMENT = re.compile(rb"^[ \t]*+(?:/\*(?:[^*]|\*(?!/))*+\*/|//[^\n]*+)[ \t]*+\n", re.MULTILINE)
+
+
+def served(content: bytes, suffix: str) -> bytes:
+    """Return what is served of a file: scripts and style sheets without comments, which are a fifth of them."""
+    return _COMMENT.sub(b"", content) if suffix in {".js", ".css"} else content
+
+
 class StaticFile(NamedTuple):
     """A file of the live view, plain and compressed, and its headers."""
 
@@ -72,7 +82,7 @@ def page_routes() -> Iterator[tuple[str, str, Handler]]:
     for path, entry in _files(files("eventscache").joinpath("ui"), _ROOT):
         suffix = entry.name[entry.name.rfind(".") :]
         if suffix in _TYPES:
-            page = StaticFile.of(entry.read_bytes(), _TYPES[suffix])
+            page = StaticFile.of(served(entry.read_bytes(), suffix), _TYPES[suffix])
             yield "GET", path.removesuffix(_INDEX), page.get
             yield "HEAD", path.removesuffix(_INDEX), page.get
     for path in ("/", _ROOT.rstrip("/")):

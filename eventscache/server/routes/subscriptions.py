@@ -33,10 +33,7 @@ class _RequestClient(Client):
 
     @property
     def gone(self) -> bool:
-        transport = self._request.transport
-        if transport is None or transport.is_closing() or cast(Connection, self._request.protocol).ended:
-            return True
-        return not self._access.still_reads(self._reader)
+        return has_left(self._request) or not self._access.still_reads(self._reader)
 
     @property
     def unread(self) -> int:
@@ -48,12 +45,18 @@ class _RequestClient(Client):
             self._request.transport.abort()
 
 
-def stream_filter_of(context: Context, given: Parameters, reader: Reader) -> StreamFilter:
+def has_left(request: web.BaseRequest) -> bool:
+    """Tell whether the client of a request is gone, or has closed its sending side, which counts as that."""
+    transport = request.transport
+    return transport is None or transport.is_closing() or cast(Connection, request.protocol).ended
+
+
+def stream_filter_of(context: Context, request: web.BaseRequest, given: Parameters, reader: Reader) -> StreamFilter:
     """Return the streams and events that a request selects, as far as its reader may read them; raise `HttpError`."""
     ids = given.ids(context.settings.max_ids, context.settings.max_id_bytes)
     namespace = given.namespace()
     streams = None if ids is None else tuple(Stream(namespace, stream_id) for stream_id in ids)
-    extra = extra_of(given, keeps_extras=context.cache.keeps_extras)
+    extra = extra_of(request, given, keeps_extras=context.cache.keeps_extras)
     event_filter = given.event_filter(context.cache.type_of)
     return StreamFilter(namespace, streams, given.status(), event_filter, reader.streams, extra)
 

@@ -10,6 +10,7 @@ import {ErrorList, examplesBar} from "../view/error_list.js";
 import {toast} from "../view/toast.js";
 
 const INTERVAL_MS = 3000;
+/** @type {[string, string]} */
 const NONE = ["No errors", "Events that a destination refused, and bodies that cannot be read, appear here by their messages."];
 const FAILED = "The errors cannot be read";
 
@@ -92,9 +93,9 @@ export class ErrorTab {
 		const opening = ++this.#opening;
 		const view = this.#view;
 		this.list.activate(key);
-		const examples = await readExamples(group).catch(fault => toast(`${FAILED}: ${fault.message}`));
+		const examples = await readExamples(group).catch(fault => void toast(`${FAILED}: ${fault.message}`));
 		if (opening !== this.#opening || view !== this.#view) return;
-		if (examples?.length) {
+		if (examples && examples.length) {
 			this.#open = group;
 			this.#show(examples, 0);
 		} else {

@@ -17,7 +17,8 @@ async function findBySeq(filter, stream, seq) {
 	const any = {...EMPTY, tab: filter.tab};
 	for (const each of [filter, any, {...any, status: "error"}]) {
 		const parameters = serverParameters({...each, ids: [stream]});
-		for (const [name, value] of Object.entries({after: seq - 1, before: Number(seq) + 1, limit: 1})) parameters.set(name, value);
+		const one = {after: seq - 1, before: Number(seq) + 1, limit: 1};
+		for (const [name, value] of Object.entries(one)) parameters.set(name, String(value));
 		const [row] = await fetchRows(parameters);
 		if (row) return row;
 	}

@@ -6,18 +6,16 @@ import {narrows} from "../model/filter.js";
 import {OTHER_TAB, TAB_LABELS} from "../view/tabs.js";
 
 export class ListWords {
-	/** `parts` is the page; `acts` has `filter()`, `change(change)` and `clearFilters()`. */
-	constructor(parts, acts) {
+	/** `parts` has the models, the views and the `navigation`. */
+	constructor(parts) {
 		this.parts = parts;
-		this.acts = acts;
 	}
 
 	drawEmptyState() {
-		const {batcher, emptyState, rights, rowBuffer, status, streams, older} = this.parts;
-		const filter = this.acts.filter();
+		const {batcher, emptyState, filter, navigation, rights, rowBuffer, status, streams, older} = this.parts;
 		if (rowBuffer.rows.length) emptyState.hide();
 		else if (!batcher.ready) emptyState.showLoading(status.obstacle);
-		else if (narrows(filter)) emptyState.showNoMatch(this.#whereLooked(filter), older.readsOn, this.acts.clearFilters);
+		else if (narrows(filter)) emptyState.showNoMatch(this.#whereLooked(filter), older.readsOn, () => navigation.clearFilters());
 		else if (filter.ids.length || streams.of(filter.tab).length || !rights.may("write"))
 			emptyState.showNoEvents(this.#otherTab(filter));
 		else
@@ -32,12 +30,11 @@ export class ListWords {
 	#otherTab(filter) {
 		const tab = OTHER_TAB[filter.tab] ?? "processed";
 		const total = this.parts.streams.totalEvents(tab);
-		return total ? {label: TAB_LABELS[tab], total, open: () => this.acts.change({tab})} : null;
+		return total ? {label: TAB_LABELS[tab], total, open: () => this.parts.navigation.change({tab})} : null;
 	}
 
 	drawCounts() {
-		const {batcher, counts, history, older, rowBuffer, streams} = this.parts;
-		const filter = this.acts.filter();
+		const {batcher, counts, filter, history, older, rowBuffer, streams} = this.parts;
 		const inView = streams.inView(filter);
 		counts.draw(rowBuffer.rows, {
 			filter,

@@ -40,11 +40,11 @@ export class PushHandler {
 		const {batcher, history, minuteCounts, streams, toolbar, lastErrors} = this.parts;
 		const read = readEvent(source);
 		if (!read) return;
-		const {row, event} = read;
+		const {row} = read;
 		const filter = this.acts.filter();
 		history.add(row);
 		minuteCounts.add(row);
-		if (typeof event.original?.event_type === "string") toolbar.offerType(row.type);
+		toolbar.offerType(row.typeText);
 		if (row.status === "error" || row.status === "malformed") lastErrors.add(row);
 		if (!streams.has(filter.tab, row.stream)) this.acts.streamsChanged();
 		batcher.add(row);

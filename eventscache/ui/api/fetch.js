@@ -17,7 +17,11 @@ export const hasToken = () => Boolean(sessionStorage.getItem(TOKEN));
 
 export const storeToken = token => sessionStorage.setItem(TOKEN, token);
 
-/** Return an answer that is a success, or throw an `ApiError`. */
+/**
+ * Return an answer that is a success, or throw an `ApiError`.
+ * @param {string} path
+ * @param {RequestInit} options
+ */
 async function request(path, {method = "GET", headers = {}, body, signal} = {}) {
 	const token = sessionStorage.getItem(TOKEN);
 	let answer;

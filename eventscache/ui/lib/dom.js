@@ -54,6 +54,7 @@ export function icon(name) {
 	return svg;
 }
 
+/** @type {typeof document.getElementById} */
 export const byId = id => document.getElementById(id);
 
 /** Set a text only if it changes, so that browsers and screen readers do nothing without need. */

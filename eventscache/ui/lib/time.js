@@ -29,6 +29,7 @@ export function hourMinute(ms) {
 /** `2026-11-23 21:18`. */
 export const dateMinute = ms => `${new Date(ms).toISOString().slice(0, 10)} ${hourMinute(ms)}`;
 
+/** @type {[number, string][]} */
 const UNITS = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]];
 
 export function ago(ms, now = Date.now()) {

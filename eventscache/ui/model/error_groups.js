@@ -10,7 +10,7 @@ export function groupsOf(answers, sort) {
 			return {...group, tab, key: `${tab}-${group.group}`};
 		}),
 	);
-	const newest = (a, b) => (b.last > a.last) - (b.last < a.last);
+	const newest = (a, b) => Number(b.last > a.last) - Number(b.last < a.last);
 	return groups.sort((a, b) => (sort && b.count - a.count) || newest(a, b));
 }
 

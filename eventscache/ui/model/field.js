@@ -38,7 +38,7 @@ function readValues(text) {
 /** Return the filter `{negated, path, op, values}` that a text writes; null if it writes none. */
 export function parseField(text) {
 	if ([...text].length > LONGEST) return null;
-	const negated = /^-/.test(trimmed(text));
+	const negated = trimmed(text).startsWith("-");
 	const expression = negated ? trimmed(trimmed(text).slice(1)) : trimmed(text);
 	const {keys, end} = readPath(expression);
 	OPERATOR.lastIndex = end;
@@ -48,6 +48,13 @@ export function parseField(text) {
 	if (!values.length || (values.length === 1 && !values[0] && !expression.endsWith('"'))) return null;
 	if (/[<>]/.test(op) && !values.every(value => NUMBER.test(trimmed(value)))) return null;
 	return {negated, path: expression.slice(0, end), op, values};
+}
+
+/** Whether a text is a path and an operator, or the beginning of one, without a value yet. */
+export function isUnfinished(text) {
+	const expression = trimmed(text.replace(/^\s*-/, ""));
+	const {keys, end} = readPath(expression);
+	return keys.length > 0 && /^\s*[!=~<>]=?\s*\(?$/.test(expression.slice(end));
 }
 
 /** A value as it is read: in quotation marks if it would change without them. */

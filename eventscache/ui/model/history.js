@@ -37,7 +37,7 @@ export class EventHistory {
 		const [count, oldest] = this.#read.get(stream) ?? [0, 0];
 		if (status === "gap" || !count) return;
 		this.#read.set(stream, [count - 1, Math.max(oldest, seq + 1)]);
-		this.setMore({id: stream}, true);
+		this.setMore({id: stream, last_active: undefined}, true);
 	}
 
 	/** The events of a stream are gone. */

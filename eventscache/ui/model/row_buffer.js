@@ -45,6 +45,11 @@ export class RowBuffer {
 		this.forgotten = forgotten;
 	}
 
+	/** The row of a key, if the list has it. */
+	find(key) {
+		return this.rows.find(row => row.key === key);
+	}
+
 	get full() {
 		return this.rows.length >= this.#most;
 	}

@@ -1,5 +1,6 @@
 /** What an event is about, in a few words: what its kind is known by, and then `key=value` pairs, the most useful first. */
 
+import {joinPath} from "../lib/path.js";
 import {oneLine} from "../lib/text.js";
 import {maskOf} from "./mask.js";
 
@@ -50,16 +51,18 @@ function requestWords({success, response}) {
 	return [success.method ?? "GET", host, response?.status].filter(isPlain).join(" ");
 }
 
-/** @param numberAt returns the number at a list of keys, exactly as received */
+/**
+ * Return pairs, each with its words, and with its path and its value if it can be filtered by.
+ * @param numberAt returns the number at a list of keys, exactly as received
+ */
 export function summary(event, original, numberAt) {
-	const write = keys => {
-		const value = at(original, keys);
-		const exact = typeof value === "number" ? numberAt(keys) : String(value);
-		return oneLine((event.masked === true && maskOf(exact)?.[0]) || exact, 80);
-	};
+	const exact = keys => (typeof at(original, keys) === "number" ? numberAt(keys) : String(at(original, keys)));
+	const write = keys => oneLine((event.masked === true && maskOf(exact(keys))?.[0]) || exact(keys), 80);
+	const pair = (text, keys) => ({words: oneLine(text, 100), path: joinPath(keys), value: exact(keys)});
 	const type = [original.event_type, original.type, original.event].join(" ");
 	const [words, ...said] = (SALE.test(type) && saleWords(original, write)) || (PAGE.test(type) && pageWords(original, write)) || [];
-	const begin = [requestWords(event), words].filter(Boolean);
+	const request = requestWords(event);
+	const begin = [request && {words: oneLine(request, 100)}, words && pair(words, said[0])].filter(Boolean);
 	const told = new Set(said.map(keys => keys.join("\n")));
 	const pairs = leftOut => {
 		const found = [];
@@ -74,7 +77,7 @@ export function summary(event, original, numberAt) {
 				if (isObject(value)) {
 					if (path.length < 2) visit(inner);
 				} else if (value !== "" && value !== null && !Array.isArray(value) && !told.has(inner.join("\n"))) {
-					found.push(`${key}=${write(inner)}`);
+					found.push(pair(`${key}=${write(inner)}`, inner));
 				}
 			}
 		};
@@ -82,5 +85,6 @@ export function summary(event, original, numberAt) {
 		return found;
 	};
 	const all = [...begin, ...pairs(LEFT_OUT)];
-	return (all.length ? all : pairs(new Set())).join("  ") || "no fields";
+	const shown = all.length ? all : pairs(new Set());
+	return shown.length ? shown : [{words: "no fields"}];
 }

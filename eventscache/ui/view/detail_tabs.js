@@ -2,6 +2,7 @@
 
 import {el} from "../lib/dom.js";
 import {member, parse, pretty, slice} from "../lib/json.js";
+import {lookUp, splitPath} from "../lib/path.js";
 import {count, visible, whole} from "../lib/text.js";
 import {columns, differences} from "../model/diff.js";
 import {namedFields} from "../model/named_fields.js";
@@ -45,7 +46,7 @@ export class DetailTabs {
 
 	#tree(node, {filters = false, error = ""} = {}) {
 		const {source, masked} = this.#row;
-		const tree = new Tree(source, node, (value, at) => this.#openMenu(value, at, filters), {masked});
+		const tree = new Tree(source, node, (value, at, event) => this.#pick(value, at, event, filters), {masked});
 		for (const keys of error ? namedFields(error, node) : []) tree.mark(keys, "named by the error");
 		tree.revealSought(node);
 		const button = (label, act) => el("button.quiet", {onclick: act}, label);
@@ -68,20 +69,43 @@ export class DetailTabs {
 		return tag ? [tag] : null;
 	}
 
-	/** Open the menu of a value. Only values of the original can become filters. */
-	#openMenu({path, node, raw}, at, filters) {
+	/** Open the menu of a value that is clicked; Alt and a click, and the keys f and x, filter by it at once. */
+	#pick({path, node, raw}, at, event, filters = false) {
 		const value = node.kind === "string" ? node.value : raw;
+		const filtered = filters && this.#isFound(path, value);
+		const pressed = event.ctrlKey || event.metaKey ? "" : event.key;
+		const op = {f: "=", x: "!="}[event.type === "keydown" ? pressed : event.altKey && "x"];
+		if (filtered && op) {
+			event.stopPropagation();
+			this.#acts.filter(path, op, value);
+		}
+		if (event.type === "keydown" || (filtered && op)) return;
 		const filtering = [
 			["Filter by this", () => this.#acts.filter(path, "=", value)],
 			["Exclude this", () => this.#acts.filter(path, "!=", value)],
 		];
 		openMenu(at, [
-			...(filters ? filtering : []),
+			...(filtered ? filtering : []),
 			["Copy value", () => this.#acts.copy(value, "Value")],
 			["Copy path", () => this.#acts.copy(path, "Path")],
-			...(filters ? this.#acts.follow(path, value) : []),
+			...(filtered ? this.#acts.follow(path, value) : []),
 		]);
 	}
+
+	/** Whether the server finds a value of the event at a path: what the original has there comes first. */
+	#isFound(path, value) {
+		const keys = splitPath(path);
+		const node = keys && lookUp(member(this.#root, "original"), keys);
+		return Boolean(keys) && (!node || (node.value ?? slice(this.#row.source, node)) === value);
+	}
+
+	/** The value of a column, which can become a filter as the values of a tree can. */
+	#column = (raw, name, index) => {
+		if (index !== 1 || !raw) return this.#shown(raw);
+		const node = parse(raw);
+		const pick = event => this.#pick({path: name, node, raw}, event.currentTarget, event, true);
+		return [el(`button.value.${node.kind}`, {"aria-haspopup": "menu", onclick: pick, onkeydown: pick}, ...this.#shown(raw))];
+	};
 
 	result() {
 		const success = member(this.#root, "success");
@@ -91,10 +115,10 @@ export class DetailTabs {
 		if (table) {
 			const sorted = table.toSorted((a, b) => (a.field < b.field ? -1 : 1));
 			return [
-				rowsTable(["Field", "Type", "Value"], sorted.map(({field, type, value}) => [field, type, value]), this.#shown),
+				rowsTable(["Field", "Type", "Value"], sorted.map(({field, type, value}) => [field, type, value]), this.#column),
 			];
 		}
-		return member(success, "url") || member(success, "method") ? this.#http(success) : this.#tree(success);
+		return member(success, "url") || member(success, "method") ? this.#http(success) : this.#tree(success, {filters: true});
 	}
 
 	#noResult() {
@@ -113,7 +137,7 @@ export class DetailTabs {
 		const {source} = this.#row;
 		let shown = el("pre", {}, ...textNodes(body, {lines: true}));
 		try {
-			shown = new Tree(body, parse(body), (value, at) => this.#openMenu(value, at), {masked: this.#row.masked}).node;
+			shown = new Tree(body, parse(body), (value, at, event) => this.#pick(value, at, event), {masked: this.#row.masked}).node;
 		} catch {
 			// not JSON: shown as text
 		}

@@ -44,7 +44,7 @@ export class ErrorList {
 	}
 
 	activate(key) {
-		for (const node of this.box.children) node.setAttribute("aria-selected", node.id === key);
+		for (const node of this.box.children) node.setAttribute("aria-selected", String(node.id === key));
 		if (key !== this.active) byId(key).scrollIntoView({block: "nearest"});
 		this.box.setAttribute("aria-activedescendant", key);
 		this.active = key;

@@ -19,9 +19,11 @@ export class List {
 	#nodes = new Map();
 	#drawn = "";
 	#serial = 0;
+	#cell = "type"; // that is chosen in the active row
+	#choosesCells = false;
 
-	/** @param choose called with the key of a row that is clicked */
-	constructor(box, canvas, {choose, scrolled}) {
+	/** `choose` takes the key of a row that is clicked, `pick` a cell of it too, in the row of `openKey()` or with a key. */
+	constructor(box, canvas, {choose, pick, openKey, scrolled}) {
 		this.box = box;
 		this.canvas = canvas;
 		this.active = "";
@@ -35,7 +37,11 @@ export class List {
 		);
 		box.addEventListener("click", event => {
 			const key = event.target.closest(".row")?.dataset.key;
-			if (key && !getSelection().toString()) choose(key);
+			if (!key || getSelection().toString()) return;
+			const cell = event.target.closest("[data-cell]")?.dataset.cell;
+			const picked = cell && (event.altKey || event.ctrlKey || event.metaKey || key === openKey());
+			if (picked) pick(key, cell, event.altKey);
+			else choose(key);
 		});
 		new ResizeObserver(() => this.#resized()).observe(box.parentElement);
 		this.#resized();
@@ -94,6 +100,22 @@ export class List {
 		return Math.max(1, Math.floor(this.box.clientHeight / this.height) - 1);
 	}
 
+	/** The name of the chosen cell. */
+	get cell() {
+		return this.#cell;
+	}
+
+	/** Choose another cell of the active row; return its words. */
+	moveCell(step) {
+		const cells = [...(this.#nodes.get(this.active)?.querySelectorAll("[data-cell]") ?? [])].filter(node => node.offsetWidth);
+		const at = cells.findIndex(({dataset}) => dataset.cell === this.#cell);
+		const cell = cells[Math.max(0, Math.min(cells.length - 1, at + (this.#choosesCells ? step : 0)))];
+		this.#choosesCells = true;
+		this.#cell = cell?.dataset.cell ?? "type";
+		this.draw(true);
+		return cell?.textContent ?? "";
+	}
+
 	focus() {
 		this.box.focus({preventScroll: true});
 	}
@@ -130,6 +152,8 @@ export class List {
 			}
 		}
 		const active = this.#nodes.get(this.active);
+		for (const node of canvas.querySelectorAll(".at")) node.classList.remove("at");
+		if (this.#choosesCells) active?.querySelector(`[data-cell="${this.#cell}"]`)?.classList.add("at");
 		if (active) box.setAttribute("aria-activedescendant", active.id);
 		else box.removeAttribute("aria-activedescendant");
 		show(box, this.#rows.length > 0);
@@ -147,19 +171,23 @@ export class List {
 	}
 }
 
-const cell = (name, text) => el(`span.${name}`, {title: text}, ...textNodes(text));
+const cell = (name, text) => el(`span.${name}`, {title: text, "data-cell": name}, ...textNodes(text));
+
+const pairNodes = pairs =>
+	pairs.flatMap(({words, path}, index) => [index ? "  " : "", el("span", {"data-cell": path && index}, ...textNodes(words))]);
 
 function eventRow(row) {
+	const summary = row.preview ? [el("span", {"data-cell": "preview"}, ...textNodes(row.preview))] : pairNodes(row.pairs);
 	return el(
 		`div.row.${row.status}`,
 		{role: "option"},
-		el("span.status", {}, icon(row.status), STATUSES[row.status]),
-		el("span.time", {title: row.timestamp}, clock(row.time)),
+		el("span.status", {"data-cell": "status"}, icon(row.status), STATUSES[row.status]),
+		el("span.time", {title: row.timestamp, "data-cell": "time"}, clock(row.time)),
 		el("span.ago"),
 		cell("type", row.type || "no type"),
 		cell("id", row.id || "–"),
 		cell("stream", visible(row.stream)),
-		el("span.preview", {}, row.masked && maskTag("masked", MASKED), ...textNodes(row.preview)),
+		el("span.preview", {}, row.masked && maskTag("masked", MASKED), ...summary),
 	);
 }
 

@@ -36,7 +36,7 @@ export function openMenu(at, choices) {
 	const below = box.bottom + 4 + height < innerHeight ? box.bottom + 4 : Math.max(4, box.top - 4 - height);
 	menu().style.left = `${Math.max(4, Math.min(box.left, innerWidth - width - 8))}px`;
 	menu().style.top = `${below}px`;
-	menu().firstChild.focus();
+	menu().firstElementChild.focus();
 }
 
 export function listenToMenu() {
@@ -49,7 +49,7 @@ export function listenToMenu() {
 		event.preventDefault();
 		event.stopPropagation();
 	});
-	document.addEventListener("pointerdown", event => {
-		if (!menu().contains(event.target) && !opener?.contains(event.target)) close({refocus: false});
+	document.addEventListener("pointerdown", ({target}) => {
+		if (target instanceof Node && !menu().contains(target) && !opener?.contains(target)) close({refocus: false});
 	});
 }

@@ -8,9 +8,9 @@ const PAGE = 200; // rows shown first, and with each "Show more"
 
 /**
  * Return a table of rows of texts; the first text of a row is its name.
- * @param shown returns the nodes of a cell for a text
+ * @param {(text: string, name: string, index: number) => any[]} shown returns the nodes of a cell for a text, with the name of its row and the number of the cell
  */
-export function rowsTable(heads, rows, shown = textNodes) {
+export function rowsTable(heads, rows, shown = text => textNodes(text)) {
 	const body = el("tbody");
 	const button = el("button.more", {onclick: () => add()});
 	const add = () => {
@@ -19,7 +19,7 @@ export function rowsTable(heads, rows, shown = textNodes) {
 			...rows
 				.slice(built, built + PAGE)
 				.map(([name, ...values]) =>
-					el("tr", {}, el("th", {scope: "row"}, ...textNodes(name)), ...values.map(value => el("td", {}, ...shown(value)))),
+					el("tr", {}, el("th", {scope: "row"}, ...textNodes(name)), ...values.map((value, index) => el("td", {}, ...shown(value, name, index)))),
 				),
 		);
 		const left = rows.length - body.children.length;

@@ -2,12 +2,11 @@
 
 import {byId, el, setText, show} from "../lib/dom.js";
 import {dateMinute, fromInput, hourMinute, MINUTE, time, toInput} from "../lib/time.js";
-import {parseField} from "../model/field.js";
+import {isUnfinished, parseField} from "../model/field.js";
 import {hasTime} from "../model/filter.js";
 
 const TYPING_MS = 300; // after the last key, a text is searched for
 const MOST_TYPES = 100;
-const UNFINISHED_FIELD = /^[\w$.[\]"-]+\s*(?:!=|=|~|>|<|!)\s*\(?$/;
 
 export class Toolbar {
 	#types = new Set();
@@ -44,7 +43,7 @@ export class Toolbar {
 		if (field && entered) {
 			byId("search").value = "";
 			this.change({q: "", fields: [...this.filter().fields, field]});
-		} else if (!field && (entered || !UNFINISHED_FIELD.test(text)) && text !== this.filter().q) {
+		} else if (!field && (entered || !isUnfinished(text)) && text !== this.filter().q) {
 			this.change({q: text});
 		}
 	}

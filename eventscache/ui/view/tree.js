@@ -29,7 +29,7 @@ export class Tree {
 
 	/**
 	 * @param text the JSON that `root` was parsed from
-	 * @param choose called with `{path, node, raw}` of a value that is clicked
+	 * @param choose called with `{path, node, raw}` of a value, its button, and a click or a key
 	 */
 	constructor(text, root, choose, {masked = false} = {}) {
 		this.text = text;
@@ -122,10 +122,10 @@ export class Tree {
 		const raw = this.text.slice(node.start, node.end);
 		const text = node.value ?? raw;
 		const nodes = node.kind === "string" ? stringNodes : textNodes;
-		const choose = event => this.choose({path: joinPath(keys), node, raw}, event.currentTarget);
+		const choose = event => this.choose({path: joinPath(keys), node, raw}, event.currentTarget, event);
 		const value = el(
 			`button.value.${node.kind}`,
-			{"aria-haspopup": "menu", onclick: choose},
+			{"aria-haspopup": "menu", onclick: choose, onkeydown: choose},
 			...[(this.masked && tagOfJson(raw)) || nodes(shortened(text, LONGEST))].flat(),
 		);
 		const line = el("div.line", {}, name, value);

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 import secrets
 
 import pytest
@@ -93,6 +94,8 @@ async def test_records_of_destinations_belong_to_a_scope_as_they_say(sidecar: Si
         ("scope=a%00", "U+0000"),
         (f"scope={'x' * 201}", "200"),
         ("scope=a&scope=b", "more than once"),
+        ("scope=", "scope is empty"),
+        ("scope", "scope is empty"),
     ],
 )
 async def test_a_scope_that_cannot_be_is_refused(sidecar: Sidecar, query: str, words: str) -> None:
@@ -106,7 +109,9 @@ async def test_a_scope_that_cannot_be_is_refused(sidecar: Sidecar, query: str, w
 async def test_only_one_extra_collection_is_read_at_a_time(sidecar: Sidecar) -> None:
     answer = await sidecar.get(f"{CACHE}?ids=a&scope=a&group=b")
     assert (answer.status, answer.json["code"]) == (400, "invalid_parameter")
-    for parameter in ("group=%2F", "follow=a.b"):
+    answer = await sidecar.get(f"{CACHE}?ids=a&group=b", X_Eventscache_Scope="a")
+    assert (answer.status, answer.json["code"]) == (400, "invalid_parameter")
+    for parameter in ("group=%2F", "follow=a.b", "group=", "follow="):
         assert (await sidecar.get(f"{CACHE}?ids=a&{parameter}")).status == 400
 
 
@@ -122,3 +127,34 @@ async def test_a_scope_that_would_not_be_kept_is_refused(sidecar: Sidecar) -> No
     await sidecar.ask("DELETE", f"{CACHE}?{SCOPED}&scope=run7&reset=limiter")
     assert (await sidecar.post("/api/v1/event?token=key&scope=more", b"{}")).status == 200
     assert sidecar.cache.ledger.balanced
+
+
+async def test_every_request_heeds_the_header(sidecar: Sidecar) -> None:
+    # given
+    for number in range(4):
+        await sidecar.post(f"/api/v1/event?token=key&scope=run{number % 2}", b'{"n":%d}' % number)
+    of_run = {"X_Eventscache_Scope": "run1"}
+
+    # then
+    read = await sidecar.get(f"{CACHE}?{SCOPED}", **of_run)
+    assert [event["original"]["n"] for event in read.json["events"]] == [3, 1]
+    expected = json.dumps({"expect": [{"match": {}, "count": 2}]}).encode()
+    asserted = await sidecar.post(f"/api/v1/events/assert?{SCOPED}", expected, **of_run)
+    assert asserted.json["passed"] is True
+    assert await pushed(sidecar, f"{SCOPED}&history=10", of_run) == [1, 3]
+    assert await numbers(sidecar, f"{SCOPED}&scope=run0") == [2, 0]
+    assert (await sidecar.get(f"{CACHE}?{SCOPED}&scope=run0", **of_run)).json["response_events"] == 2
+
+    # and
+    assert (await sidecar.ask("DELETE", f"{CACHE}?{SCOPED}", **of_run)).json["cleared"] == 2
+    assert len(await sidecar.events(SCOPED)) == 4
+    refused = await sidecar.ask("DELETE", f"{CACHE}?{SCOPED}", X_Eventscache_Scope="")
+    assert refused.status == 400
+
+
+async def pushed(sidecar: Sidecar, query: str, headers: dict[str, str]) -> list[int]:
+    """Return the numbers of the events that a push brings until it is ready."""
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    head = f"GET /api/v1/events/stream?{query} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"
+    answer = await sidecar.raw(head.encode(), until=b"event: ready")
+    return [int(number) for number in re.findall(rb'"n":(\d+)', answer)]

@@ -1,0 +1,179 @@
+"""Filtering by what is shown: by cells of rows, by values of an event, by what is suggested while somebody types."""
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.support.live_view import Look, Server, StartServer, View, done, failed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def cell(view: View, row: str, name: str) -> Locator:
+    return view.row(row).locator(f'[data-cell="{name}"]')
+
+
+async def chip(view: View) -> str:
+    await expect(view["#chips .chip"]).to_have_count(1)
+    return await view["#chips .chip"].inner_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "left_out"),
+    [
+        ("type", "type = signup", "event_type ≠ signup"),
+        ("id", "event_id = bad", "event_id ≠ bad"),
+        ("status", "errors", None),
+        ("preview", "“type changing”", None),
+    ],
+)
+async def test_a_cell_becomes_a_filter_or_is_left_out(
+    server: Server, view: View, name: str, words: str, left_out: str | None
+):
+    await server.record(done("ok"), failed("bad"))
+    await view.open()
+
+    await cell(view, "bad", name).click(modifiers=["ControlOrMeta"])
+    assert await chip(view) == words
+    await expect(view.rows).to_have_count(1)
+    assert await view.ids() == ["bad"]
+    await expect(view.detail).to_be_hidden()
+    await view["#chips .chip"].click()
+    await expect(view.rows).to_have_count(2)
+
+    await cell(view, "bad", name).click(modifiers=["Alt"])
+    if left_out is None:
+        await expect(view["#toast"]).to_contain_text("can be left out")
+        return
+    assert await chip(view) == left_out
+    await expect(view.rows).to_have_count(1)
+    assert await view.ids() == ["ok"]
+
+
+async def test_a_pair_of_the_summary_and_a_minute_become_filters(server: Server, view: View):
+    await server.record(done("old", timestamp="2026-03-01T09:59:59.000000Z"), done("new"))
+    await view.open()
+
+    await view.row("new@").locator('[data-cell="0"]').click(modifiers=["Alt"])
+    assert await chip(view) == "user.email ≠ new@jitsu.com"
+    assert await view.ids() == ["old"]
+    await view["#chips .chip"].click()
+    await expect(view.rows).to_have_count(2)
+    await cell(view, "old@", "time").click(modifiers=["ControlOrMeta"])
+
+    assert await chip(view) == "from 2026-03-01 09:59 to 2026-03-01 10:00 UTC"
+    await expect(view.rows).to_have_count(1)
+
+
+async def test_a_stream_becomes_the_only_one_or_is_left_out(server: Server, view: View):
+    await server.record(done("a", "alpha"), done("b", "beta"), done("c", "gamma"))
+    await view.open()
+
+    await cell(view, "b@", "stream").click(modifiers=["Alt"])
+    await expect(view.rows).to_have_count(2)
+    assert sorted(await view.ids()) == ["a", "c"]
+    await cell(view, "c@", "stream").click(modifiers=["ControlOrMeta"])
+
+    await expect(view.rows).to_have_count(1)
+    assert "id=gamma" in view.page.url
+
+
+async def test_a_click_opens_an_event_and_then_filters_by_its_cells(server: Server, view: View):
+    await server.record(done("ok"), failed("bad"))
+    await view.open()
+
+    await cell(view, "bad", "type").click()
+    await expect(view.detail).to_contain_text("signup")
+    await cell(view, "bad", "type").click()
+
+    assert await chip(view) == "type = signup"
+
+
+async def test_keys_filter_by_the_chosen_cell_and_leave_it_out(server: Server, view: View):
+    await server.record(done("ok"), failed("bad"))
+    await view.open()
+    await view.press("j")
+
+    await view.press("f")
+    assert await chip(view) == "type = signup"
+    await view["#chips .chip"].click()
+    await expect(view.rows).to_have_count(2)
+    await view.press("ArrowRight", "ArrowRight")
+    await expect(view["#canvas .at"]).to_have_text("bad")
+    await expect(view["#counts-live"]).to_have_text("bad")
+    await view.press("x")
+
+    assert await chip(view) == "event_id ≠ bad"
+
+
+async def test_keys_and_alt_filter_by_a_value_of_the_open_event(server: Server, view: View):
+    await server.record(done("ann"), done("bob"))
+    await view.open()
+    await view.row("ann@").click()
+    value = view.detail.get_by_role("button", name='"ann@jitsu.com"')
+
+    await value.focus()
+    await view.press("x")
+    assert await chip(view) == "user.email ≠ ann@jitsu.com"
+    await view["#chips .chip"].click()
+    await value.click(modifiers=["Alt"])
+    assert await chip(view) == "user.email ≠ ann@jitsu.com"
+    await view["#chips .chip"].click()
+
+    await view.detail.get_by_role("tab", name="Result").click()
+    await view.detail.locator("tbody").get_by_role("button", name='"ann"').click()
+    await view.page.get_by_role("menuitem", name="Filter by this").click()
+    assert await chip(view) == "event_id = ann"
+    await expect(view.rows).to_have_count(1)
+
+
+async def test_paths_and_values_are_suggested_while_a_filter_is_typed(server: Server, view: View):
+    record = done("ann")
+    record["original"] |= {"price": 1, "odd key": {"x": "a, b"}}
+    await server.record(record, done("bob"))
+    await view.open()
+    await expect(view.rows).to_have_count(2)
+
+    async def suggested() -> list[str]:
+        found: list[str] = await view["#suggestions option"].evaluate_all("all => all.map(each => each.value)")
+        return found
+
+    await view["#search"].fill("-us")
+    assert await suggested() == ["-user.email = "]
+    await view["#search"].fill("user.email = b")
+    assert await suggested() == ["user.email = bob@jitsu.com"]
+    await view["#search"].fill("odd")
+    assert await suggested() == ['["odd key"].x = ']
+    await view["#search"].fill('["odd key"].x ~')
+    assert await suggested() == ['["odd key"].x ~ a, b']
+    await view["#search"].fill('["odd key"].x = a, b')
+    await view.press("Enter")
+    await expect(view.rows).to_have_count(1)
+    assert await view.ids() == ["ann"]
+
+
+async def test_types_at_a_configured_place_are_shown_and_filtered_by(start: StartServer, look: Look):
+    server = await start(type_path="properties.kind")
+    view = await look(server)
+    await server.record(
+        '{"destination_id":"d","original":{"event_id":"dots","event_type":"usual","properties.kind":"dotted"}}',
+        '{"destination_id":"d","original":{"event_id":"number","properties":{"kind":1.10}}}',
+        '{"destination_id":"d","original":{"event_id":"list","event_type":"usual","properties":[{"kind":"no"}]}}',
+        '{"destination_id":"d","original":{"event_id":"none","event_type":"usual","properties":{"kind":""}}}',
+    )
+    await view.open()
+    await expect(view.rows).to_have_count(4)
+
+    assert [await view.row(name).locator(".type").inner_text() for name in ("dots", "number", "list", "none")] == [
+        "dotted",
+        "1.10",
+        "usual",
+        "usual",
+    ]
+    await cell(view, "number", "type").click(modifiers=["ControlOrMeta"])
+    await expect(view.rows).to_have_count(1)
+    assert await chip(view) == "type = 1.10"
+    await view["#chips .chip"].click()
+    await cell(view, "number", "type").click(modifiers=["Alt"])
+
+    assert await chip(view) == "properties.kind ≠ 1.10"
+    await expect(view.rows).to_have_count(3)
