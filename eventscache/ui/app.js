@@ -4,9 +4,11 @@ import {CellFilters} from "./actions/cell_filters.js";
 import {clearEvents} from "./actions/clear.js";
 import {copy, copyLink} from "./actions/copy.js";
 import {askToken} from "./actions/dialogs.js";
+import {ErrorHint} from "./actions/error_hint.js";
 import {ErrorTab} from "./actions/error_tab.js";
-import {findLastError, findOpenEvent} from "./actions/find_event.js";
+import {findOpenEvent} from "./actions/find_event.js";
 import {OpenWay, WayOffer} from "./actions/find_way.js";
+import {HiddenErrors} from "./actions/hidden_errors.js";
 import {Follows} from "./actions/follows.js";
 import {ListWords} from "./actions/list_words.js";
 import {Navigation} from "./actions/navigation.js";
@@ -21,6 +23,7 @@ import {byId} from "./lib/dom.js";
 import {Batcher} from "./model/batcher.js";
 import {rangeStart, serverParameters} from "./model/filter.js";
 import {EventHistory, historyPerStream} from "./model/history.js";
+import {LastErrors} from "./model/last_errors.js";
 import {MinuteCounts} from "./model/minute_counts.js";
 import {RowBuffer} from "./model/row_buffer.js";
 import {Rights} from "./model/rights.js";
@@ -32,10 +35,10 @@ import {Detail} from "./view/detail.js";
 import {EmptyState} from "./view/empty_state.js";
 import {Histogram} from "./view/histogram.js";
 import {drawJumpButton} from "./view/jump_button.js";
-import {LastError} from "./view/last_error.js";
 import {List} from "./view/list.js";
 import {LossBanners} from "./view/loss_banners.js";
 import {Picker} from "./view/picker.js";
+import {Segments} from "./view/segments.js";
 import {seek} from "./view/shown_text.js";
 import {Status} from "./view/status.js";
 import {suggestFilters} from "./view/suggestions.js";
@@ -55,6 +58,7 @@ export class App {
 	#createModels() {
 		this.rights = new Rights();
 		this.streams = new Streams();
+		this.lastErrors = new LastErrors();
 		this.history = new EventHistory();
 		const forgotten = row => this.history.forget(row);
 		this.rowBuffer = new RowBuffer(forgotten);
@@ -65,7 +69,6 @@ export class App {
 	#createViews() {
 		this.banners = new Banners();
 		this.counts = new Counts();
-		this.lastError = new LastError();
 		this.emptyState = new EmptyState(copy);
 		this.lossBanners = new LossBanners(this.banners, fetchQuota);
 		const statusActs = {retry: () => this.connection.retry(), enterToken: () => this.#askToken("")};
@@ -85,8 +88,9 @@ export class App {
 		});
 		this.toolbar = new Toolbar(change => this.navigation.change(change), () => this.filter);
 		suggestFilters(() => this.rowBuffer.rows);
-		this.picker = new Picker(ids => this.navigation.change({ids}));
-		this.histogram = new Histogram((start, end) => this.navigation.toggleMinute(start, end));
+		this.segments = new Segments(status => this.navigation.change({status}));
+		this.picker = new Picker(ids => this.navigation.change({ids}), this.lastErrors);
+		this.histogram = new Histogram((start, end) => this.navigation.toggleRange(start, end));
 	}
 
 	#createActions() {
@@ -112,6 +116,8 @@ export class App {
 		this.follows = new Follows(this.rights, this.errorTab.acts);
 		this.openWay = new OpenWay(this.detail);
 		this.wayOffer = new WayOffer();
+		this.errorHint = new ErrorHint(this, () => this.filter);
+		this.hiddenErrors = new HiddenErrors();
 		this.streamRefresh = new StreamRefresh(this.streams, {
 			tab: () => this.filter.tab,
 			live: () => this.status.live,
@@ -178,7 +184,7 @@ export class App {
 		});
 		this.#drawControls();
 		this.lossBanners.setNotFollowed(filter, this.streams);
-		this.#readLastError();
+		this.errorHint.read();
 		this.wayOffer.set(filter.q);
 		this.errorTab.begin();
 	}
@@ -187,13 +193,6 @@ export class App {
 		if (!this.filter.uid) this.current.close();
 		this.list.toTop();
 		this.beginView();
-	}
-
-	async #readLastError() {
-		const view = this.#views;
-		this.lastError.reset();
-		const time = await findLastError(this.filter, this.streams.inView(this.filter));
-		if (view === this.#views) this.lastError.add(time);
 	}
 
 	/** Open the event that the URL names: from the rows, or else from the cache. */
@@ -246,6 +245,7 @@ export class App {
 	}
 
 	#addRows(rows, history) {
+		for (const row of rows) row.fresh = !history;
 		this.rowBuffer.add(rows, {history});
 		this.draw();
 	}
@@ -272,7 +272,7 @@ export class App {
 
 	#eventsCleared() {
 		this.streamRefresh.soon();
-		this.#readLastError();
+		this.errorHint.read({again: true});
 		this.draw();
 	}
 
@@ -295,20 +295,17 @@ export class App {
 		const {rows, arrivedWhileHeld, heldBy} = this.rowBuffer;
 		this.list.set(rows);
 		this.listWords.drawEmptyState();
-		this.#drawHistogram();
+		this.histogram.draw(this.minuteCounts, this.filter);
 		this.listWords.drawCounts();
-		this.status.setPaused(heldBy === "button", arrivedWhileHeld);
+		this.segments.count(rows, this.filter.status);
+		this.status.setHeld(heldBy, arrivedWhileHeld);
 		drawJumpButton(this.rowBuffer, this.list.scrolledDown);
-	}
-
-	#drawHistogram() {
-		const ended = Number.isFinite(this.minuteCounts.endsAt);
-		this.histogram.draw(this.minuteCounts.hour(), {chosen: this.filter.start, ended});
 	}
 
 	#drawControls() {
 		const {filter, streams, rights} = this;
 		this.toolbar.set(filter);
+		this.segments.set(filter);
 		this.toolbar.offerClear(rights.may("clear"));
 		drawChips(filter, change => this.navigation.change(change));
 		this.follows.draw();
@@ -323,10 +320,10 @@ export class App {
 		const {filter} = this;
 		if (filter.range && this.rowBuffer.prune(row => !(row.time < rangeStart(filter)))) this.draw();
 		this.list.draw(true);
-		this.#drawHistogram();
+		this.histogram.draw(this.minuteCounts, this.filter);
 		this.detail.tick();
 		this.status.tick();
-		this.lastError.tick();
+		this.errorHint.draw();
 		this.errorTab.list.tick();
 		this.follows.tick();
 	}
@@ -344,6 +341,8 @@ export class App {
 	visibilityChanged(hidden) {
 		if (hidden) this.connection.close();
 		else this.connection.resume();
+		if (hidden && this.#views) this.hiddenErrors.begin(this.filter);
+		else this.hiddenErrors.end();
 		this.errorTab.begin();
 	}
 }

@@ -7,6 +7,7 @@ import {openExportMenu, openMoreMenu} from "./actions/menus.js";
 import {App} from "./app.js";
 import {byId, setText} from "./lib/dom.js";
 import {listenToMenu} from "./view/menu.js";
+import {listenToResizer} from "./view/resizer.js";
 import {listenToTabs} from "./view/tabs.js";
 import {toggleTheme} from "./view/theme.js";
 import {toast} from "./view/toast.js";
@@ -33,6 +34,7 @@ listenToClicks({
 	link: copyLink,
 	clear: () => app.clear(),
 	older: () => app.older.load(),
+	unfilter: () => app.navigation.clearFilters(),
 	"show-last-error": () => app.navigation.change({status: "error"}),
 	skip: event => {
 		event.preventDefault(); // the fragment of the URL holds the filter
@@ -41,6 +43,7 @@ listenToClicks({
 });
 listenToTabs(tab => app.rights.reads(tab) && app.navigation.change({tab}));
 listenToMenu();
+listenToResizer();
 
 /** Go to another event. The list gets the focus, so that Enter opens the event and presses no button. */
 function move(step) {
@@ -70,6 +73,10 @@ listenForKeys({
 	k: () => move(-1),
 	ArrowDown: () => app.current.move(1),
 	ArrowUp: () => app.current.move(-1),
+	Home: () => app.current.move(-Infinity),
+	End: () => app.current.move(Infinity),
+	PageUp: () => app.current.move(-app.list.page),
+	PageDown: () => app.current.move(app.list.page),
 	Enter: () => app.current.open(app.current.list.active),
 	Escape: () => app.current.close(),
 	"/": () => {

@@ -180,8 +180,23 @@ class View:
     def button(self, name: str, *, exact: bool = True) -> Locator:
         return self.page.get_by_role("button", name=name, exact=exact)
 
+    def status(self, label: str) -> Locator:
+        return self["#status button"].filter(has_text=label)
+
     def banner(self, text: str) -> Locator:
         return self[".banner"].filter(has_text=text)
+
+    async def bars(self) -> list[tuple[int, int]]:
+        """Return how many events, and how many errors, each bar of the histogram says it has."""
+        await self["#histogram"].focus()
+        await self.press("Home")
+        found = []
+        for _ in range(60):
+            words = str(await self["#histogram"].get_attribute("aria-valuetext"))
+            events, errors = words.partition(": ")[2].split(", ")
+            found.append((int(events.split()[0]), int(errors.split()[0])))
+            await self.press("ArrowRight")
+        return found
 
     async def press(self, *keys: str) -> None:
         for key in keys:

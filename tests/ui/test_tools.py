@@ -170,6 +170,6 @@ async def test_every_control_is_reached_by_keyboard_and_has_a_focus_outline(serv
         outline = await view.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none" or await view.page.evaluate("document.activeElement === document.body")
 
-    expected = "tab-processed theme help streams-search search status type range pause export link clear list"
+    expected = "tab-processed theme help streams-search search type range histogram pause export link clear list"
     assert set(expected.split()) <= reached
-    assert {"minute", "stream"} <= reached
+    assert {"stream", "success", "error", "skip"} <= reached

@@ -5,7 +5,7 @@ import {readEvent} from "../model/event.js";
 import {EMPTY, namespace, serverParameters} from "../model/filter.js";
 import {linesOf} from "../model/way.js";
 
-const MOST_STREAMS = 20; // with errors
+const MOST_STREAMS = 100; // with errors
 
 async function fetchRows(parameters) {
 	const sources = await fetchEvents(parameters).catch(() => []);
@@ -48,12 +48,11 @@ export async function findOpenEvent(filter) {
 	return (await findByUid(filter)) ?? (await findByUid({...filter, ids: stream ? [stream] : []})) ?? (await findByEventId(filter));
 }
 
-/** Return when the last error of some streams was, in Unix milliseconds; NaN if there was none or it cannot be read. */
-export async function findLastError(filter, streams) {
+/** Return the row of the last error of each of some streams, of those that have any and can be read. */
+export async function findLastErrors(filter, streams) {
 	const failing = streams.filter(({error_events: errors}) => errors > 0).slice(0, MOST_STREAMS);
-	if (filter.status === "error" || !failing.length) return NaN;
+	if (!failing.length) return [];
 	const ids = failing.map(({id}) => id).join(",");
 	const parameters = new URLSearchParams({namespace: namespace(filter), ids, status: "error", limit: "1"});
-	const times = (await fetchRows(parameters)).map(({time}) => time).filter(Number.isFinite);
-	return times.length ? Math.max(...times) : NaN;
+	return fetchRows(parameters);
 }

@@ -14,7 +14,7 @@ export function listenForKeys(commands) {
 			return;
 		}
 		if ((key === " " || key === "Enter") && target.matches(PRESSABLE)) return;
-		if (key.startsWith("Arrow") && !target.matches("[role=listbox], body")) return;
+		if (/^(Arrow|Home|End|Page)/.test(key) && !target.matches("[role=listbox], body")) return;
 		const command = commands[key];
 		if (!command) return;
 		event.preventDefault();

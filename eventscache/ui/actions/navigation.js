@@ -43,8 +43,8 @@ export class Navigation {
 		this.change({status: this.filter.status === "error" ? "" : "error"});
 	}
 
-	/** Show one minute; if it is the time filter already, remove the filter. */
-	toggleMinute(start, end) {
+	/** Show a range of time; if it is the time filter already, remove the filter. */
+	toggleRange(start, end) {
 		const chosen = this.filter.start === start && this.filter.end === end;
 		this.change(chosen ? {start: NaN, end: NaN} : {range: "", start, end});
 	}

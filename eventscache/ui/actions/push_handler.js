@@ -37,7 +37,7 @@ export class PushHandler {
 	}
 
 	#addEvent(source) {
-		const {batcher, history, minuteCounts, streams, toolbar, lastError} = this.parts;
+		const {batcher, history, minuteCounts, streams, toolbar, lastErrors} = this.parts;
 		const read = readEvent(source);
 		if (!read) return;
 		const {row} = read;
@@ -45,7 +45,7 @@ export class PushHandler {
 		history.add(row);
 		minuteCounts.add(row);
 		toolbar.offerType(row.typeText);
-		if (filter.status !== "error" && (row.status === "error" || row.status === "malformed")) lastError.add(row.time);
+		if (row.status === "error" || row.status === "malformed") lastErrors.add(row);
 		if (!streams.has(filter.tab, row.stream)) this.acts.streamsChanged();
 		batcher.add(row);
 	}

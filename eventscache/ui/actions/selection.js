@@ -51,7 +51,7 @@ export class Selection {
 	move(step) {
 		if (!this.rowBuffer.rows.length) return;
 		const from = this.list.position;
-		const {key} = this.list.at(from < 0 ? 0 : from + step);
+		const {key} = this.list.at(from < 0 && Math.abs(step) === 1 ? 0 : Math.max(from, 0) + step);
 		if (this.detail.key) {
 			this.open(key);
 			return;

@@ -68,6 +68,25 @@ export function parse(text) {
 	return root;
 }
 
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/gs;
+
+/** Put each value of a JSON text on a line of its own; the values stay exactly as they are. */
+export function pretty(text) {
+	const tokens = text.match(TOKEN) ?? [];
+	const lines = [""];
+	let depth = 0;
+	const newLine = () => lines.push("\t".repeat(depth));
+	tokens.forEach((token, at) => {
+		const closes = token === "}" || token === "]";
+		if (closes) depth -= 1;
+		if (closes && !"{[".includes(tokens[at - 1])) newLine();
+		lines[lines.length - 1] += token === ":" ? ": " : token;
+		if (token === "{" || token === "[") depth += 1;
+		if (token === "," || ("{[".includes(token) && !"}]".includes(tokens[at + 1]))) newLine();
+	});
+	return lines.join("\n");
+}
+
 /** The children of a node as [key, node] pairs; an array's keys are numbers. */
 export const children = node => node.entries ?? node.items?.map((item, index) => [index, item]) ?? [];
 

@@ -18,6 +18,9 @@ export function clock(ms, now = Date.now()) {
 	return iso.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? time : `${iso.slice(5, 10)} ${time}`;
 }
 
+/** `21:18:53`. */
+export const time = ms => new Date(ms).toISOString().slice(11, 19);
+
 export function hourMinute(ms) {
 	const date = new Date(ms);
 	return `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}`;
@@ -50,4 +53,4 @@ export function duration(ms) {
 /** The value of a `datetime-local` input, read as UTC; NaN if it is empty. */
 export const fromInput = value => (value ? Date.parse(`${value}Z`) : NaN);
 
-export const toInput = ms => (Number.isFinite(ms) ? new Date(ms).toISOString().slice(0, 16) : "");
+export const toInput = ms => (Number.isFinite(ms) ? new Date(ms).toISOString().slice(0, 19) : "");

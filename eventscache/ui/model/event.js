@@ -4,7 +4,7 @@ import {member, parse, slice} from "../lib/json.js";
 import {joinPath, lookUp} from "../lib/path.js";
 import {oneLine} from "../lib/text.js";
 import {microseconds} from "../lib/time.js";
-import {maskOf} from "./mask.js";
+import {summary} from "./summary.js";
 
 export const STATUSES = {
 	success: "Success",
@@ -14,17 +14,6 @@ export const STATUSES = {
 	pending: "Pending",
 	received: "Received",
 };
-
-// Fields that a preview leaves out: they are the same in most events, or have a column of their own.
-const LEFT_OUT = new Set([
-	"api_key", "apiKey", "event_type", "event_id", "messageId", "message_id", "src", "user_agent", "utc_time",
-	"local_tz_offset", "type", "doc_encoding", "_timestamp", "sdk_version", "screen_resolution", "vp_size",
-	"user_language", "source_ip", "timestamp", "sentAt", "receivedAt", "originalTimestamp", "channel", "version",
-	"projectId", "app_build_id", "doc_host", "eventn_ctx_event_id",
-]);
-// Fields that a preview shows first.
-const FIRST = ["event", "url", "doc_path", "page_title", "email", "internal_id", "user", "properties", "anonymous_id"];
-const MOST_PAIRS = 6; // in a preview
 
 const isObject = value => value !== null && typeof value === "object" && !Array.isArray(value);
 const text = value => (typeof value === "string" ? value : "");
@@ -58,28 +47,6 @@ function eventId(original, numberAt) {
 		if (text(found)) return [found, keys];
 	}
 	return ["", []];
-}
-
-/** A few pairs of an original, the most useful first, each with its words, its path and its value. */
-function summary(original, numberAt, masked) {
-	const pairs = [];
-	const visit = (object, path) => {
-		const keys = Object.keys(object).filter(key => !LEFT_OUT.has(key));
-		const rank = key => FIRST.indexOf(key) + 1 || FIRST.length + 1;
-		for (const key of keys.sort((a, b) => rank(a) - rank(b))) {
-			if (pairs.length >= MOST_PAIRS) return;
-			const value = object[key];
-			if (isObject(value)) {
-				if (path.length < 2) visit(value, [...path, key]);
-			} else if (value !== "" && value !== null && !Array.isArray(value)) {
-				const exact = typeof value === "number" ? numberAt([...path, key]) : String(value);
-				const shown = (masked && maskOf(exact)?.[0]) || exact;
-				pairs.push({words: oneLine(`${key}=${shown}`, 100), path: joinPath([...path, key]), value: exact});
-			}
-		}
-	};
-	visit(original, []);
-	return pairs;
 }
 
 let typeNames = []; // of the place where types are looked for first
@@ -153,7 +120,7 @@ export function readEvent(source) {
 		id: oneLine(id, 120),
 		idPath: joinPath(idKeys),
 		preview: oneLine(text(preview)),
-		pairs: preview ? [] : summary(original, numberAt, event.masked === true), // where there is no other text
+		pairs: preview ? [] : summary(event, original, numberAt), // where there is no other text
 		source,
 	};
 	return {row, event};

@@ -1,4 +1,4 @@
-/** Banners above the list, one for each subject. */
+/** Banners, one for each subject: faults are above the page, all others below the list, so that they move no row. */
 
 import {byId, el, setText} from "../lib/dom.js";
 import {visible} from "../lib/text.js";
@@ -17,7 +17,7 @@ export class Banners {
 		const node = el(`div.banner.${kind}`, {"data-banner": name}, words);
 		if (why) node.append(...explanation(name, why));
 		for (const [label, act] of buttons) node.append(el("button.link", {onclick: act}, label));
-		byId("banners").append(node);
+		byId(kind === "bad" ? "banners" : "notices").append(node);
 		setText(byId("announcer"), text); // once: its numbers change every second
 		this.#shown.set(name, {node, text: words});
 	}

@@ -21,6 +21,7 @@ export class Counts {
 		setText(byId("counts"), shown || state.more || state.readsOn ? text : "");
 		this.#announce(shown ? text : "No events shown");
 		show(byId("older"), state.more && !state.readsOn);
+		show(byId("unfilter"), narrows(state.filter) && shown > 0);
 	}
 
 	#announce(text) {

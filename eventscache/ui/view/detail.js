@@ -1,6 +1,6 @@
 /** One event in full: its facts, why it failed or was skipped, and the four tabs. */
 
-import {el, icon, setText} from "../lib/dom.js";
+import {byId, el, icon, setText} from "../lib/dom.js";
 import {member, parse, slice} from "../lib/json.js";
 import {bytes, visible} from "../lib/text.js";
 import {ago} from "../lib/time.js";
@@ -59,7 +59,7 @@ export class Detail {
 		} catch {
 			this.#root = null; // only the raw text can be shown
 		}
-		this.node.hidden = false;
+		for (const node of [this.node, byId("resizer")]) node.hidden = false;
 		this.#build(top);
 	}
 
@@ -70,7 +70,7 @@ export class Detail {
 
 	close() {
 		this.#row = null;
-		this.node.hidden = true;
+		for (const node of [this.node, byId("resizer")]) node.hidden = true;
 		this.node.replaceChildren();
 	}
 

@@ -1,7 +1,7 @@
 /** The contents of the four tabs of an event: original, result, diff and raw. */
 
 import {el} from "../lib/dom.js";
-import {member, parse, slice} from "../lib/json.js";
+import {member, parse, pretty, slice} from "../lib/json.js";
 import {lookUp, splitPath} from "../lib/path.js";
 import {count, visible, whole} from "../lib/text.js";
 import {columns, differences} from "../model/diff.js";
@@ -20,6 +20,8 @@ const DIFFERENCES = {
 	left: ["Left out", ["Field", "Original"]],
 	same: ["Unchanged", ["Field", "Value"]],
 };
+
+let prettyRaw = false; // for all events, until somebody wants them as sent
 
 export class DetailTabs {
 	#row;
@@ -177,14 +179,23 @@ export class DetailTabs {
 
 	raw() {
 		const {source} = this.#row;
+		const text = el("pre.raw");
+		const button = el("button.quiet", {onclick: () => draw(!prettyRaw)}, "Pretty");
+		const draw = chosen => {
+			prettyRaw = chosen;
+			button.setAttribute("aria-pressed", String(chosen));
+			text.replaceChildren(...textNodes(chosen && this.#root ? pretty(source) : source, {lines: true}));
+		};
+		draw(prettyRaw);
 		return [
 			el(
 				"p.panel-tools",
 				{},
 				el("span.hint", {}, `${whole(source.length)} characters, as the API returns them`),
+				this.#root && button,
 				el("button.quiet", {onclick: () => this.#acts.copy(source, "Record")}, "Copy all"),
 			),
-			el("pre.raw", {}, ...textNodes(source, {lines: true})),
+			text,
 		];
 	}
 }

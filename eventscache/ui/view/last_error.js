@@ -1,26 +1,25 @@
-/** How long ago the last error of the streams in view was. */
+/** What is known of the errors of the streams in view: their rate, how many are kept, and when the last one was. */
 
 import {byId, setText, show} from "../lib/dom.js";
+import {whole} from "../lib/text.js";
 import {ago} from "../lib/time.js";
 
-export class LastError {
-	#time = NaN; // Unix milliseconds
+/** How many of the events of the last hour failed; errors are also kept apart from them, so no other number says it. */
+function rate({success, error, skip}) {
+	const percent = (100 * error) / (success + error + skip);
+	if (!(percent > 0)) return "";
+	return `${percent < 1 ? "<1" : Math.round(percent)} % of the last hour, `;
+}
 
-	reset() {
-		this.#time = NaN;
-		this.tick();
-	}
-
-	/** There was an error at a time; NaN is ignored. */
-	add(time) {
-		if (Number.isFinite(time) && !(time < this.#time)) this.#time = time;
-		this.tick();
-	}
-
-	/** Once a second. */
-	tick() {
-		const known = Number.isFinite(this.#time);
-		show(byId("last-error"), known);
-		if (known) setText(byId("last-error").firstElementChild, `Last error ${ago(this.#time)}`);
-	}
+/**
+ * @param last Unix milliseconds of the last error, or NaN
+ * @param kept how many errors are cached
+ * @param hour the sums of the last hour, or null if not all events of it are counted
+ */
+export function drawLastError(last, kept, hour) {
+	const known = Number.isFinite(last);
+	show(byId("last-error"), known);
+	if (!known) return;
+	const text = `Errors: ${hour ? rate(hour) : ""}${kept ? `${whole(kept)} kept, ` : ""}last ${ago(last)}`;
+	setText(byId("last-error").firstElementChild, text);
 }

@@ -95,6 +95,11 @@ export class List {
 		this.draw(true);
 	}
 
+	/** How many rows are in sight. */
+	get page() {
+		return Math.max(1, Math.floor(this.box.clientHeight / this.height) - 1);
+	}
+
 	/** The name of the chosen cell. */
 	get cell() {
 		return this.#cell;
@@ -158,6 +163,8 @@ export class List {
 		const node = row.status === "gap" ? gapRow(row) : eventRow(row);
 		node.id = `row-${this.#serial++}`;
 		node.dataset.key = row.key;
+		if (row.fresh) node.classList.add("fresh");
+		row.fresh = false; // it is tinted once
 		this.#nodes.set(row.key, node);
 		this.canvas.append(node);
 		return node;
@@ -167,7 +174,7 @@ export class List {
 const cell = (name, text) => el(`span.${name}`, {title: text, "data-cell": name}, ...textNodes(text));
 
 const pairNodes = pairs =>
-	pairs.flatMap(({words}, index) => [index ? "  " : "", el("span", {"data-cell": index}, ...textNodes(words))]);
+	pairs.flatMap(({words, path}, index) => [index ? "  " : "", el("span", {"data-cell": path && index}, ...textNodes(words))]);
 
 function eventRow(row) {
 	const summary = row.preview ? [el("span", {"data-cell": "preview"}, ...textNodes(row.preview))] : pairNodes(row.pairs);

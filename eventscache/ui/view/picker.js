@@ -5,15 +5,23 @@ import {count, oneLine, visible, whole} from "../lib/text.js";
 import {ago} from "../lib/time.js";
 
 const MOST_SHOWN = 200;
+const RECENT_MS = 3_600_000; // older errors are not coloured
 
 export class Picker {
 	#streams = [];
 	#ids = [];
 	#drawn = "";
+	#order = []; // the ids that are shown, from the top
+	#stop = "all"; // which control of the list the Tab key reaches
 
 	/** @param choose an empty list means all */
-	constructor(choose) {
+	constructor(choose, lastErrors) {
 		this.choose = choose;
+		this.lastErrors = lastErrors;
+		this.list = byId("streams-list");
+		this.list.addEventListener("pointerleave", () => this.#draw());
+		this.list.addEventListener("focusin", ({target}) => this.#setStop(target));
+		this.list.addEventListener("keydown", event => this.#step(event));
 		byId("streams-search").addEventListener("input", () => this.#draw());
 		byId("streams-open").addEventListener("click", () => this.#unfold(!byId("streams").classList.contains("unfolded")));
 		byId("streams-close").addEventListener("click", () => this.#unfold(false));
@@ -43,12 +51,64 @@ export class Picker {
 		byId(unfolded ? "streams-search" : "streams-open").focus();
 	}
 
+	/** Once a second: how long ago the last error of each stream was. */
+	tick() {
+		for (const badge of this.list.querySelectorAll(".errors[data-id]")) this.#age(badge);
+	}
+
+	#age(badge) {
+		const last = this.lastErrors.of(badge.dataset.id);
+		const age = ago(last).replace(" ago", "");
+		setText(badge.lastElementChild, age);
+		badge.title = badge.dataset.kept + (age && `, the last ${ago(last)}`);
+		badge.classList.toggle("old", Date.now() - last > RECENT_MS);
+	}
+
+	#setStop(node) {
+		for (const each of this.list.querySelectorAll("[data-focus]")) each.tabIndex = each === node ? 0 : -1;
+		this.#stop = node.dataset.focus;
+	}
+
+	/** The arrow keys move between the streams, and between a stream and its box. */
+	#step(event) {
+		const {target, key} = event;
+		const lines = [...this.list.children];
+		const line = target.closest("li");
+		const step = {ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity}[key];
+		let next;
+		if (step) {
+			const at = Math.max(0, Math.min(lines.length - 1, lines.indexOf(line) + step));
+			next = (target.matches("input") && lines[at].querySelector("input")) || lines[at].querySelector("button");
+		} else if (key === "ArrowLeft") next = line.querySelector("input");
+		else if (key === "ArrowRight") next = line.querySelector("button");
+		else return;
+		next?.focus();
+		event.preventDefault();
+		event.stopPropagation();
+	}
+
+	/** Streams that are empty leave; but nothing moves while the pointer or the keyboard is in the list. */
+	#ordered(streams) {
+		const chosen = new Set(this.#ids);
+		const shown = new Set(this.#order);
+		const held = this.list.matches(":hover, :has(:focus-visible)");
+		const kept = streams.filter(
+			({id, total_events: total, error_events: errors}) => total || errors || chosen.has(id) || (held && shown.has(id)),
+		);
+		if (held) {
+			const place = new Map(this.#order.map((id, position) => [id, position]));
+			kept.sort((a, b) => (place.get(a.id) ?? Infinity) - (place.get(b.id) ?? Infinity) || 0);
+		}
+		return kept;
+	}
+
 	#draw() {
 		const text = byId("streams-search").value.trim().toLowerCase();
 		const unknown = this.#ids.filter(id => !this.#streams.some(stream => stream.id === id));
 		const all = [...unknown.map(id => ({id, total_events: 0, error_events: 0, last_active: ""})), ...this.#streams];
-		const found = all.filter(({id}) => id.toLowerCase().includes(text));
+		const found = this.#ordered(all).filter(({id}) => id.toLowerCase().includes(text));
 		const items = found.slice(0, MOST_SHOWN);
+		this.#order = items.map(({id}) => id);
 		// The time of the last event changes often: it alone is no reason to build the list again.
 		const drawn = JSON.stringify([
 			items.map(({id, total_events, error_events}) => [id, total_events, error_events]),
@@ -57,13 +117,16 @@ export class Picker {
 		]);
 		if (drawn !== this.#drawn) {
 			this.#drawn = drawn;
-			const focused = document.activeElement?.dataset?.focus;
+			const focused = this.list.matches(":focus-within");
+			const {scrollTop} = this.list;
 			const allStreams = text || !all.length ? [] : [this.#allStreams(all)];
-			byId("streams-list").replaceChildren(...allStreams, ...items.map(stream => this.#item(stream)));
-			if (focused)
-				[...byId("streams-list").querySelectorAll("[data-focus]")]
-					.find(node => node.dataset.focus === focused)
-					?.focus();
+			this.list.replaceChildren(...allStreams, ...items.map(stream => this.#item(stream)));
+			this.list.scrollTop = scrollTop;
+			const controls = [...this.list.querySelectorAll("[data-focus]")];
+			const stop = controls.find(node => node.dataset.focus === this.#stop) ?? controls[0];
+			if (focused) stop?.focus();
+			if (stop) this.#setStop(stop);
+			this.tick();
 		}
 		const more = found.length - items.length;
 		setText(
@@ -85,7 +148,6 @@ export class Picker {
 
 	#allStreams(streams) {
 		const total = streams.reduce((sum, stream) => sum + stream.total_events, 0);
-		const errors = streams.reduce((sum, stream) => sum + stream.error_events, 0);
 		return el(
 			"li",
 			{},
@@ -93,7 +155,7 @@ export class Picker {
 				"button.stream",
 				{"aria-pressed": String(!this.#ids.length), "data-focus": "all", onclick: () => this.#only([])},
 				el("span.name", {}, "All streams"),
-				...counts(total, errors),
+				totalNode(total),
 			),
 		);
 	}
@@ -118,15 +180,15 @@ export class Picker {
 				"button.stream",
 				{title, "aria-pressed": String(chosen), "data-focus": `only ${id}`, onclick: () => this.#only([id])},
 				el("span.name", {}, name),
-				...counts(stream.total_events, stream.error_events),
+				lastErrorNode(stream),
+				totalNode(stream.total_events),
 			),
 		);
 	}
 }
 
-const counts = (total, errors) => [
-	errors
-		? el("span.errors", {title: `${count(errors, "error")} cached, in the list of errors`}, icon("error"), whole(errors))
-		: null,
-	el("span.total", {title: `${count(total, "event")} cached`}, whole(total)),
-];
+const totalNode = total => el("span.total", {title: `${count(total, "event")} cached`}, whole(total));
+
+/** When the last error was. How many are kept says nothing of how many events fail: they are kept apart. */
+const lastErrorNode = ({id, error_events: errors}) =>
+	errors > 0 && el("span.errors", {"data-id": id, "data-kept": `${count(errors, "error")} kept`}, icon("error"), el("span"));

@@ -6,7 +6,7 @@ import {whole} from "../lib/text.js";
 const LABELS = {
 	connecting: "Connecting",
 	live: "Live",
-	paused: "Paused",
+	paused: "Live, list paused",
 	unavailable: "No storage",
 	retrying: "Reconnecting",
 	rejected: "Not connected",
@@ -22,7 +22,7 @@ const TOO_MANY_FAILED_LOGINS = "too_many_failed_logins";
 export class Status {
 	#state = "connecting";
 	#storageUnavailable = false;
-	#paused = false;
+	#heldBy = "";
 	#fault = null;
 	#retryAt = 0;
 
@@ -85,12 +85,14 @@ export class Status {
 		this.#draw();
 	}
 
-	/** Whether the list is paused, and how many rows arrived since. */
-	setPaused(paused, arrived) {
-		this.#paused = paused;
+	/** Why the list is held, or "", and how many rows arrived since. */
+	setHeld(heldBy, arrived) {
+		this.#heldBy = heldBy;
+		const paused = heldBy === "button";
 		const button = byId("pause");
 		button.setAttribute("aria-pressed", String(paused));
-		setText(button, paused ? (arrived ? `Resume, ${whole(arrived)} new` : "Resume") : "Pause");
+		setText(button, paused ? "Resume" : "Pause");
+		setText(byId("held"), this.live && arrived ? `: ${whole(arrived)} new` : "");
 		this.#draw();
 	}
 
@@ -106,10 +108,10 @@ export class Status {
 	}
 
 	#draw() {
-		const available = this.#storageUnavailable ? "unavailable" : this.#paused ? "paused" : "live";
+		const available = this.#storageUnavailable ? "unavailable" : this.#heldBy === "button" ? "paused" : "live";
 		const shown = this.live ? available : this.#state;
 		byId("state").dataset.state = shown;
-		setText(byId("state-text"), LABELS[shown]);
+		setText(byId("state-text"), LABELS[shown] + (shown === "live" && this.#heldBy ? ", list held" : ""));
 	}
 }
 

@@ -1,16 +1,16 @@
-/** The theme: light or dark, as in the system until somebody chooses. */
+/** The theme: as in the system, light, or dark. */
 
 const KEY = "eventscache.theme";
+const THEMES = ["system", "light", "dark"];
 
 function applyTheme() {
 	const theme = localStorage.getItem(KEY);
-	if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+	if (THEMES.includes(theme)) document.documentElement.dataset.theme = theme;
 }
 
 export function toggleTheme() {
-	const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-	const current = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
-	localStorage.setItem(KEY, current === "dark" ? "light" : "dark");
+	const current = THEMES.indexOf(document.documentElement.dataset.theme ?? "system");
+	localStorage.setItem(KEY, THEMES[(current + 1) % 3]);
 	applyTheme();
 	return localStorage.getItem(KEY);
 }

@@ -1,7 +1,7 @@
 /** The controls of the filter: they show it, and change it. */
 
 import {byId, el, setText, show} from "../lib/dom.js";
-import {fromInput, toInput} from "../lib/time.js";
+import {dateMinute, fromInput, hourMinute, MINUTE, time, toInput} from "../lib/time.js";
 import {isUnfinished, parseField} from "../model/field.js";
 import {hasTime} from "../model/filter.js";
 
@@ -26,14 +26,13 @@ export class Toolbar {
 		byId("search").addEventListener("keydown", event => {
 			if (event.key === "Enter") this.#search({entered: true});
 		});
-		byId("status").addEventListener("change", event => change({status: event.target.value}));
 		byId("type").addEventListener("change", event => change({type: event.target.value.trim()}));
 		byId("range").addEventListener("change", event => this.#range(event.target.value));
 		byId("custom").addEventListener("submit", event => {
 			event.preventDefault();
-			const [start, end] = [fromInput(byId("custom-start").value), fromInput(byId("custom-end").value)];
-			change({range: "", start, end});
+			this.#applyCustom(fromInput(byId("custom-start").value), fromInput(byId("custom-end").value));
 		});
+		byId("custom-cancel").addEventListener("click", () => this.set(filter()));
 	}
 
 	/** A text is searched for while it is typed, a field filter takes effect with Enter. */
@@ -49,8 +48,20 @@ export class Toolbar {
 		}
 	}
 
+	/** A range that is upside down is refused. */
+	#applyCustom(start, end) {
+		const fault = end <= start ? "The range must end after it begins" : "";
+		setText(byId("custom-fault"), fault);
+		show(byId("custom-fault"), Boolean(fault));
+		if (!fault) {
+			byId("custom").hidden = true;
+			this.change({range: "", start, end});
+		}
+	}
+
 	#range(value) {
 		byId("custom").hidden = value !== "custom";
+		if (value === "chosen") return;
 		if (value !== "custom") {
 			this.change({range: value, start: NaN, end: NaN});
 			return;
@@ -66,30 +77,18 @@ export class Toolbar {
 		const custom = hasTime(filter) && !filter.range;
 		const values = {
 			search: filter.q,
-			status: filter.status,
 			type: filter.type,
-			range: custom ? "custom" : filter.range,
+			range: custom ? "chosen" : filter.range,
 		};
+		setText(byId("chosen"), custom ? rangeWords(filter) : "");
+		show(byId("chosen"), custom);
+		byId("range").title = custom ? `${rangeWords(filter)} UTC` : "";
 		for (const [id, value] of Object.entries(values)) {
 			const node = byId(id);
 			if (node.value !== value && !(document.activeElement === node && id === "search")) node.value = value;
 			node.classList.toggle("in-use", Boolean(value));
 		}
-		this.#offerStatuses(filter);
-		byId("custom").hidden = !custom;
-		if (custom) {
-			byId("custom-start").value = toInput(filter.start);
-			byId("custom-end").value = toInput(filter.end);
-		}
-	}
-
-	/** Incoming events are received or malformed: none was delivered or skipped yet. */
-	#offerStatuses({tab, status}) {
-		const incoming = tab === "incoming";
-		for (const option of byId("status").options) {
-			if (option.value === "success") setText(option, incoming ? "Received" : "Success");
-			if (option.value === "skip") show(option, !incoming || status === "skip");
-		}
+		byId("custom").hidden = true;
 	}
 
 	/** Offer to clear events, or do not. */
@@ -104,4 +103,15 @@ export class Toolbar {
 		this.#types.add(type);
 		byId("types").append(el("option", {value: type}));
 	}
+}
+
+/** A range such as `21:18 – 21:20`; with seconds and with the date if it needs them. */
+function rangeWords({start, end}) {
+	const ends = [start, end].filter(Number.isFinite);
+	const write = ends.some(ms => ms % MINUTE) ? time : hourMinute;
+	const [date, ...others] = [Date.now(), ...ends].reverse().map(ms => dateMinute(ms).slice(0, 10));
+	const dated = ms => `${dateMinute(ms).slice(0, 10)} ${write(ms)}`;
+	const first = others.every(other => other === date) ? write : dated;
+	if (ends.length === 1) return Number.isFinite(start) ? `from ${first(start)}` : `to ${first(end)}`;
+	return `${first(start)} – ${(others[0] === date ? write : dated)(end)}`;
 }

@@ -1,0 +1,38 @@
+/** The statuses, with how many rows of each the list has; one of them can be chosen. */
+
+import {byId, setText, show} from "../lib/dom.js";
+import {whole} from "../lib/text.js";
+import {serverStatus} from "../model/event.js";
+
+export class Segments {
+	#buttons = [...byId("status").children];
+
+	/** @param choose takes a status, or "" for all */
+	constructor(choose) {
+		for (const button of this.#buttons) button.addEventListener("click", () => choose(button.dataset.status));
+	}
+
+	/** Show the status of a filter. Incoming events are received or malformed: none was delivered or skipped yet. */
+	set({tab, status}) {
+		const incoming = tab === "incoming";
+		for (const button of this.#buttons) {
+			button.setAttribute("aria-pressed", String(button.dataset.status === status));
+			if (button.matches(".success")) setText(button.firstElementChild, incoming ? "Received" : "Success");
+			if (button.matches(".skip")) show(button, !incoming || status === "skip");
+		}
+	}
+
+	/** Count the rows. While one status is chosen, nothing is known of the others. */
+	count(rows, chosen) {
+		const counts = {"": 0, success: 0, error: 0, skip: 0};
+		for (const {status} of rows) {
+			if (status === "gap") continue;
+			counts[""] += 1;
+			counts[serverStatus(status)] += 1;
+		}
+		for (const button of this.#buttons) {
+			const {status} = button.dataset;
+			setText(button.lastElementChild, !chosen || status === chosen ? whole(counts[status]) : "");
+		}
+	}
+}
