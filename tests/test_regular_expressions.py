@@ -96,6 +96,8 @@ WHY = {
     "server.http.connections:_QUOTED": BOUNDED,
     "server.http.extra_parameters:_ID": BOUNDED,
     "server.routes.static_files:_COMMENT": OURS,
+    "server.routes.static_files:_INDENTATION": OURS,
+    "server.routes.static_files:_TRAILING_COMMENT": OURS,
     "server.http.parameters:_BAD_ESCAPE": BOUNDED,
     "server.http.parameters:_DECIMAL": BOUNDED,
     "server.http.parameters:_MEANS_IDS": BOUNDED,

@@ -43,13 +43,18 @@ HEADERS = {
 }
 
 
-# Comments that have lines of their own, which no text of the page's files looks like.
-_COMMENT = re.compile(rb"^[ \t]*+(?:/\*(?:[^*]|\*(?!/))*+\*/|//[^\n]*+)[ \t]*+\n", re.MULTILINE)
+# Blank lines; comments that have lines of their own, or stand behind a sign that ends code and hold no quotation mark:
+# so they are in no text; and indentation, which is of tabs, as in no text.
+_COMMENT = re.compile(rb"^[ \t]*+(?:/\*(?:[^*]|\*(?!/))*+\*/|//[^\n]*+)?[ \t]*+\n", re.MULTILINE)
+_TRAILING_COMMENT = re.compile(rb"(?<=[;,{}(]) //[^\n\"'`]*$", re.MULTILINE)
+_INDENTATION = re.compile(rb"^\t++", re.MULTILINE)
 
 
 def served(content: bytes, suffix: str) -> bytes:
-    """Return what is served of a file: scripts and style sheets without comments, which are a fifth of them."""
-    return _COMMENT.sub(b"", content) if suffix in {".js", ".css"} else content
+    """Return what is served of a file: scripts and style sheets without comments and indentation, a quarter of them."""
+    if suffix not in {".js", ".css"}:
+        return content
+    return _INDENTATION.sub(b"", _TRAILING_COMMENT.sub(b"", _COMMENT.sub(b"", content)))
 
 
 class StaticFile(NamedTuple):
