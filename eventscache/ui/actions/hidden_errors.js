@@ -18,7 +18,7 @@ export class HiddenErrors {
 
 	async #read(filter, view) {
 		const parameters = serverParameters(filter);
-		parameters.set("limit", MOST);
+		parameters.set("limit", String(MOST));
 		const sources = await fetchEvents(parameters).catch(() => null); // the page says what is wrong when it is seen again
 		if (view !== this.#view) return;
 		const errors = sources?.length;

@@ -27,8 +27,8 @@ export class Histogram {
 			return {parts, node: el("div.minute", {}, ...Object.values(parts))};
 		});
 		byId("bars").append(...this.columns.map(({node}) => node));
-		this.node.setAttribute("aria-valuemax", BARS);
-		this.node.setAttribute("aria-valuemin", 1);
+		this.node.setAttribute("aria-valuemax", String(BARS));
+		this.node.setAttribute("aria-valuemin", "1");
 		this.#listen();
 	}
 
@@ -102,7 +102,7 @@ export class Histogram {
 			node.classList.toggle("chosen", chosen);
 			node.classList.toggle("at", focused && bar === this.#at);
 		});
-		this.node.setAttribute("aria-valuenow", this.#at + 1);
+		this.node.setAttribute("aria-valuenow", String(this.#at + 1));
 		if (this.#bars.length) this.node.setAttribute("aria-valuetext", this.#words(this.#at));
 	}
 

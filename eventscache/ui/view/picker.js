@@ -65,7 +65,7 @@ export class Picker {
 	}
 
 	#setStop(node) {
-		for (const each of this.list.querySelectorAll("[data-focus]")) each.tabIndex = each === node ? 0 : -1;
+		for (const each of this.list.querySelectorAll("[data-focus]")) each.setAttribute("tabindex", each === node ? "0" : "-1");
 		this.#stop = node.dataset.focus;
 	}
 

@@ -12,8 +12,8 @@ function resize(width) {
 	const fit = Math.round(Math.max(LEAST, Math.min(most(), width)));
 	document.documentElement.style.setProperty("--drawer", `${fit}px`);
 	const node = byId("resizer");
-	for (const [name, value] of [["valuemin", LEAST], ["valuemax", most()], ["valuenow", fit]]) node.setAttribute(`aria-${name}`, value);
-	localStorage.setItem(KEY, fit);
+	for (const [name, value] of [["valuemin", LEAST], ["valuemax", most()], ["valuenow", fit]]) node.setAttribute(`aria-${name}`, String(value));
+	localStorage.setItem(KEY, String(fit));
 }
 
 export function listenToResizer() {
@@ -35,7 +35,7 @@ export function listenToResizer() {
 		event.stopPropagation();
 	});
 	node.addEventListener("dblclick", () => resize(USUAL));
-	node.setAttribute("aria-valuenow", USUAL);
+	node.setAttribute("aria-valuenow", String(USUAL));
 	const kept = Number(localStorage.getItem(KEY));
 	if (kept) resize(kept);
 }
