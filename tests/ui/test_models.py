@@ -86,7 +86,7 @@ def test_a_summary_has_the_most_useful_fields_with_their_paths_and_exact_values(
 
     rows = [read["row"] for read in call_each("model/event.js", "readEvent", sources)]
 
-    shown = [[f"{pair['path']}={pair['value']}" for pair in row["pairs"]] for row in rows]
+    shown = [[f"{pair['path']}={pair['value']}" for pair in row["pairs"] if "path" in pair] for row in rows]
     assert dict(zip(SUMMARIES, shown, strict=True)) == SUMMARIES
 
 
