@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from eventscache import __version__
+from eventscache.server.routes.static_files import served
 from tests.support.command import Process
 from tests.support.missing import program
 from tests.support.paths import PAGES, ROOT, UI
@@ -115,6 +116,6 @@ async def test_it_serves(storage: str, installed: Installation, redis_server: Re
         pages = {name: await server.read(f"/ui/{name.removesuffix('index.html')}") for name in PAGES}
 
     assert [event["original"] for event in found["events"]] == [{"n": 1}]
-    assert pages == {name: (UI / name).read_bytes() for name in PAGES}
+    assert pages == {name: served((UI / name).read_bytes(), Path(name).suffix) for name in PAGES}
     assert server.process.returncode == 0
     assert (redis_server.ask("DBSIZE") != 0) == (storage == "redis")
