@@ -1,11 +1,11 @@
 """The entries of `eventscache.read_tokens`, and of the file of read tokens."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 import yaml
 
+from eventscache.access.entries import parse_entries
 from eventscache.access.read_tokens import ReadToken
 from eventscache.access.scalars import scalar_text
 from eventscache.access.some_streams import SomeStreams
@@ -23,19 +23,8 @@ def parse_read_tokens(value: Any) -> tuple[ReadToken, ...]:
 
     Raises `ConfigError`, which names the entry at fault by its number, and quotes nothing of it: it may be a token.
     """
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise ConfigError(_FORM) from None
-    if not isinstance(value, list):
-        raise ConfigError(_FORM)
     tokens: dict[str, ReadToken] = {}
-    for number, entry in enumerate(value, 1):
-        try:
-            read_token = _parse_entry(entry)
-        except ConfigError as fault:
-            raise ConfigError(f"entry {number}: {fault}") from None
+    for number, read_token in parse_entries(value, _parse_entry, _FORM):
         if read_token.token in tokens:
             first = [*tokens].index(read_token.token) + 1
             raise ConfigError(f"entry {number}: its token is that of entry {first}; each entry needs its own")

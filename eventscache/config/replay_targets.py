@@ -1,12 +1,12 @@
 """Addresses to which events can be replayed."""
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from eventscache.access.api_keys import check_address
+from eventscache.access.entries import parse_entries
 from eventscache.errors import ConfigError
 
 _FORM = "must be a list of entries, each with name, address and perhaps headers"
@@ -30,19 +30,8 @@ def parse_replay_targets(value: Any) -> tuple[ReplayTarget, ...]:
 
     Raises `ConfigError`, which names the entry at fault by its number, and quotes nothing of it.
     """
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise ConfigError(_FORM) from None
-    if not isinstance(value, list):
-        raise ConfigError(_FORM)
     targets: dict[str, ReplayTarget] = {}
-    for number, entry in enumerate(value, 1):
-        try:
-            target = _parse_entry(entry)
-        except ConfigError as fault:
-            raise ConfigError(f"entry {number}: {fault}") from None
+    for number, target in parse_entries(value, _parse_entry, _FORM):
         if target.name in targets:
             raise ConfigError(f"entry {number}: another one has its name")
         targets[target.name] = target

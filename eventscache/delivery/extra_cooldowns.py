@@ -9,7 +9,7 @@ from eventscache.delivery.cooldown import Cooldown
 from eventscache.storage.messages import Quota, kind_of
 
 _MINUTE_US = 60 * MICROSECONDS
-_MOST_CLOSED = 100
+_MOST_COMBINED = 100
 
 
 class ExtraKind(NamedTuple):
@@ -26,23 +26,19 @@ class ExtraCooldowns:
     that is ended gives its place to another.
     """
 
-    __slots__ = ("_begun", "_by_name", "closed", "kinds", "unreported")
+    __slots__ = ("_begun", "_by_name", "combined", "kinds", "unreported")
 
     def __init__(self, kinds: Mapping[str, ExtraKind]) -> None:
         self.kinds = kinds
         self.unreported: set[str] = set()
         """Those with limited counts that the storage does not know of."""
-        self.closed: dict[tuple[str, ...], Cooldown] = {}
+        self.combined: dict[tuple[str, ...], Cooldown] = {}
         """By the extra collections of some events: the cooldown of all their collections together, `all` among them.
 
         It counts what it limits for all of these at once, as most events of a flood need no more; see `settle`.
         """
         self._by_name: dict[str, Cooldown] = {}
         self._begun: dict[str, deque[tuple[int, str]]] = {}  # by kind: when, and the names
-
-    def find(self, name: str, now_us: int) -> Cooldown | None:
-        """Return the cooldown of a collection; None if it is a new one, and too many have begun."""
-        return self._by_name.get(name) or self._begin(name, now_us)
 
     def known(self, name: str) -> Cooldown | None:
         """Return the cooldown of a collection that got events lately."""
@@ -59,10 +55,10 @@ class ExtraCooldowns:
         self.unreported.add(name)
         return True
 
-    def close(self, names: tuple[str, ...], all: Cooldown) -> None:
+    def combine(self, names: tuple[str, ...], all: Cooldown) -> None:
         """Note that events of these collections and of `all` are limited until the first one of these opens."""
-        if names and len(self.closed) < _MOST_CLOSED:
-            cooldown = self.closed[names] = Cooldown()
+        if names and len(self.combined) < _MOST_COMBINED:
+            cooldown = self.combined[names] = Cooldown()
             cooldown.until_us = min(all.until_us, *(self._until_us(name) for name in names))
 
     def _until_us(self, name: str) -> int:
@@ -70,9 +66,9 @@ class ExtraCooldowns:
         return cooldown.until_us if (cooldown := self._by_name.get(name)) else 0
 
     def settle(self, all: Cooldown) -> None:
-        """Give the counts of `closed` to the cooldowns of each collection, and close them anew with the next events."""
-        closed, self.closed = self.closed, {}
-        for names, cooldown in closed.items():
+        """Give the counts of `combined` to the cooldowns of each collection; the next events combine them anew."""
+        combined, self.combined = self.combined, {}
+        for names, cooldown in combined.items():
             if cooldown.limited:
                 all.add_counts(cooldown.limited)
                 for name in names:
@@ -83,7 +79,7 @@ class ExtraCooldowns:
     @property
     def has_limited_counts(self) -> bool:
         """Whether the storage does not know yet of some events that were limited here."""
-        return bool(self.unreported) or any(cooldown.limited for cooldown in self.closed.values())
+        return bool(self.unreported) or any(cooldown.limited for cooldown in self.combined.values())
 
     def take_unreported(self, has_room: Callable[[str], bool]) -> Iterator[tuple[str, Cooldown]]:
         """Yield the collections with limited counts that the storage does not know of; it is told now of these.

@@ -191,17 +191,17 @@ class Queue:
         buffer = self._buffers.get(stream)
         if buffer is not None and buffer.extras is not None:
             now_us = self._now_us()
-            closed = buffer.extras.closed.get(names)
-            if closed is not None and now_us < closed.until_us:
-                is_first = closed.limited is None
-                closed.count_limited(now_us)
+            combined = buffer.extras.combined.get(names)
+            if combined is not None and now_us < combined.until_us:
+                is_first = combined.limited is None
+                combined.count_limited(now_us)
                 self._ledger.limited += 1
                 if is_first:
                     self._flush_timer.update(buffer)
                 return _LIMITED
         limited, is_open = self.limit_by_collection(stream, names, 1, failed=False)
         if limited and buffer is not None and buffer.extras is not None:
-            buffer.extras.close(names, buffer.all)
+            buffer.extras.combine(names, buffer.all)
         return limited, is_open
 
     def put(self, stream: Stream, pending: PendingEvents, producer: Producer) -> None:

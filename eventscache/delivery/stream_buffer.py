@@ -150,7 +150,7 @@ class StreamBuffer:
 
     def settle(self) -> None:
         """Let each collection have its own counts, and no cooldown but its own."""
-        if self.extras is not None and self.extras.closed:
+        if self.extras is not None and self.extras.combined:
             self.extras.settle(self.all)
 
     def start_cooldowns(self, admission: Admission, sent_us: int, max_us: int) -> int:

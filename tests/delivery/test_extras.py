@@ -185,11 +185,15 @@ def test_a_long_type_has_a_short_name_of_its_own() -> None:
 
 def test_a_process_begins_few_collections_in_a_minute() -> None:
     cooldowns = ExtraCooldowns({"type": ExtraKind(Quota(1, 1), 3)})
-    assert [cooldowns.find(f"type:{number}", number) is not None for number in range(5)] == [True] * 3 + [False] * 2
-    assert cooldowns.find("type:0", 5) is not None
+    assert [not cooldowns.limit_locally(f"type:{number}", 1, number) for number in range(5)] == [True] * 3 + [False] * 2
+    assert not cooldowns.limit_locally("type:0", 1, 5)
     minute_us = 60 * MICROSECONDS
-    assert [cooldowns.find(f"type:{number}", minute_us) is not None for number in range(3, 6)] == [True, False, False]
-    assert [cooldowns.find(f"type:{n}", minute_us + 2) is not None for n in range(6, 9)] == [True, True, False]
+    assert [not cooldowns.limit_locally(f"type:{number}", 1, minute_us) for number in range(3, 6)] == [
+        True,
+        False,
+        False,
+    ]
+    assert [not cooldowns.limit_locally(f"type:{n}", 1, minute_us + 2) for n in range(6, 9)] == [True, True, False]
 
 
 async def test_what_a_flood_of_several_types_limits_is_counted_for_each_collection_once() -> None:
