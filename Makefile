@@ -3,6 +3,7 @@ BIN := .venv/bin
 SOURCES := setup.py eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 PAGE_CHECKS := tests/ui/checks
+C_MODULES := eventscache/ingest/json/_scan.c eventscache/server/http/_head.c
 
 .PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage faults freshness screenshots dist package lock audit clean
 .DEFAULT_GOAL := help
@@ -33,13 +34,13 @@ fuzz: .venv/installed-dev ## run all fuzzers, with new examples every time, for 
 	@fuzzers=$$($(BIN)/python -m pytest tests -k fuzz --collect-only -q | grep -c ::) && \
 	FUZZ_SECONDS=$$(($(SECONDS) / fuzzers)) $(BIN)/python -m pytest tests -k fuzz $(ARGS)
 
-lint: .venv/installed-dev .venv/installed-page-checks ## check style, types, the page, the Lua scripts and the module in C
+lint: .venv/installed-dev .venv/installed-page-checks ## check style, types, the page, the Lua scripts and the modules in C
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	cd $(EXAMPLE) && ../../$(BIN)/mypy
 	$(BIN)/python -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))' | \
-	xargs $(CC) -std=c11 -O2 -fsyntax-only -Wall -Wextra -Werror eventscache/ingest/json/_scan.c
+	xargs $(CC) -std=c11 -O2 -fsyntax-only -Wall -Wextra -Werror $(C_MODULES)
 	@if [ -e .venv/installed-page-checks ]; then \
 	  $(PAGE_CHECKS)/node_modules/.bin/tsc --project $(PAGE_CHECKS) && \
 	  $(PAGE_CHECKS)/node_modules/.bin/oxlint --deny-warnings eventscache/ui; \
@@ -101,7 +102,7 @@ clean: ## remove what the other targets made
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/installed: .venv/created setup.cfg setup.py pyproject.toml eventscache/ingest/json/_scan.c
+.venv/installed: .venv/created setup.cfg setup.py pyproject.toml $(C_MODULES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

@@ -139,6 +139,15 @@ class Intake:
         if self.record is not None and self.record.limited.is_open:
             self.record.add_limited_originals(stream, originals)
 
+    def offer_originals_at_once(
+        self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED, scope: str = ""
+    ) -> bool:
+        """Take events as `offer_originals` does; return False, and do nothing, if that would delay others."""
+        if self._masking and self._open and not originals_are_short(originals):
+            return False
+        self.offer_originals(stream, originals, producer, scope)
+        return True
+
     async def offer_originals_in_turns(
         self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED, scope: str = ""
     ) -> bool:

@@ -145,6 +145,7 @@ class Settings:
     body_timeout_ms: int = _setting("eventscache.body_timeout_ms", parse=whole_number(1), default=10_000)
     keepalive_ms: int = _setting("eventscache.keepalive_ms", parse=whole_number(1), default=75_000)
     access_log: bool = _setting("eventscache.access_log", parse=parse_boolean, default=False)
+    fast_lane: bool = _setting("eventscache.fast_lane", parse=parse_boolean, default=True)
     shutdown_timeout_ms: int = _setting("eventscache.shutdown_timeout_ms", parse=whole_number(1), default=5_000)
     otlp_endpoint: str = _setting(
         "eventscache.otlp.endpoint",

@@ -5,6 +5,7 @@ import logging
 import os
 from typing import Any
 
+import structlog
 from aiohttp import web
 
 from eventscache.access.api_keys import ApiKeys
@@ -30,6 +31,7 @@ from eventscache.server.configured_alerts import configured_alerts
 from eventscache.server.configured_sources import configured_sources
 from eventscache.server.configured_telemetry import configured_telemetry
 from eventscache.server.context import Context
+from eventscache.server.fast_lane import FastLane, why_shut
 from eventscache.server.http.access_log import AccessLog
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
@@ -43,6 +45,8 @@ from eventscache.server.startup_checks import max_connections, require_aiohttp_i
 from eventscache.server.supervisor import Worker
 from eventscache.sources.all_sources import AllSources
 from eventscache.storage.base import Storage
+
+_log = structlog.get_logger()
 
 _LAST_EXPORT_SHARE = 0.2  # of the shutdown timeout
 
@@ -98,12 +102,17 @@ class Sidecar:
         self._loop = asyncio.get_running_loop()
         self._loop_lag = LoopLag()
         self._router = Router(context, (*ROUTES, *page_routes()))
+        reason = why_shut(settings, traced=self._telemetry is not None)
+        if reason:
+            _log.info("fast lane shut", reason=reason)
+        self.fast_lane = None if reason else FastLane(self._router)
         self._connections = Connections(
             self._telemetry.answer(self._router) if self._telemetry else self._router.answer,
             connection_limits,
             LogThrottle(),
             request_factory=self._request,
             on_refused=self._router.refuse,
+            answer_at_once=self.fast_lane.answer if self.fast_lane else None,
             access_log=logging.getLogger(__name__) if settings.access_log else None,
             access_log_class=AccessLog,
         )

@@ -18,6 +18,8 @@ from eventscache.metrics.prometheus import Metrics
 from eventscache.server.asserter import Asserter
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import Bodies
+from eventscache.server.http.responses import PrebuiltResponse
+from eventscache.server.http.whole_request import WholeRequest
 from eventscache.server.notices import Notices
 from eventscache.server.replayer import Replayer
 from eventscache.sources.all_sources import AllSources
@@ -48,6 +50,14 @@ class Context(NamedTuple):
 Handler = Callable[[Context, web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
+FastHandler = Callable[[Context, WholeRequest], PrebuiltResponse | None]
+"""Does at once what a handler does where nothing is unusual: takes the events, and returns the response.
+
+Where anything is, it returns None, or raises `HttpError` or `InvalidEvent`, and has counted and kept nothing: then the
+handler decides.
+"""
+
+
 class Handlers(Protocol):
     """Finds handlers among some of the routes."""
 
@@ -62,3 +72,5 @@ class Handlers(Protocol):
 
 Route = tuple[str, str, Handler]
 """A method, a path, and what handles their requests."""
+FastRoute = tuple[str, FastHandler]
+"""A path, as a route of POST has it, and what handles its plain requests at once."""

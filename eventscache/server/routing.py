@@ -162,6 +162,10 @@ class Router:
         mirrored = self.context.ingestion.route_at(path[len(mirror.PREFIX) - 1 :])
         return f"{mirror.PREFIX}{mirrored[1:]}" if mirrored else self._table.route_at(path)
 
+    def declared_at(self, path: str) -> str:
+        """Return the path by which the route of a path was declared; an empty text if nothing is there."""
+        return self._table.route_at(path)
+
     def _find(self, request: web.BaseRequest) -> Handler:
         """Return the handler of a request that has no entry of its own; raise `HttpError` if there is none.
 

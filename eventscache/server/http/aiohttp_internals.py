@@ -28,6 +28,8 @@ _CONNECTION_ATTRIBUTES = (
     "_request_count",
     "_waiter",
 )
+# What the fast lane reads besides.
+_FAST_LANE_ATTRIBUTES = ("_keepalive_handle", "_paused")
 
 
 def with_target(request: web.BaseRequest, target: str) -> web.BaseRequest:
@@ -55,5 +57,14 @@ def new_parser(connection: Any) -> Any:
 def missing(connection: type = web_protocol.RequestHandler) -> list[str]:
     """Return the names that this version of aiohttp lacks; `connection` is its class for a connection."""
     names = [name for name, value in _MODULE_NAMES.items() if value is None]
+    return names + _missing_attributes(connection, _CONNECTION_ATTRIBUTES)
+
+
+def missing_for_fast_lane(connection: type = web_protocol.RequestHandler) -> list[str]:
+    """Return the names without which there is no fast lane, and that this version of aiohttp lacks."""
+    return _missing_attributes(connection, _FAST_LANE_ATTRIBUTES)
+
+
+def _missing_attributes(connection: type, attributes: tuple[str, ...]) -> list[str]:
     # The attributes are slots, so the class has them too.
-    return names + [f"RequestHandler.{name}" for name in _CONNECTION_ATTRIBUTES if not hasattr(connection, name)]
+    return [f"RequestHandler.{name}" for name in attributes if not hasattr(connection, name)]

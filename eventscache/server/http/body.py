@@ -96,11 +96,24 @@ class Bodies:
             or "Expect" in headers
         ):
             return None
+        if half and content.total_bytes > _MAX_UNTHREADED_BYTES_TO_HIDE:
+            return None
+        return self.parse_whole(content.read_nowait(), parser, default, half)
+
+    def parse_whole(
+        self, body: bytes, parser: Parser, default: Stream | None, half: SecretHalf | None = None
+    ) -> Parsed | None:
+        """Return what `parse` would of a plain body that is small; None if it is not small.
+
+        Raises `MalformedBody` and `BatchTooLarge` as `parse` does.
+        """
+        if len(body) > self._max_at_once:
+            return None
         if half:
-            if content.total_bytes > _MAX_UNTHREADED_BYTES_TO_HIDE:
+            if len(body) > _MAX_UNTHREADED_BYTES_TO_HIDE:
                 return None
             parser = half.parser(parser)
-        return _parse(content.read_nowait(), parser, default, self._limits)
+        return _parse(body, parser, default, self._limits)
 
     async def json(self, request: web.BaseRequest, kind: type[T]) -> T:
         """Return a JSON body as a value of a type, within the bounds of other bodies. Raises `HttpError`."""

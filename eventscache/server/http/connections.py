@@ -37,6 +37,10 @@ answers it, and the reason, which quotes nothing. Returns another response if th
 then."""
 
 
+AnswerAtOnce = Callable[[bytes], bytes | None]
+"""Returns the response to the one request that some bytes are, if it is plain and can be answered at once."""
+
+
 class ConnectionLimits(NamedTuple):
     """How many connections may be open, and how long a client may take.
 
@@ -55,6 +59,7 @@ class Connection(RequestHandler):
     """One client's connection."""
 
     __slots__ = (
+        "_answer_at_once",
         "_beginning",
         "_body",
         "_body_left",
@@ -71,6 +76,7 @@ class Connection(RequestHandler):
 
     def __init__(self, manager: "Connections", **settings: Any) -> None:
         super().__init__(manager, **settings)
+        self._answer_at_once = manager.answer_at_once
         self.sent_nothing = True  # until the head of its first request is complete
         self._heads = 0
         self._body: StreamReader | None = None  # of the last request whose head is complete
@@ -91,7 +97,15 @@ class Connection(RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes, and record whether they complete a head."""
+        """Answer bytes at once, or else parse them, and record whether they complete a head."""
+        if (
+            self._answer_at_once is not None
+            and self._is_at_boundary()
+            and (response := self._answer_at_once(data)) is not None
+        ):
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+            cast(asyncio.Transport, self.transport).write(response)
+            return
         if self._is_last and (self._body is None or self._body.is_eof()):
             return
         if self._body_left or self._beginning or not 0 < len(data) <= _MOST_AT_ONCE:
@@ -120,6 +134,24 @@ class Connection(RequestHandler):
         else:
             self._note_heads(heads, data)
             self._note_rest(heads, data)
+
+    def _is_at_boundary(self) -> bool:
+        """Whether all that came before is answered and read, so that the next byte begins a message.
+
+        Of aiohttp's parser too: each message went to it whole, or past it. The first request of a connection always
+        goes to it, as aiohttp starts its timer of idle connections after that.
+        """
+        waiter = self._waiter
+        return (
+            waiter is not None
+            and not waiter.done()
+            and self._head_since is None
+            and not self._body_left
+            and not self._beginning
+            and not self._messages
+            and not self._paused
+            and self._keepalive_handle is not None
+        )
 
     def _refuse(self, data: bytes) -> None:
         """Note that the parser refused bytes that begin a head."""
@@ -399,15 +431,18 @@ class Connections(web.Server):
         *,
         request_factory: Any,
         on_refused: OnRefused = lambda *_: None,
+        answer_at_once: AnswerAtOnce | None = None,
         **settings: Any,
     ) -> None:
         """Answer requests, made by `request_factory`, by `handler`; `settings` are passed to each `RequestHandler`.
 
+        Requests that `answer_at_once` answers do not come to either.
         `on_refused` is called for each request that is refused without the handler, because it is not valid HTTP.
         """
         super().__init__(handler, request_factory=request_factory)
         self.log_throttle = log_throttle
         self.on_refused = on_refused
+        self.answer_at_once = answer_at_once
         self._limits = limits
         self._settings = {
             **settings,

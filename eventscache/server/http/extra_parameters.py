@@ -2,7 +2,6 @@
 
 import re
 
-from aiohttp import web
 from multidict import istr
 
 from eventscache.cache import EventsCache
@@ -11,13 +10,14 @@ from eventscache.extras.error_groups import GROUP
 from eventscache.extras.follows import FOLLOW
 from eventscache.extras.scopes import scope_collection
 from eventscache.server.http.parameters import Parameters, parameters, raw_query
+from eventscache.server.http.request_head import RequestHead
 from eventscache.server.http.responses import HttpError
 
 _SCOPE_HEADER = istr("X-Eventscache-Scope")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def scope_of(request: web.BaseRequest, *, keeps_extras: bool) -> str:
+def scope_of(request: RequestHead, *, keeps_extras: bool) -> str:
     """Return the extra collection of the scope that `scope` or the header names; an empty text if none does.
 
     Raises `HttpError` for a name that cannot be one, as an empty one, and where the storage keeps no extra collections.
@@ -27,12 +27,12 @@ def scope_of(request: web.BaseRequest, *, keeps_extras: bool) -> str:
     return _kept(_scope(request, parameters(request)), keeps_extras=keeps_extras)
 
 
-def may_be_in_scope(request: web.BaseRequest, query: str) -> bool:
+def may_be_in_scope(request: RequestHead, query: str) -> bool:
     """Tell whether a request with a query may name a scope: nearly all with events do not, and cost no more."""
     return "scope" in query or _SCOPE_HEADER in request.headers
 
 
-def extra_of(request: web.BaseRequest, given: Parameters, *, keeps_extras: bool) -> str:
+def extra_of(request: RequestHead, given: Parameters, *, keeps_extras: bool) -> str:
     """Return the extra collection that is to be read, by `scope`, its header, `group` or `follow`; else an empty text.
 
     Raises `HttpError` for more than one of them, and as `scope_of` does.
@@ -51,7 +51,7 @@ def require_groups(cache: EventsCache) -> None:
         raise HttpError(400, "invalid_parameter", message)
 
 
-def _scope(request: web.BaseRequest, given: Parameters) -> str:
+def _scope(request: RequestHead, given: Parameters) -> str:
     name = _named("scope", given)
     if name is None:
         name = request.headers.get(_SCOPE_HEADER)

@@ -5,12 +5,11 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from urllib.parse import unquote_to_bytes
 
-from aiohttp import web
-
 from eventscache.errors import InvalidEvent
 from eventscache.query.event_type import TypeOf
 from eventscache.query.field_filter import MOST_FIELDS, FieldFilter, parse_field_filter
 from eventscache.query.filter import EventFilter
+from eventscache.server.http.request_head import RequestHead
 from eventscache.server.http.responses import HttpError
 from eventscache.stream import Namespace, Status, Stream, check_id
 from eventscache.timestamp import parse_time
@@ -224,7 +223,7 @@ def path_of(target: str) -> str:
     return path or "/" if found else (path if path.startswith("/") else "")
 
 
-def path_parts(request: web.BaseRequest) -> list[str]:
+def path_parts(request: RequestHead) -> list[str]:
     """Return the decoded parts of a request's path; raise `HttpError` if one cannot be decoded."""
     parts = path_of(request.raw_path).split("/")[1:]
     return [_decode(part.replace("+", "%2B"), "the path") for part in parts]  # a plus is itself in a path
@@ -236,11 +235,11 @@ def authority_of(target: str) -> str | None:
     return found[1] if found else None
 
 
-def raw_query(request: web.BaseRequest) -> str:
+def raw_query(request: RequestHead) -> str:
     """Return the query string as it was sent."""
     return request.raw_path.partition("?")[2].partition("#")[0]
 
 
-def parameters(request: web.BaseRequest) -> Parameters:
+def parameters(request: RequestHead) -> Parameters:
     """Return the parameters of a request."""
     return Parameters(raw_query(request))

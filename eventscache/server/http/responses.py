@@ -110,15 +110,19 @@ class PrebuiltResponse(web.StreamResponse):
         """How many bytes are written, for the access log."""
         return len(self._bytes)
 
+    def bytes_now(self) -> bytes:
+        """Return head and body, with the date of now."""
+        if (date := rfc822_formatted_time()) != self._date:
+            self._date = date
+            self._bytes = f"{self._head}{date}\r\n\r\n".encode() + self._content
+        return self._bytes
+
     async def prepare(self, request: web.BaseRequest) -> None:
         """Write head and body."""
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
-        if (date := rfc822_formatted_time()) != self._date:
-            self._date = date
-            self._bytes = f"{self._head}{date}\r\n\r\n".encode() + self._content
-        transport.write(self._bytes)
+        transport.write(self.bytes_now())
         if transport.get_write_buffer_size() > _MAX_UNREAD_BYTES:
             await request.writer.drain()  # a client that pipelines requests and reads no responses
 
@@ -126,7 +130,22 @@ class PrebuiltResponse(web.StreamResponse):
         """Do nothing: all has been written."""
 
 
-_prebuilt = lru_cache(_PREBUILT_RESPONSES)(PrebuiltResponse)
+@lru_cache(_PREBUILT_RESPONSES)
+def prebuilt(
+    body: bytes, headers: tuple[tuple[str, str], ...] = _PREBUILT_HEADERS, status: int = 200
+) -> PrebuiltResponse:
+    """Return a response to a request in HTTP/1.1 after which the connection is kept."""
+    return PrebuiltResponse(status, body, headers)
+
+
+def prebuilt_ok(headers: tuple[tuple[str, str], ...] = ()) -> PrebuiltResponse:
+    """Return Jitsu's `{"status":"ok"}` as `prebuilt` does, with more headers."""
+    return prebuilt(_OK, (*_OK_HEADERS, *headers) if headers else _OK_HEADERS)
+
+
+def prebuilt_no_content() -> PrebuiltResponse:
+    """Return a 204 as `prebuilt` does."""
+    return prebuilt(b"", _NO_CONTENT_HEADERS, _NO_CONTENT)
 
 
 def prebuilt_response(
@@ -139,7 +158,7 @@ def prebuilt_response(
 ) -> web.StreamResponse:
     """Return a response that is likely to be sent again, in the same bytes; `closes` as in `HttpError`."""
     if request.version == HttpVersion11 and request.keep_alive and not closes:
-        return _prebuilt(status, body, headers)
+        return prebuilt(body, headers, status)
     response = web.Response(status=status, body=body, headers=dict(headers))
     if closes:
         response.force_close()

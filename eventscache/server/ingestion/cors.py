@@ -6,6 +6,7 @@ from aiohttp import web
 
 from eventscache.access.api_keys import ApiKey
 from eventscache.server.context import Context
+from eventscache.server.http.request_head import RequestHead
 from eventscache.server.http.responses import FOR_ALL_PAGES
 from eventscache.server.ingestion.senders import find_token, key_of
 
@@ -30,7 +31,7 @@ _JITSU2_CORS = {
 _CACHED_ORIGINS = 1024
 
 
-def cors_of(context: Context, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
+def cors_of(context: Context, request: RequestHead) -> tuple[tuple[str, str], ...]:
     """Return Jitsu's CORS headers for a request whose token may be unknown."""
     origin = request.headers.get("Origin")
     if origin is None:

@@ -6,8 +6,6 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from aiohttp import web
-
 from eventscache.access.api_keys import ApiKey, ApiKeys, spellings
 from eventscache.delivery.producer import CONFIGURED, Producer
 from eventscache.errors import InvalidEvent
@@ -15,6 +13,7 @@ from eventscache.ingest.secret_half import SecretHalf, secret_half, with_colon
 from eventscache.server.context import Context
 from eventscache.server.http.extra_parameters import may_be_in_scope, scope_of
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
+from eventscache.server.http.request_head import RequestHead
 from eventscache.server.http.responses import HttpError
 from eventscache.server.ingestion.scope_room import require_scope_room
 from eventscache.server.rejections import reject_unread
@@ -46,14 +45,14 @@ class Sender(NamedTuple):
     scope: str = ""
 
 
-def in_scope(context: Context, request: web.BaseRequest, sender: Sender) -> Sender:
+def in_scope(context: Context, request: RequestHead, sender: Sender) -> Sender:
     """Return a sender with the scope that the request names, if it does; raise `HttpError` for one that cannot be."""
     scope = scope_of(request, keeps_extras=context.cache.keeps_extras)
     require_scope_room(context.cache, scope, (sender.stream,))
     return sender._replace(scope=scope) if scope else sender
 
 
-def find_token(request: web.BaseRequest, keys: ApiKeys) -> str:
+def find_token(request: RequestHead, keys: ApiKeys) -> str:
     """Return the token from where Jitsu looks for it, in Jitsu's order, or else from where Jitsu 2 does.
 
     A token may be `ID:SECRET`, a write key of Jitsu 2.
@@ -61,7 +60,7 @@ def find_token(request: web.BaseRequest, keys: ApiKeys) -> str:
     return _token_of(request, raw_query(request), keys)
 
 
-def _token_of(request: web.BaseRequest, query: str, keys: ApiKeys) -> str:
+def _token_of(request: RequestHead, query: str, keys: ApiKeys) -> str:
     if plain := _PLAIN_QUERY.fullmatch(query):
         return plain[1]
     headers = request.headers
@@ -110,15 +109,20 @@ def _in_authorization(authorization: str, keys: ApiKeys) -> str:
     return token if is_known else token.partition(":")[0]
 
 
+def sender_of(context: Context, request: RequestHead, *, from_server: bool, wrong_type: str | None = None) -> Sender:
+    """Return who sends a request, as `find_sender` does."""
+    query = raw_query(request)  # once: this is on the way of every event
+    token = _token_of(request, query, context.api_keys)
+    sender = find_sender(context, token, from_server=from_server, wrong_type=wrong_type)
+    return in_scope(context, request, sender) if may_be_in_scope(request, query) else sender
+
+
 def require_sender(
-    context: Context, request: web.BaseRequest, *, from_server: bool, wrong_type: str | None = None
+    context: Context, request: RequestHead, *, from_server: bool, wrong_type: str | None = None
 ) -> Sender:
-    """Return who sends a request, as `find_sender` does; an error is counted."""
+    """Return who sends a request, as `sender_of` does; an error is counted."""
     try:
-        query = raw_query(request)  # once: this is on the way of every event
-        token = _token_of(request, query, context.api_keys)
-        sender = find_sender(context, token, from_server=from_server, wrong_type=wrong_type)
-        return in_scope(context, request, sender) if may_be_in_scope(request, query) else sender
+        return sender_of(context, request, from_server=from_server, wrong_type=wrong_type)
     except HttpError as fault:
         raise reject_unread(context.cache, fault) from None
 

@@ -11,6 +11,17 @@ from eventscache.server.ingestion.senders import Sender
 from eventscache.server.rejections import keep_malformed, reject_unread
 
 
+def take_whole(context: Context, body: bytes, sender: Sender, parser: Parser) -> bool:
+    """Take the originals that a parser finds in a plain body, if that can be done at once; else return False.
+
+    Raises `InvalidEvent` for a body that cannot be parsed. Nothing is counted then, and nothing if it returns False.
+    """
+    parsed = context.bodies.parse_whole(body, parser, sender.stream, sender.half)
+    return parsed is not None and context.cache.offer_originals_at_once(
+        sender.stream, parsed.originals, sender.producer, sender.scope
+    )
+
+
 async def take_body(context: Context, request: web.BaseRequest, sender: Sender, parser: Parser) -> None:
     """Take the originals that a parser finds in a body.
 

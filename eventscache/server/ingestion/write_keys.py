@@ -9,12 +9,11 @@ import enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from aiohttp import web
-
 from eventscache.access.api_keys import ApiKey, ApiKeys, spellings
 from eventscache.ingest.secret_half import SecretHalf, secret_half, with_colon
 from eventscache.server.context import Context
 from eventscache.server.http.parameters import pairs_as_in_go, raw_query
+from eventscache.server.http.request_head import RequestHead
 from eventscache.server.http.responses import HttpError
 from eventscache.server.ingestion.senders import Sender, configured_sender, find_sender, halves_of, in_scope
 
@@ -47,7 +46,7 @@ class Holder(NamedTuple):
     is_server: bool
 
 
-def find_write_key(request: web.BaseRequest) -> str:
+def find_write_key(request: RequestHead) -> str:
     """Return the write key from where Jitsu 2 looks for it, in its order; an empty text if there is none.
 
     Raises `HttpError` for an `Authorization` that cannot be read: no other place counts then.
@@ -82,7 +81,7 @@ def _found_in_query(raw: str) -> str:
 _cached_in_query = lru_cache(_CACHED_QUERIES)(_found_in_query)
 
 
-def require_holder(context: Context, request: web.BaseRequest, write_key: str, taken: Secrets) -> Holder:
+def require_holder(context: Context, request: RequestHead, write_key: str, taken: Secrets) -> Holder:
     """Return who sends a request with a write key, as `find_holder` does, with the scope that the request names."""
     sender, is_server = find_holder(context, write_key, taken)
     return Holder(in_scope(context, request, sender), is_server)

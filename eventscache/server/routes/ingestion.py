@@ -3,12 +3,19 @@
 from aiohttp import web
 
 from eventscache.ingest import formats
-from eventscache.server.context import Context, Route
+from eventscache.server.context import Context, FastRoute, Route
 from eventscache.server.http.parameters import path_of
-from eventscache.server.http.responses import FOR_ALL_PAGES, FOR_OTHER_SITES, ok_response
+from eventscache.server.http.responses import (
+    FOR_ALL_PAGES,
+    FOR_OTHER_SITES,
+    PrebuiltResponse,
+    ok_response,
+    prebuilt_ok,
+)
+from eventscache.server.http.whole_request import WholeRequest
 from eventscache.server.ingestion.cors import cors_headers, cors_of, options
-from eventscache.server.ingestion.senders import require_sender
-from eventscache.server.ingestion.taking import take_body
+from eventscache.server.ingestion.senders import require_sender, sender_of
+from eventscache.server.ingestion.taking import take_body, take_whole
 
 
 async def post_client_events(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -23,6 +30,21 @@ async def post_server_events(context: Context, request: web.BaseRequest) -> web.
     """Take events from servers, by a server secret."""
     await take_body(context, request, require_sender(context, request, from_server=True), formats.JITSU)
     return ok_response(request)
+
+
+def take_client_events(context: Context, request: WholeRequest) -> PrebuiltResponse | None:
+    """Do at once what `post_client_events` does."""
+    sender = sender_of(context, request, from_server=False)
+    if not take_whole(context, request.body, sender, formats.JITSU):
+        return None
+    origin = request.headers.get("Origin")
+    return prebuilt_ok(cors_headers(origin, sender.key) if origin is not None else ())
+
+
+def take_server_events(context: Context, request: WholeRequest) -> PrebuiltResponse | None:
+    """Do at once what `post_server_events` does."""
+    sender = sender_of(context, request, from_server=True)
+    return prebuilt_ok() if take_whole(context, request.body, sender, formats.JITSU) else None
 
 
 async def preflight(context: Context, request: web.BaseRequest) -> web.StreamResponse:
@@ -47,4 +69,9 @@ ROUTES: tuple[Route, ...] = (
     *(("OPTIONS", path, preflight) for path in (*_PAGE_PATHS, _RANDOM_PATH)),
     *(("POST", path, post_server_events) for path in _SERVER_PATHS),
     *(("OPTIONS", path, options) for path in _SERVER_PATHS),
+)
+
+FAST_ROUTES: tuple[FastRoute, ...] = (
+    *((path, take_client_events) for path in (*_PAGE_PATHS, _RANDOM_PATH)),
+    *((path, take_server_events) for path in _SERVER_PATHS),
 )

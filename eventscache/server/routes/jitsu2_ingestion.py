@@ -12,12 +12,21 @@ from eventscache.cache import EventsCache
 from eventscache.event import Event
 from eventscache.ingest import formats, jitsu2
 from eventscache.ingest.limits import BatchTooLarge
-from eventscache.ingest.parsed import MAX_ERRORS, Parsed
+from eventscache.ingest.parsed import MAX_ERRORS, Parsed, Parser
 from eventscache.ingest.secret_half import SecretHalf, keys_named_in
-from eventscache.server.context import Context, Handler, Route
+from eventscache.server.context import Context, FastHandler, FastRoute, Handler, Route
 from eventscache.server.http.body import MalformedBody
 from eventscache.server.http.parameters import path_of, path_parts
-from eventscache.server.http.responses import FOR_ALL_PAGES, HttpError, json_response, prebuilt_response
+from eventscache.server.http.request_head import RequestHead
+from eventscache.server.http.responses import (
+    FOR_ALL_PAGES,
+    HttpError,
+    PrebuiltResponse,
+    json_response,
+    prebuilt,
+    prebuilt_response,
+)
+from eventscache.server.http.whole_request import WholeRequest
 from eventscache.server.ingestion.cors import jitsu2_cors_headers
 from eventscache.server.ingestion.write_keys import Holder, Secrets, find_write_key, half_of, require_holder
 from eventscache.server.rejections import keep_malformed, reject_unread
@@ -92,10 +101,28 @@ def error_headers(_: Context, request: web.BaseRequest) -> dict[str, str]:
     return {"Cross-Origin-Resource-Policy": FOR_ALL_PAGES["Cross-Origin-Resource-Policy"], **dict(cors_of(request))}
 
 
-def cors_of(request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
+def cors_of(request: RequestHead) -> tuple[tuple[str, str], ...]:
     """Return the headers by which a page may read an answer of these routes."""
     origin = request.headers.get("Origin")
     return jitsu2_cors_headers(origin) if origin is not None else ()
+
+
+def take_event(context: Context, request: WholeRequest, kind: _Kind) -> PrebuiltResponse | None:
+    """Do at once what `_post_event` does."""
+    event_type = path_parts(request)[-1]
+    taken = _take_whole(context, request, kind)
+    if taken is None or jitsu2.fault_of(taken.parsed.originals[0], event_type):
+        return None
+    return prebuilt(_OK, (*_OK_HEADERS, *cors_of(request))) if _offer_at_once(context.cache, taken) else None
+
+
+def take_batch(context: Context, request: WholeRequest, kind: _Kind) -> PrebuiltResponse | None:
+    """Do at once what `_post_batch` does."""
+    taken = _take_whole(context, request, kind)
+    if taken is None or not _offer_at_once(context.cache, taken):
+        return None
+    received = len(taken.parsed.originals)
+    return prebuilt(_ALL_OK % (received, received), (*_OK_HEADERS, *cors_of(request)))
 
 
 async def _post_event(context: Context, request: web.BaseRequest, kind: _Kind) -> web.StreamResponse:
@@ -136,11 +163,8 @@ async def _take(context: Context, request: web.BaseRequest, kind: _Kind) -> _Tak
     """Return the events of a request and who sent them; raise `HttpError` for what is not taken, which is counted."""
     holder = None
     try:
-        write_key = find_write_key(request)
-        if write_key or not kind.key_in_body:
-            holder = require_holder(context, request, write_key, kind.secrets)
-        half = holder.sender.half if holder else None
-        parser = partial(kind.parser, half_of=partial(_other_half_of, context.api_keys, half))
+        holder = _holder_of_head(context, request, kind)
+        half, parser = _parser(context, kind, holder)
         parsed = context.bodies.parse_at_once(request, parser, None, half)  # a coroutine costs 1 %
         if parsed is None:
             parsed = await context.bodies.parse(request, parser, None, half)
@@ -152,6 +176,38 @@ async def _take(context: Context, request: web.BaseRequest, kind: _Kind) -> _Tak
         reason = f"error parsing message: {fault}"
         await _keep_malformed(context, holder, fault.body, reason)
         raise _refusal(kind, holder, reason) from None
+
+
+def _take_whole(context: Context, request: WholeRequest, kind: _Kind) -> _Taken | None:
+    """Return what `_take` does, of a body that is parsed at once; else None. What is wrong with it is not counted."""
+    holder = _holder_of_head(context, request, kind)
+    half, parser = _parser(context, kind, holder)
+    parsed = context.bodies.parse_whole(request.body, parser, None, half)
+    if parsed is None:
+        return None
+    return _Taken(holder or require_holder(context, request, parsed.write_key, kind.secrets), parsed)
+
+
+def _holder_of_head(context: Context, request: RequestHead, kind: _Kind) -> Holder | None:
+    """Return who sends a request by its head; None if it names no key, and the body may."""
+    write_key = find_write_key(request)
+    if not write_key and kind.key_in_body:
+        return None
+    return require_holder(context, request, write_key, kind.secrets)
+
+
+def _parser(context: Context, kind: _Kind, holder: Holder | None) -> tuple[SecretHalf | None, Parser]:
+    """Return the secret half that the body must not have, and the parser that hides others."""
+    half = holder.sender.half if holder else None
+    return half, partial(kind.parser, half_of=partial(_other_half_of, context.api_keys, half))
+
+
+def _offer_at_once(cache: EventsCache, taken: _Taken) -> bool:
+    """Offer events if that can be done at once, and Jitsu 2 refuses none of them; else return False."""
+    sender, parsed = taken.holder.sender, taken.parsed
+    return not parsed.faults and cache.offer_originals_at_once(
+        sender.stream, parsed.originals, sender.producer, sender.scope
+    )
 
 
 def _other_half_of(keys: ApiKeys, half: SecretHalf | None, write_key: str) -> SecretHalf | None:
@@ -202,17 +258,19 @@ _SEGMENT_PATHS = (
     *(f"/v1/{name}" for name in ("track", "page", "identify", "group", "screen", "alias")),
     *(f"{start}/{letter}" for start in ("", "/v1") for letter in "tpigsa"),
 )
-_HANDLERS: dict[str, Handler] = {
-    "/api/s/{tp}": post_page_event,
-    "/api/s/s2s/{tp}": post_server_event,
-    "/api/s/s2s/batch": post_server_batch,
-    **dict.fromkeys(_BATCH_PATHS, post_batch),
-    **dict.fromkeys(_SEGMENT_PATHS, post_segment_event),
+_HANDLERS: dict[str, tuple[Handler, FastHandler]] = {
+    "/api/s/{tp}": (post_page_event, partial(take_event, kind=_PAGE)),
+    "/api/s/s2s/{tp}": (post_server_event, partial(take_event, kind=_SERVER)),
+    "/api/s/s2s/batch": (post_server_batch, partial(take_batch, kind=_SERVER_BATCH)),
+    **dict.fromkeys(_BATCH_PATHS, (post_batch, partial(take_batch, kind=_BATCH))),
+    **dict.fromkeys(_SEGMENT_PATHS, (post_segment_event, partial(take_event, kind=_SEGMENT))),
 }
 _PATHS = frozenset((*_BATCH_PATHS, *_SEGMENT_PATHS))
 _PREFIXES = ("/api/s/", "/api/px/", "/v1/projects/")
 
 ROUTES: tuple[Route, ...] = (
-    *(("POST", path, handler) for path, handler in _HANDLERS.items()),
+    *(("POST", path, handler) for path, (handler, _) in _HANDLERS.items()),
     *(("OPTIONS", path, preflight) for path in _HANDLERS),
 )
+
+FAST_ROUTES: tuple[FastRoute, ...] = tuple((path, handler) for path, (_, handler) in _HANDLERS.items())

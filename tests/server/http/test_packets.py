@@ -3,11 +3,11 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
 from tests.support import wire
+from tests.support.packets import Transport
 from tests.support.sidecar import Log, Sidecar, Start
 from tests.support.wire import replies
 
@@ -48,42 +48,6 @@ BAD = {
     "a control byte of a copy": (sized(b"/mirror/api/v1/event?\x01", EVENT), 204, "invalid_http"),
     "a bad length of a webhook": (sized(b"/ingest/jitsu2?x", b"", b"Content-Length: x\r\n"), 200, "invalid_http"),
 }
-
-
-class Transport(asyncio.Transport):
-    """Takes the answers of a connection that has no socket, so that packets come exactly as given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.answer = b""
-        self.closed = False
-        self._paused = False
-
-    def write(self, data: Any) -> None:
-        self.answer += bytes(data)
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return ("127.0.0.1", 1) if name in {"peername", "sockname"} else default
-
-    def pause_reading(self) -> None:
-        self._paused = True
-
-    def resume_reading(self) -> None:
-        self._paused = False
-
-    def is_reading(self) -> bool:
-        return not self._paused
 
 
 async def answers(sidecar: Sidecar, packets: Sequence[bytes], count: int, *, turns: int = 0) -> list[int]:
