@@ -103,9 +103,9 @@ class Sidecar:
         self._loop_lag = LoopLag()
         self._router = Router(context, (*ROUTES, *page_routes()))
         reason = why_shut(settings, traced=self._telemetry is not None)
-        if reason:
-            _log.info("fast lane shut", reason=reason)
-        self.fast_lane = None if reason else FastLane(self._router)
+        if reason and settings.fast_lane:
+            _log.warning("fast lane shut", reason=reason)
+        self.fast_lane = FastLane(self._router) if settings.fast_lane and not reason else None
         self._connections = Connections(
             self._telemetry.answer(self._router) if self._telemetry else self._router.answer,
             connection_limits,

@@ -37,9 +37,7 @@ FAST_ROUTES: dict[str, FastHandler] = dict(
 
 
 def why_shut(settings: Settings, *, traced: bool) -> str:
-    """Return why there is no fast lane; an empty text if there is one."""
-    if not settings.fast_lane:
-        return "eventscache.fast_lane is off"
+    """Return why there can be no fast lane; an empty text if there can."""
     if not COMPILED:
         return "the module in C was not built"
     if settings.access_log:

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from tests.support.sidecar import CACHE, Sidecar, Start
+from tests.support.sidecar import CACHE, Sidecar, Start, both_lanes
+
+pytestmark = both_lanes
 
 INGEST = "/api/v1/event?token=key"
 

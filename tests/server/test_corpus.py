@@ -15,7 +15,9 @@ from eventscache.storage.memory import MemoryStorage
 from tests.support import corpus
 from tests.support.corpus import Case, covers, each
 from tests.support.forms import FORM, form
-from tests.support.sidecar import CACHE, Log, Sidecar, Start
+from tests.support.sidecar import CACHE, Log, Sidecar, Start, both_lanes
+
+pytestmark = both_lanes
 
 INGEST = "/api/v1/event?token=key"
 JSON = "application/json"

@@ -188,13 +188,14 @@ def choices() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("operation", "mode"), list(choices()))
 def test_every_answer_is_described(address: str, operation: Any, mode: GenerationMode) -> None:
-    @fuzzed(WITHOUT_SHRINKING)
-    @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-    def answered(case: Any) -> None:
-        shorten_wait(case)
-        if mode.is_positive:
-            complete(case)
-        with Zipping() as session:
+    with Zipping() as session:  # one, so that requests come on a connection that had others
+
+        @fuzzed(WITHOUT_SHRINKING)
+        @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+        def answered(case: Any) -> None:
+            shorten_wait(case)
+            if mode.is_positive:
+                complete(case)
             case.call_and_validate(
                 base_url=address,
                 session=session,
@@ -202,7 +203,7 @@ def test_every_answer_is_described(address: str, operation: Any, mode: Generatio
                 excluded_checks=[*needless(case), *([ignored_auth] if case.path.startswith(ALIKE) else [])],
             )
 
-    answered()
+        answered()
 
 
 def test_links_lead_from_a_record_to_its_stream_and_to_its_end(address: str) -> None:

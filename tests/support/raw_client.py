@@ -5,7 +5,7 @@ import contextlib
 
 from yarl import URL
 
-from tests.support.sidecar import Sidecar
+from tests.support.sidecar import PRIMED, PRIMER, Sidecar
 
 GENEROUS_SECONDS = 20
 
@@ -20,7 +20,11 @@ class Client:
     @classmethod
     async def of(cls, sidecar: Sidecar) -> "Client":
         url = URL(sidecar.address)
-        return cls(*await asyncio.open_connection(url.host, url.port))
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        if sidecar.primes:
+            writer.write(PRIMER)
+            await reader.readuntil(PRIMED)
+        return cls(reader, writer)
 
     def send(self, data: bytes) -> None:
         self._writer.write(data)

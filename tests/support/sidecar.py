@@ -24,6 +24,8 @@ HONEST = (
     b"POST /api/v1/event?token=honest HTTP/1.1\r\n"
     b'Host: localhost\r\nConnection: close\r\nContent-Length: 7\r\n\r\n{"n":1}'
 )
+PRIMER = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+PRIMED = b'{"status":"ok"}'
 
 
 class Answer(NamedTuple):
@@ -39,7 +41,9 @@ class Answer(NamedTuple):
 class Sidecar:
     """A sidecar on a real socket, and a client for it."""
 
-    def __init__(self, server: app.Sidecar, address: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, server: app.Sidecar, address: str, session: aiohttp.ClientSession, *, primes: bool) -> None:
+        self.primes = primes
+        """Whether each connection begins with a request of its own: the fast lane takes no first one."""
         self.server = server
         self.cache = server.cache
         self.address = address
@@ -80,8 +84,11 @@ class Sidecar:
         """Send bytes as they are, and return the response, all of it or until some bytes."""
         url = URL(self.address)
         reader, writer = await asyncio.open_connection(url.host, url.port)
-        writer.write(request)
         async with asyncio.timeout(20):
+            if self.primes:
+                writer.write(PRIMER)
+                await reader.readuntil(PRIMED)
+            writer.write(request)
             answer = await (reader.readuntil(until) if until else reader.read())
         writer.close()
         await writer.wait_closed()
@@ -135,30 +142,50 @@ def _storage_class(scheme: str) -> type[Storage]:
 
 
 @asynccontextmanager
-async def sidecars() -> AsyncIterator[Start]:
-    """Start sidecars, until the end; they listen on loopback, whatever the settings are."""
+async def sidecars(*, fast_lane: bool = True, primes: bool = False) -> AsyncIterator[Start]:
+    """Start sidecars, until the end; they listen on loopback, whatever the settings are.
+
+    With `primes` each connection begins with a request of its own.
+    """
     async with AsyncExitStack() as stack:
 
         async def start_sidecar(
             storage: Storage | str = "memory://", clock: Clock | None = None, **changes: Any
         ) -> Sidecar:
             # Long enough for a slow machine, unless the test is about timeouts.
-            settings = Settings(**{"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, **changes})
+            settings = Settings(
+                **{"storage_timeout_ms": 60_000, "ack_timeout_ms": 60_000, "fast_lane": fast_lane, **changes}
+            )
             if isinstance(storage, str):
                 storage = _storage_class(storage.partition(":")[0]).from_url(storage, settings.storage_options)
             sidecar = app.Sidecar(settings, storage, clock=clock)
             address = await sidecar.start("127.0.0.1", 0)
             stack.push_async_callback(sidecar.stop)
             session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
-            return Sidecar(sidecar, address, session)
+            if primes:
+                async with session.get(f"{address}/livez") as primed:
+                    await primed.read()
+            return Sidecar(sidecar, address, session, primes=primes)
 
         yield start_sidecar
 
 
+@pytest.fixture(params=["fast lane", "aiohttp"])
+def lane(request: pytest.FixtureRequest) -> str:
+    """Run a test twice: with the fast lane, for which each connection is primed, and without."""
+    return str(request.param)
+
+
+both_lanes = pytest.mark.usefixtures("lane")
+"""Runs a test as `lane` says."""
+
+
 @pytest.fixture
-async def start() -> AsyncIterator[Start]:
+async def start(request: pytest.FixtureRequest) -> AsyncIterator[Start]:
     """Start sidecars, as `sidecars` does."""
-    async with sidecars() as start_sidecar:
+    twice = "lane" in request.fixturenames
+    is_fast = not twice or request.getfixturevalue("lane") == "fast lane"
+    async with sidecars(fast_lane=is_fast, primes=twice and is_fast) as start_sidecar:
         yield start_sidecar
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from tests.support import wire
 from tests.support.packets import Transport
-from tests.support.sidecar import Log, Sidecar, Start
+from tests.support.sidecar import Log, Sidecar, Start, both_lanes
 from tests.support.wire import replies
+
+pytestmark = both_lanes
 
 GENEROUS_SECONDS = 20
 HOST = b"Host: localhost\r\n"

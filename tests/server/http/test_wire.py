@@ -10,8 +10,10 @@ import pytest
 from tests.support import wire
 from tests.support.corpus import Case, covers, each
 from tests.support.raw_client import Client
-from tests.support.sidecar import CACHE, Log, Sidecar, Start
+from tests.support.sidecar import CACHE, Log, Sidecar, Start, both_lanes
 from tests.support.wire import CLOSE, EVENT, post, replies
+
+pytestmark = both_lanes
 
 FIXED_MESSAGES = {"the request is not valid HTTP/1.1", "the body breaks off, or its chunks are not valid HTTP/1.1"}
 MUST_BE_ESCAPED = "the request is not valid HTTP/1.1: its path or query holds a byte that must be escaped; "
@@ -227,7 +229,7 @@ async def test_a_client_that_sends_no_more_is_still_answered(sidecar: Sidecar, c
 
 @each(wire.STALLED)
 async def test_a_client_that_stalls_is_cut_off(start: Start, connect: Connect, log: Log, case: Case) -> None:
-    sidecar = await start(header_timeout_ms=100, body_timeout_ms=100)
+    sidecar = await start(header_timeout_ms=100, body_timeout_ms=100, keepalive_ms=100)
     client = await connect(sidecar)
     client.send(case.sent)
     answer = b""

@@ -11,8 +11,10 @@ import time
 from random import Random
 
 from tests.support.raw_client import Client
-from tests.support.sidecar import CACHE, HONEST, Log, Sidecar, Start
+from tests.support.sidecar import CACHE, HONEST, Log, Sidecar, Start, both_lanes
 from tests.support.wire import CHUNKED, CLOSE, HOST, LENGTH, chunked, chunks, get, post, replies
+
+pytestmark = both_lanes
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 BATCHES = 10
