@@ -44,8 +44,9 @@ ALLOWED = {
     "conformance": "clock errors storage stream",
     "testing": "conformance",
     "loadtest": "access address errors metrics stream",
+    "tail": "address characters clock errors event logs query stream timestamp",
     "demo": "clock config event extras server storage stream timestamp",
-    "cli": "config conformance demo errors loadtest logs server storage stream",
+    "cli": "address clock config conformance demo errors loadtest logs server storage stream tail",
     "__main__": "cli",
     "__init__": "cache event storage stream",
 }

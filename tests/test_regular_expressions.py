@@ -129,6 +129,7 @@ WHY = {
     "storage.redis.url:encoding_hint": OURS,
     "stream:_PLAIN_ID": ANCHORED,
     "telemetry.trace_parent:_TRACEPARENT": BOUNDED,
+    "tail.sse:_LINE_END": BOUNDED,
     "timestamp:_DURATION": BOUNDED,
     "timestamp:_RFC_3339": BOUNDED,
 }
