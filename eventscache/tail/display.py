@@ -60,7 +60,7 @@ class Display:
                 self._output.write(self._render(message.data))
             case "event":
                 self._history.add(message.data)
-            case "ready":
+            case "ready" if not self.ready:  # it comes again behind what a lost connection missed
                 self._show_history()
             case "away" if not self._follows:
                 raise TailError("the storage does not answer")

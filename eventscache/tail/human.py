@@ -7,7 +7,7 @@ from eventscache.logs import visible
 from eventscache.tail.entry import Entry
 from eventscache.tail.entry_format import NOTHING, EntryFormat, local_time, shown
 from eventscache.tail.output import Output
-from eventscache.tail.shown_text import fit, pad
+from eventscache.tail.shown_text import columns_of, fit, pad
 from eventscache.tail.summary import cut
 
 _TIME: Final = "%m-%d %H:%M:%S.%f"
@@ -37,7 +37,7 @@ class HumanFormat(EntryFormat):
         if self._output.columns:
             texts = [fit(text, most) for text, most in zip(texts, _MOST_COLUMNS, strict=True)]
         self._columns = [
-            max(known, min(len(text), most))
+            max(known, min(columns_of(text), most))
             for known, text, most in zip(self._columns, texts, _MOST_COLUMNS, strict=True)
         ]
         before = "  ".join(pad(text, columns) for text, columns in zip(texts, self._columns, strict=True))

@@ -28,9 +28,14 @@ def _escape(character: str) -> str:
     return f"\\u{pair[:4]}\\u{pair[4:]}"
 
 
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
 def fit(text: str, columns: int) -> str:
     """Return a text that takes at most so many columns of a terminal, with an ellipsis for what is left out."""
-    if sum(map(_columns, text)) <= columns:
+    if columns_of(text) <= columns:
         return text
     left = columns - 1
     for index, character in enumerate(text):
@@ -42,7 +47,7 @@ def fit(text: str, columns: int) -> str:
 
 def pad(text: str, columns: int) -> str:
     """Return a text with blanks behind it, so that it takes at least so many columns."""
-    return text + " " * (columns - sum(map(_columns, text)))
+    return text + " " * (columns - columns_of(text))
 
 
 def _columns(character: str) -> int:

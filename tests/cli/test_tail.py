@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from eventscache.cli.tail import tail
 from tests.support.command import EVENTSCACHE, GENEROUS_SECONDS, Process, Serve, clean_environment, run
 from tests.support.event_streams import until
 from tests.support.paths import ROOT
@@ -84,6 +85,12 @@ async def test_without_follow_it_prints_and_ends(serve: Serve) -> None:
 
     assert (finished.returncode, finished.stderr) == (0, "")
     assert [json.loads(line)["original"]["n"] for line in finished.stdout.splitlines()] == [*range(10, 30)]
+
+
+def test_every_option_is_in_the_readme() -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## At a terminal")[2].partition("\n## ")[0]
+    named = {option for parameter in tail.params for option in parameter.opts if option.startswith("--")}
+    assert {option for option in named if option not in section} == {"--config", "--search"}  # -q is there
 
 
 async def test_without_a_url_it_is_the_server_of_the_settings(serve: Serve, tmp_path: Path) -> None:
