@@ -42,10 +42,10 @@ def json_format(output: Output) -> Format:
 
 def entry_format(name: str, output: Output, type_of: TypeOf) -> Format:
     """Return one of the other formats. What is no event is shown as the text that it is."""
-    entry_format = _OF_ENTRIES[name](output)
+    made = _OF_ENTRIES[name](output)
 
     def render(data: bytes) -> str:
         entry = read_entry(data, type_of)
-        return f"{entry_format.lines(entry) if entry else visible(data.decode(errors='replace'))}\n"
+        return f"{made.lines(entry) if entry else visible(data.decode(errors='replace'))}\n"
 
     return render

@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import termios
@@ -19,9 +20,11 @@ from typing import Any
 import pytest
 
 from eventscache.cli.tail import tail
-from tests.support.command import EVENTSCACHE, GENEROUS_SECONDS, Process, Serve, clean_environment, run
+from tests.support.certificates import Certificates
+from tests.support.command import EVENTSCACHE, GENEROUS_SECONDS, Process, Serve, clean_environment, run, run_afresh
 from tests.support.event_streams import until
 from tests.support.paths import ROOT
+from tests.support.push_server import PushServer
 from tests.support.sidecar import CACHE
 
 STORED = f"{CACHE}?ack=stored"
@@ -217,6 +220,22 @@ def test_a_wrong_token_is_one_line_that_does_not_show_it(serve: Serve) -> None:
         assert "the-secret" not in finished.stderr
     assert run("tail", server.address, EVENTSCACHE_TOKEN="of-an-admin-0123456789").returncode == 0
     assert "the-secret" not in run("tail", "--help", EVENTSCACHE_TOKEN="the-secret").stdout
+
+
+async def test_a_certificate_is_checked(certificates: Certificates) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    script = [b'event: event\nid: a\ndata: {"seq":1}\n\nevent: ready\ndata: {}\n\n']
+    for authority, code, said in (
+        (certificates.wrong_authority, 1, "its certificate is not valid: unable to get local issuer certificate\n"),
+        (certificates.authority, 0, ""),
+    ):
+        async with PushServer(script, [], tls=context) as pushes:
+            arguments = ("tail", pushes.url, "--format", "json")
+            finished = await asyncio.to_thread(run_afresh, *arguments, SSL_CERT_FILE=str(authority))
+        assert finished.returncode == code, finished.stderr
+        assert finished.stderr.endswith(said)
+        assert finished.stderr.count("\n") == code
 
 
 async def test_at_a_terminal_it_has_colours_and_no_event_steers_it(serve: Serve) -> None:
