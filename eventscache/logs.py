@@ -71,6 +71,11 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+def wants_colours() -> bool:
+    """Whether a person at a terminal wants colours there: not with `NO_COLOR`, nor at a terminal that has none."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def start_logging() -> None:
     """Log to standard error: short lines of text on a terminal, else one JSON object a line."""
     stamp, renderer = _for_people() if on_terminal() else _for_programs()
@@ -94,9 +99,8 @@ def start_logging() -> None:
 
 def _for_people() -> tuple[Processor, Processor]:
     """Return what adds this machine's time, and what renders an entry, in colours unless NO_COLOR is set."""
-    coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     renderer = structlog.dev.ConsoleRenderer(
-        colors=coloured,
+        colors=wants_colours(),
         pad_event_to=0,
         pad_level=False,
         # Without the values of variables, which can be secrets.

@@ -9,6 +9,17 @@ _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 
+_DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def parse_duration(text: str) -> int:
+    """Return the seconds of a duration such as 90s, 15m, 12h or 2d; raise `ValueError` for anything else."""
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError("not a duration")
+    return int(found[1]) * _SECONDS[found[2]]
+
 
 def parse_time(text: str) -> int:
     """Return Unix microseconds for RFC 3339 or epoch milliseconds; raise `ValueError` for anything else."""

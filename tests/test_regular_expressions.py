@@ -111,7 +111,6 @@ WHY = {
     "server.ingestion.senders:_PLAIN_QUERY": ANCHORED,
     "sources.jitsu_logs.directory:_DATE": BOUNDED,
     "sources.jitsu_logs.file_name:_STAMP": BOUNDED,
-    "sources.jitsu_logs.start_point:_DURATION": OURS,
     "storage.plugins:storage_class": OURS,
     "sources.jitsu_redis.jitsu2:_ID": BOUNDED,
     "storage.redis.codec:_LOGGED": BOUNDED,
@@ -130,6 +129,8 @@ WHY = {
     "storage.redis.url:encoding_hint": OURS,
     "stream:_PLAIN_ID": ANCHORED,
     "telemetry.trace_parent:_TRACEPARENT": BOUNDED,
+    "tail.sse:_LINE_END": BOUNDED,
+    "timestamp:_DURATION": BOUNDED,
     "timestamp:_RFC_3339": BOUNDED,
 }
 REPEATS = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}

@@ -250,6 +250,7 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
         run("--help"),
         run("serve", "--help"),
         run("bench", "--help", EVENTSCACHE_TOKEN=ADMIN),
+        run("tail", "--help", EVENTSCACHE_TOKEN=ADMIN),
         run("config", "--config", str(file), "--storage", good),
         run("config", "--config", str(file), REDIS_URL=f"{REDIS}@h:6379"),
         run("serve", "--port", "0", "--storage", f"redis://:{REDIS}@h:x"),
@@ -259,6 +260,8 @@ def test_commands_and_errors_at_the_start_show_no_secret(file: Path, tmp_path: P
         run("serve", "--port", "x", "--config", str(file)),
         run("serve", "--port", "0", "--workers", "2", "--config", str(file)),
         run("bench", f"http://user:{ADMIN}@127.0.0.1:1"),
+        run("tail", f"http://user:{ADMIN}@127.0.0.1:1"),
+        run("tail", "http://127.0.0.1:1", EVENTSCACHE_TOKEN=ADMIN),
         run("storage", "verify", f"redis://:{REDIS}@127.0.0.1:{free_port()}"),
     ]
 

@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "demo": "eventscache.cli.demo:demo",
     "serve": "eventscache.cli.serve:serve",
     "storage": "eventscache.cli.storage:storage",
+    "tail": "eventscache.cli.tail:tail",
 }
 """By the name of each command, the module and the function that implement it."""
 

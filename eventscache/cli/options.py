@@ -20,7 +20,7 @@ _storage_option = click.option(
 _workers_option = click.option(
     "--workers", type=int, metavar="N", help="Processes that share the port; more need a storage such as Redis."
 )
-_config_option = click.option(
+config_option = click.option(
     "--config",
     "path",
     type=click.Path(path_type=Path),
@@ -32,7 +32,7 @@ _config_option = click.option(
 
 def settings_options(command: _Command) -> _Command:
     """Add the option for the configuration file, and those that override file and environment."""
-    return _config_option(host_option(port_option(_workers_option(_storage_option(command)))))
+    return config_option(host_option(port_option(_workers_option(_storage_option(command)))))
 
 
 def load_settings(path: Path | None, options: Mapping[str, Any]) -> LoadedSettings:

@@ -11,7 +11,7 @@ from eventscache.errors import ConfigError
 
 _KNOWN = {key for definition in DEFINITIONS.values() for key in definition.keys}
 _VARIABLES = {variable for definition in DEFINITIONS.values() for variable in definition.variables}
-_OTHER_VARIABLES = {"EVENTSCACHE_TOKEN"}  # of `eventscache bench`
+_OTHER_VARIABLES = {"EVENTSCACHE_TOKEN"}  # of `eventscache bench` and `eventscache tail`
 # Names of Jitsu's own in the two places where a setting about access may stand by mistake.
 _JITSUS = {"api_keys", "server.api_keys", "server.auth", "server.s2s_auth", "server.admin_token"}
 _ABOUT_ACCESS = re.compile("(?:admin|ingest|read)tokens?(?:file)?|apikeys?|s2sauths?|openingestion")

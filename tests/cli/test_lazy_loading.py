@@ -15,6 +15,7 @@ HEAVY = (
     "eventscache.loadtest",
     "eventscache.demo",
     "eventscache.conformance",
+    "eventscache.tail",
     "eventscache.telemetry.telemetry",
     "opentelemetry.exporter",
     "google.protobuf",

@@ -1,13 +1,10 @@
 """Where following begins, the first time: at the end of the files, at their beginning, or some time back."""
 
-import re
-from typing import Final, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import ConfigError
-
-_DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+from eventscache.timestamp import parse_duration
 
 
 class StartPoint(NamedTuple):
@@ -22,10 +19,13 @@ class StartPoint(NamedTuple):
             return cls(None)
         if text == "end":
             return cls(0)
-        found = _DURATION.fullmatch(text)
-        if not found or not int(found[1]):
+        try:
+            seconds = parse_duration(text)
+        except ValueError:
+            seconds = 0
+        if not seconds:
             raise ConfigError("start must be end, beginning, or a time such as 90s, 15m, 12h or 2d")
-        return cls(int(found[1]) * _SECONDS[found[2]])
+        return cls(seconds)
 
     def since_us(self, now_us: int) -> int:
         """Return the Unix microseconds from which on events are brought."""
