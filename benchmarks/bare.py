@@ -33,4 +33,5 @@ if __name__ == "__main__":
     bare = web.Application()
     bare.router.add_post("/api/v1/event", answer)
     bare.router.add_post("/api/v1/events", answer)
+    bare.router.add_post("/mirror/api/v1/event", answer)
     run(bare)

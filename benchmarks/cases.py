@@ -40,9 +40,13 @@ class Case(NamedTuple):
 
 
 CASES: Mapping[str, Case] = {
-    "single": Case("single-event POST, overload, 100 streams", "bare aiohttp reading the body", 0.95),
+    "single": Case("single-event POST, overload, 100 streams", "bare aiohttp reading the body", 2.5),
+    "clients": Case("the same from browsers, each with its head", "bare aiohttp reading the body", 2.5),
+    "mirrored": Case("the same from a proxy, every head another", "bare aiohttp reading the body", 1.8),
+    "mirrored-cost": Case("the same, processor time", "bare aiohttp reading the body", 0.55, at_most=True),
     "single-stored": Case("single-event POST, everything stored, 100 streams", "bare aiohttp reading the body", 0.85),
-    "batch": Case("batch of 100, overload", "bare aiohttp reading that body", 0.60),
+    "clients-stored": Case("the same from browsers, each with its head", "bare aiohttp reading the body", 1.4),
+    "batch": Case("batch of 100, overload", "bare aiohttp reading that body", 1.0),
     "batch-stored": Case("batch of 100, everything stored", "naive sidecar", 30),
     "single-naive": Case("single-event POST, overload", "naive sidecar", 4),
     "segment": Case("processor time of a batch of 100, Segment", "native batch of as many bytes", 1.3, at_most=True),

@@ -6,6 +6,7 @@ another one; the result says how busy each core was.
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import resource
 import sys
@@ -36,14 +37,26 @@ class Requests:
         self._heads = itertools.cycle([f"{method} {path} HTTP/1.1\r\n{tail}\r\n".encode() for path in paths])
         self._bodies = itertools.cycle(bodies)
 
-    def next(self) -> bytes:
+    def next(self, connection: int) -> bytes:  # noqa: ARG002 - as `Clients` have it
         return next(self._heads) + next(self._bodies)
+
+
+class Clients:
+    """An endless series of requests for each connection: those of its client, each in turn."""
+
+    def __init__(self, requests: Sequence[Sequence[bytes]]) -> None:
+        self.count = sum(map(len, requests))
+        self._requests = [itertools.cycle(of_client) for of_client in requests]
+
+    def next(self, connection: int) -> bytes:
+        return next(self._requests[connection % len(self._requests)])
 
 
 class LoadConnection(asyncio.Protocol):
     """One connection, which calls `ended` when a response is complete. Nothing is sent before that."""
 
-    def __init__(self, ended: Callable[["LoadConnection"], None]) -> None:
+    def __init__(self, number: int, ended: Callable[["LoadConnection"], None]) -> None:
+        self.number = number
         self._ended = ended
         self._head = b""
         self._missing = 0  # bytes of the body; -1 if it comes in chunks
@@ -100,7 +113,8 @@ class LoadConnection(asyncio.Protocol):
             self.failure = self._head[:300]
         lines = head.lower().split(b"\r\n")
         lengths = [int(line[len(_LENGTH) :]) for line in lines if line.startswith(_LENGTH)]
-        self._missing = lengths[0] if lengths else -1
+        without_body = head.startswith(b"HTTP/1.1 204")
+        self._missing = lengths[0] if lengths else 0 if without_body else -1
 
     def _take(self, data: bytes) -> None:
         if self._missing < 0:
@@ -192,7 +206,7 @@ class _Moment(NamedTuple):
 class HttpLoad:
     """Sends requests to one server, and counts them."""
 
-    def __init__(self, server: Server, requests: Requests) -> None:
+    def __init__(self, server: Server, requests: Requests | Clients) -> None:
         self._server = server
         self._requests = requests
         self._done = 0
@@ -210,14 +224,17 @@ class HttpLoad:
     async def _connect(self, count: int, ended: Callable[[LoadConnection], None]) -> list[LoadConnection]:
         loop = asyncio.get_running_loop()
         address = self._server.host, self._server.port
-        made = [await loop.create_connection(lambda: LoadConnection(ended), *address) for _ in range(count)]
+        made = [
+            await loop.create_connection(functools.partial(LoadConnection, number, ended), *address)
+            for number in range(count)
+        ]
         return [connection for _, connection in made]
 
     async def closed(self, seconds: float, warm_up_seconds: float, connections: int = CONNECTIONS) -> Measured:
         """Send the next request after the last response: this finds a server's capacity, and hides stalls."""
         open_connections = await self._connect(connections, self._again)
         for connection in open_connections:
-            connection.send(self._requests.next())
+            connection.send(self._requests.next(connection.number))
         await asyncio.sleep(warm_up_seconds)
         before = await self._moment()
         await asyncio.sleep(seconds)
@@ -237,7 +254,7 @@ class HttpLoad:
     def _again(self, connection: LoadConnection) -> None:
         self._count(connection)
         if not connection.closing:
-            connection.send(self._requests.next())
+            connection.send(self._requests.next(connection.number))
 
     async def each(self, connections: int = CONNECTIONS) -> None:
         """Send each request of the series once, and return after the last response; a failure ends the program."""
@@ -249,7 +266,7 @@ class HttpLoad:
             if connection.failure:
                 raise SystemExit(f"no success: {connection.failure!r}")
             if next(left, None) is not None:
-                connection.send(self._requests.next())
+                connection.send(self._requests.next(connection.number))
                 return
             connection.close()
             if all(other.closing for other in open_connections):
@@ -258,7 +275,7 @@ class HttpLoad:
         open_connections += await self._connect(min(connections, self._requests.count), again)
         for connection in open_connections:
             next(left)
-            connection.send(self._requests.next())
+            connection.send(self._requests.next(connection.number))
         await finished.wait()
 
     async def at_rate(
@@ -276,13 +293,14 @@ class HttpLoad:
             self._count(connection)
             latencies.append(time.perf_counter() - connection.due)
             if waiting:
-                connection.send(self._requests.next(), waiting.popleft())
+                connection.send(self._requests.next(connection.number), waiting.popleft())
             else:
                 free.append(connection)
 
         def due(moment: float) -> None:
             if free:
-                free.popleft().send(self._requests.next(), moment)
+                connection = free.popleft()
+                connection.send(self._requests.next(connection.number), moment)
             else:
                 waiting.append(moment)
 

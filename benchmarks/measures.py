@@ -2,20 +2,22 @@
 
 import asyncio
 import statistics
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import uvloop
 
 from benchmarks.cases import CASES, Contest, Findings, Latency, Result
 from benchmarks.events import page_views, segment_events
-from benchmarks.load import HttpLoad, Measured, Requests
+from benchmarks.load import CONNECTIONS, Clients, HttpLoad, Measured, Requests
 from benchmarks.servers import Bench, Server, same_json
 from tests.support.forms import FORM, form
 
 STREAMS = 100
 BATCH = 100
 EVENT_BYTES = 1000
+EVENT_SIZES = (750, 850, 950, 1100, 1350)  # of browsers' events: 1 KB on average
+VISITORS = 2003
 READ_EVENT_BYTES = 3000
 READERS = 32
 TOUCHERS = 4
@@ -76,6 +78,36 @@ def _key(number: int) -> str:
 
 def single_events(streams: int = STREAMS) -> Requests:
     return Requests("POST", _tokens("/api/v1/event", streams), page_views(BODIES, EVENT_BYTES))
+
+
+def browsers() -> Clients:
+    """Return single events of browsers: each has a connection and a head of its own, and events of several sizes."""
+    return Clients([[*_from_pages("", client, 1)] for client in range(CONNECTIONS)])
+
+
+def mirrored() -> Clients:
+    """Return single events as a proxy copies them: each has another agent, address and page."""
+    return Clients([[*_from_pages("/mirror", 0, VISITORS)]])
+
+
+def _from_pages(prefix: str, client: int, visitors: int) -> Iterator[bytes]:
+    """Yield requests as browsers send them; behind a proxy `visitors` share a connection."""
+    events = [event for size in EVENT_SIZES for event in page_views(BODIES, size)]
+    for number in range(max(visitors, STREAMS)):
+        visitor, event = client + number % visitors, events[number % len(events)]
+        forwarded = f"X-Real-IP: {_address(visitor)}\r\nX-Forwarded-For: {_address(visitor)}\r\n" if prefix else ""
+        head = (
+            f"POST {prefix}/api/v1/event?token={_key(number % STREAMS)} HTTP/1.1\r\nHost: events.example\r\n{forwarded}"
+            f"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:{visitor % 140}.0) Gecko/20100101 Firefox/140.0\r\n"
+            f"Accept: */*\r\nAccept-Language: en-GB,en;q=0.{visitor % 9}\r\nAccept-Encoding: gzip, deflate, br\r\n"
+            f"Referer: https://shop.example/page/{visitor}\r\nContent-Type: application/json\r\n"
+            f"Origin: https://shop.example\r\nCookie: session={visitor:032x}\r\nContent-Length: {len(event)}\r\n\r\n"
+        )
+        yield head.encode() + event
+
+
+def _address(visitor: int) -> str:
+    return f"10.{visitor >> 16 & 255}.{visitor >> 8 & 255}.{visitor & 255}"
 
 
 def batches() -> Requests:
@@ -196,20 +228,61 @@ def single_overload(bench: Bench, plan: MeasurePlan) -> Findings:
     return Findings(results, [Contest("single-event POST, overload", "events", rates)], [])
 
 
+def clients(bench: Bench, plan: MeasurePlan) -> Findings:
+    findings, _, _ = _against_bare(bench, plan, "clients", browsers)
+    return findings
+
+
+def mirror(bench: Bench, plan: MeasurePlan) -> Findings:
+    findings, ours, theirs = _against_bare(bench, plan, "mirrored", mirrored)
+    costs = [[each.server_us for each in side] for side in (ours, theirs)]
+    shown = ", ".join(f"{statistics.median(cost):.1f} µs" for cost in costs)
+    findings.results.append(_result("mirrored-cost", _ratios(*costs), f"{shown} a request"))
+    return findings
+
+
+def _against_bare(
+    bench: Bench, plan: MeasurePlan, name: str, requests: Callable[[], Requests | Clients]
+) -> tuple[Findings, list[Measured], list[Measured]]:
+    """Measure a case of overload against bare aiohttp; return both sides, ours first, besides."""
+    with bench.serving("bare", "sidecar") as (bare, sidecar):
+        _fill(sidecar)
+        measured = _capacities(
+            plan,
+            {
+                "bare aiohttp": (bare, HttpLoad(bare, requests())),
+                "eventscache": (sidecar, HttpLoad(sidecar, requests())),
+            },
+        )
+    ours, theirs = measured["eventscache"], measured["bare aiohttp"]
+    rates = {side: _rates(each) for side, each in measured.items()}
+    values = _ratios(rates["eventscache"], rates["bare aiohttp"])
+    result = _result(name, values, _processor_note(ours, theirs), _outcome_note(ours))
+    return Findings([result], [Contest(f"{CASES[name].name} ({name})", "events", rates)], []), ours, theirs
+
+
 def single_stored(bench: Bench, plan: MeasurePlan) -> Findings:
+    return _stored(bench, plan, "single-stored", single_events)
+
+
+def clients_stored(bench: Bench, plan: MeasurePlan) -> Findings:
+    return _stored(bench, plan, "clients-stored", browsers)
+
+
+def _stored(bench: Bench, plan: MeasurePlan, name: str, requests: Callable[[], Requests | Clients]) -> Findings:
     with bench.serving("bare", "sidecar", **ROOMY) as (bare, sidecar):
         measured = _capacities(
             plan,
             {
-                "bare aiohttp": (bare, HttpLoad(bare, single_events())),
-                "eventscache": (sidecar, HttpLoad(sidecar, single_events())),
+                "bare aiohttp": (bare, HttpLoad(bare, requests())),
+                "eventscache": (sidecar, HttpLoad(sidecar, requests())),
             },
         )
     ours, theirs = measured["eventscache"], measured["bare aiohttp"]
     rates = {"bare aiohttp": _rates(theirs), "eventscache": [each.stored_rate for each in ours]}
     values = _ratios(rates["eventscache"], rates["bare aiohttp"])
-    result = _result("single-stored", values, _processor_note(ours, theirs), _outcome_note(ours))
-    return Findings([result], [Contest("single-event POST, everything stored", "events", rates)], [])
+    result = _result(name, values, _processor_note(ours, theirs), _outcome_note(ours))
+    return Findings([result], [Contest(f"{CASES[name].name} ({name})", "events", rates)], [])
 
 
 def batch_overload(bench: Bench, plan: MeasurePlan) -> Findings:
@@ -427,7 +500,10 @@ def memory(bench: Bench, plan: MeasurePlan) -> Findings:
 
 MEASURES: Mapping[str, Measure] = {
     "single": single_overload,
+    "clients": clients,
+    "mirrored": mirror,
     "single-stored": single_stored,
+    "clients-stored": clients_stored,
     "batch": batch_overload,
     "batch-stored": batch_stored,
     "segment": segment,

@@ -114,7 +114,7 @@ def test_rates_and_latencies_are_derived_from_a_measurement() -> None:
 @pytest.mark.parametrize("piece", [1, 7, 1000])
 def test_the_end_of_a_response_is_found_however_it_is_cut(response: bytes, piece: int) -> None:
     failures: list[bool] = []
-    connection = LoadConnection(lambda ended: failures.append(bool(ended.failure)))
+    connection = LoadConnection(0, lambda ended: failures.append(bool(ended.failure)))
     for count in (1, 2, 3):
         for start in range(0, len(response), piece):
             assert len(failures) == count - 1

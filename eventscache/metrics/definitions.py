@@ -41,7 +41,7 @@ class Process(NamedTuple):
     """What the numbers of a process are read from.
 
     That is its cache, how many subscribe to it, what its sources count, how late its loop is, its connections and how
-    many there may be, and what became of its alerts.
+    many there may be, what became of its alerts, and how many requests took the fast lane.
     """
 
     cache: EventsCache
@@ -51,6 +51,7 @@ class Process(NamedTuple):
     connections: int = 0
     max_connections: int = 0
     alerts: AlertCounts | None = None
+    fast_lane_requests: int = 0
 
 
 class Value(NamedTuple):
@@ -281,6 +282,11 @@ METRICS: Final = (
         "Subscribers of the push, and requests that wait for events",
         (Value("subscribers", lambda process: process.subscribers),),
         kind=Kind.GAUGE,
+    ),
+    Metric(
+        "eventscache_fast_lane_requests",
+        "Requests with events that were answered at once (eventscache.fast_lane)",
+        (Value("fast_lane_requests", lambda process: process.fast_lane_requests),),
     ),
     Metric(
         "eventscache_connections",

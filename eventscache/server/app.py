@@ -222,6 +222,7 @@ class Sidecar:
             self.connections,
             self._max_connections,
             self._alerts.counts if self._alerts else None,
+            self.fast_lane.taken if self.fast_lane else 0,
         )
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
