@@ -18,7 +18,8 @@ class FlushTimer:
         self.max_delay_us = _DELAY_US
         self._flush = flush
         self._now_us = now_us
-        self._waiting: dict[StreamBuffer, int] = {}  # since when; the longest wait comes first
+        self.waiting: dict[StreamBuffer, int] = {}
+        """Since when each of these buffers waits; the longest wait comes first."""
         self._wakeup = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -40,22 +41,22 @@ class FlushTimer:
     def update(self, buffer: StreamBuffer) -> None:
         """Start or stop the wait of a buffer, by whether it has limited counts that the storage does not know of."""
         if not buffer.has_limited_counts:
-            if self._waiting:
-                self._waiting.pop(buffer, None)
-        elif buffer not in self._waiting:
-            self._waiting[buffer] = self._now_us()
+            if self.waiting:
+                self.waiting.pop(buffer, None)
+        elif buffer not in self.waiting:
+            self.waiting[buffer] = self._now_us()
             self._wakeup.set()
 
     async def _run(self) -> None:
         while True:
             await self._wakeup.wait()
-            if not self._waiting:
+            if not self.waiting:
                 self._wakeup.clear()
                 continue
-            buffer, since_us = next(iter(self._waiting.items()))
+            buffer, since_us = next(iter(self.waiting.items()))
             left_us = since_us + self.max_delay_us * 9 // 10 - self._now_us()
             if left_us > 0:
                 await asyncio.sleep(left_us / MICROSECONDS)
             else:
-                del self._waiting[buffer]
+                del self.waiting[buffer]
                 self._flush(buffer)

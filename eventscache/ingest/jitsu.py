@@ -32,7 +32,11 @@ def parse_events(body: bytes, limits: Limits, *, templates: bool = True, hides_s
     if is_object and len(body) > limits.max_event_bytes:
         raise InvalidEvent(f"Event size {len(body)} exceeds limit: {limits.max_event_bytes}")
     limits.check_values(body)
-    if (events := _validated_events(body, limits, templates=templates)) is not None:
+    if is_object:
+        end = scan.object_end(body, limits.max_depth, b"template" if templates else b"")
+        if end >= 0:
+            return [body[:end]]
+    elif (events := _validated_elements(body, limits)) is not None:
         return events
     if hides_secrets and (hidden := without_halves(body)) is not body:
         return parse_events(hidden, limits, templates=templates, hides_secrets=False)
@@ -46,15 +50,12 @@ def parse_events(body: bytes, limits: Limits, *, templates: bool = True, hides_s
     raise InvalidEvent(f"malformed JSON body begins with: {go.quoted(chr(body[0]))}")
 
 
-def _validated_events(body: bytes, limits: Limits, *, templates: bool) -> Sequence[bytes] | None:
-    """Return the events of a body that the fast scan found valid; None if the slower reader must decide."""
-    if body.startswith(b"["):
-        elements = scan.validated_elements(body, limits.max_depth)
-        if elements is not None:
-            check_sizes(len(body), len(elements), limits)
-        return elements
-    end = scan.object_end(body, limits.max_depth, b"template" if templates else b"")
-    return None if end < 0 else [body[:end]]
+def _validated_elements(body: bytes, limits: Limits) -> Sequence[bytes] | None:
+    """Return the events of an array that the fast scan found valid; None if the slower reader must decide."""
+    elements = scan.validated_elements(body, limits.max_depth) if body.startswith(b"[") else None
+    if elements is not None:
+        check_sizes(len(body), len(elements), limits)
+    return elements
 
 
 def _read(body: bytes) -> go.Read:

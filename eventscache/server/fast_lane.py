@@ -20,7 +20,7 @@ from eventscache.server.http import aiohttp_internals
 from eventscache.server.http.parameters import path_of
 from eventscache.server.http.responses import HttpError
 from eventscache.server.http.shown_path import shown_path
-from eventscache.server.http.whole_request import COMPILED, WholeRequest, read_request
+from eventscache.server.http.whole_request import COMPILED, read_request
 from eventscache.server.routes import ingestion, jitsu2_ingestion, mirror, segment
 from eventscache.server.routing import Router
 
@@ -61,11 +61,10 @@ class FastLane:
 
     def answer(self, data: bytes) -> bytes | None:
         """Return the response to the one request that some bytes are; None if it is for aiohttp."""
-        found = read_request(data, _MOST_BYTES)
-        if found is None or self._router.debugs:
+        request = read_request(data, _MOST_BYTES)
+        if request is None or self._router.debugs:
             return None
-        request = WholeRequest(*found)
-        path = request.raw_path.partition("?")[0]
+        path = request.path
         handler = self._cached_handler(path) if len(path) <= _MAX_CACHED_PATH_LENGTH else self._find(path)
         if handler is None:
             return None

@@ -49,6 +49,22 @@ enum { HEADERS_COUNT = sizeof HEADERS / sizeof HEADERS[0] };
 
 static PyObject *names[HEADERS_COUNT]; /* of those that are returned */
 
+static PyStructSequence_Field fields[] = {
+    {"raw_path", "the target, as it was sent"},
+    {"path", "what is before its question mark"},
+    {"query", "what is behind that"},
+    {"headers", "those that matter for events, by their usual names"},
+    {"body", "its bytes"},
+    {NULL, NULL},
+};
+static PyStructSequence_Desc description = {
+    .name = "eventscache.server.http._head.WholeRequest",
+    .doc = PyDoc_STR("A plain POST in HTTP/1.1 that came whole."),
+    .fields = fields,
+    .n_in_sequence = 5,
+};
+static PyTypeObject *request_type;
+
 /* What a byte may be part of. */
 enum { NAME = 1, TARGET = 2, VALUE = 4 };
 static unsigned char allowed[256];
@@ -229,6 +245,35 @@ static const char *read_headers(const char *at, const char *end, PyObject *heade
     return at + 2;
 }
 
+/* Takes the reference to the headers. */
+static PyObject *new_request(Text target, PyObject *headers, const char *body, Py_ssize_t length)
+{
+    PyObject *request = PyStructSequence_New(request_type);
+    if (request == NULL) {
+        Py_DECREF(headers);
+        return NULL;
+    }
+    const char *mark = memchr(target.at, '?', (size_t)target.length);
+    const char *end = target.at + target.length, *path_end = mark ? mark : end, *query = mark ? mark + 1 : end;
+    PyObject *values[] = {
+        PyUnicode_DecodeASCII(target.at, target.length, NULL),
+        PyUnicode_DecodeASCII(target.at, path_end - target.at, NULL),
+        PyUnicode_DecodeASCII(query, end - query, NULL),
+        headers,
+        PyBytes_FromStringAndSize(body, length),
+    };
+    bool complete = true;
+    for (int i = 0; i < 5; i++) {
+        complete = complete && values[i] != NULL;
+        PyStructSequence_SET_ITEM(request, i, values[i]);
+    }
+    if (!complete) {
+        Py_DECREF(request);
+        return NULL;
+    }
+    return request;
+}
+
 static PyObject *read_request(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     (void)module;
@@ -266,14 +311,14 @@ static PyObject *read_request(PyObject *module, PyObject *const *arguments, Py_s
         }
         Py_RETURN_NONE;
     }
-    return Py_BuildValue("(s#Ny#)", target.at, target.length, headers, body, length);
+    return new_request(target, headers, body, length);
 }
 
 static PyMethodDef methods[] = {
     {"read_request", (PyCFunction)(void (*)(void))read_request, METH_FASTCALL,
      PyDoc_STR("read_request(data, most_bytes)\n--\n\n"
-               "Return the target, some headers by their usual names, and the body of the plain POST that the data is;\n"
-               "None if it is anything else, or if its body has more bytes than that.")},
+               "Return the plain POST that the data is, as a WholeRequest; None if it is anything else, or if its body\n"
+               "has more bytes than that.")},
     {NULL, NULL, 0, NULL},
 };
 
@@ -296,5 +341,13 @@ PyMODINIT_FUNC PyInit__head(void)
             }
         }
     }
-    return PyModule_Create(&definition);
+    if (request_type == NULL && (request_type = PyStructSequence_NewType(&description)) == NULL) {
+        return NULL;
+    }
+    PyObject *module = PyModule_Create(&definition);
+    if (module != NULL && PyModule_AddObjectRef(module, "WholeRequest", (PyObject *)request_type) < 0) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
 }

@@ -1,25 +1,24 @@
 """Plain requests that came whole in one packet, read in C: nearly all that bring events."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
-__all__ = ["COMPILED", "WholeRequest", "read_request"]
+__all__ = ["COMPILED", "WholeRequest", "read_request", "without_prefix"]
 
 try:
-    from eventscache.server.http._head import read_request
+    from eventscache.server.http._head import WholeRequest, read_request
 
     COMPILED = True
 except ImportError:
     COMPILED = False
 
-    def read_request(data: bytes, most_bytes: int, /) -> tuple[str, dict[str, str], bytes] | None:  # noqa: ARG001
+    class WholeRequest:  # type: ignore[no-redef]
+        """A request that nothing here makes."""
+
+    def read_request(data: bytes, most_bytes: int, /) -> WholeRequest | None:  # noqa: ARG001
         """Return that nothing is plain."""
         return None
 
 
-class WholeRequest(NamedTuple):
-    """A POST in HTTP/1.1: its target, those of its headers that matter for events, and its body."""
-
-    raw_path: str
-    headers: Mapping[str, str]
-    body: bytes
+def without_prefix(request: WholeRequest, length: int) -> WholeRequest:
+    """Return a request for what is behind so many characters of the path."""
+    return WholeRequest(
+        (request.raw_path[length:], request.path[length:], request.query, request.headers, request.body)
+    )

@@ -61,8 +61,8 @@ def find_token(request: RequestHead, keys: ApiKeys) -> str:
 
 
 def _token_of(request: RequestHead, query: str, keys: ApiKeys) -> str:
-    if plain := _PLAIN_QUERY.fullmatch(query):
-        return plain[1]
+    if plain := _plain_token(query):
+        return plain
     headers = request.headers
     token, p_token, write_key = (
         _cached_tokens_in_query(query) if len(query) <= _MAX_CACHED_QUERY_LENGTH else _tokens_in_query(query)
@@ -76,6 +76,17 @@ def _token_of(request: RequestHead, query: str, keys: ApiKeys) -> str:
         or headers.get("X-Write-Key")
         or write_key
     )
+
+
+@lru_cache(_CACHED_QUERIES)  # clients repeat their queries
+def _cached_plain_token(raw: str) -> str:
+    plain = _PLAIN_QUERY.fullmatch(raw)
+    return plain[1] if plain else ""
+
+
+def _plain_token(raw: str) -> str:
+    """Return the token of a plain query; an empty text if it has none, or is not plain."""
+    return _cached_plain_token(raw) if len(raw) <= _MAX_CACHED_QUERY_LENGTH else ""
 
 
 def _tokens_in_query(raw: str) -> tuple[str, str, str]:
@@ -109,9 +120,10 @@ def _in_authorization(authorization: str, keys: ApiKeys) -> str:
     return token if is_known else token.partition(":")[0]
 
 
-def sender_of(context: Context, request: RequestHead, *, from_server: bool, wrong_type: str | None = None) -> Sender:
-    """Return who sends a request, as `find_sender` does."""
-    query = raw_query(request)  # once: this is on the way of every event
+def sender_of(
+    context: Context, request: RequestHead, query: str, *, from_server: bool, wrong_type: str | None = None
+) -> Sender:
+    """Return who sends a request with a raw query, as `find_sender` does."""
     token = _token_of(request, query, context.api_keys)
     sender = find_sender(context, token, from_server=from_server, wrong_type=wrong_type)
     return in_scope(context, request, sender) if may_be_in_scope(request, query) else sender
@@ -122,7 +134,7 @@ def require_sender(
 ) -> Sender:
     """Return who sends a request, as `sender_of` does; an error is counted."""
     try:
-        return sender_of(context, request, from_server=from_server, wrong_type=wrong_type)
+        return sender_of(context, request, raw_query(request), from_server=from_server, wrong_type=wrong_type)
     except HttpError as fault:
         raise reject_unread(context.cache, fault) from None
 

@@ -34,7 +34,7 @@ async def post_server_events(context: Context, request: web.BaseRequest) -> web.
 
 def take_client_events(context: Context, request: WholeRequest) -> PrebuiltResponse | None:
     """Do at once what `post_client_events` does."""
-    sender = sender_of(context, request, from_server=False)
+    sender = sender_of(context, request, request.query, from_server=False)
     if not take_whole(context, request.body, sender, formats.JITSU):
         return None
     origin = request.headers.get("Origin")
@@ -43,7 +43,7 @@ def take_client_events(context: Context, request: WholeRequest) -> PrebuiltRespo
 
 def take_server_events(context: Context, request: WholeRequest) -> PrebuiltResponse | None:
     """Do at once what `post_server_events` does."""
-    sender = sender_of(context, request, from_server=True)
+    sender = sender_of(context, request, request.query, from_server=True)
     return prebuilt_ok() if take_whole(context, request.body, sender, formats.JITSU) else None
 
 

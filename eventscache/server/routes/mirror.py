@@ -9,7 +9,7 @@ from eventscache.server.http.error_codes import ErrorCode
 from eventscache.server.http.parameters import path_of, raw_query
 from eventscache.server.http.responses import HttpError, PrebuiltResponse, no_content_response, prebuilt_no_content
 from eventscache.server.http.shown_path import shown_path
-from eventscache.server.http.whole_request import WholeRequest
+from eventscache.server.http.whole_request import WholeRequest, without_prefix
 from eventscache.server.notices import TOLD_AS
 from eventscache.server.rejections import METHODS_WITH_EVENTS, reject_broken_off, reject_unread
 
@@ -57,8 +57,7 @@ def fast_mirrored(handler: FastHandler) -> FastHandler:
     """Return what does at once what `take_mirrored` does, for copies that a handler takes at once."""
 
     def take(context: Context, request: WholeRequest) -> PrebuiltResponse | None:
-        copied = request._replace(raw_path=request.raw_path[len(ROUTE) :])
-        return prebuilt_no_content() if handler(context, copied) else None
+        return prebuilt_no_content() if handler(context, without_prefix(request, len(ROUTE))) else None
 
     return take
 

@@ -21,7 +21,7 @@ async def post_segment(context: Context, request: web.BaseRequest) -> web.Stream
 
 def take_segment(context: Context, request: WholeRequest) -> PrebuiltResponse | None:
     """Do at once what `post_segment` does."""
-    sender = sender_of(context, request, from_server=True, wrong_type="")
+    sender = sender_of(context, request, request.query, from_server=True, wrong_type="")
     return prebuilt_ok() if take_whole(context, request.body, sender, formats.SEGMENT) else None
 
 

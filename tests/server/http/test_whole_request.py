@@ -97,10 +97,17 @@ LEFT = {
 }
 
 
+def parts(data: bytes, most_bytes: int) -> tuple[Any, ...] | None:
+    """Return the parts of a plain request, or None if the data is none."""
+    request: Any = read_request(data, most_bytes)
+    return None if request is None else tuple(request)
+
+
 @pytest.mark.parametrize(("data", "headers"), TAKEN.values(), ids=TAKEN)
 def test_a_plain_request_is_read(data: bytes, headers: dict[str, str]) -> None:
     target, body = data.split(b" ")[1].decode(), data.partition(b"\r\n\r\n")[2]
-    assert read_request(data, MOST) == (target, headers, body)
+    path, _, query = target.partition("?")
+    assert parts(data, MOST) == (target, path, query, headers, body)
     for end in range(len(data)):
         assert read_request(data[:end], MOST) is None
 
@@ -131,7 +138,7 @@ async def test_fuzz_what_is_taken_aiohttp_reads_alike(start: Start) -> None:
         mutants = MutatedRequests(random.Random(seed))
         for _ in range(CASES):
             data = mutants.next()
-            if (found := read_request(data, 131_072)) is None:
+            if (found := parts(data, 131_072)) is None:
                 continue
             taken += 1
             ((message, payload),), upgraded, tail = new_parser(connection).feed_data(data)
@@ -140,7 +147,8 @@ async def test_fuzz_what_is_taken_aiohttp_reads_alike(start: Start) -> None:
             unusual = message.should_close, message.upgrade, message.chunked, message.compression
             assert not any(unusual), (seed, data)
             headers = {NAMES[name.lower()]: text for name, text in message.headers.items() if name.lower() in NAMES}
-            assert found == (message.path, headers, payload.read_nowait()), (seed, data)
+            read = (message.path, *message.path.partition("?")[::2], headers, payload.read_nowait())
+            assert found == read, (seed, data)
             assert payload.is_eof(), (seed, data)
         assert taken > CASES / 20
         await asyncio.sleep(0)
