@@ -230,23 +230,19 @@ static bool may_be(const unsigned char *start, const unsigned char *end, const T
            || (end - start == text->length && memcmp(start, text->bytes, (size_t)text->length) == 0);
 }
 
-/* Whether a name is that of a write key. */
+/* Whether a name is that of a write key: writekey or apikey, perhaps with a sign in between. */
 static bool names_key(const unsigned char *start, const unsigned char *end)
 {
-    static const char *const names[] = {"writekey", "write_key", "write-key", "apikey", "api_key", "api-key"};
-    char small[LONGEST_KEY_NAME + 1] = {0};
-    if (end - start > LONGEST_KEY_NAME) {
+    char small[LONGEST_KEY_NAME];
+    Py_ssize_t length = end - start, first = length > 0 && (start[0] | 0x20) == 'a' ? 3 : 5; /* the length of api, or of write */
+    if (length < first + 3 || length > first + 4 || length > LONGEST_KEY_NAME) {
         return false;
     }
-    for (Py_ssize_t i = 0; i < end - start; i++) {
+    for (Py_ssize_t i = 0; i < length; i++) {
         small[i] = (char)(start[i] >= 'A' && start[i] <= 'Z' ? start[i] | 0x20 : start[i]);
     }
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(small, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return memcmp(small, first == 3 ? "api" : "write", (size_t)first) == 0 && memcmp(small + length - 3, "key", 3) == 0
+           && (length == first + 3 || small[first] == '_' || small[first] == '-');
 }
 
 /* Whether the string that begins behind the quote at the cursor may be `ID:SECRET`, and no `ID:***`. */
