@@ -21,6 +21,7 @@ class _Replay(msgspec.Struct, forbid_unknown_fields=True):
     id: str
     seqs: list[int | float]  # JSON has one kind of number
     namespace: Namespace = Namespace.DESTINATION
+    uids: list[str] = []
 
 
 async def get_targets(context: Context, request: web.BaseRequest) -> web.Response:
@@ -42,20 +43,22 @@ async def post_replay(context: Context, request: web.BaseRequest) -> web.Respons
         stream = Stream(asked.namespace, check_id(asked.id, context.limits.max_id_bytes))
     except InvalidEvent as fault:
         raise HttpError(400, "invalid_parameter", f"id: {fault}") from None
-    return json_response({"answers": [await _replayed(context, stream, int(seq), asked.target) for seq in asked.seqs]})
+    return json_response({"answers": [await _replayed(context, stream, int(seq), asked) for seq in asked.seqs]})
 
 
 def _is_seq(number: float) -> bool:
     return 1 <= number <= _LARGEST_SEQ and number == int(number)
 
 
-async def _replayed(context: Context, stream: Stream, seq: int, target: str) -> dict[str, Any]:
+async def _replayed(context: Context, stream: Stream, seq: int, asked: _Replay) -> dict[str, Any]:
     event = await _find(context, stream, seq)
+    if event and asked.uids and event.uid not in asked.uids:
+        event = None  # the numbers began anew, and this is another one
     body = (event.original or event.malformed.encode(errors="surrogatepass")) if event else b""
     if event is None or not body:
         reason = "the event has no original" if event else "the event is not cached any more"
         return {"seq": seq, "masked": False, "status": None, "body": "", "error": reason}
-    answered = await context.replayer.post(target, body)
+    answered = await context.replayer.post(asked.target, body)
     return {"seq": seq, "masked": event.masked, **answered._asdict()}
 
 

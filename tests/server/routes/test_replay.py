@@ -65,6 +65,17 @@ async def test_events_are_posted_byte_for_byte_in_the_order_asked_for(
     assert answers[3]["error"] == "the event is not cached any more"
 
 
+async def test_an_event_that_took_the_number_of_another_one_is_not_posted(
+    start: Start, target: Target, address: str
+) -> None:
+    sidecar = await start("memory://", replay_targets=(ReplayTarget("staging", address),))
+    for uid in ("one", "two"):
+        await sidecar.record(f'{{"destination_id":"d","original":{{}},"uid":"{uid}"}}'.encode())
+    answers = (await replay(sidecar, target="staging", id="d", seqs=[1, 2], uids=["two", "three"])).json["answers"]
+    assert [(each["status"], each["error"]) for each in answers] == [(None, "the event is not cached any more"), (200, "")]
+    assert len(target.taken) == 1
+
+
 @pytest.mark.parametrize("status", [302, 404, 500])
 async def test_what_the_target_answers_is_shown(start: Start, target: Target, address: str, status: int) -> None:
     target.status = status
