@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from eventscache.access.read_tokens import ReadToken
+from eventscache.access.some_streams import SomeStreams
 from eventscache.config.replay_targets import ReplayTarget
 from tests.support.sidecar import Answer, Sidecar, Start
 
@@ -53,6 +55,7 @@ async def test_events_are_posted_byte_for_byte_in_the_order_asked_for(
     targets = (ReplayTarget("staging", address, (("Authorization", "Bearer x"),)),)
     sidecar = await start("memory://", replay_targets=targets)
     assert (await sidecar.get(REPLAY)).json == {"targets": ["staging"]}
+    assert (await sidecar.get("/api/v1/access")).json["replay_targets"] == ["staging"]
     await sidecar.post("/api/v1/event?token=key", ORIGINAL)
     await sidecar.post("/api/v1/event?token=key", b'{"n":2}')
     await sidecar.post("/api/v1/event?token=key", b"{broken")
@@ -72,7 +75,10 @@ async def test_an_event_that_took_the_number_of_another_one_is_not_posted(
     for uid in ("one", "two"):
         await sidecar.record(f'{{"destination_id":"d","original":{{}},"uid":"{uid}"}}'.encode())
     answers = (await replay(sidecar, target="staging", id="d", seqs=[1, 2], uids=["two", "three"])).json["answers"]
-    assert [(each["status"], each["error"]) for each in answers] == [(None, "the event is not cached any more"), (200, "")]
+    assert [(each["status"], each["error"]) for each in answers] == [
+        (None, "the event is not cached any more"),
+        (200, ""),
+    ]
     assert len(target.taken) == 1
 
 
@@ -123,7 +129,12 @@ async def test_what_cannot_be_replayed_is_refused(start: Start, asked: dict[str,
 
 
 async def test_only_an_admin_may_replay(start: Start) -> None:
-    sidecar = await start("memory://", admin_tokens=("admin",), ingest_tokens=("ingest",))
-    for headers, status in (({}, 401), ({"X_Auth_Token": "ingest"}, 401)):
+    reads = ReadToken("reads", SomeStreams(("*",)))
+    targets = (ReplayTarget("staging", "http://127.0.0.1:1/"),)
+    sidecar = await start(
+        "memory://", admin_tokens=("admin",), ingest_tokens=("ingest",), read_tokens=(reads,), replay_targets=targets
+    )
+    assert (await sidecar.get("/api/v1/access", X_Admin_Token="reads")).json["replay_targets"] == []
+    for headers, status in (({}, 401), ({"X_Auth_Token": "ingest"}, 401), ({"X_Admin_Token": "reads"}, 403)):
         assert (await sidecar.ask("POST", REPLAY, b"{}", **headers)).status == status
         assert (await sidecar.ask("GET", REPLAY, **headers)).status == status
