@@ -65,9 +65,12 @@ async def test_the_jump_button_is_in_the_lower_half_of_the_list(server: Server, 
 TOP = "document.querySelector('#canvas .row').getBoundingClientRect().top + document.querySelector('#list').scrollTop"
 
 
-async def test_the_list_begins_at_most_190_pixels_from_the_top_and_never_moves(start: StartServer, look: Look):
+@pytest.mark.parametrize("width", [1160, 1366])
+async def test_the_list_begins_at_most_190_pixels_from_the_top_and_never_moves(
+    start: StartServer, look: Look, width: int
+):
     server = await start(size=2)
-    view = await look(server, 1366, 768)
+    view = await look(server, width, 768)
     await server.record(done("one"), failed("two"))
     await view.open()
     await expect(view.rows).to_have_count(2)
