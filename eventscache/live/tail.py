@@ -135,7 +135,7 @@ class Tail:
         return self._counted(page, Changes(cleared=True) if cleared else NO_CHANGES)
 
     def _has_begun_anew(self, other: EventPage, position: Position) -> bool:
-        """Tell whether the newest number is below that of an error, and no error is left: clearing keeps the numbers."""
+        """Tell whether the newest number is below that of an error and no error is left: clearing keeps the numbers."""
         # The events of an extra collection may leave it by themselves.
         return self._selection.errors and not self._selection.extra and other.events[0][0] < position.number
 

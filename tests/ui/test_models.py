@@ -90,6 +90,16 @@ def test_a_summary_has_the_most_useful_fields_with_their_paths_and_exact_values(
     assert dict(zip(SUMMARIES, shown, strict=True)) == SUMMARIES
 
 
+def test_a_status_is_chosen_or_left_out() -> None:
+    calls = [[chosen, status] for chosen in ("", "error", "-error") for status in ("error", "success", "skip")]
+
+    shown = call_each("model/filter.js", "selects", calls)
+    without = call_each("model/filter.js", "without", calls)
+
+    assert shown == [True, True, True, True, False, False, False, True, True]
+    assert without == ["-error", "-success", "-skip", "-error", "error", "error", "-error", "skip", "success"]
+
+
 def test_what_is_replayed_of_a_row_and_what_is_warned_of() -> None:
     events: list[tuple[dict[str, Any], bool]] = [
         ({"destination_id": "d", "original": {}}, False),
