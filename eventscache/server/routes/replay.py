@@ -1,12 +1,18 @@
 """`/api/v1/replay`: cached events are posted again, as their clients sent them."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from eventscache.cache import EventsCache
 from eventscache.errors import InvalidEvent
 from eventscache.event import Event
+from eventscache.extras.error_groups import GROUP
+from eventscache.extras.follows import FOLLOW
+from eventscache.extras.scopes import SCOPE
+from eventscache.extras.types import TYPE
 from eventscache.server.context import Context, Route
 from eventscache.server.http.responses import HttpError, json_response
 from eventscache.storage.messages import Query
@@ -63,11 +69,20 @@ async def _replayed(context: Context, stream: Stream, seq: int, asked: _Replay) 
 
 
 async def _find(context: Context, stream: Stream, seq: int) -> Event | None:
-    for status in (None, Status.ERROR):
-        page = await context.cache.fetch(stream, Query(status, before=seq + 1, after=seq - 1, limit=1))
-        if page.events:
-            return page.events[0][1]
+    one = Query(before=seq + 1, after=seq - 1, limit=1)
+    async for query in _places(context.cache, stream, one):
+        if events := (await context.cache.fetch(stream, query)).events:
+            return events[0][1]
     return None
+
+
+async def _places(cache: EventsCache, stream: Stream, query: Query) -> AsyncIterator[Query]:
+    """Yield the query for each collection of a stream: an example of an error group can be in that group alone."""
+    yield query
+    yield query._replace(status=Status.ERROR)
+    for kind in (GROUP, FOLLOW, SCOPE, TYPE):
+        for extra in await cache.extras(stream, kind):
+            yield query._replace(extra=extra.name)
 
 
 _PATH = "/api/v1/replay"

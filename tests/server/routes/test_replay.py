@@ -68,6 +68,16 @@ async def test_events_are_posted_byte_for_byte_in_the_order_asked_for(
     assert answers[3]["error"] == "the event is not cached any more"
 
 
+async def test_an_example_that_only_its_error_group_keeps_is_posted(start: Start, target: Target, address: str) -> None:
+    sidecar = await start("memory://", replay_targets=(ReplayTarget("staging", address),), size=2, limited=False)
+    await sidecar.record(b'{"destination_id":"d","original":{"n":1},"error":"rare"}')
+    for _ in range(4):
+        await sidecar.record(b'{"destination_id":"d","original":{"n":2},"error":"often"}')
+    assert 1 not in [event["seq"] for event in await sidecar.events("ids=d&status=error")]
+    (answer,) = (await replay(sidecar, target="staging", id="d", seqs=[1])).json["answers"]
+    assert (answer["status"], [body for body, _, _ in target.taken]) == (200, [b'{"n":1}'])
+
+
 async def test_an_event_that_took_the_number_of_another_one_is_not_posted(
     start: Start, target: Target, address: str
 ) -> None:
