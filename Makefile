@@ -22,7 +22,7 @@ demo: .venv/installed ## start a server on http://127.0.0.1:8095 with made-up tr
 # A process for each core, up to a few: each has servers of its own.
 SHARED_OUT := -n logical --maxprocesses=4
 
-test: .venv/installed-dev .venv/installed-deploy .venv/installed-clients ## run all tests, against a real Redis too
+test: .venv/installed-dev .venv/installed-deploy .venv/installed-clients .venv/installed-page-checks ## run all tests, against a real Redis too
 	$(BIN)/python -m pytest $(SHARED_OUT) $(ARGS)
 	cd $(EXAMPLE) && ../../$(BIN)/python -m pytest
 

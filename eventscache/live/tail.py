@@ -128,10 +128,16 @@ class Tail:
             other = page if self._selection == EVERYTHING else await self._fetch_other(limit=1)
             if not other.total:
                 self.position = position.emptied()
-            elif await self._is_replaced(position):
+            elif self._has_begun_anew(other, position) or await self._is_replaced(position):
                 self.position, restarted = START, True
-        changes = Changes(cleared=cleared, restarted=restarted) if cleared or restarted else NO_CHANGES
-        return self._counted(page, changes)
+        if restarted:
+            return self._counted(page, Changes(restarted=True))
+        return self._counted(page, Changes(cleared=True) if cleared else NO_CHANGES)
+
+    def _has_begun_anew(self, other: EventPage, position: Position) -> bool:
+        """Tell whether the newest number is below that of an error and no error is left: clearing keeps the numbers."""
+        # The events of an extra collection may leave it by themselves.
+        return self._selection.errors and not self._selection.extra and other.events[0][0] < position.number
 
     async def _read_newer(self, position: Position) -> Changes:
         """Read the newer events, and with them the last one that was read before: it must still be the same."""

@@ -1,4 +1,4 @@
-"""Filters events by their time, type, text and fields."""
+"""Filters events by their time, type, text, fields and status."""
 
 import re
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from eventscache.event import Event
 from eventscache.query.event_type import TypeOf
 from eventscache.query.event_type import event_type as usual_type
 from eventscache.query.field_filter import FieldFilter
+from eventscache.stream import Status
 from eventscache.timestamp import parse_time
 
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
@@ -18,8 +19,8 @@ _HALF = re.compile("[\ud800-\udfff]")
 class EventFilter(NamedTuple):
     """Selects events whose timestamp lies in [start, end), of that event type, with that text in their JSON.
 
-    All `fields` must select them too. The times are Unix microseconds. What is None or empty selects all events.
-    `type_of` finds the type of an original.
+    All `fields` must select them too, and their status is not `left_out`. The times are Unix microseconds. What is None
+    or empty selects all events. `type_of` finds the type of an original.
     """
 
     start_us: int | None = None
@@ -28,6 +29,7 @@ class EventFilter(NamedTuple):
     text: str = ""
     type_of: TypeOf = usual_type
     fields: tuple[FieldFilter, ...] = ()
+    left_out: Status | None = None
 
     def matches(self, event: Event, text: Callable[[], str] | None = None) -> bool:
         """Tell whether an event is selected; the text is compared without regard to case.
@@ -36,6 +38,7 @@ class EventFilter(NamedTuple):
         """
         return (
             self._in_time(event)
+            and (self.left_out is None or event.status is not self.left_out)
             and (not self.event_type or self.type_of(event.original) == self.event_type)
             and all(field.matches(event) for field in self.fields)
             and (not self.text or self.text.casefold() in (text() if text else searchable_text(event)))

@@ -1,7 +1,6 @@
 /** The page: it connects the models, the views and the actions, and draws again what changed. */
 
 import {CellFilters} from "./actions/cell_filters.js";
-import {clearEvents} from "./actions/clear.js";
 import {copy, copyLink} from "./actions/copy.js";
 import {askToken} from "./actions/dialogs.js";
 import {ErrorHint} from "./actions/error_hint.js";
@@ -15,6 +14,7 @@ import {Navigation} from "./actions/navigation.js";
 import {OlderEvents} from "./actions/older_events.js";
 import {PushHandler} from "./actions/push_handler.js";
 import {readRights} from "./actions/read_rights.js";
+import {replayOffer} from "./actions/replay.js";
 import {Selection} from "./actions/selection.js";
 import {StreamRefresh} from "./actions/stream_refresh.js";
 import {fetchQuota, hasToken, storeToken} from "./api/fetch.js";
@@ -80,11 +80,11 @@ export class App {
 			scrolled: () => this.selection.scrolled(),
 		});
 		this.detail = new Detail(byId("detail"), {
-			close: () => this.current.close(),
-			copy, copyLink,
+			close: () => this.current.close(), copy, copyLink,
 			filter: (path, op, value) => this.navigation.addField(path, op, value, this.errorTab.listFilter),
 			follow: (path, value) => this.follows.choices(path, value),
 			pick: (row, cell, excluded) => this.cellFilters.pick(row, cell, excluded),
+			replay: row => replayOffer(this.rights, () => [row]),
 		});
 		this.toolbar = new Toolbar(change => this.navigation.change(change), () => this.filter);
 		suggestFilters(() => this.rowBuffer.rows);
@@ -306,7 +306,7 @@ export class App {
 		const {filter, streams, rights} = this;
 		this.toolbar.set(filter);
 		this.segments.set(filter);
-		this.toolbar.offerClear(rights.may("clear"));
+		this.toolbar.offer(rights);
 		drawChips(filter, change => this.navigation.change(change));
 		this.follows.draw();
 		drawTabs(filter.tab, streams, rights);
@@ -326,15 +326,6 @@ export class App {
 		this.errorHint.draw();
 		this.errorTab.list.tick();
 		this.follows.tick();
-	}
-
-	// Buttons, and the browser's tab.
-
-	async clear() {
-		if (!(await clearEvents(this.filter, this.streams, this.selection.row?.stream))) return;
-		this.selection.close();
-		await this.streamRefresh.refresh();
-		this.beginView();
 	}
 
 	/** A hidden page closes the push, and continues where it was. */

@@ -1,9 +1,11 @@
 /** Connects the buttons, the keys and the clock to the app. */
 
+import {clearEvents} from "./actions/clear.js";
 import {copyLink} from "./actions/copy.js";
 import {showHelp} from "./actions/dialogs.js";
 import {listenForKeys} from "./actions/keys.js";
 import {openExportMenu, openMoreMenu} from "./actions/menus.js";
+import {replayOffer} from "./actions/replay.js";
 import {App} from "./app.js";
 import {byId, setText} from "./lib/dom.js";
 import {listenToMenu} from "./view/menu.js";
@@ -30,9 +32,10 @@ listenToClicks({
 	pause: () => app.selection.togglePause(),
 	jump: () => app.selection.jumpToLatest(),
 	export: () => openExportMenu(byId("export"), app),
-	more: () => openMoreMenu(byId("more"), app, app.rights.may("clear") ? () => app.clear() : null),
+	more: () => openMoreMenu(byId("more"), app),
+	replay: () => replayOffer(app.rights, () => app.rowBuffer.rows)(),
 	link: copyLink,
-	clear: () => app.clear(),
+	clear: () => clearEvents(app),
 	older: () => app.older.load(),
 	unfilter: () => app.navigation.clearFilters(),
 	"show-last-error": () => app.navigation.change({status: "error"}),

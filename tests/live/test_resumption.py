@@ -151,6 +151,32 @@ async def test_errors_that_begin_anew_are_sent_where_other_events_passed_their_n
     assert later.events() == [("a", 1), ("a", 5)]
 
 
+@pytest.mark.parametrize("others", [1, 2, 3, 8])
+async def test_lost_errors_are_told_where_only_other_events_came_since(bench: LiveBench, others: int) -> None:
+    await bench.store(A, 3, error="broken")
+    subscriber = await bench.ready(ERRORS)
+    cursor = subscriber.cursor
+    await bench.storage.erase()
+    await bench.store(A, others)
+    await bench.tick()
+    assert subscriber.others() == [Signal.READY, Gap(A, None)]
+    later = await bench.ready(ERRORS, cursor=cursor)
+    assert later.others() == [Gap(A, None), Signal.READY]
+    again = await bench.ready(ERRORS, cursor=later.cursor)
+    assert again.others() == [Signal.READY]
+    await bench.store(A, error="broken")
+    await bench.tick()
+    assert subscriber.events() == later.events() == [("a", others + 1)]
+
+
+async def test_cleared_errors_are_no_restart_where_only_other_events_came_since(bench: LiveBench) -> None:
+    await bench.store(A, 3, error="broken")
+    cursor = (await bench.ready(ERRORS)).cursor
+    await bench.cache.clear(A)
+    await bench.store(A)
+    assert (await bench.ready(ERRORS, cursor=cursor)).others() == [Signal.READY]
+
+
 async def test_clearing_is_sent_and_numbers_continue(bench: LiveBench) -> None:
     await bench.store(A, 5)
     subscriber = await bench.ready()

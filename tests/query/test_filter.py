@@ -3,6 +3,7 @@ import pytest
 from eventscache.event import Event
 from eventscache.query.field_filter import parse_field_filter
 from eventscache.query.filter import EventFilter, searchable_text
+from eventscache.stream import Status
 from eventscache.timestamp import parse_time
 
 NOON, ONE = "2026-01-01T12:00:00.000000Z", "2026-01-01T13:00:00.000000Z"
@@ -47,6 +48,12 @@ def test_the_type_is_event_type_of_the_original_and_compared_exactly() -> None:
     assert EventFilter(event_type="page").matches(event())
     for other in ("Page", "pag", "Anna"):
         assert not EventFilter(event_type=other).matches(event())
+
+
+def test_a_status_is_left_out() -> None:
+    filters = [EventFilter(left_out=status) for status in Status]
+    for status, changed in zip(Status, [{}, {"error": "late"}, {"skip": "a rule"}], strict=True):
+        assert [each.left_out for each in filters if not each.matches(event(**changed))] == [status]
 
 
 @pytest.mark.parametrize("original", [b"", b"{}", b'{"event_type":7}', b'{"event_type":null}'])

@@ -184,6 +184,34 @@ async def test_after_a_restart_without_any_events_a_banner_says_so_at_once(serve
     await expect(banner).to_have_count(0)
 
 
+@pytest.mark.parametrize("fragment", ["#status=error", "#status=error&id=my_destination"])
+async def test_lost_errors_are_told_where_only_other_events_came_since(server: Server, view: View, fragment: str):
+    await server.record(*(failed(f"bad{number}") for number in range(3)), done("fine"))
+    await view.open(fragment)
+    await expect(view["#counts"]).to_have_text("3 matches among 3 cached errors")
+    view.away = True
+
+    await server.stop()
+    await expect(view["#state"]).to_contain_text("Reconnecting")
+    await server.start(forgetful=True)
+    await server.record(done("new"))
+    await view.button("Try now").click()
+
+    words = "3 events of my_destination are no longer cached and no longer listed: the storage began anew"
+    await expect(view.banner(words)).to_be_visible()
+    await expect(view.row("bad")).to_have_count(0)
+    await expect(view["#canvas .row.gap"]).to_contain_text("the event numbers of my_destination start again here")
+    await expect(view["#counts"]).to_have_text("")
+    await expect(view["#histogram"]).to_be_hidden()
+    await view.button("Export").click()
+    await view.page.get_by_role("menuitem", name="Export as NDJSON").click()
+    await expect(view["#toast"]).to_have_text("0 events exported")
+    await server.record(failed("fresh"), done("newer"))
+    await expect(view["#counts"]).to_have_text("1 match among 1 cached error")
+    await expect(view.row("fresh")).to_be_visible()
+    await expect(view.rows).to_have_count(2)
+
+
 async def test_the_page_reconnects_by_itself(server: Server, view: View):
     await server.record(done("one"))
     await view.open()

@@ -90,6 +90,45 @@ def test_a_summary_has_the_most_useful_fields_with_their_paths_and_exact_values(
     assert dict(zip(SUMMARIES, shown, strict=True)) == SUMMARIES
 
 
+def test_a_status_is_chosen_or_left_out() -> None:
+    calls = [[chosen, status] for chosen in ("", "error", "-error") for status in ("error", "success", "skip")]
+
+    shown = call_each("model/filter.js", "selects", calls)
+    without = call_each("model/filter.js", "without", calls)
+
+    assert shown == [True, True, True, True, False, False, False, True, True]
+    assert without == ["-error", "-success", "-skip", "-error", "error", "error", "-error", "skip", "success"]
+
+
+def test_what_is_replayed_of_a_row_and_what_is_warned_of() -> None:
+    events: list[tuple[dict[str, Any], bool]] = [
+        ({"destination_id": "d", "original": {}}, False),
+        ({"token_id": "k", "original": {}}, True),
+        ({"destination_id": "d", "malformed": "{"}, False),
+        ({"destination_id": "d", "error": "lost"}, False),
+    ]
+    rows = [
+        [{"source": json.dumps(event), "masked": masked, "stream": "s", "seq": seq, "uid": f"u{seq}"}]
+        for seq, (event, masked) in enumerate(events)
+    ]
+
+    replays = call_each("model/replay.js", "replayOf", rows)
+    (warnings, none) = call_each("model/replay.js", "replayWarnings", [[replays * 2], [replays[:1]]])
+
+    assert [replay["asked"] for replay in replays[:2]] == [
+        {"namespace": "destination", "id": "s", "seqs": [0], "uids": ["u0"]},
+        {"namespace": "token", "id": "s", "seqs": [1], "uids": ["u1"]},
+    ]
+    assert [(bool(replay["fault"]), replay["changed"]) for replay in replays] == [
+        (False, ""),
+        (False, "masked"),
+        (False, "not JSON"),
+        (True, ""),
+    ]
+    assert warnings.count("2 events.") == 2
+    assert none == ""
+
+
 def stream(name: str, total: int) -> dict[str, Any]:
     return {"id": name, "total_events": total, "last_active": "then"}
 

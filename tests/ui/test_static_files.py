@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
 from eventscache.server.routes.static_files import HEADERS, served
 from tests.support.live_view import Server
+from tests.support.page_modules import changed, faults_of
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -55,13 +57,52 @@ async def test_nothing_else_is_served(server: Server):
 async def test_all_files_together_are_small():
     contents = [served((FOLDER / name).read_bytes(), Path(name).suffix) for name in FILES]
     assert sum(map(len, map(gzip.compress, contents))) < 90_000
-    assert sum(map(len, contents)) < 200 * 1024
+    assert sum(map(len, contents)) < 200_000
 
 
-async def test_comments_are_not_served_and_nothing_else_is_missing():
-    script = b'/** What it is.\n * More.\n */\n\n\tconst a = "//x"; // gone\n\t// gone\n\tf("; // kept"); /* kept */\n'
-    assert served(script, ".js") == b'const a = "//x";\nf("; // kept"); /* kept */\n'
+async def test_scripts_and_style_sheets_are_served_without_comments_and_needless_space():
+    script = b'/** What it is. */\n\nconst a = "//x"; // gone\n\tf(`/* kept */  ${a}`, /[/*] "/.test(a));\n'
+    assert served(script, ".js") == b'const a="//x";f(`/* kept */  ${a}`,/[/*] "/.test(a));'
+    assert served(b"/* gone */\na > b {\n\tcolor: red;\n}\n", ".css") == b"a>b{color:red}"
     assert served(script, ".html") == script
+
+
+async def test_each_module_as_served_is_the_same_program_as_its_file():
+    files = {name: (FOLDER / name).read_bytes() for name in FILES if name.endswith(".js")}
+    texts = {name: (content.decode(), served(content, ".js").decode()) for name, content in files.items()}
+
+    assert faults_of({name: text for name, (_, text) in texts.items()}) == []
+    assert changed(texts) == []
+
+
+RULES = """
+texts => texts.map(text => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(text);
+  return [...sheet.cssRules].map(rule => rule.cssText.replace(/,\\s+/g, ","));
+})
+"""
+
+
+async def test_each_style_sheet_as_served_has_the_same_rules(browser: Browser):
+    page = await browser.new_page()
+    for name in (name for name in FILES if name.endswith(".css")):
+        content = (FOLDER / name).read_bytes()
+        whole, small = await page.evaluate(RULES, [content.decode(), served(content, ".css").decode()])
+        assert len(whole) > 30
+        assert whole == small
+    await page.close()
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["const a = `x ${b ? `c d` : 1}`", "const a = `x ${b ? ` c d ` : 2}`", "let a = `x ${b ? ` c d ` : 1}`"],
+)
+async def test_another_program_is_told_from_it(other: str):
+    module = "/** What it is. */\nconst a = `x ${b ? ` c d ` : 1}`"
+
+    assert changed({"same": (module, module.partition("\n")[2]), "other": (module, other)}) == ["other"]
+    assert [name for name, _ in faults_of({"broken": f"{other};}}", "whole": other})] == ["broken"]
 
 
 async def test_files_are_compressed_for_clients_that_accept_gzip(server: Server):

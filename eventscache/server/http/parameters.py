@@ -65,20 +65,28 @@ class Parameters:
         return Namespace(value)
 
     def status(self) -> Status | None:
-        """Return the status filter, if there is one."""
+        """Return the status that is asked for, if there is one."""
+        return self._statuses()[0]
+
+    def _statuses(self) -> tuple[Status | None, Status | None]:
+        """Return the status that is asked for, and the one that is left out: at most one of them is given."""
         value = self.one("status")
         if not value:
-            return None
-        if value not in set(Status):
+            return None, None
+        name = value.removeprefix("-")
+        if name not in set(Status):
             known = '"error", "success", "skip"'
             raise _invalid(f"status query parameter can be only {known} or not specified. Current value: {value}")
-        return Status(value)
+        return (Status(name), None) if name == value else (None, Status(name))
 
     def event_filter(self, type_of: TypeOf) -> EventFilter | None:
-        """Return the filter that `start`, `end`, `type`, `q` and `field` make, or None if none of them is given."""
+        """Return the filter that `start`, `end`, `type`, `q` and `field` make, and a status that is left out.
+
+        Return None if none of them is given.
+        """
         given = (self.time("start"), self.time("end"), self.one("type") or "", self.one("q") or "")
-        fields = self._fields()
-        return None if given == (None, None, "", "") and not fields else EventFilter(*given, type_of, fields)
+        rest = (self._fields(), self._statuses()[1])
+        return None if (given, rest) == ((None, None, "", ""), ((), None)) else EventFilter(*given, type_of, *rest)
 
     def _fields(self) -> tuple[FieldFilter, ...]:
         expressions = [text for text in self.all("field") if text]

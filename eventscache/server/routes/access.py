@@ -13,14 +13,17 @@ _EVERYTHING = SomeStreams((WILDCARD,), tuple(Namespace))
 
 
 async def get_access(context: Context, request: web.BaseRequest) -> web.Response:
-    """Say which kind of token a request has, what it may do, and which streams it may read; and where types are."""
+    """Say which kind of token a request has, what it may do, and which streams it may read.
+
+    And where types are looked for, and where events can be replayed.
+    """
     reader = context.access.require_reader(request)
-    shown = (
-        _shown("read", reader.streams, "read")
-        if isinstance(reader.streams, SomeStreams)
-        else _shown("admin" if reader.digest else "none", _EVERYTHING, "read", "write", "clear")
-    )
-    return json_response({**shown, "type_path": context.settings.type_path})
+    if isinstance(reader.streams, SomeStreams):
+        shown, targets = _shown("read", reader.streams, "read"), []
+    else:
+        shown = _shown("admin" if reader.digest else "none", _EVERYTHING, "read", "write", "clear")
+        targets = context.replayer.names
+    return json_response({**shown, "type_path": context.settings.type_path, "replay_targets": targets})
 
 
 def _shown(kind: str, streams: SomeStreams, *may: str) -> dict[str, Any]:

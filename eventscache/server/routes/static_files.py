@@ -1,13 +1,14 @@
 """The live view at `/ui/`: files that are read once at start, and headers that allow no code but their own."""
 
 import gzip
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from aiohttp import web
+from rcssmin import cssmin
+from rjsmin import jsmin
 
 from eventscache.server.context import Context, Handler
 
@@ -43,18 +44,13 @@ HEADERS = {
 }
 
 
-# Blank lines; comments that have lines of their own, or stand behind a sign that ends code and hold no quotation mark:
-# so they are in no text; and indentation, which is of tabs, as in no text.
-_COMMENT = re.compile(rb"^[ \t]*+(?:/\*(?:[^*]|\*(?!/))*+\*/|//[^\n]*+)?[ \t]*+\n", re.MULTILINE)
-_TRAILING_COMMENT = re.compile(rb"(?<=[;,{}(]) //[^\n\"'`]*$", re.MULTILINE)
-_INDENTATION = re.compile(rb"^\t++", re.MULTILINE)
+_MINIFIERS: dict[str, Callable[[bytes], bytes]] = {".css": cssmin, ".js": jsmin}
 
 
 def served(content: bytes, suffix: str) -> bytes:
-    """Return what is served of a file: scripts and style sheets without comments and indentation, a quarter of them."""
-    if suffix not in {".js", ".css"}:
-        return content
-    return _INDENTATION.sub(b"", _TRAILING_COMMENT.sub(b"", _COMMENT.sub(b"", content)))
+    """Return what is served of a file: scripts and style sheets without comments and without spaces between words."""
+    minify = _MINIFIERS.get(suffix)
+    return minify(content) if minify else content
 
 
 class StaticFile(NamedTuple):

@@ -2,10 +2,9 @@
 
 import {MINUTE} from "../lib/time.js";
 import {serverStatus} from "../model/event.js";
+import {without} from "../model/filter.js";
 import {MOST_FOLLOWED} from "../model/streams.js";
 import {toast} from "../view/toast.js";
-
-const NOT_EXCLUDED = "Only types, ids, streams and fields can be left out";
 
 export class CellFilters {
 	/** `parts` has the `navigation`, the `streams` and the `errorTab`: of its examples, their list is filtered. */
@@ -19,16 +18,30 @@ export class CellFilters {
 	 */
 	pick(row, cell, excluded) {
 		if (!row?.source) return;
-		const byName = {type: () => this.#type(row, excluded), stream: () => this.#stream(row.stream, excluded)};
+		const byName = {
+			status: () => this.#status(serverStatus(row.status), excluded),
+			time: () => this.#time(row.time, excluded),
+			type: () => this.#type(row, excluded),
+			stream: () => this.#stream(row.stream, excluded),
+			preview: () => (excluded ? toast("A message cannot be left out") : this.#change({q: row.preview.slice(0, 200)})),
+		};
 		const field = cell === "id" ? {path: row.idPath, value: row.eventId} : row.pairs[cell];
-		if (byName[cell]) byName[cell]();
-		else if (field) this.#field(field.path, field.value, excluded);
-		else if (excluded) toast(NOT_EXCLUDED);
-		else this.#change(changeOf(row, cell));
+		if (field) this.#field(field.path, field.value, excluded);
+		else byName[cell]();
 	}
 
 	#change(change) {
 		this.parts.navigation.change({...this.parts.errorTab.listFilter, ...change});
+	}
+
+	#status(status, excluded) {
+		this.#change({status: excluded ? without(this.parts.navigation.filter.status, status) : status});
+	}
+
+	/** Show its minute, or only what came after it. */
+	#time(time, excluded) {
+		const start = Math.floor(time / MINUTE) * MINUTE;
+		this.#change({range: "", ...(excluded ? {start: time + 1} : {start, end: start + MINUTE})});
 	}
 
 	#field(path, value, excluded) {
@@ -48,11 +61,4 @@ export class CellFilters {
 		else if (!others.length || others.length > MOST_FOLLOWED) toast("There are too few or too many other streams");
 		else this.#change({ids: others});
 	}
-}
-
-function changeOf({status, time, preview}, cell) {
-	if (cell === "status") return {status: serverStatus(status)};
-	if (cell === "preview") return {q: preview.slice(0, 200)};
-	const start = Math.floor(time / MINUTE) * MINUTE;
-	return {range: "", start, end: start + MINUTE};
 }

@@ -25,16 +25,18 @@ function choicesOf(filter, streams, active) {
 	return choices;
 }
 
-/** Ask, and clear; resolves to whether events were cleared. `active` is the stream of the active row, if any. */
-export async function clearEvents(filter, streams, active) {
-	const choice = await askClear(choicesOf(filter, streams, active));
-	if (!choice) return false;
+/** Ask, clear, and begin the view again. `app` has the `filter`, the `streams`, the `selection` and `streamRefresh`. */
+export async function clearEvents(app) {
+	const choice = await askClear(choicesOf(app.filter, app.streams, app.selection.row?.stream));
+	if (!choice) return;
 	try {
 		const {cleared} = await deleteEvents(choice.parameters);
 		toast(`${count(cleared, "event")} cleared`);
-		return true;
 	} catch (fault) {
 		toast(`Nothing was cleared: ${fault.message}`);
-		return false;
+		return;
 	}
+	app.selection.close();
+	await app.streamRefresh.refresh();
+	app.beginView();
 }

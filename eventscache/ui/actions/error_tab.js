@@ -75,9 +75,10 @@ export class ErrorTab {
 	#words(answers) {
 		const read = answers.reduce((sum, {streams}) => sum + streams, 0);
 		const known = Math.max(read, this.parts.streams.of("errors").length);
-		const streams = `${read < known ? `the ${read} most recently active of ` : ""}${count(known, "stream")}`;
+		const some = read < known ? `the ${read} most recently active of ` : "";
 		const first = answers.some(({more}) => more) ? "The first " : "";
-		return this.#groups.length ? `${first}${count(this.#groups.length, "error group")} of ${streams}` : "";
+		const groups = count(this.#groups.length, "error group");
+		return this.#groups.length ? `${first}${groups} of ${some}${count(known, "stream")}` : "";
 	}
 
 	/** Open the group that the address names. */

@@ -1,5 +1,6 @@
 /** The menus of the toolbar. */
 
+import {byId} from "../lib/dom.js";
 import {openMenu} from "../view/menu.js";
 import {copyLink} from "./copy.js";
 import {exportEvents} from "./export.js";
@@ -11,6 +12,9 @@ const exports = view => [
 
 export const openExportMenu = (at, view) => openMenu(at, exports(view));
 
-/** On a narrow page one menu stands for three buttons. `clear` is null if the token may not clear. */
-export const openMoreMenu = (at, view, clear) =>
-	openMenu(at, [...exports(view), ["Copy link", copyLink], ...(clear ? [["Clear …", clear]] : [])]);
+/** On a narrow page one menu stands for several buttons, of those that are offered. */
+export function openMoreMenu(at, view) {
+	const offered = ["replay", "clear"].map(id => byId(id)).filter(button => !button.hidden);
+	const more = offered.map(button => [button.textContent, () => button.click()]);
+	openMenu(at, [...exports(view), ["Copy link", copyLink], ...more]);
+}

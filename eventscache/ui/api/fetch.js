@@ -45,7 +45,7 @@ async function request(path, {method = "GET", headers = {}, body, signal} = {}) 
 
 const requestJson = async (path, options) => (await request(path, options)).json();
 
-/** Return which kind of `token` this page has, what it `may` do, and which streams it may read. */
+/** Return which kind of `token` this page has, what it `may` do, which streams it may read, and where it may replay to. */
 export const fetchAccess = () => requestJson("api/v1/access");
 
 /** Return the known `streams` of a namespace, whether `api_keys` are configured, and the `sources`. */
@@ -66,6 +66,9 @@ export const fetchErrors = (namespace, sort) => requestJson(`api/v1/errors?names
 /** Read what is followed (GET: `follows`, each with `id`, `name` and `until`), begin with a POST, or end one by its path. */
 export const requestFollows = (method, path = "", body = undefined) =>
 	requestJson(`api/v1/follows${path}`, {method, body, headers: {"Content-Type": "application/json"}});
+
+/** Post events again; return the `answers`, each with a `status` and a `body`, or an `error`. */
+export const postReplay = asked => requestJson("api/v1/replay", {method: "POST", body: JSON.stringify(asked)});
 
 /** Return how many events a stream admits, and in how many seconds. */
 export async function fetchQuota() {

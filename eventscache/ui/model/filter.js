@@ -10,7 +10,16 @@ export const RANGES = {
 const TABS = {processed: "destination", incoming: "token", errors: "destination"};
 const TEXTS = ["status", "type", "q", "group", "follow"]; // that the server filters by
 const LONGEST_ID = 200;
-const SERVER_STATUSES = ["error", "success", "skip"];
+const STATUSES = ["error", "success", "skip"];
+
+/** Whether a status filter selects events of a status; with a minus before it, a status is left out. */
+export const selects = (filter, status) => !filter || filter === status || (filter[0] === "-" && filter !== `-${status}`);
+
+/** Return a status filter that leaves out one more status. */
+export function without(filter, status) {
+	const left = STATUSES.filter(each => each !== status && selects(filter, each));
+	return left.length === 1 ? left[0] : `-${status}`;
+}
 
 /** What a filter says of an open event while there is none. */
 export const CLOSED = Object.freeze({uid: "", stream: "", seq: "", event: ""});
@@ -73,7 +82,7 @@ export function fromHash(hash) {
 		...EMPTY,
 		tab: one("tab", Object.keys(TABS)) || EMPTY.tab,
 		ids: [...new Set(parameters.getAll("id").filter(Boolean))],
-		status: one("status", SERVER_STATUSES),
+		status: one("status", STATUSES.flatMap(status => [status, `-${status}`])),
 		type: one("type"),
 		q: one("q"),
 		range: one("range", Object.keys(RANGES)),

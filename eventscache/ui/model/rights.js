@@ -12,7 +12,11 @@ export class Rights {
 	/** Whether this is the last answer of the server: after a break of the connection its token may be another one. */
 	known = false;
 
-	set({token, may, namespaces, ids}) {
+	/** The names of the targets to which events may be replayed. */
+	targets = [];
+
+	set({token, may, namespaces, ids, replay_targets: targets}) {
+		this.targets = targets;
 		this.#may = new Set(may);
 		this.#namespaces = new Set(namespaces);
 		this.patterns = token === "read" ? ids : [];

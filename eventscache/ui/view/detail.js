@@ -23,7 +23,10 @@ export class Detail {
 	#age = null;
 	#way = null;
 
-	/** `acts` has `filter(path, op, value)`, `pick(row, cell, excluded)`, `close()`, `copy(text, what)` and `copyLink()`. */
+	/**
+	 * `acts` has `filter(path, op, value)`, `pick(row, cell, excluded)`, `close()`, `copy(text, what)` and `copyLink()`;
+	 * `replay(row)` returns what replays it, or null
+	 */
 	constructor(node, acts) {
 		this.node = node;
 		this.acts = acts;
@@ -134,6 +137,7 @@ export class Detail {
 	#head() {
 		const row = this.#row;
 		const original = slice(row.source, member(this.#root, "original"));
+		const replay = this.acts.replay(row);
 		const button = (label, act, title) => el("button", {title, onclick: act}, label);
 		return el(
 			"header.detail-head",
@@ -157,6 +161,7 @@ export class Detail {
 				original &&
 					button("Copy cURL", () => this.acts.copy(curlFor(original), "cURL command"), "Sends the event again; insert your token"),
 				button("Copy link", this.acts.copyLink, "Opens this event"),
+				replay && button("Replay …", replay),
 			),
 		);
 	}

@@ -20,6 +20,7 @@ export function drawLastError(last, kept, hour) {
 	const known = Number.isFinite(last);
 	show(byId("last-error"), known);
 	if (!known) return;
-	const text = `Errors: ${hour ? rate(hour) : ""}${kept ? `${whole(kept)} kept, ` : ""}last ${ago(last)}`;
+	const cached = kept ? `${whole(kept)} kept, ` : "";
+	const text = `Errors: ${hour ? rate(hour) : ""}${cached}last ${ago(last)}`;
 	setText(byId("last-error").firstElementChild, text);
 }

@@ -1,8 +1,9 @@
-/** The statuses, with how many rows of each the list has; one of them can be chosen. */
+/** The statuses, with how many rows of each the list has; one of them can be chosen, or left out. */
 
 import {byId, setText, show} from "../lib/dom.js";
 import {whole} from "../lib/text.js";
 import {serverStatus} from "../model/event.js";
+import {selects} from "../model/filter.js";
 
 export class Segments {
 	#buttons = [...byId("status").children];
@@ -16,13 +17,13 @@ export class Segments {
 	set({tab, status}) {
 		const incoming = tab === "incoming";
 		for (const button of this.#buttons) {
-			button.setAttribute("aria-pressed", String(button.dataset.status === status));
+			button.setAttribute("aria-pressed", String(isShown(button, status)));
 			if (button.matches(".success")) setText(button.firstElementChild, incoming ? "Received" : "Success");
 			if (button.matches(".skip")) show(button, !incoming || status === "skip");
 		}
 	}
 
-	/** Count the rows. While one status is chosen, nothing is known of the others. */
+	/** Count the rows. Nothing is known of a status that is not shown. */
 	count(rows, chosen) {
 		const counts = {"": 0, success: 0, error: 0, skip: 0};
 		for (const {status} of rows) {
@@ -31,8 +32,10 @@ export class Segments {
 			counts[serverStatus(status)] += 1;
 		}
 		for (const button of this.#buttons) {
-			const {status} = button.dataset;
-			setText(button.lastElementChild, !chosen || status === chosen ? whole(counts[status]) : "");
+			setText(button.lastElementChild, !chosen || isShown(button, chosen) ? whole(counts[button.dataset.status]) : "");
 		}
 	}
 }
+
+/** Whether a filter by status shows what a button stands for: all, or one status. */
+const isShown = ({dataset}, chosen) => (dataset.status && chosen ? selects(chosen, dataset.status) : dataset.status === chosen);

@@ -91,10 +91,10 @@ export class Toolbar {
 		byId("custom").hidden = true;
 	}
 
-	/** Offer to clear events, or do not. */
-	offerClear(offered) {
-		show(byId("clear"), offered);
-		byId("more").setAttribute("aria-label", `More: export, copy link${offered ? ", clear" : ""}`);
+	/** Offer what the token of the page may do. */
+	offer(rights) {
+		show(byId("replay"), rights.targets.length > 0);
+		show(byId("clear"), rights.may("clear"));
 	}
 
 	/** Offer an event type for completion. */

@@ -53,15 +53,20 @@ async def test_the_header_last_event_id_overrides_the_parameter(clocked: Sidecar
 
 
 async def test_filters_are_those_of_the_cache(clocked: Sidecar, clock: FakeClock) -> None:
-    async with opened(clocked, "ids=d&status=error") as errors, opened(clocked, "ids=d&q=NEEDLE") as search:
-        await errors.until("ready")
-        await search.until("ready")
+    async with (
+        opened(clocked, "ids=d&status=error") as errors,
+        opened(clocked, "ids=d&q=NEEDLE") as search,
+        opened(clocked, "ids=d&status=-success") as others,
+    ):
+        for stream in (errors, search, others):
+            await stream.until("ready")
         await clocked.record(record(1))
         await clocked.record(record(2, error="broken"))
         await clocked.record(record(3, skip="a needle"))
         await clock.advance()
         assert (await errors.next()).data["original"] == {"n": 2}
         assert (await search.next()).data["original"] == {"n": 3}
+        assert [(await others.next()).data["original"]["n"] for _ in range(2)] == [2, 3]
 
 
 async def test_counters_come_every_second(clocked: Sidecar, clock: FakeClock) -> None:

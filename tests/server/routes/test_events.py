@@ -174,6 +174,11 @@ async def test_status_filters(sidecar: Sidecar) -> None:
     assert await numbers("error") == [2]
     assert await numbers("skip") == [3]
     assert await numbers("success") == [1]
+    assert await numbers("-error") == [3, 1]
+    assert await numbers("-skip") == [2, 1]
+    assert await numbers("-success") == [3, 2]
+    for unknown in ("-", "--error", "errors", "-errors"):
+        assert (await sidecar.get(f"{CACHE}?ids=d&status={unknown}")).status == 400
 
 
 async def test_paging_and_time_and_text_filters(sidecar: Sidecar) -> None:

@@ -268,11 +268,19 @@ async def test_a_read_token_in_the_query_counts_where_an_admin_token_does(start:
                 "namespaces": [*Namespace],
                 "ids": ["*"],
                 "type_path": "",
+                "replay_targets": [],
             },
         ),
         (
             {"X_Admin_Token": "r-keys"},
-            {"token": "read", "may": ["read"], "namespaces": ["token"], "ids": ["shop-a", "blog"], "type_path": ""},
+            {
+                "token": "read",
+                "may": ["read"],
+                "namespaces": ["token"],
+                "ids": ["shop-a", "blog"],
+                "type_path": "",
+                "replay_targets": [],
+            },
         ),
     ],
 )

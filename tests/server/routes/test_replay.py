@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from eventscache.access.read_tokens import ReadToken
+from eventscache.access.some_streams import SomeStreams
 from eventscache.config.replay_targets import ReplayTarget
 from tests.support.sidecar import Answer, Sidecar, Start
 
@@ -53,6 +55,7 @@ async def test_events_are_posted_byte_for_byte_in_the_order_asked_for(
     targets = (ReplayTarget("staging", address, (("Authorization", "Bearer x"),)),)
     sidecar = await start("memory://", replay_targets=targets)
     assert (await sidecar.get(REPLAY)).json == {"targets": ["staging"]}
+    assert (await sidecar.get("/api/v1/access")).json["replay_targets"] == ["staging"]
     await sidecar.post("/api/v1/event?token=key", ORIGINAL)
     await sidecar.post("/api/v1/event?token=key", b'{"n":2}')
     await sidecar.post("/api/v1/event?token=key", b"{broken")
@@ -63,6 +66,30 @@ async def test_events_are_posted_byte_for_byte_in_the_order_asked_for(
     assert [(each["seq"], each["status"]) for each in answers] == [(2, 200), (1, 200), (3, 200), (9, None)]
     assert answers[0]["body"] == "x" * 1000
     assert answers[3]["error"] == "the event is not cached any more"
+
+
+async def test_an_example_that_only_its_error_group_keeps_is_posted(start: Start, target: Target, address: str) -> None:
+    sidecar = await start("memory://", replay_targets=(ReplayTarget("staging", address),), size=2, limited=False)
+    await sidecar.record(b'{"destination_id":"d","original":{"n":1},"error":"rare"}')
+    for _ in range(4):
+        await sidecar.record(b'{"destination_id":"d","original":{"n":2},"error":"often"}')
+    assert 1 not in [event["seq"] for event in await sidecar.events("ids=d&status=error")]
+    (answer,) = (await replay(sidecar, target="staging", id="d", seqs=[1])).json["answers"]
+    assert (answer["status"], [body for body, _, _ in target.taken]) == (200, [b'{"n":1}'])
+
+
+async def test_an_event_that_took_the_number_of_another_one_is_not_posted(
+    start: Start, target: Target, address: str
+) -> None:
+    sidecar = await start("memory://", replay_targets=(ReplayTarget("staging", address),))
+    for uid in ("one", "two"):
+        await sidecar.record(f'{{"destination_id":"d","original":{{}},"uid":"{uid}"}}'.encode())
+    answers = (await replay(sidecar, target="staging", id="d", seqs=[1, 2], uids=["two", "three"])).json["answers"]
+    assert [(each["status"], each["error"]) for each in answers] == [
+        (None, "the event is not cached any more"),
+        (200, ""),
+    ]
+    assert len(target.taken) == 1
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
@@ -112,7 +139,12 @@ async def test_what_cannot_be_replayed_is_refused(start: Start, asked: dict[str,
 
 
 async def test_only_an_admin_may_replay(start: Start) -> None:
-    sidecar = await start("memory://", admin_tokens=("admin",), ingest_tokens=("ingest",))
-    for headers, status in (({}, 401), ({"X_Auth_Token": "ingest"}, 401)):
+    reads = ReadToken("reads", SomeStreams(("*",)))
+    targets = (ReplayTarget("staging", "http://127.0.0.1:1/"),)
+    sidecar = await start(
+        "memory://", admin_tokens=("admin",), ingest_tokens=("ingest",), read_tokens=(reads,), replay_targets=targets
+    )
+    assert (await sidecar.get("/api/v1/access", X_Admin_Token="reads")).json["replay_targets"] == []
+    for headers, status in (({}, 401), ({"X_Auth_Token": "ingest"}, 401), ({"X_Admin_Token": "reads"}, 403)):
         assert (await sidecar.ask("POST", REPLAY, b"{}", **headers)).status == status
         assert (await sidecar.ask("GET", REPLAY, **headers)).status == status
