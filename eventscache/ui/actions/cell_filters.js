@@ -1,6 +1,7 @@
 /** Filtering by a cell of a row, or leaving out what has the same. */
 
 import {MINUTE} from "../lib/time.js";
+import {valuesAt} from "../model/columns.js";
 import {serverStatus} from "../model/event.js";
 import {MOST_FOLLOWED} from "../model/streams.js";
 import {toast} from "../view/toast.js";
@@ -14,14 +15,16 @@ export class CellFilters {
 	}
 
 	/**
-	 * @param cell its name: `status`, `time`, `type`, `id`, `stream`, or the number of a pair of the summary
+	 * @param cell its name: `status`, `time`, `type`, `id`, `stream`, the number of a pair of the summary, `=` and the path
+	 *   of a column, or `@` and the stream of a mark
 	 * @param excluded whether to leave out what has the same
 	 */
 	pick(row, cell, excluded) {
 		if (!row?.source) return;
-		const byName = {type: () => this.#type(row, excluded), stream: () => this.#stream(row.stream, excluded)};
-		const field = cell === "id" ? {path: row.idPath, value: row.eventId} : row.pairs[cell];
-		if (byName[cell]) byName[cell]();
+		const field = fieldOf(row, cell);
+		if (cell === "type") this.#type(row, excluded);
+		else if (cell === "stream") this.#stream(row.stream, excluded);
+		else if (cell.startsWith("@")) this.#stream(cell.slice(1), excluded);
 		else if (field) this.#field(field.path, field.value, excluded);
 		else if (excluded) toast(NOT_EXCLUDED);
 		else this.#change(changeOf(row, cell));
@@ -48,6 +51,15 @@ export class CellFilters {
 		else if (!others.length || others.length > MOST_FOLLOWED) toast("There are too few or too many other streams");
 		else this.#change({ids: others});
 	}
+}
+
+/** The path and the value that a cell shows, if it shows a field. */
+function fieldOf(row, cell) {
+	if (cell === "id") return {path: row.idPath, value: row.eventId};
+	if (!cell.startsWith("=")) return row.pairs[cell];
+	const path = cell.slice(1);
+	const [found] = valuesAt(row, [path]);
+	return {path: found ? path : "", value: found?.text};
 }
 
 function changeOf({status, time, preview}, cell) {

@@ -11,6 +11,6 @@ const exports = view => [
 
 export const openExportMenu = (at, view) => openMenu(at, exports(view));
 
-/** On a narrow page one menu stands for three buttons. `clear` is null if the token may not clear. */
+/** On a narrow page one menu stands for the buttons. `clear` is null if the token may not clear. */
 export const openMoreMenu = (at, view, clear) =>
-	openMenu(at, [...exports(view), ["Copy link", copyLink], ...(clear ? [["Clear …", clear]] : [])]);
+	openMenu(at, [...view.display.choices, ...exports(view), ["Copy link", copyLink], ...(clear ? [["Clear …", clear]] : [])]);

@@ -94,7 +94,7 @@ export class Toolbar {
 	/** Offer to clear events, or do not. */
 	offerClear(offered) {
 		show(byId("clear"), offered);
-		byId("more").setAttribute("aria-label", `More: export, copy link${offered ? ", clear" : ""}`);
+		byId("more").setAttribute("aria-label", `More: columns, export, copy link${offered ? ", clear" : ""}`);
 	}
 
 	/** Offer an event type for completion. */
