@@ -9,6 +9,7 @@ import {findOpenEvent} from "./actions/find_event.js";
 import {OpenWay, WayOffer} from "./actions/find_way.js";
 import {HiddenErrors} from "./actions/hidden_errors.js";
 import {Follows} from "./actions/follows.js";
+import {ListDisplay} from "./actions/list_display.js";
 import {ListWords} from "./actions/list_words.js";
 import {Navigation} from "./actions/navigation.js";
 import {OlderEvents} from "./actions/older_events.js";
@@ -41,7 +42,7 @@ import {Picker} from "./view/picker.js";
 import {Segments} from "./view/segments.js";
 import {seek} from "./view/shown_text.js";
 import {Status} from "./view/status.js";
-import {suggestFilters} from "./view/suggestions.js";
+import {suggestFrom} from "./view/suggestions.js";
 import {drawTabs, OTHER_TAB} from "./view/tabs.js";
 import {toast} from "./view/toast.js";
 import {Toolbar} from "./view/toolbar.js";
@@ -75,8 +76,8 @@ export class App {
 		this.status = new Status(this.banners, statusActs);
 		this.list = new List(byId("list"), byId("canvas"), {
 			choose: key => this.selection.open(key),
-			pick: (key, cell, excluded) => this.cellFilters.pick(this.rowBuffer.find(key), cell, excluded),
-			openKey: () => this.detail.key,
+			pick: (key, cell, excluded) => this.cellFilters.pick(this.list.find(key), cell, excluded),
+			opened: () => this.detail,
 			scrolled: () => this.selection.scrolled(),
 		});
 		this.detail = new Detail(byId("detail"), {
@@ -87,7 +88,7 @@ export class App {
 			replay: row => replayOffer(this.rights, () => [row]),
 		});
 		this.toolbar = new Toolbar(change => this.navigation.change(change), () => this.filter);
-		suggestFilters(() => this.rowBuffer.rows);
+		suggestFrom(() => this.rowBuffer.rows);
 		this.segments = new Segments(status => this.navigation.change({status}));
 		this.picker = new Picker(ids => this.navigation.change({ids}), this.lastErrors);
 		this.histogram = new Histogram((start, end) => this.navigation.toggleRange(start, end));
@@ -97,6 +98,7 @@ export class App {
 		this.navigation = new Navigation({
 			changed: () => this.#filterChanged(),
 			navigated: () => this.beginView(),
+			displayed: () => this.draw(),
 			closeEvent: () => this.current.close(),
 			openEvent: () => this.#openEventOfFilter(),
 		});
@@ -112,6 +114,7 @@ export class App {
 			add: rows => this.#addOlder(rows),
 			draw: () => this.draw(),
 		});
+		this.display = new ListDisplay(this);
 		this.listWords = new ListWords(this);
 		this.follows = new Follows(this.rights, this.errorTab.acts);
 		this.openWay = new OpenWay(this.detail);
@@ -293,7 +296,7 @@ export class App {
 
 	draw() {
 		const {rows, arrivedWhileHeld, heldBy} = this.rowBuffer;
-		this.list.set(rows);
+		this.display.draw();
 		this.listWords.drawEmptyState();
 		this.histogram.draw(this.minuteCounts, this.filter);
 		this.listWords.drawCounts();
@@ -310,7 +313,6 @@ export class App {
 		drawChips(filter, change => this.navigation.change(change));
 		this.follows.draw();
 		drawTabs(filter.tab, streams, rights);
-		document.body.classList.toggle("one-stream", filter.ids.length === 1);
 		this.picker.set(streams.of(filter.tab), filter.ids, filter.tab === "incoming" ? "API keys" : "Destinations");
 		this.picker.setPatterns(rights.patterns);
 	}
@@ -330,8 +332,7 @@ export class App {
 
 	/** A hidden page closes the push, and continues where it was. */
 	visibilityChanged(hidden) {
-		if (hidden) this.connection.close();
-		else this.connection.resume();
+		this.connection[hidden ? "close" : "resume"]();
 		if (hidden && this.#views) this.hiddenErrors.begin(this.filter);
 		else this.hiddenErrors.end();
 		this.errorTab.begin();

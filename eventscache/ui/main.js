@@ -80,7 +80,7 @@ listenForKeys({
 	End: () => app.current.move(Infinity),
 	PageUp: () => app.current.move(-app.list.page),
 	PageDown: () => app.current.move(app.list.page),
-	Enter: () => app.current.open(app.current.list.active),
+	Enter: () => app.current.open(app.current.list.chosen ?? app.current.list.active),
 	Escape: () => app.current.close(),
 	"/": () => {
 		byId("search").focus();
@@ -88,6 +88,7 @@ listenForKeys({
 	},
 	p: togglePause,
 	" ": togglePause,
+	b: () => app.display.toggleFold(),
 	e: () => app.navigation.toggleErrors(),
 	c: () => app.selection.copyJson(),
 	t: switchTheme,

@@ -1,10 +1,10 @@
 """The layout at all widths, and whether the page is accessible."""
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from eventscache.config.replay_targets import ReplayTarget
+from tests.support.accessibility import LIST_TOP, is_accessible
 from tests.support.live_view import Look, Server, StartServer, View, done, failed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -62,9 +62,6 @@ async def test_the_jump_button_is_in_the_lower_half_of_the_list(server: Server, 
     assert help_["y"] == theme["y"]
 
 
-TOP = "document.querySelector('#canvas .row').getBoundingClientRect().top + document.querySelector('#list').scrollTop"
-
-
 @pytest.mark.parametrize("width", [1160, 1366])
 async def test_the_list_begins_at_most_190_pixels_from_the_top_and_never_moves(
     start: StartServer, look: Look, width: int
@@ -74,18 +71,17 @@ async def test_the_list_begins_at_most_190_pixels_from_the_top_and_never_moves(
     await server.record(done("one"), failed("two"))
     await view.open()
     await expect(view.rows).to_have_count(2)
-    top = await view.page.evaluate(TOP)
+    top = await view.page.evaluate(LIST_TOP)
     assert top <= 190
 
     await server.record(done("three"), done("four"))
     await expect(view.banner("are not shown")).to_be_visible()
-    assert await view.page.evaluate(TOP) == top
+    assert await view.page.evaluate(LIST_TOP) == top
     await view.rows.first.click()
     await expect(view.detail).to_be_visible()
 
-    assert await view.page.evaluate(TOP) <= (
-        top if width > 1200 else 190
-    )  # on a narrow page the toolbar has two lines then
+    most = top if width > 1200 else 190  # on a narrow page the toolbar has two lines then
+    assert await view.page.evaluate(LIST_TOP) <= most
 
 
 @pytest.mark.parametrize("width", [360, 600, 760, 1160, 1366, 1600])
@@ -192,7 +188,7 @@ async def test_the_page_is_accessible(start: StartServer, look: Look, scheme: st
     view = await look(server, width, color_scheme=scheme)
     await view.open()
     await expect(view["#empty-state"]).to_be_visible()
-    await _is_accessible(view)
+    await is_accessible(view)
 
     skipped = {"destination_id": "d", "original": {"event_id": "out"}, "skip": "a rule"}
     malformed = {"destination_id": "d", "malformed": "{", "error": "no JSON"}
@@ -200,44 +196,30 @@ async def test_the_page_is_accessible(start: StartServer, look: Look, scheme: st
     await view.open("#q=%22")
     await expect(view.row("out").or_(view.row("a rule"))).to_be_visible()
     await expect(view.banner("are not shown")).to_be_visible()
-    await _is_accessible(view)
+    await is_accessible(view)
 
     await server.record({"token_id": "key", "original": {"event_id": "out"}})
     await view.row("a rule").click()
     await expect(view.detail.locator(".way li")).to_have_count(2)
     for part in ("Original", "Result", "Diff", "Raw"):
         await view.detail.get_by_role("tab", name=part).click()
-        await _is_accessible(view)
+        await is_accessible(view)
     await view.page.get_by_role("tab", name="Errors").click()
     await expect(view["#errors-list .group"]).to_have_count(2)
-    await _is_accessible(view)
+    await is_accessible(view)
     await view["#errors-list .group"].first.click()
     await expect(view.detail).to_be_visible()
-    await _is_accessible(view)
+    await is_accessible(view)
     await view.press("Escape", "?")
     await expect(view["#help-dialog"]).to_be_visible()
-    await _is_accessible(view)
+    await is_accessible(view)
     await view.press("Escape")
     await view.page.get_by_role("tab", name="Processed").click()
     await view.button("Replay …").or_(view.button("More", exact=False)).click()
     if await view["#menu"].is_visible():
         await view.page.get_by_role("menuitem", name="Replay …").click()
     await expect(view[".replay .reason"]).to_contain_text("Not JSON")
-    await _is_accessible(view)
+    await is_accessible(view)
     await view[".replay .primary"].click()
     await expect(view[".replay .answer"].first).to_be_visible()
-    await _is_accessible(view)
-
-
-# Without the rules that passed, which are a lot of data.
-AXE = """
-axe.run({resultTypes: ['violations'], rules: {'target-size': {enabled: true}}}).then(results => results.violations)
-"""
-
-
-async def _is_accessible(view: View) -> None:
-    await view.page.evaluate("document.getAnimations().forEach(animation => animation.cancel())")
-    if not await view.page.evaluate("'axe' in window"):
-        await view.page.evaluate(Axe().axe_script)
-    found = await view.page.evaluate(AXE)
-    assert [(rule["id"], node["html"][:120], node["failureSummary"]) for rule in found for node in rule["nodes"]] == []
+    await is_accessible(view)

@@ -155,3 +155,90 @@ def test_the_history_knows_which_streams_have_more() -> None:
     (found,) = call_each("model/history.js", "EventHistory", [calls])
 
     assert [result for result in found if result is not None] == [[streams[0]], 3, [], [streams[0]], 2, []]
+
+
+PREFIXES = [
+    (["shop.bigquery", "shop.postgres", "shop.slack"], "shop."),
+    (["p1.prod_a", "p1.prod_b", "p1.prod_a"], "p1.prod_"),
+    (["shop.one", "other"], ""),
+    (["one.two"], ""),
+    (["one.two", "one.two"], ""),
+    (["one.", "one.two"], ""),
+    (["one.two.", "one.two.three"], "one."),
+    (["ab/c", "ab/d"], ""),
+    (["pageview", "pagehide"], ""),
+    (["user_identify", "", "user_group"], "user_"),
+    (["a b-\ud83d\ude00", "a b-\ud83d\ude01"], "a b-"),
+    ([], ""),
+]
+
+
+def test_what_texts_share_is_cut_at_a_separator_and_leaves_each_of_them_something() -> None:
+    found = call_each("model/common_prefix.js", "commonPrefix", [[texts] for texts, _ in PREFIXES])
+
+    assert found == [prefix for _, prefix in PREFIXES]
+    for (texts, _), prefix in zip(PREFIXES, found, strict=True):
+        assert all(len(text) > len(prefix) for text in texts if text)
+
+
+COLUMNS: dict[str, list[str]] = {
+    "col=user.email&col=-id": ["-id", "user.email"],
+    "col=-id&col=-id&col=a&col=a": ["-id", "a"],
+    "col=items%5B0%5D.sku&col=%5B%22odd+key%22%5D.x": ["items[0].sku", '["odd key"].x'],
+    "col=-status&col=-time&col=-&col=": [],
+    "col=a+b&col=%3D&col=a..b&col=__proto__&col=1": ["__proto__"],
+    f"col={'a' * 200}&col={'b' * 201}": ["a" * 200],
+    "&".join(f"col=c{number}" for number in range(12)): [f"c{number}" for number in range(10)],
+}
+
+
+def test_the_address_has_the_columns_and_what_is_none_is_left_out() -> None:
+    read = call_each("model/filter.js", "fromHash", [[f"#{fragment}"] for fragment in COLUMNS])
+    written = call_each("model/filter.js", "toHash", [[each] for each in read])
+    again = call_each("model/filter.js", "fromHash", [[each] for each in written])
+
+    assert [each["columns"] for each in read] == list(COLUMNS.values())
+    assert [each["columns"] for each in again] == list(COLUMNS.values())
+
+
+def test_a_column_has_values_as_received() -> None:
+    original = '{"price":1.10,"big":12345678901234567890,"text":"\\u0026 ","none":null,"list":[1, 2],"__proto__":"own"}'
+    source = f'{{"original":{original},"success":{{"price":2,"table":"events"}}}}'
+    paths = ["price", "big", "text", "none", "list", "list[1]", "__proto__", "table", "gone", "toString", "text.length"]
+
+    (found,) = call_each("model/columns.js", "valuesAt", [[{"source": source}, paths]])
+
+    assert [value and (value["raw"], value["text"]) for value in found] == [
+        ("1.10", "1.10"),
+        ("12345678901234567890", "12345678901234567890"),
+        ('"\\u0026 "', "& "),
+        ("null", "null"),
+        ("[1, 2]", "[1, 2]"),
+        ("2", "2"),
+        ('"own"', "own"),
+        ('"events"', "events"),
+        None,
+        None,
+        None,
+    ]
+
+
+def entry(key: str, status: str = "success", event: str = "e", stream: str = "a") -> dict[str, Any]:
+    return {"key": key, "status": status, "eventId": event, "stream": stream, "time": int(key)}
+
+
+def test_the_entries_of_one_event_are_folded_into_one_row() -> None:
+    gap = {"key": "gap 1", "status": "gap", "stream": "a"}
+    alone = [entry("6", event=""), entry("5", event="")]
+    rows = [entry("9"), entry("8", "error", "f"), gap, entry("7", "error", stream="b"), *alone]
+    rows += [entry("4", stream="b"), entry("3", "error"), entry("2", "malformed", stream="0")]
+
+    ((folded, again),) = call_each("model/fold.js", "Folding", [[["fold", [rows]], ["fold", [rows]]]])
+
+    assert again == folded
+    assert [row["key"] for row in folded] == ["event\ne", "event\nf", "gap 1", "6", "5"]
+    # The last entries of two destinations are errors: the newer one is opened. An error that was retried is not one.
+    assert (folded[0]["lead"]["key"], folded[0]["status"], folded[0]["time"]) == ("7", "error", 9)
+    assert [[one["key"] for one in mark] for mark in folded[0]["marks"]] == [["2"], ["9", "3"], ["7", "4"]]
+    assert folded[2] == gap
+    assert [len(row["marks"]) for row in folded[3:]] == [1, 1]

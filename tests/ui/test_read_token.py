@@ -78,7 +78,9 @@ async def test_what_a_read_token_may_not_do_is_not_offered(start: StartServer, l
     await view.press("Escape")
     await view.page.set_viewport_size({"width": 360, "height": 700})
     await view.button("More").click()
-    await expect(view.page.get_by_role("menuitem")).to_have_text(["Export as NDJSON", "Export as CSV", "Copy link"])
+    await expect(view.page.get_by_role("menuitem")).to_have_text(
+        ["By event", "Columns …", "Export as NDJSON", "Export as CSV", "Copy link"]
+    )
 
 
 async def test_an_admin_token_is_offered_to_clear(start: StartServer, look: Look):

@@ -1,6 +1,7 @@
 /** Filtering by a cell of a row, or leaving out what has the same. */
 
 import {MINUTE} from "../lib/time.js";
+import {valuesAt} from "../model/columns.js";
 import {serverStatus} from "../model/event.js";
 import {without} from "../model/filter.js";
 import {MOST_FOLLOWED} from "../model/streams.js";
@@ -13,7 +14,8 @@ export class CellFilters {
 	}
 
 	/**
-	 * @param cell its name: `status`, `time`, `type`, `id`, `stream`, or the number of a pair of the summary
+	 * @param cell its name: `status`, `time`, `type`, `id`, `stream`, the number of a pair of the summary, `=` and the path
+	 *   of a column, or `@` and the stream of a mark
 	 * @param excluded whether to leave out what has the same
 	 */
 	pick(row, cell, excluded) {
@@ -25,8 +27,9 @@ export class CellFilters {
 			stream: () => this.#stream(row.stream, excluded),
 			preview: () => (excluded ? toast("A message cannot be left out") : this.#change({q: row.preview.slice(0, 200)})),
 		};
-		const field = cell === "id" ? {path: row.idPath, value: row.eventId} : row.pairs[cell];
+		const field = fieldOf(row, cell);
 		if (field) this.#field(field.path, field.value, excluded);
+		else if (cell.startsWith("@")) this.#stream(cell.slice(1), excluded);
 		else byName[cell]();
 	}
 
@@ -61,4 +64,13 @@ export class CellFilters {
 		else if (!others.length || others.length > MOST_FOLLOWED) toast("There are too few or too many other streams");
 		else this.#change({ids: others});
 	}
+}
+
+/** The path and the value that a cell shows, if it shows a field. */
+function fieldOf(row, cell) {
+	if (cell === "id") return {path: row.idPath, value: row.eventId};
+	if (!cell.startsWith("=")) return row.pairs[cell];
+	const path = cell.slice(1);
+	const [found] = valuesAt(row, [path]);
+	return {path: found ? path : "", value: found?.text};
 }

@@ -34,7 +34,7 @@ export class ListWords {
 	}
 
 	drawCounts() {
-		const {batcher, counts, filter, history, older, rowBuffer, streams} = this.parts;
+		const {batcher, counts, filter, history, list, older, rowBuffer, streams} = this.parts;
 		const inView = streams.inView(filter);
 		counts.draw(rowBuffer.rows, {
 			filter,
@@ -44,6 +44,7 @@ export class ListWords {
 			readsOn: older.readsOn,
 			looked: history.looked(filter, inView),
 			known: inView.length,
+			folded: list.look.folded && list.size,
 		});
 	}
 

@@ -16,5 +16,5 @@ export const openExportMenu = (at, view) => openMenu(at, exports(view));
 export function openMoreMenu(at, view) {
 	const offered = ["replay", "clear"].map(id => byId(id)).filter(button => !button.hidden);
 	const more = offered.map(button => [button.textContent, () => button.click()]);
-	openMenu(at, [...exports(view), ["Copy link", copyLink], ...more]);
+	openMenu(at, [...view.display.choices, ...exports(view), ["Copy link", copyLink], ...more]);
 }

@@ -1,23 +1,27 @@
 /** The filter in effect. It stands in the URL: a change of one changes the other. */
 
 import {mayBeField, MOST_FIELDS} from "../model/field.js";
-import {CLOSED, EMPTY, fromHash, toHash} from "../model/filter.js";
+import {CLOSED, displayOf, EMPTY, fromHash, toHash} from "../model/filter.js";
 import {toast} from "../view/toast.js";
 
 /** A filter with nothing open: no event, and in the tab Errors no group. */
 const closed = filter => ({...filter, ...CLOSED, group: filter.tab === "errors" ? "" : filter.group});
 
-/** All of a filter except what is open. */
-const viewOf = filter => toHash(closed(filter));
+/** All of a filter except what is open, and how the list shows it. */
+const viewOf = filter => toHash({...closed(filter), ...displayOf(EMPTY)});
 
 export class Navigation {
 	filter = fromHash(location.hash);
 	#tabChosen = Boolean(location.hash);
 
-	/** `acts`: `changed()` and `navigated()` start the view again, `closeEvent()`, `openEvent()` the one of the filter. */
+	/**
+	 * `acts`: `changed()` and `navigated()` start the view again, `displayed()` shows it in another way, `closeEvent()`,
+	 * `openEvent()` the one of the filter
+	 */
 	constructor(acts) {
 		this.acts = acts;
-		addEventListener("popstate", () => this.#onPopState());
+		history.replaceState(true, ""); // the address that the page begins with is one of our own
+		addEventListener("popstate", ({state}) => this.#onPopState(state));
 	}
 
 	/** Change some parts of the filter. */
@@ -29,14 +33,16 @@ export class Navigation {
 			if (change.tab === "incoming" && filter.status === "skip") change.status = ""; // incoming events are not skipped
 		}
 		this.filter = {...filter, ...change};
-		if (viewOf(filter) === viewOf(this.filter) && !("tab" in change)) return;
+		const sameView = viewOf(filter) === viewOf(this.filter) && !("tab" in change);
+		if (sameView && toHash(filter) === toHash(this.filter)) return;
 		this.#write("q" in change ? "replaceState" : "pushState");
-		this.acts.changed();
+		if (sameView) this.acts.displayed();
+		else this.acts.changed();
 	}
 
 	clearFilters() {
 		const {tab, ids, sort} = this.filter;
-		this.change({...EMPTY, tab, ids, sort});
+		this.change({...EMPTY, ...displayOf(this.filter), tab, ids, sort});
 	}
 
 	toggleErrors() {
@@ -75,23 +81,26 @@ export class Navigation {
 	/** Something was opened, or closed: `change` is the link to an event or the digest of a `group`, or else "". */
 	setOpen(change) {
 		const before = toHash(this.filter);
-		const wasOpen = before !== viewOf(this.filter);
+		const wasOpen = before !== toHash(closed(this.filter));
 		this.filter = {...this.filter, ...change};
 		if (before !== toHash(this.filter)) this.#write(wasOpen ? "replaceState" : "pushState");
 	}
 
-	/** Somebody went back or forward, or changed the address. */
-	#onPopState() {
+	/** Somebody went back or forward to an address of our `own`, or else followed a link: that keeps the display. */
+	#onPopState(own) {
 		const filter = fromHash(location.hash);
+		if (!own && !filter.fold && !filter.columns.length) Object.assign(filter, displayOf(this.filter));
 		const sameView = viewOf(filter) === viewOf(this.filter);
 		this.filter = closed(filter); // so that closing an event changes no address
 		this.acts.closeEvent();
 		this.filter = filter;
+		if (!own) this.#write("replaceState");
+		if (sameView) this.acts.displayed();
 		if (sameView) this.acts.openEvent();
 		else this.acts.navigated();
 	}
 
 	#write(how) {
-		history[how](null, "", toHash(this.filter) || location.pathname);
+		history[how](true, "", toHash(this.filter) || location.pathname);
 	}
 }

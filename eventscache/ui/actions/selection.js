@@ -15,17 +15,22 @@ export class Selection {
 		this.acts = acts;
 	}
 
-	/** The row that is open or active. */
+	/** The entry that is open, or that the active row opens. */
 	get row() {
-		return this.rowBuffer.rows.find(({key}) => key === (this.detail.key || this.list.active));
+		return this.#entry(this.detail.key || this.list.active);
 	}
 
-	/** @param key of a row */
+	#entry(key) {
+		const row = this.list.find(key) ?? this.rowBuffer.find(key);
+		return row?.lead ?? row;
+	}
+
+	/** @param key of a row of the list, or of an entry */
 	open(key) {
-		const row = this.rowBuffer.rows.find(other => other.key === key);
+		const row = this.#entry(key);
 		if (!row || row.status === "gap") return;
 		if (!this.rowBuffer.heldBy) this.rowBuffer.hold("open");
-		this.list.activate(key);
+		this.list.activate(this.list.keyOf(row));
 		this.show(row);
 		this.acts.draw();
 	}

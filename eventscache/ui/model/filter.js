@@ -1,5 +1,6 @@
 /** A filter: the tab, the streams and all that narrows the view. It stands in the URL, and decides which events match. */
 
+import {readColumns} from "./columns.js";
 import {MOST_FIELDS, parseField, writeField} from "./field.js";
 
 export const RANGES = {
@@ -41,7 +42,12 @@ export const EMPTY = Object.freeze({
 	group: "", // the digest of an error group; in the tab Errors it is the one that is open
 	follow: "", // the id of what is followed
 	sort: "", // of the error groups
+	fold: "", // "1" for one row for each event
+	columns: [], // hidden and added ones
 });
+
+/** What says how the list shows a view, and changes nothing in it. */
+export const displayOf = ({fold, columns}) => ({fold, columns});
 
 /** Whether anything but tab and streams narrows the view. */
 export const narrows = filter =>
@@ -60,13 +66,14 @@ export function toHash(filter) {
 	const parameters = new URLSearchParams();
 	if (filter.tab !== EMPTY.tab) parameters.set("tab", filter.tab);
 	for (const id of filter.ids) parameters.append("id", id);
-	for (const name of [...TEXTS, "range", ...Object.keys(CLOSED), "sort"]) {
+	for (const name of [...TEXTS, "range", ...Object.keys(CLOSED), "sort", "fold"]) {
 		if (filter[name]) parameters.set(name, filter[name]);
 	}
 	for (const name of ["start", "end"]) {
 		if (Number.isFinite(filter[name])) parameters.set(name, new Date(filter[name]).toISOString());
 	}
 	for (const field of filter.fields) parameters.append("field", writeField(field));
+	for (const column of filter.columns) parameters.append("col", column);
 	const text = parameters.toString();
 	return text ? `#${text}` : "";
 }
@@ -93,6 +100,8 @@ export function fromHash(hash) {
 		group: one("group"),
 		follow: one("follow"),
 		sort: one("sort", ["frequent"]),
+		fold: one("fold", ["1"]),
+		columns: readColumns(parameters.getAll("col")),
 	};
 }
 

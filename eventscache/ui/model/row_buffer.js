@@ -1,5 +1,7 @@
 /** The rows, newest first. While somebody reads, new rows are held back. */
 
+import {grouped} from "../lib/groups.js";
+
 /** How many rows there are at most; older ones that are loaded make it more, up to `MOST_LOADED`. */
 export const MOST_ROWS = 1000;
 const MOST_LOADED = 10_000;
@@ -10,11 +12,7 @@ const isAbove = (one, other) =>
 
 /** Merge rows of several streams, newest first. Inside a stream the order stays: `rows` has the oldest first. */
 export function mergeNewestFirst(rows) {
-	const streams = new Map();
-	for (const row of rows) {
-		if (!streams.has(row.stream)) streams.set(row.stream, []);
-		streams.get(row.stream).push(row);
-	}
+	const streams = grouped(rows, ({stream}) => stream);
 	if (streams.size < 2) return rows.toReversed();
 	const rest = [...streams.values()];
 	const merged = [];

@@ -41,17 +41,20 @@ function first(found, most = MOST_SUGGESTED) {
 	return [...all];
 }
 
+const rootsOf = rows =>
+	rows.filter(({source}) => source).slice(0, MOST_ROWS_READ).map(row => ({source: row.source, root: originalOf(row)}));
+
+/** Return paths of the rows that have a text. */
+export const paths = (text, rows) =>
+	first(rootsOf(rows).flatMap(({root}) => [...pathsIn(root)].filter(path => path.includes(text.trim()))));
+
 /** Return expressions that a text can become: with a path of the rows, or with a value behind its path and operator. */
 export function suggestions(text, rows) {
 	const [, sign, expression] = /^\s*(-?)\s*(.*)$/s.exec(text);
-	const roots = rows.filter(({source}) => source).slice(0, MOST_ROWS_READ).map(row => ({source: row.source, root: originalOf(row)}));
 	const {keys, end} = readPath(expression);
 	const op = BEFORE_VALUE.exec(expression.slice(end))?.[1];
-	if (keys.length && op) {
-		const begun = expression.slice(end).replace(BEFORE_VALUE, "").trim().replace(/^"/, "");
-		const path = expression.slice(0, end);
-		return first(valuesAt(roots, keys, begun)).map(value => writeField({negated: Boolean(sign), path, op, values: [value]}));
-	}
-	const paths = roots.flatMap(({root}) => [...pathsIn(root)].filter(path => path.includes(expression.trim())));
-	return first(paths).map(path => `${sign}${path} = `);
+	if (!keys.length || !op) return paths(expression, rows).map(path => `${sign}${path} = `);
+	const begun = expression.slice(end).replace(BEFORE_VALUE, "").trim().replace(/^"/, "");
+	const path = expression.slice(0, end);
+	return first(valuesAt(rootsOf(rows), keys, begun)).map(value => writeField({negated: Boolean(sign), path, op, values: [value]}));
 }

@@ -13,11 +13,12 @@ export class Counts {
 	 * @param rows those in the list, which may be `full`
 	 * @param cached how many events are cached in the collection that the filter reads
 	 * @param looked in how many of the `known` streams was looked
+	 * @param folded into how many rows the events are folded, if they are
 	 * @param more whether there are older events, and `readsOn` whether the page is reading them
 	 */
 	draw(rows, state) {
 		const shown = rows.filter(row => row.status !== "gap").length;
-		const text = countText(shown, state);
+		const text = countText(shown, state) + foldedText(state);
 		setText(byId("counts"), shown || state.more || state.readsOn ? text : "");
 		this.#announce(shown ? text : "No events shown");
 		show(byId("older"), state.more && !state.readsOn);
@@ -30,6 +31,10 @@ export class Counts {
 		setText(byId("counts-live"), text);
 	}
 }
+
+/** A mark tells nothing of entries that are not in the list. */
+const foldedText = ({folded, filter}) =>
+	!folded ? "" : `, in ${count(folded, "row")} by event${narrows(filter) ? ", with marks of matches only" : ""}`;
 
 function countText(shown, {filter, cached, full, more, readsOn, looked, known}) {
 	const newest = full || (more && narrows(filter) && looked >= known) ? "Newest " : "";

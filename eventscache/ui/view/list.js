@@ -1,12 +1,10 @@
 /** The list: only the rows in sight are nodes, placed on a canvas that is as high as all rows. */
 
-import {el, icon, setText, show} from "../lib/dom.js";
-import {count, visible} from "../lib/text.js";
-import {ago, clock} from "../lib/time.js";
-import {STATUSES} from "../model/event.js";
-import {MASKED} from "../model/mask.js";
-import {maskTag} from "./mask_tag.js";
-import {textNodes} from "./shown_text.js";
+import {el, setText, show} from "../lib/dom.js";
+import {visible} from "../lib/text.js";
+import {ago} from "../lib/time.js";
+import {foldedKey} from "../model/fold.js";
+import {eventRow, gapRow, MOST_MARKS} from "./row.js";
 
 const EXTRA_ROWS = 8; // above and below the rows in sight
 const COMPACT_BELOW = 560; // pixels of width: a row takes two lines
@@ -17,15 +15,23 @@ const BUTTON_HEIGHT = 44; // pixels at the bottom that "Jump to latest" may cove
 export class List {
 	#rows = [];
 	#nodes = new Map();
+	#built = new WeakMap(); // the rows that nodes show
 	#drawn = "";
 	#serial = 0;
 	#cell = "type"; // that is chosen in the active row
 	#choosesCells = false;
 
-	/** `choose` takes the key of a row that is clicked, `pick` a cell of it too, in the row of `openKey()` or with a key. */
-	constructor(box, canvas, {choose, pick, openKey, scrolled}) {
+	/** How rows are drawn: see `set`. */
+	look = /** @type {any} */ ({});
+
+	/**
+	 * `choose` takes the key of a row or of an entry that is clicked, `pick` a cell too, in the row of the event that is
+	 * `opened()` or with a key
+	 */
+	constructor(box, canvas, {choose, pick, opened, scrolled}) {
 		this.box = box;
 		this.canvas = canvas;
+		this.opened = opened;
 		this.active = "";
 		box.addEventListener(
 			"scroll",
@@ -38,10 +44,11 @@ export class List {
 		box.addEventListener("click", event => {
 			const key = event.target.closest(".row")?.dataset.key;
 			if (!key || getSelection().toString()) return;
-			const cell = event.target.closest("[data-cell]")?.dataset.cell;
-			const picked = cell && (event.altKey || event.ctrlKey || event.metaKey || key === openKey());
+			const {cell, entry} = event.target.closest("[data-cell]")?.dataset ?? {};
+			const inOpened = !entry && key === this.keyOf(opened());
+			const picked = cell && (event.altKey || event.ctrlKey || event.metaKey || inOpened);
 			if (picked) pick(key, cell, event.altKey);
-			else choose(key);
+			else choose(entry ?? key);
 		});
 		new ResizeObserver(() => this.#resized()).observe(box.parentElement);
 		this.#resized();
@@ -69,10 +76,43 @@ export class List {
 		return this.#rows[Math.max(0, Math.min(position, this.#rows.length - 1))];
 	}
 
-	/** Show these rows. */
-	set(rows) {
+	/** The row of a key, if the list has it. */
+	find(key) {
+		return this.#rows.find(row => row.key === key);
+	}
+
+	/** The key of the row that has an entry. */
+	keyOf(entry) {
+		return this.look.folded ? foldedKey(entry) : entry.key;
+	}
+
+	/** How many rows there are without gaps. */
+	get size() {
+		return this.#rows.filter(({status}) => status !== "gap").length;
+	}
+
+	/**
+	 * Show these rows. `look` says whether they are `folded`, which columns are `hidden` and which are one's `own`, what all
+	 * `types` and all `streams` begin with, and how many `marks` there may be.
+	 */
+	set(rows, look) {
 		this.#rows = rows;
-		this.draw(true);
+		const changed = JSON.stringify(look) !== JSON.stringify(this.look);
+		this.look = look;
+		if (changed) this.#changeLook();
+		else this.draw(true);
+	}
+
+	#changeLook() {
+		const {folded, hidden, own, marks} = this.look;
+		const box = this.box.parentElement;
+		const head = box.firstElementChild;
+		box.classList.toggle("folded", folded);
+		box.dataset.hidden = hidden;
+		box.style.setProperty("--marks", String(Math.min(marks, MOST_MARKS + 1)));
+		for (const node of head.querySelectorAll(".own")) node.remove();
+		head.append(...own.map(path => el("span.own", {title: visible(path)}, visible(path))));
+		this.drawAgain();
 	}
 
 	/** Draw all rows again: what is searched for has changed. */
@@ -107,13 +147,20 @@ export class List {
 
 	/** Choose another cell of the active row; return its words. */
 	moveCell(step) {
-		const cells = [...(this.#nodes.get(this.active)?.querySelectorAll("[data-cell]") ?? [])].filter(node => node.offsetWidth);
+		const cells = [...(this.#nodes.get(this.active)?.querySelectorAll("[data-cell]") ?? [])].filter(
+			node => node.offsetWidth && node.offsetTop < this.height,
+		);
 		const at = cells.findIndex(({dataset}) => dataset.cell === this.#cell);
 		const cell = cells[Math.max(0, Math.min(cells.length - 1, at + (this.#choosesCells ? step : 0)))];
 		this.#choosesCells = true;
 		this.#cell = cell?.dataset.cell ?? "type";
 		this.draw(true);
-		return cell?.textContent ?? "";
+		return cell?.title || (cell?.textContent ?? "");
+	}
+
+	/** The key of the entry whose mark is chosen, if one is. */
+	get chosen() {
+		return this.canvas.querySelector(".at")?.dataset.entry;
 	}
 
 	focus() {
@@ -138,7 +185,8 @@ export class List {
 		for (let position = first; position < last; position += 1) {
 			const row = this.#rows[position];
 			kept.add(row.key);
-			const node = this.#nodes.get(row.key) ?? this.#build(row);
+			const drawn = this.#nodes.get(row.key);
+			const node = this.#built.get(drawn) === row ? drawn : this.#build(row);
 			node.style.transform = `translateY(${position * height}px)`;
 			node.setAttribute("aria-posinset", position + 1);
 			node.setAttribute("aria-setsize", this.#rows.length);
@@ -153,49 +201,24 @@ export class List {
 		}
 		const active = this.#nodes.get(this.active);
 		for (const node of canvas.querySelectorAll(".at")) node.classList.remove("at");
-		if (this.#choosesCells) active?.querySelector(`[data-cell="${this.#cell}"]`)?.classList.add("at");
+		if (this.#choosesCells) active?.querySelector(`[data-cell="${CSS.escape(this.#cell)}"]`)?.classList.add("at");
+		const key = this.opened()?.key;
+		for (const node of canvas.querySelectorAll("[data-entry]")) node.classList.toggle("opened", node.dataset.entry === key);
 		if (active) box.setAttribute("aria-activedescendant", active.id);
 		else box.removeAttribute("aria-activedescendant");
 		show(box, this.#rows.length > 0);
 	}
 
 	#build(row) {
-		const node = row.status === "gap" ? gapRow(row) : eventRow(row);
+		this.#nodes.get(row.key)?.remove();
+		const node = row.status === "gap" ? gapRow(row) : eventRow(row, this.look);
 		node.id = `row-${this.#serial++}`;
 		node.dataset.key = row.key;
 		if (row.fresh) node.classList.add("fresh");
 		row.fresh = false; // it is tinted once
 		this.#nodes.set(row.key, node);
+		this.#built.set(node, row);
 		this.canvas.append(node);
 		return node;
 	}
-}
-
-const cell = (name, text) => el(`span.${name}`, {title: text, "data-cell": name}, ...textNodes(text));
-
-const pairNodes = pairs =>
-	pairs.flatMap(({words, path}, index) => [index ? "  " : "", el("span", {"data-cell": path && index}, ...textNodes(words))]);
-
-function eventRow(row) {
-	const summary = row.preview ? [el("span", {"data-cell": "preview"}, ...textNodes(row.preview))] : pairNodes(row.pairs);
-	return el(
-		`div.row.${row.status}`,
-		{role: "option"},
-		el("span.status", {"data-cell": "status"}, icon(row.status), STATUSES[row.status]),
-		el("span.time", {title: row.timestamp, "data-cell": "time"}, clock(row.time)),
-		el("span.ago"),
-		cell("type", row.type || "no type"),
-		cell("id", row.id || "–"),
-		cell("stream", visible(row.stream)),
-		el("span.preview", {}, row.masked && maskTag("masked", MASKED), ...summary),
-	);
-}
-
-function gapRow(row) {
-	const name = visible(row.stream);
-	const text =
-		row.atMost === null
-			? `the event numbers of ${name} start again here, as after a restart of a memory storage; earlier events are no longer cached`
-			: `up to ${count(Number(row.atMost) || 0, "event")} of ${name} are missing here: they left the cache before this page read them`;
-	return el("div.row.gap", {role: "option"}, el("span.status", {}, icon("gap"), "Gap"), el("span.preview", {}, text));
 }

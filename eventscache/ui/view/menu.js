@@ -14,6 +14,14 @@ function close({refocus = true} = {}) {
 	opener = null;
 }
 
+/** Put a node that is shown below a button, or above it, inside the window. */
+export function placeBeside(at, {offsetWidth: width, offsetHeight: height, style}) {
+	const box = at.getBoundingClientRect();
+	const below = box.bottom + 4 + height < innerHeight ? box.bottom + 4 : Math.max(4, box.top - 4 - height);
+	style.left = `${Math.max(4, Math.min(box.left, innerWidth - width - 8))}px`;
+	style.top = `${below}px`;
+}
+
 /** @param choices labels, and what they do */
 export function openMenu(at, choices) {
 	const again = opener === at;
@@ -31,11 +39,7 @@ export function openMenu(at, choices) {
 		),
 	);
 	menu().hidden = false;
-	const box = at.getBoundingClientRect();
-	const {offsetWidth: width, offsetHeight: height} = menu();
-	const below = box.bottom + 4 + height < innerHeight ? box.bottom + 4 : Math.max(4, box.top - 4 - height);
-	menu().style.left = `${Math.max(4, Math.min(box.left, innerWidth - width - 8))}px`;
-	menu().style.top = `${below}px`;
+	placeBeside(at, menu());
 	menu().firstElementChild.focus();
 }
 

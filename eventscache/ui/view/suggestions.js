@@ -1,14 +1,15 @@
-/** The list of the search that completes a filter by a field while it is typed. */
+/** The lists that complete what is typed: a filter by a field, or the path of a column. */
 
 import {byId, el} from "../lib/dom.js";
 import {visible} from "../lib/text.js";
-import {suggestions} from "../model/suggestions.js";
+import {paths, suggestions} from "../model/suggestions.js";
 
 /** @param rows returns those of the list */
-export function suggestFilters(rows) {
-	const draw = () => {
-		const found = suggestions(byId("search").value, rows());
-		byId("suggestions").replaceChildren(...found.map(value => el("option", {value, label: visible(value)})));
-	};
-	for (const name of ["focus", "input"]) byId("search").addEventListener(name, draw);
+export function suggestFrom(rows) {
+	for (const [id, find] of Object.entries({search: suggestions, column: paths})) {
+		const input = byId(/** @type {"search"} */ (id));
+		const draw = () =>
+			input.list.replaceChildren(...find(input.value, rows()).map(value => el("option", {value, label: visible(value)})));
+		for (const name of ["focus", "input"]) input.addEventListener(name, draw);
+	}
 }

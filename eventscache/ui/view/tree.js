@@ -15,7 +15,8 @@ const DEEPEST_INDENT = 24; // levels
 const SUMMARY_KEYS = 4;
 const MOST_SEARCHED = 10_000; // nodes
 
-function summary(node) {
+/** An object or an array in short form. */
+export function nodeSummary(node) {
 	if (node.kind === "array") return `[ ${count(node.items.length, "item")} ]`;
 	const keys = node.entries.slice(0, SUMMARY_KEYS).map(([key]) => visible(String(key)).slice(0, 30));
 	const more = node.entries.length > SUMMARY_KEYS ? `, … ${whole(node.entries.length)} fields` : "";
@@ -144,7 +145,7 @@ export class Tree {
 	#branch(name, node, keys) {
 		const inner = el("div.children", {hidden: true});
 		if (keys.length <= DEEPEST_INDENT) inner.classList.add("indented");
-		const toggle = el("button.toggle", {"aria-expanded": "false"}, name, el("span.summary", {}, summary(node)));
+		const toggle = el("button.toggle", {"aria-expanded": "false"}, name, el("span.summary", {}, nodeSummary(node)));
 		const branch = {
 			value: node,
 			open: () => {

@@ -3,6 +3,7 @@
 /** The elements of index.html that are more than an `HTMLElement`. */
 interface PageElements {
 	"clear-dialog": HTMLDialogElement;
+	column: HTMLInputElement;
 	"custom-end": HTMLInputElement;
 	"custom-start": HTMLInputElement;
 	"errors-sort": HTMLSelectElement;
