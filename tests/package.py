@@ -23,8 +23,11 @@ from tests.support.redis_server import RedisServer
 
 DIST = ROOT / "dist"
 SUPPLY = "make .venv/installed-supply"
-IMPORTS = "import eventscache; from eventscache.ingest.json.scan import COMPILED"
-WHERE = f"{IMPORTS}; print(eventscache.__file__, COMPILED, end='')"
+IMPORTS = (
+    "import eventscache; from eventscache.ingest.json import scan; from eventscache.server.http import whole_request; "
+    "compiled = scan.COMPILED and whole_request.COMPILED"
+)
+WHERE = f"{IMPORTS}; print(eventscache.__file__, compiled, end='')"
 
 
 def run(command: list[str], folder: Path, environ: dict[str, str]) -> str:

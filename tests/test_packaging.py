@@ -20,6 +20,7 @@ READ_PAGES = (
     f"assert len(list(page_routes())) == 4 + 2 * {len(PAGES)}"
 )
 SCRIPTS = sorted(path.name for path in (ROOT / "lua").glob("*.lua"))
+C_MODULES = ("eventscache/ingest/json/_scan", "eventscache/server/http/_head")
 READ_ALL = f"from eventscache.storage.redis.scripts import read_script; [read_script(n[:-4]) for n in {SCRIPTS}]"
 DESCRIBE = "from eventscache.server.routes.openapi import document; document()"
 OPEN_MEMORY = (
@@ -28,6 +29,7 @@ OPEN_MEMORY = (
 )
 PARSE_WITHOUT_C = (
     "from eventscache.ingest import jitsu, limits; from eventscache.ingest.json import scan; assert not scan.COMPILED; "
+    "from eventscache.server.http import whole_request; assert not whole_request.COMPILED; "
     "assert [*jitsu.parse_events(b'[{}, {\"a\":1}]', limits.Limits())] == [b'{}', b'{\"a\":1}']"
 )
 
@@ -61,7 +63,8 @@ def test_the_wheel_holds_the_scripts_and_the_types(built: Path) -> None:
     assert {f"eventscache/lua/{name}" for name in SCRIPTS} <= names
     assert {"eventscache/py.typed", "eventscache/server/routes/openapi.json"} <= names
     assert {f"eventscache/ui/{name}" for name in PAGES} <= names
-    assert any(name.startswith("eventscache/ingest/json/_scan.") and name.endswith(".so") for name in names)
+    for module in C_MODULES:
+        assert any(name.startswith(f"{module}.") and name.endswith(".so") for name in names)
     assert not any(name.startswith(("tests/", "benchmarks/", "lua/")) for name in names)
 
 
@@ -78,7 +81,7 @@ def test_the_sdist_holds_the_scripts(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {f"lua/{name}" for name in SCRIPTS} <= names
-    assert "eventscache/ingest/json/_scan.c" in names
+    assert {f"{module}.c" for module in C_MODULES} <= names
     assert {f"eventscache/ui/{name}" for name in PAGES} <= names
 
 

@@ -117,6 +117,19 @@ async def test_events_of_a_view_are_chosen_and_posted_oldest_first(server: Serve
     await expect(dialog(view).locator("li")).to_have_count(3)
 
 
+async def test_an_event_is_posted_once_however_many_destinations_it_has(server: Server, view: View, target: Target):
+    for destination in ("a", "b", "c"):
+        for name in ("one", "two"):
+            original = f'{{"event_id":"{name}{name}"}}'
+            await server.record(f'{{"destination_id":"{destination}","original":{original},"error":"of {destination}"}}')
+    await view.open()
+    await expect(view.rows).to_have_count(6)
+    await view.button("Replay …").click()
+    await expect(dialog(view).get_by_text("each event once")).to_be_visible()
+    await replay(view, "2 events")
+    assert target.taken == ['{"event_id":"oneone"}', '{"event_id":"twotwo"}']
+
+
 async def test_what_was_changed_is_warned_of_and_what_has_no_body_says_so(
     start: StartServer, look: Look, target: Target
 ):

@@ -2,7 +2,7 @@
 
 import {postReplay} from "../api/fetch.js";
 import {count, whole} from "../lib/text.js";
-import {wasTaken} from "../model/replay.js";
+import {oncePerEvent, wasTaken} from "../model/replay.js";
 import {openReplay, showAnswer} from "../view/replay_dialog.js";
 
 const MOST = 1000; // events at once
@@ -10,7 +10,7 @@ const MOST = 1000; // events at once
 /** Return what offers to replay events; null where there are no targets. `find()` returns their rows, the newest first. */
 export function replayOffer({targets}, find) {
 	const offer = () => {
-		const rows = find().filter(({source}) => source);
+		const rows = oncePerEvent(find().filter(({source}) => source));
 		openReplay(targets, rows.slice(0, MOST).reverse(), rows.length - MOST, send);
 	};
 	return targets.length ? offer : null;

@@ -26,5 +26,11 @@ export function replayWarnings(replays) {
 	return warnings.join(" ").trim();
 }
 
+/** Return the first of the rows of each event: a target must not get it once for each destination. */
+export function oncePerEvent(rows) {
+	const ids = new Set();
+	return rows.filter(({eventId}) => !eventId || (!ids.has(eventId) && ids.add(eventId)));
+}
+
 /** Whether a target took an event. */
 export const wasTaken = ({status}) => status >= 200 && status < 300;

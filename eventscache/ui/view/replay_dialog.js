@@ -6,7 +6,8 @@ import {clock} from "../lib/time.js";
 import {replayOf, replayWarnings, wasTaken} from "../model/replay.js";
 
 const TITLE = "Replay events";
-const WORDS = "Originals are posted byte for byte, the oldest first. Jitsu may have added fields to processed ones.";
+const WORDS =
+	"Originals are posted byte for byte, each event once, the oldest first. Jitsu may have added fields to processed ones.";
 
 /**
  * Open the dialog for rows, of which `left` older ones are not listed.
