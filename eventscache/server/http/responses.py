@@ -1,6 +1,6 @@
 """Responses: JSON, whose errors all have Jitsu's shape; and two kinds that are written without a copy."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -176,27 +176,27 @@ def no_content_response(request: web.BaseRequest, *, closes: bool = False) -> we
 
 
 async def streamed_response(
-    request: web.BaseRequest, content_type: str, pieces: AsyncIterator[bytes]
+    request: web.BaseRequest, content_type: str, pieces: AsyncIterator[Sequence[bytes]]
 ) -> web.StreamResponse:
     """Answer 200 with pieces that are written as they come; a single piece is sent with its length.
 
     An error before the second piece becomes an error response. An error after it cuts the connection, so that no
     client takes a part of the body for all of it.
     """
-    first = await anext(pieces, b"")
+    first = await anext(pieces, None) or ()
     second = await anext(pieces, None)
     headers = {**COMMON_HEADERS, "Content-Type": content_type}
     if second is None:
-        return web.Response(body=first, headers=headers)
+        return web.Response(body=b"".join(first), headers=headers)
     response = web.StreamResponse(headers=headers)
     if request.method == "HEAD":
         return response
     await response.prepare(request)
-    await response.write(first)
-    await response.write(second)
+    await response.write(b"".join(first))
+    await response.write(b"".join(second))
     try:
         async for piece in pieces:
-            await response.write(piece)
+            await response.write(b"".join(piece))
     except StorageError as fault:
         _log.warning("response cut short: storage unavailable", path=shown_path(request.raw_path), reason=str(fault))
         if request.transport:
