@@ -11,6 +11,6 @@ setup(
             extra_compile_args=["-O3"],
             optional=True,
         )
-        for name in ("cache._splice", "ingest.json._scan", "server.http._head")
+        for name in ("cache._splice", "ingest.json._scan", "server.http._head", "storage.redis._entries")
     ]
 )
