@@ -61,7 +61,7 @@ async def pieces(entries: list[Entry], *, as_lines: bool = False) -> list[splici
 @given(ENTRIES, st.integers(0, 7), st.integers(0, 200_000), st.booleans())
 @example([entry(Event(error='"\\\n\r\t').pack(), 2**64 - 1)], 0, 1, False)
 @example([entry(b"\x9a\xa0\xc6\xff\xff\xff\xff")], 0, 1, False)
-def test_c_writes_what_objects_give_fuzz(entries: list[Entry], start: int, most_bytes: int, as_lines: bool) -> None:
+def test_c_writes_what_objects_give(entries: list[Entry], start: int, most_bytes: int, as_lines: bool) -> None:
     other: Any = splicing._to_line if as_lines else splicing._to_object
     wanted = splicing.splice_objects(entries, start, most_bytes, EVENT_BYTES, as_lines, other)
     assert splicing.splice(entries, start, most_bytes, EVENT_BYTES, as_lines, other) == (

@@ -18,7 +18,7 @@ EVENT = st.binary(max_size=8)
 
 @pytest.mark.skipif(not entries.COMPILED, reason="the module in C was not built")
 @given(st.lists(LOGGED, max_size=5), st.lists(EVENT, max_size=5))
-def test_c_makes_what_the_pattern_gives_fuzz(log: list[bytes], events: list[bytes]) -> None:
+def test_c_makes_what_the_pattern_gives(log: list[bytes], events: list[bytes]) -> None:
     rest = (log, events, 6, codec._STATUSES, Entry)
     assert entries.make_entries(*rest) == entries.entries_by_pattern(*rest)
 
