@@ -3,7 +3,8 @@ BIN := .venv/bin
 SOURCES := setup.py eventscache tests benchmarks examples
 EXAMPLE := examples/eventscache-sqlite
 PAGE_CHECKS := tests/ui/checks
-C_MODULES := eventscache/ingest/json/_scan.c eventscache/server/http/_head.c
+C_MODULES := eventscache/cache/_splice.c eventscache/ingest/json/_scan.c eventscache/server/http/_head.c \
+  eventscache/storage/redis/_entries.c
 
 .PHONY: help install run demo test test-fast fuzz lint format bench bench-quick bench-micro bench-storage faults freshness screenshots dist package lock audit clean
 .DEFAULT_GOAL := help

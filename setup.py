@@ -4,13 +4,13 @@ from setuptools import Extension, setup
 
 setup(
     ext_modules=[
-        # Optional: where nothing compiles them, all works, and taking events costs several times as much.
+        # Optional: where nothing compiles them, all works, and taking and reading events costs several times as much.
         Extension(
             f"eventscache.{name}",
             [f"eventscache/{name.replace('.', '/')}.c"],
             extra_compile_args=["-O3"],
             optional=True,
         )
-        for name in ("ingest.json._scan", "server.http._head")
+        for name in ("cache._splice", "ingest.json._scan", "server.http._head", "storage.redis._entries")
     ]
 )

@@ -57,7 +57,7 @@ CASES: Mapping[str, Case] = {
     "bulk-memory": Case(
         "bulk file of 20 MiB, 20,000 lines, peak of memory", "before the first", 80, True, Unit.MEBIBYTES
     ),
-    "get": Case("GET of 100 events of 3 KB", "the same with parse and re-encode", 3),
+    "get": Case("GET of 100 events of 3 KB", "the same with parse and re-encode", 5),
     "calls": Case("storage calls under overload, one hot stream", "events offered", 0.5, True, Unit.PERCENT),
     "ack": Case("POST with ack=stored, p50", "naive sidecar's p50 at the same rate", 1.0, at_most=True),
     "streams": Case("100,000 streams under overload, throughput", "1 stream", 0.7),

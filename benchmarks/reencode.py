@@ -6,6 +6,7 @@ python -m benchmarks.reencode serve --port 0
 import json
 from typing import Any
 
+from eventscache.cache import splicing
 from eventscache.cli.main import main
 from eventscache.event import Event
 
@@ -27,4 +28,5 @@ def to_json(self: Event, sequence: int) -> bytes:
 
 if __name__ == "__main__":
     Event.to_json = to_json  # type: ignore[method-assign]
+    splicing.splice = splicing.splice_objects
     main()

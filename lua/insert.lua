@@ -284,18 +284,25 @@ local function number_admitted(letters, first_payload, sequence, t_text, all_lef
     return sequence, none, 1, none, none, none
   end
   local format, sub = string.format, string.sub
+  -- %d is much cheaper than %.0f, but on some machines it has 32 bits.
+  local digits = sequence + #letters < 2 ^ 31 and '%d' or '%.0f'
+  local all_admissions, after_letter = {}, t_text .. ':' .. digits
+  if string.find(letters, '^s+$') then -- as most batches are, of which no letter need be looked at
+    local admission, count = 's' .. after_letter, min(all_left, #letters)
+    for i = 1, count do
+      all_admissions[i] = format(admission, sequence + i)
+    end
+    return sequence + count, ARGV, first_payload, all_admissions, none, none
+  end
   local all_payloads, all_first = ARGV, first_payload
   if some_not_to_all then
     all_payloads, all_first = {}, 1
   end
-  local all_admissions, error_payloads, error_admissions = {}, none, none
+  local error_payloads, error_admissions = none, none
   if error_left > 0 then
     error_payloads, error_admissions = {}, {}
   end
-  local all_count, error_count = 0, 0
-  -- %d is much cheaper than %.0f, but on some machines it has 32 bits.
-  local digits = sequence + #letters < 2 ^ 31 and '%d' or '%.0f'
-  local after_letter, formats = t_text .. ':' .. digits, {}
+  local all_count, error_count, formats = 0, 0, {}
   for i = 1, #letters do
     if all_left == 0 and error_left == 0 then
       break

@@ -93,6 +93,12 @@ async def test_unreadable_entries_are_left_out_and_counted() -> None:
         assert len(found.events) == 1
         assert bench.cache.unreadable == len(garbage)
 
+        written = await bench.cache.fetch_written(TOKEN, Query())
+        assert (written.total, written.limited) == (found.total, found.limited)
+        [(sequence, event)] = found.events
+        assert [piece async for piece in written.pieces] == [(event.to_json(sequence), 1)]
+        assert bench.cache.unreadable == 2 * len(garbage)
+
 
 async def test_an_event_filter_looks_into_events_and_counts_those_that_match() -> None:
     async with opened() as bench:

@@ -20,7 +20,7 @@ READ_PAGES = (
     f"assert len(list(page_routes())) == 4 + 2 * {len(PAGES)}"
 )
 SCRIPTS = sorted(path.name for path in (ROOT / "lua").glob("*.lua"))
-C_MODULES = ("eventscache/ingest/json/_scan", "eventscache/server/http/_head")
+C_MODULES = [str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "eventscache").rglob("*.c")]
 READ_ALL = f"from eventscache.storage.redis.scripts import read_script; [read_script(n[:-4]) for n in {SCRIPTS}]"
 DESCRIBE = "from eventscache.server.routes.openapi import document; document()"
 OPEN_MEMORY = (
@@ -65,6 +65,7 @@ def test_the_wheel_holds_the_scripts_and_the_types(built: Path) -> None:
     assert {f"eventscache/ui/{name}" for name in PAGES} <= names
     for module in C_MODULES:
         assert any(name.startswith(f"{module}.") and name.endswith(".so") for name in names)
+        assert f"{module}.pyi" in names
     assert not any(name.startswith(("tests/", "benchmarks/", "lua/")) for name in names)
 
 
@@ -81,7 +82,7 @@ def test_the_sdist_holds_the_scripts(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {f"lua/{name}" for name in SCRIPTS} <= names
-    assert {f"{module}.c" for module in C_MODULES} <= names
+    assert {f"{name}.c" for name in C_MODULES} <= names
     assert {f"eventscache/ui/{name}" for name in PAGES} <= names
 
 

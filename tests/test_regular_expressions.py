@@ -110,7 +110,7 @@ WHY = {
     "sources.jitsu_logs.file_name:_STAMP": BOUNDED,
     "storage.plugins:storage_class": OURS,
     "sources.jitsu_redis.jitsu2:_ID": BOUNDED,
-    "storage.redis.codec:_LOGGED": BOUNDED,
+    "storage.redis.entries:_LOGGED": BOUNDED,
     "storage.redis.driver_errors:_NEVER_SENT": OURS,
     "storage.redis.driver_internals:_BROKE": OURS,
     "storage.redis.driver_errors:_PREFIX": OURS,

@@ -2,12 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import structlog
 
 from eventscache.cache.intake import Intake
+from eventscache.cache.splicing import spliced
 from eventscache.clock import MICROSECONDS, monotonic_us
 from eventscache.delivery.freshness import Freshness
 from eventscache.delivery.inserter import Inserter
@@ -37,7 +38,7 @@ from eventscache.query.members import sure_bytes
 from eventscache.query.turns import Work
 from eventscache.record.record import Record
 from eventscache.storage.base import Storage
-from eventscache.storage.messages import UNLIMITED, ExtraInfo, Page, Query, Quota, StreamInfo, kind_of
+from eventscache.storage.messages import UNLIMITED, Entry, ExtraInfo, Page, Query, Quota, StreamInfo, kind_of
 from eventscache.stream import Namespace, Stream
 
 _log = structlog.get_logger()
@@ -66,6 +67,14 @@ class EventPage(NamedTuple):
     total: int
     limited: int
     unreadable: int = 0
+
+
+class WrittenPage(NamedTuple):
+    """What `EventPage` holds, as JSON: pieces with how many events each of them has."""
+
+    pieces: AsyncIterator[tuple[bytes, int]]
+    total: int
+    limited: int
 
 
 class EventsCache(Intake):
@@ -231,6 +240,24 @@ class EventsCache(Intake):
         matching = await self._matching(page, event_filter, work)
         in_range = [(sequence, event) for sequence, event in matching if query.spans(sequence)]
         return EventPage(in_range[: query.limit], len(matching), page.limited)
+
+    async def fetch_written(self, stream: Stream, query: Query, *, as_lines: bool = False) -> WrittenPage:
+        """Return what `fetch` does without a filter, as JSON or as one line for each event.
+
+        There are commas or line breaks between the events of a piece, but none between two pieces.
+        """
+        if not self._enabled:
+            return WrittenPage(self._written([], as_lines=as_lines), 0, 0)
+        await self._flush(stream)
+        page = await self._fetch(stream, query)
+        self.unreadable += page.unreadable
+        return WrittenPage(self._written(page.entries, as_lines=as_lines), page.total, page.limited)
+
+    async def _written(self, entries: list[Entry], *, as_lines: bool) -> AsyncIterator[tuple[bytes, int]]:
+        async for piece in spliced(self.turns, entries, as_lines=as_lines):
+            self.unreadable += piece.unreadable
+            if piece.events:
+                yield piece.text, piece.events
 
     async def _flush(self, stream: Stream) -> None:
         """Send what waits of a stream, so that a client reads its own writes; wait for that, but not long."""

@@ -1,6 +1,6 @@
 """Responses: JSON, whose errors all have Jitsu's shape; and two kinds that are written without a copy."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from aiohttp.http import SERVER_SOFTWARE
 
 from eventscache.errors import StorageError
 from eventscache.server.http.aiohttp_internals import rfc822_formatted_time
+from eventscache.server.http.direct_response import DirectResponse, WholeResponse
 from eventscache.server.http.error_codes import ErrorCode
 from eventscache.server.http.shown_path import shown_path
 
@@ -27,7 +28,6 @@ FOR_ALL_PAGES = {**COMMON_HEADERS, **FOR_OTHER_SITES}
 """Of the routes to which pages of other sites send: with another policy a browser tells them that sending failed."""
 _OK = b'{"status":"ok"}'
 _PREBUILT_RESPONSES = 1024  # at most; there is one for each origin
-_MAX_UNREAD_BYTES = 65_536
 _JSON_HEADERS = {**COMMON_HEADERS, "Content-Type": "application/json; charset=utf-8"}
 _PREBUILT_HEADERS = tuple(_JSON_HEADERS.items())
 _OK_HEADERS = tuple({**_JSON_HEADERS, **FOR_ALL_PAGES}.items())
@@ -83,11 +83,8 @@ def error_response(
     return json_response({"message": message, "error": "", "code": code, **(fields or {})}, status, headers)
 
 
-class PrebuiltResponse(web.StreamResponse):
-    """A short response whose bytes are built once; one object answers many requests.
-
-    aiohttp spends a third of its time for a request on making and writing a `Response`.
-    """
+class PrebuiltResponse(DirectResponse):
+    """A short response whose bytes are built once; one object answers many requests."""
 
     def __init__(self, status: int, body: bytes, headers: Iterable[tuple[str, str]]) -> None:
         super().__init__(status=status)
@@ -101,11 +98,6 @@ class PrebuiltResponse(web.StreamResponse):
         self._bytes = b""
 
     @property
-    def keep_alive(self) -> bool:
-        """True: it is only used where the connection is kept."""
-        return True
-
-    @property
     def body_length(self) -> int:
         """How many bytes are written, for the access log."""
         return len(self._bytes)
@@ -117,17 +109,9 @@ class PrebuiltResponse(web.StreamResponse):
             self._bytes = f"{self._head}{date}\r\n\r\n".encode() + self._content
         return self._bytes
 
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Write head and body."""
-        transport = request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError
-        transport.write(self.bytes_now())
-        if transport.get_write_buffer_size() > _MAX_UNREAD_BYTES:
-            await request.writer.drain()  # a client that pipelines requests and reads no responses
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: all has been written."""
+    def buffers(self) -> tuple[bytes]:
+        """Return `bytes_now`."""
+        return (self.bytes_now(),)
 
 
 @lru_cache(_PREBUILT_RESPONSES)
@@ -176,27 +160,29 @@ def no_content_response(request: web.BaseRequest, *, closes: bool = False) -> we
 
 
 async def streamed_response(
-    request: web.BaseRequest, content_type: str, pieces: AsyncIterator[bytes]
+    request: web.BaseRequest, content_type: str, pieces: AsyncIterator[Sequence[bytes]]
 ) -> web.StreamResponse:
     """Answer 200 with pieces that are written as they come; a single piece is sent with its length.
 
     An error before the second piece becomes an error response. An error after it cuts the connection, so that no
     client takes a part of the body for all of it.
     """
-    first = await anext(pieces, b"")
+    first = await anext(pieces, None) or ()
     second = await anext(pieces, None)
     headers = {**COMMON_HEADERS, "Content-Type": content_type}
     if second is None:
-        return web.Response(body=first, headers=headers)
+        if request.version == HttpVersion11 and request.keep_alive and request.method == "GET":
+            return WholeResponse(first, headers)
+        return web.Response(body=b"".join(first), headers=headers)
     response = web.StreamResponse(headers=headers)
     if request.method == "HEAD":
         return response
     await response.prepare(request)
-    await response.write(first)
-    await response.write(second)
+    await response.write(b"".join(first))
+    await response.write(b"".join(second))
     try:
         async for piece in pieces:
-            await response.write(piece)
+            await response.write(b"".join(piece))
     except StorageError as fault:
         _log.warning("response cut short: storage unavailable", path=shown_path(request.raw_path), reason=str(fault))
         if request.transport:

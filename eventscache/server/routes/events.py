@@ -1,12 +1,12 @@
 """`/api/v1/events/cache`: reading events as in Jitsu, and writing and clearing them."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from eventscache.cache import EventPage, EventsCache
+from eventscache.cache import EventPage, EventsCache, WrittenPage
 from eventscache.delivery.producer import Producer
 from eventscache.errors import NewStreamsRefused, NotStored, StorageUnavailable
 from eventscache.event import Event
@@ -49,53 +49,59 @@ async def get_events(context: Context, request: web.BaseRequest) -> web.StreamRe
     if (query.before is not None or query.after is not None) and len(stream_filter.streams or ()) != 1:
         raise HttpError(400, "invalid_parameter", "before and after need exactly one id in ids")
     await wait_for_events(context, request, params, stream_filter, query, reader=reader)
-    pages = _pages(context.cache, await stream_filter.resolve(context.cache), query, stream_filter.event_filter)
-    if formats.NDJSON in request.headers.get("Accept", ""):
-        return await streamed_response(request, formats.NDJSON, _lines(context, pages))
+    as_lines = formats.NDJSON in request.headers.get("Accept", "")
+    streams = await stream_filter.resolve(context.cache)
+    pages = _pages(context.cache, streams, query, stream_filter.event_filter, as_lines=as_lines)
+    if as_lines:
+        return await streamed_response(request, formats.NDJSON, _lines(pages))
     return await streamed_response(request, "application/json; charset=utf-8", _object(context, pages))
 
 
 async def _pages(
-    cache: EventsCache, streams: Iterable[Stream], query: Query, event_filter: EventFilter | None
-) -> AsyncIterator[EventPage]:
-    for stream in streams:
-        yield await cache.fetch(stream, query, event_filter)
-        await cache.turns.next()  # the memory storage itself never lets other tasks run
+    cache: EventsCache, streams: Iterable[Stream], query: Query, event_filter: EventFilter | None, *, as_lines: bool
+) -> AsyncIterator[WrittenPage]:
+    for number, stream in enumerate(streams):
+        if number:
+            await cache.turns.next()  # the memory storage itself never lets other tasks run
+        if event_filter is None:
+            yield await cache.fetch_written(stream, query, as_lines=as_lines)
+        else:
+            page = await cache.fetch(stream, query, event_filter)
+            yield WrittenPage(_rendered(cache, page, as_lines=as_lines), page.total, page.limited)
 
 
-async def _object(context: Context, pages: AsyncIterator[EventPage]) -> AsyncIterator[bytes]:
+async def _object(context: Context, pages: AsyncIterator[WrittenPage]) -> AsyncIterator[tuple[bytes, ...]]:
     """Yield a JSON object: the events, then the totals, which are known only when the last stream has been read."""
     total = limited = count = 0
-    opening = b'{"events":['
-    piece = [opening]
+    piece: tuple[bytes, ...] = (b'{"events":[',)
     async for page in pages:
         total += page.total
         limited += page.limited
-        async for rendered in _rendered(context.cache, page, Event.to_json):
+        async for text, written in page.pieces:
             if count:
-                yield b",".join(piece)
-            piece = rendered
-            count += len(piece)
-            piece[0] = opening + piece[0]
-            opening = b","
-    piece[-1] += (
+                yield piece
+                piece = (b",", text)
+            else:
+                piece += (text,)
+            count += written
+    totals = (
         b'],"total_events":%d,"last_minute_limited":%d,"cache_capacity_per_interval":%d,"interval_seconds":%d,'
         b'"response_events":%d}' % (total, limited, context.settings.size, context.settings.window_seconds, count)
     )
-    yield b",".join(piece)
+    yield (*piece, totals)
 
 
-async def _lines(context: Context, pages: AsyncIterator[EventPage]) -> AsyncIterator[bytes]:
+async def _lines(pages: AsyncIterator[WrittenPage]) -> AsyncIterator[tuple[bytes, ...]]:
     async for page in pages:
-        async for rendered in _rendered(context.cache, page, Event.to_json_line):
-            yield b"\n".join([*rendered, b""])
+        async for text, _ in page.pieces:
+            yield text, b"\n"
 
 
-async def _rendered(
-    cache: EventsCache, page: EventPage, render: Callable[[Event, int], bytes]
-) -> AsyncIterator[list[bytes]]:
+async def _rendered(cache: EventsCache, page: EventPage, *, as_lines: bool) -> AsyncIterator[tuple[bytes, int]]:
     """Yield the events of a page as they are written, all at once unless they are very large."""
     work = Work(cache.turns)
+    render = Event.to_json_line if as_lines else Event.to_json
+    separator = b"\n" if as_lines else b","
     rendered: list[bytes] = []
     size_bytes = 0
     for sequence, event in page.events:
@@ -103,10 +109,10 @@ async def _rendered(
         size_bytes += len(rendered[-1])
         await work.spend(len(rendered[-1]))
         if size_bytes >= _LARGE_BYTES:
-            yield rendered
+            yield separator.join(rendered), len(rendered)
             rendered, size_bytes = [], 0
     if rendered:
-        yield rendered
+        yield separator.join(rendered), len(rendered)
 
 
 def _query(params: Parameters, stream_filter: StreamFilter) -> Query:

@@ -127,17 +127,17 @@ async def _bounded(records: AsyncIterator[bytes], limit: int, max_bytes: int) ->
             return
 
 
-async def _array(records: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _array(records: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, ...]]:
     separator = b"["
     async for piece in _joined(records, b","):
-        yield separator + piece
+        yield separator, piece
         separator = b","
-    yield b"[]" if separator == b"[" else b"]"
+    yield (b"[]" if separator == b"[" else b"]",)
 
 
-async def _lines(records: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _lines(records: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, ...]]:
     async for piece in _joined(records, b"\n"):
-        yield piece + b"\n"
+        yield piece, b"\n"
 
 
 async def _joined(records: AsyncIterator[bytes], separator: bytes) -> AsyncIterator[bytes]:

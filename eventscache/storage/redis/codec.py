@@ -1,6 +1,5 @@
 """Converts between the values of the contract and what Redis stores, what the scripts get, and what they return."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from eventscache.storage.messages import (
     kind_of,
 )
 from eventscache.storage.redis.driver_errors import translate
+from eventscache.storage.redis.entries import make_entries
 from eventscache.storage.redis.keys import EXTRA_KINDS, KINDS
 from eventscache.stream import Namespace, Status, Stream
 
@@ -30,8 +30,7 @@ _ERROR_LETTERS: Mapping[tuple[bool, bool], str] = {
     (False, False): "y",
 }
 _LETTERS_OF_EXTRAS_ONLY = {Status.SUCCESS: "n", Status.SKIP: "m"}
-# As in `lua/fetch.lua`: an entry of the admission log, and the longest event.
-_LOGGED, _MAX_EVENT_BYTES = re.compile(rb"[ske][0-9]{1,16}:[0-9]{1,16}"), 2**24
+_MAX_EVENT_BYTES = 2**24  # of the longest event, as in `lua/fetch.lua`
 _STALE = 2
 _FAR_FUTURE_US = 10**16
 
@@ -120,15 +119,9 @@ def _quota(text: bytes) -> Quota | None:
         return None  # something else overwrote it
 
 
-def is_entry(logged: bytes, event: bytes) -> bool:
-    """Whether an event and its place in the admission log can be from `lua/insert.lua`."""
-    return bool(_LOGGED.fullmatch(logged)) and len(event) <= _MAX_EVENT_BYTES
-
-
-def entry(logged: bytes, event: bytes) -> Entry:
-    """Return an event with its status, time and sequence number from the admission log."""
-    admitted_us, _, sequence = logged[1:].partition(b":")
-    return Entry(int(sequence), int(admitted_us), _STATUSES[logged[:1]], event)
+def entries(admission_log: list[bytes], events: list[bytes]) -> list[Entry]:
+    """Return events with their places in the admission log; without those that cannot be from `lua/insert.lua`."""
+    return make_entries(admission_log, events, _MAX_EVENT_BYTES, _STATUSES, Entry)
 
 
 def member(stream: Stream) -> bytes:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Container, Sequence
-from itertools import starmap
 from typing import Any, Self
 
 import msgspec
@@ -18,10 +17,9 @@ from eventscache.storage.redis.codec import (
     STATUS_LETTERS,
     admission,
     any_extras,
-    entry,
+    entries,
     extra_infos,
     insert_arguments,
-    is_entry,
     list_length,
 )
 from eventscache.storage.redis.connect import Client, client_from_url
@@ -199,7 +197,7 @@ class RedisStorage(Storage):
         total, limited, unreadable, *flat = await self._topology.read(
             keys[0], lambda: self._fetch(self._client, keys, arguments)
         )
-        return Page(list(map(entry, flat[::2], flat[1::2])), total, limited, unreadable)
+        return Page(entries(flat[::2], flat[1::2]), total, limited, unreadable)
 
     async def _fetch_of_extra(self, stream: Stream, query: Query) -> Page:
         keys = [self._keys.key(stream, kind) for kind in EXTRA_KINDS]
@@ -214,7 +212,7 @@ class RedisStorage(Storage):
         total, limited, unreadable, *flat = await self._topology.read(
             keys[0], lambda: self._fetch_extra(self._client, keys, arguments)
         )
-        return Page(list(map(entry, flat[::2], flat[1::2])), total, limited, unreadable)
+        return Page(entries(flat[::2], flat[1::2]), total, limited, unreadable)
 
     async def extras(self, stream: Stream, kind: str) -> list[ExtraInfo]:
         """See `Storage.extras`."""
@@ -241,8 +239,8 @@ class RedisStorage(Storage):
         if replies is None or any(isinstance(reply, Exception) for reply in replies):
             return None
         (total, limited, unreadable), events, admission_log = replies
-        good = [pair for pair in zip(admission_log, events, strict=False) if is_entry(*pair)]
-        return Page(list(starmap(entry, good)), total, limited, unreadable + len(events) - len(good))
+        good = entries(admission_log, events)
+        return Page(good, total, limited, unreadable + len(events) - len(good))
 
     async def streams(self, namespace: Namespace, limit: int | None = None) -> list[StreamInfo]:
         """See `Storage.streams`."""

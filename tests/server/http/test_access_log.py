@@ -100,6 +100,16 @@ async def test_a_prebuilt_response_is_logged_with_its_bytes(start: Start) -> Non
     assert line["bytes"] > len(answer.body)
 
 
+async def test_a_page_of_events_is_logged_with_its_bytes(start: Start) -> None:
+    sidecar = await start(access_log=True)
+    with structlog.testing.capture_logs() as log:
+        answer = await sidecar.get("/api/v1/events/cache?ids=a")
+        await sidecar.get("/ping")
+    (line,) = [line for line in log if line.get("path", "").startswith("/api/v1/events/cache")]
+    assert (answer.status, line["status"]) == (200, 200)
+    assert line["bytes"] > len(answer.body)
+
+
 async def test_invalid_http_has_a_line_too(start: Start) -> None:
     sidecar = await start(access_log=True)
     _, log = await logged(sidecar, b"GET secret HTTP/9\r\n\r\n")

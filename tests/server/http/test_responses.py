@@ -1,4 +1,4 @@
-"""Prebuilt responses: over a real connection they are like any other response, byte by byte."""
+"""Responses that write themselves: over a real connection they are like any other response, byte by byte."""
 
 import asyncio
 from email.utils import parsedate_to_datetime
@@ -10,6 +10,7 @@ from tests.support.sidecar import Sidecar
 
 BODY = b'{"event_type":"x"}'
 OK = b'{"status":"ok"}'
+CACHE = "/api/v1/events/cache"
 
 
 def request(*headers: str, version: str = "1.1") -> bytes:
@@ -39,6 +40,38 @@ async def test_a_prebuilt_response_has_all_headers_of_aiohttps(sidecar: Sidecar)
     for name in ("Content-Type", "Content-Length", "Server"):
         assert prebuilt[1][name] == plain[1][name]
     assert parsedate_to_datetime(prebuilt[1]["Date"]) <= parsedate_to_datetime(plain[1]["Date"])
+
+
+def answers_of(data: bytes) -> list[bytes]:
+    """Return the answers to several requests, by their lengths."""
+    answers = []
+    while data:
+        head, _, rest = data.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        answers.append(head + b"\r\n\r\n" + rest[:length])
+        data = rest[length:]
+    return answers
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+async def test_a_page_of_events_has_all_headers_of_aiohttps(sidecar: Sidecar, accept: str) -> None:
+    await sidecar.record(b'{"original":{"a":1}}', "id=a&ack=stored")
+    asked = f"GET {CACHE}?ids=a HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n".encode()
+    sent = await sidecar.raw(asked + b"\r\n" + asked + b"Connection: close\r\n\r\n")
+    whole, plain = map(parsed, answers_of(sent))
+    assert whole[0] == plain[0] == b"HTTP/1.1 200 OK"
+    assert whole[2] == plain[2]
+    assert whole[1].keys() == plain[1].keys() - {"Connection"}
+    for name in whole[1].keys() - {"Date"}:
+        assert whole[1][name] == plain[1][name]
+
+
+async def test_head_of_a_page_has_its_length_and_no_body(sidecar: Sidecar) -> None:
+    await sidecar.record(b'{"original":{"a":1}}', "id=a&ack=stored")
+    length = len((await sidecar.get(f"{CACHE}?ids=a")).body)
+    asked = f"HEAD {CACHE}?ids=a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    _, headers, body = parsed(await sidecar.raw(asked))
+    assert (headers["Content-Length"], body) == (str(length), b"")
 
 
 @pytest.mark.parametrize(

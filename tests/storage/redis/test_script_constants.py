@@ -17,7 +17,7 @@ from eventscache.storage.messages import (
     Quota,
     Unsent,
 )
-from eventscache.storage.redis.codec import STATUS_LETTERS, active_us, admission, entry, insert_arguments, is_entry
+from eventscache.storage.redis.codec import STATUS_LETTERS, active_us, admission, entries, insert_arguments
 from eventscache.storage.redis.keys import EXTRA_KINDS, KINDS
 from eventscache.storage.redis.scripts import read_script
 from eventscache.stream import Namespace, Status, Stream
@@ -32,6 +32,10 @@ def constant(script: str, name: str) -> Any:
         found += [value for known, value in zip(names.split(", "), values.split(", "), strict=True) if known == name]
     [value] = found
     return value[1:-1] if value.startswith("'") else int(value)
+
+
+def is_entry(logged: bytes, event: bytes) -> bool:
+    return bool(entries([logged], [event]))
 
 
 def batch(*offers: Offer) -> Batch:
@@ -89,8 +93,8 @@ def test_the_letter_of_a_payload_leads_to_its_collections_and_status(offer: Offe
     )
     for kind in ("all", "error"):
         logged, events = client.lrange(f"{kind}:at", 0, -1), client.lrange(kind, 0, -1)
-        entries = [entry(*pair) for pair in zip(logged, events, strict=True) if pair[1] == b"event"]
-        assert entries == [(1, NOW_US, offer.status, b"event")] * (kind in kinds)
+        found = [entry for entry in entries(logged, events) if entry.event == b"event"]
+        assert found == [(1, NOW_US, offer.status, b"event")] * (kind in kinds)
 
 
 def test_the_kinds_of_a_reply_mean_the_same() -> None:
