@@ -39,8 +39,8 @@ async def serve(
     sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
     if not scan.COMPILED:
         _log.warning(
-            "JSON is parsed without the module in C, several times as slowly: install a C compiler and Python's "
-            "headers, then reinstall eventscache"
+            "the modules in C were not built, and an event costs several times as much: install a C compiler and "
+            "Python's headers, then reinstall eventscache"
         )
     _log.info("storage", url=hide_secrets(url), source=loaded.sources["storage"])
     async with running(sidecar, settings) as (address, stopped):

@@ -121,7 +121,9 @@ async def test_an_event_is_posted_once_however_many_destinations_it_has(server: 
     for destination in ("a", "b", "c"):
         for name in ("one", "two"):
             original = f'{{"event_id":"{name}{name}"}}'
-            await server.record(f'{{"destination_id":"{destination}","original":{original},"error":"of {destination}"}}')
+            await server.record(
+                f'{{"destination_id":"{destination}","original":{original},"error":"of {destination}"}}'
+            )
     await view.open()
     await expect(view.rows).to_have_count(6)
     await view.button("Replay …").click()
