@@ -1,7 +1,7 @@
 /** The tab Errors: reads the groups again and again while it is open, and opens their examples. */
 
 import {fetchErrors, fetchEvents} from "../api/fetch.js";
-import {byId, setText, show} from "../lib/dom.js";
+import {byId, listen, setText, show} from "../lib/dom.js";
 import {count, visible} from "../lib/text.js";
 import {clock} from "../lib/time.js";
 import {exampleParameters, groupsOf} from "../model/error_groups.js";
@@ -27,7 +27,7 @@ export class ErrorTab {
 		this.parts = parts;
 		this.acts = acts;
 		this.list = new ErrorList(key => this.open(key));
-		byId("errors-sort").addEventListener("change", event => acts.change({sort: event.target.value}));
+		listen(byId("errors-sort"), {change: ({target}) => acts.change({sort: target.value})});
 	}
 
 	/** What the list of the open group is filtered by. */

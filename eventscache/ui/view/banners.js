@@ -13,7 +13,7 @@ export class Banners {
 			setText(shown.text, visible(text));
 			return;
 		}
-		const words = el("p", {}, visible(text));
+		const words = el("p", visible(text));
 		const node = el(`div.banner.${kind}`, {"data-banner": name}, words);
 		if (why) node.append(...explanation(name, why));
 		for (const [label, act] of buttons) node.append(el("button.link", {onclick: act}, label));
@@ -36,7 +36,7 @@ function explanation(name, why) {
 	const text = el("p.why", {hidden: true, id: `why-${name}`}, why);
 	const toggle = () => {
 		text.hidden = !text.hidden;
-		button.setAttribute("aria-expanded", String(!text.hidden));
+		button.ariaExpanded = String(!text.hidden);
 	};
 	const button = el("button.link", {"aria-expanded": "false", "aria-controls": text.id, onclick: toggle}, "Why?");
 	return [button, text];

@@ -1,6 +1,6 @@
 /** The list of error groups, one line for each; and the way between the examples of one. */
 
-import {byId, el, icon, setText, show} from "../lib/dom.js";
+import {byId, el, icon, listen, setText, show} from "../lib/dom.js";
 import {count, oneLine, visible, whole} from "../lib/text.js";
 import {ago, clock} from "../lib/time.js";
 import {hrefOf} from "../model/error_groups.js";
@@ -13,10 +13,10 @@ export class ErrorList {
 	constructor(choose) {
 		this.active = "";
 		this.box = byId("errors-list");
-		this.box.addEventListener("click", ({target}) => {
+		listen(this.box, {click: ({target}) => {
 			const line = target.closest(".group");
 			if (line && !getSelection().toString()) choose(line.id);
-		});
+		}});
 	}
 
 	/** Show groups; or without any, why there are none: a title and words. */
@@ -26,7 +26,7 @@ export class ErrorList {
 		this.#drawn = drawn;
 		this.#groups = groups;
 		const empty = byId("errors-empty");
-		if (empty.textContent !== title + reason) empty.replaceChildren(el("h2", {}, title), el("p.hint", {}, reason));
+		if (empty.textContent !== title + reason) empty.replaceChildren(el("h2", title), el("p.hint", reason));
 		show(empty, !groups.length);
 		show(byId("errors-table"), groups.length > 0);
 		this.activate(this.active);
@@ -44,7 +44,7 @@ export class ErrorList {
 	}
 
 	activate(key) {
-		for (const node of this.box.children) node.setAttribute("aria-selected", String(node.id === key));
+		for (const node of this.box.children) node.ariaSelected = String(node.id === key);
 		if (key !== this.active) byId(key).scrollIntoView({block: "nearest"});
 		this.box.setAttribute("aria-activedescendant", key);
 		this.active = key;
@@ -84,7 +84,7 @@ export function examplesBar(group, examples, shown, choose) {
 	return el(
 		"nav.examples",
 		{"aria-label": "Examples, the newest first"},
-		el("span.hint", {}, `${count(group.count, "event")} since ${clock(Date.parse(group.first))}`),
+		el("span.hint", `${count(group.count, "event")} since ${clock(Date.parse(group.first))}`),
 		...examples.map(button),
 		el("a", {href: hrefOf(group)}, "Show as list"),
 	);

@@ -71,7 +71,7 @@ export class Tree {
 			const line = this.#lines.get(path);
 			if (!line) return;
 			if (depth < keys.length) line.open();
-			else if (words) line.node.append(el("span.named", {}, words));
+			else if (words) line.node.append(el("span.named", words));
 			parent = line.inner;
 		}
 	}
@@ -115,7 +115,7 @@ export class Tree {
 	}
 
 	#line(key, node, keys) {
-		const name = el("span.key", {}, ...textNodes(String(key)));
+		const name = el("span.key", ...textNodes(String(key)));
 		return children(node).length ? this.#branch(name, node, keys) : this.#leaf(name, node, keys);
 	}
 
@@ -129,7 +129,7 @@ export class Tree {
 			{"aria-haspopup": "menu", onclick: choose, onkeydown: choose},
 			...[(this.masked && tagOfJson(raw)) || nodes(shortened(text, LONGEST))].flat(),
 		);
-		const line = el("div.line", {}, name, value);
+		const line = el("div.line", name, value);
 		this.#lines.set(joinPath(keys), {node: line});
 		if (text.length > LONGEST) {
 			const showAll = () => {
@@ -145,23 +145,23 @@ export class Tree {
 	#branch(name, node, keys) {
 		const inner = el("div.children", {hidden: true});
 		if (keys.length <= DEEPEST_INDENT) inner.classList.add("indented");
-		const toggle = el("button.toggle", {"aria-expanded": "false"}, name, el("span.summary", {}, nodeSummary(node)));
+		const onclick = () => (inner.hidden ? branch.open() : branch.close());
+		const toggle = el("button.toggle", {"aria-expanded": "false", onclick}, name, el("span.summary", nodeSummary(node)));
 		const branch = {
 			value: node,
 			open: () => {
 				if (!inner.hidden) return;
 				if (!inner.firstChild) this.#fill(inner, node, keys);
 				inner.hidden = false;
-				toggle.setAttribute("aria-expanded", "true");
+				toggle.ariaExpanded = "true";
 			},
 			close: () => {
 				inner.hidden = true;
-				toggle.setAttribute("aria-expanded", "false");
+				toggle.ariaExpanded = "false";
 			},
 		};
-		toggle.addEventListener("click", () => (inner.hidden ? branch.open() : branch.close()));
 		this.#branches.push(branch);
 		this.#lines.set(joinPath(keys), {node: toggle, open: branch.open, inner});
-		return el("div.branch", {}, toggle, inner);
+		return el("div.branch", toggle, inner);
 	}
 }
