@@ -1,7 +1,7 @@
 /** A JSON tree that builds only its open branches, so that an event of any size is shown immediately. */
 
 import {el} from "../lib/dom.js";
-import {children} from "../lib/json.js";
+import {children, slice, walk} from "../lib/json.js";
 import {joinPath} from "../lib/path.js";
 import {count, shortened, visible, whole} from "../lib/text.js";
 import {tagOfJson} from "./mask_tag.js";
@@ -48,16 +48,12 @@ export class Tree {
 
 	/** Open the branches of the first field that has the text which is searched for. */
 	revealSought(root) {
-		const left = [[root, []]];
-		for (let seen = 0; left.length && seen < MOST_SEARCHED; seen += 1) {
-			const [node, keys] = left.pop();
-			const inner = children(node);
-			const text = node.value ?? (inner.length ? "" : this.text.slice(node.start, node.end));
+		for (const {node, keys} of walk(root, MOST_SEARCHED)) {
+			const text = node.value ?? (children(node).length ? "" : slice(this.text, node));
 			if (keys.length && (isSought(String(keys.at(-1))) || isSought(text))) {
 				this.mark(keys);
 				return;
 			}
-			for (const [key, child] of inner.toReversed()) left.push([child, [...keys, key]]);
 		}
 	}
 
@@ -120,7 +116,7 @@ export class Tree {
 	}
 
 	#leaf(name, node, keys) {
-		const raw = this.text.slice(node.start, node.end);
+		const raw = slice(this.text, node);
 		const text = node.value ?? raw;
 		const nodes = node.kind === "string" ? stringNodes : textNodes;
 		const choose = event => this.choose({path: joinPath(keys), node, raw}, event.currentTarget, event);
