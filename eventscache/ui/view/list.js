@@ -120,10 +120,10 @@ export class List {
 	}
 
 	/** Make a row the active one, and scroll it into sight. */
-	activate(key, {reveal = true} = {}) {
+	activate(key) {
 		this.active = key;
 		const {position, height, box} = this;
-		if (reveal && position >= 0) {
+		if (position >= 0) {
 			const top = position * height;
 			const visibleHeight = box.clientHeight - BUTTON_HEIGHT;
 			if (top < box.scrollTop) box.scrollTop = top;
