@@ -79,8 +79,10 @@ function line({key, message, template, count: events, first, last, trend, recent
 
 /** Return what leads to the other examples of a group, and to its list; `choose` takes the number of an example. */
 export function examplesBar(group, examples, shown, choose) {
-	const button = (_, number) =>
-		el("button", {title: "Example", "aria-current": number === shown && "true", onclick: () => choose(number)}, whole(number + 1));
+	const button = (_, at) => {
+		const title = `Example ${whole(at + 1)}`;
+		return el("button", {title, "aria-label": title, "aria-current": at === shown && "true", onclick: () => choose(at)}, whole(at + 1));
+	};
 	return el(
 		"nav.examples",
 		{"aria-label": "Examples, the newest first"},

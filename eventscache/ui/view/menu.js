@@ -36,6 +36,7 @@ export function openMenu(at, choices) {
 	menu().replaceChildren(
 		...choices.map(([label, act]) => el("button", {role: "menuitem", tabIndex: -1, onclick: pick(act)}, label)),
 	);
+	menu().ariaLabel = at.ariaLabel ?? at.textContent;
 	menu().hidden = false;
 	placeBeside(at, menu());
 	menu().firstElementChild.focus();

@@ -8,11 +8,16 @@ const LIST = 320; // that are left to the list
 
 const most = () => Math.max(LEAST, byId("columns").clientWidth - LIST);
 
+/** Tell screen readers how wide the event is, and may be. */
+function tell(width) {
+	const [ariaValueMin, ariaValueMax, ariaValueNow] = [LEAST, most(), width].map(String);
+	Object.assign(byId("resizer"), {ariaValueMin, ariaValueMax, ariaValueNow});
+}
+
 function resize(width) {
 	const fit = Math.round(Math.max(LEAST, Math.min(most(), width)));
 	document.documentElement.style.setProperty("--drawer", `${fit}px`);
-	const [ariaValueMin, ariaValueMax, ariaValueNow] = [LEAST, most(), fit].map(String);
-	Object.assign(byId("resizer"), {ariaValueMin, ariaValueMax, ariaValueNow});
+	tell(fit);
 	localStorage.setItem(KEY, String(fit));
 }
 
@@ -35,8 +40,9 @@ export function listenToResizer() {
 			settle(event);
 		},
 		dblclick: () => resize(USUAL),
+		focus: () => tell(width()),
 	});
-	node.ariaValueNow = String(USUAL);
 	const kept = Number(localStorage.getItem(KEY));
 	if (kept) resize(kept);
+	else tell(USUAL);
 }
