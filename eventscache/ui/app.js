@@ -5,7 +5,6 @@ import {copy, copyLink} from "./actions/copy.js";
 import {askToken} from "./actions/dialogs.js";
 import {ErrorHint} from "./actions/error_hint.js";
 import {ErrorTab} from "./actions/error_tab.js";
-import {findOpenEvent} from "./actions/find_event.js";
 import {OpenWay, WayOffer} from "./actions/find_way.js";
 import {HiddenErrors} from "./actions/hidden_errors.js";
 import {Follows} from "./actions/follows.js";
@@ -44,7 +43,6 @@ import {seek} from "./view/shown_text.js";
 import {Status} from "./view/status.js";
 import {suggestFrom} from "./view/suggestions.js";
 import {drawTabs, OTHER_TAB} from "./view/tabs.js";
-import {toast} from "./view/toast.js";
 import {Toolbar} from "./view/toolbar.js";
 
 export class App {
@@ -100,34 +98,21 @@ export class App {
 			navigated: () => this.beginView(),
 			displayed: () => this.draw(),
 			closeEvent: () => this.current.close(),
-			openEvent: () => this.#openEventOfFilter(),
+			openEvent: () => this.#openOfFilter(),
 		});
 		this.cellFilters = new CellFilters(this);
 		this.selection = new Selection(this, {draw: () => this.draw(), opened: change => this.#opened(change)});
-		this.errorTab = new ErrorTab(this, {
-			filter: () => this.filter,
-			change: change => this.navigation.change(change),
-			opened: group => this.#opened({group}),
-		});
-		this.older = new OlderEvents(this.history, {
-			view: () => ({filter: this.filter, streams: this.streams.inView(this.filter), rows: this.rowBuffer.rows}),
-			add: rows => this.#addOlder(rows),
-			draw: () => this.draw(),
-		});
+		this.errorTab = new ErrorTab(this, group => this.#opened({group}));
+		this.older = new OlderEvents(this, () => this.draw());
 		this.display = new ListDisplay(this);
 		this.listWords = new ListWords(this);
-		this.follows = new Follows(this.rights, this.errorTab.acts);
+		this.follows = new Follows(this);
 		this.openWay = new OpenWay(this.detail);
 		this.wayOffer = new WayOffer();
-		this.errorHint = new ErrorHint(this, () => this.filter);
+		this.errorHint = new ErrorHint(this);
 		this.hiddenErrors = new HiddenErrors();
-		this.streamRefresh = new StreamRefresh(this.streams, {
-			tab: () => this.filter.tab,
-			live: () => this.status.live,
-			refreshed: () => this.#streamsRefreshed(),
-		});
+		this.streamRefresh = new StreamRefresh(this, () => this.#streamsRefreshed());
 		this.push = new PushHandler(this, {
-			filter: () => this.filter,
 			ready: () => this.#historyRead(),
 			streamsChanged: () => this.streamRefresh.soon(),
 			cleared: () => this.#eventsCleared(),
@@ -180,11 +165,7 @@ export class App {
 		this.minuteCounts.beginView(filter);
 		this.lossBanners.beginView(filter);
 		if (this.rowBuffer.heldBy !== "button") this.rowBuffer.heldBy = this.detail.key ? "open" : "";
-		this.connection.open(resumed => {
-			const parameters = serverParameters(filter);
-			if (!resumed) parameters.set("history", String(perStream));
-			return parameters;
-		});
+		this.connection.open(resumed => serverParameters(filter, resumed ? {} : {history: perStream}));
 		this.#drawControls();
 		this.lossBanners.setNotFollowed(filter, this.streams);
 		this.errorHint.read();
@@ -198,20 +179,10 @@ export class App {
 		this.beginView();
 	}
 
-	/** Open the event that the URL names: from the rows, or else from the cache. */
-	async #openEventOfFilter() {
+	/** Open what the address names: a group, or an event. */
+	#openOfFilter() {
 		this.errorTab.openOfFilter();
-		const {uid} = this.filter;
-		if (!uid || this.detail.uid === uid) return;
-		const shown = this.rowBuffer.rows.find(row => row.uid === uid);
-		if (shown) {
-			this.selection.open(shown.key);
-			return;
-		}
-		const row = await findOpenEvent(this.filter);
-		if (this.filter.uid !== uid) return; // another event was opened meanwhile
-		if (row) this.selection.show(row);
-		if (row?.uid !== uid) toast(`The linked event is no longer cached${row ? ". This is another entry of it" : ""}`);
+		this.selection.openOfFilter();
 	}
 
 	/** An event was opened, or closed; `change` is of the address. */
@@ -253,18 +224,9 @@ export class App {
 		this.draw();
 	}
 
-	#addOlder(rows) {
-		this.rowBuffer.addOlder(rows);
-		this.draw();
-	}
-
 	#historyRead() {
-		this.#lookForOlder();
-		this.#openEventOfFilter();
-	}
-
-	#lookForOlder() {
-		if (this.batcher.ready && this.filter.tab !== "errors") this.older.look();
+		this.older.look();
+		this.#openOfFilter();
 	}
 
 	/** No new rows arrive: those of the view before must not stay under this filter. */
@@ -289,7 +251,7 @@ export class App {
 		if (!this.#views) return;
 		for (const id of this.streams.takeGone(tab)) this.push.lose(id);
 		this.draw();
-		this.#lookForOlder();
+		this.older.look();
 	}
 
 	// Drawing.

@@ -7,7 +7,7 @@ import {listenForKeys} from "./actions/keys.js";
 import {openExportMenu, openMoreMenu} from "./actions/menus.js";
 import {replayOffer} from "./actions/replay.js";
 import {App} from "./app.js";
-import {byId, setText} from "./lib/dom.js";
+import {byId, listen, setText} from "./lib/dom.js";
 import {listenToMenu} from "./view/menu.js";
 import {listenToResizer} from "./view/resizer.js";
 import {listenToTabs} from "./view/tabs.js";
@@ -22,11 +22,7 @@ function switchTheme() {
 	toast(`Theme: ${toggleTheme()}`);
 }
 
-function listenToClicks(acts) {
-	for (const [id, act] of Object.entries(acts)) byId(id).addEventListener("click", act);
-}
-
-listenToClicks({
+const clicks = {
 	theme: switchTheme,
 	help: showHelp,
 	pause: () => app.selection.togglePause(),
@@ -43,7 +39,8 @@ listenToClicks({
 		event.preventDefault(); // the fragment of the URL holds the filter
 		app.current.focus();
 	},
-});
+};
+for (const [id, click] of Object.entries(clicks)) listen(byId(id), {click});
 listenToTabs(tab => app.rights.reads(tab) && app.navigation.change({tab}));
 listenToMenu();
 listenToResizer();
@@ -95,7 +92,7 @@ listenForKeys({
 	"?": showHelp,
 });
 
-document.addEventListener("visibilitychange", () => app.visibilityChanged(document.hidden));
+listen(document, {visibilitychange: () => app.visibilityChanged(document.hidden)});
 
 setInterval(() => {
 	if (!document.hidden) app.tick();

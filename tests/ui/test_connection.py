@@ -334,3 +334,16 @@ async def test_a_banner_says_how_many_events_were_dropped_until_it_is_dismissed(
     await banner.get_by_role("button", name="Dismiss").click()
 
     await expect(banner).to_have_count(0)
+
+
+async def test_dropped_events_stay_dismissed_if_their_number_grew_before(server: Server, view: View):
+    server.sidecar.cache.ledger.dropped["queue_full"] += 3
+    await view.open()
+    await expect(view.banner("3 events were dropped")).to_be_visible()
+
+    server.sidecar.cache.ledger.dropped["queue_full"] += 2
+    await view.banner("5 events were dropped").get_by_role("button", name="Dismiss").click()
+    await server.record(done("one"))
+    await expect(view["#fresh"]).to_contain_text("readable within")  # it comes with the number of dropped events
+
+    await expect(view.banner("were dropped")).to_have_count(0)

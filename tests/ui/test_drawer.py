@@ -21,6 +21,8 @@ async def test_the_open_event_is_resized_by_pointer_and_keyboard_and_stays_so(se
     before = await width(view)
 
     await edge.focus()
+    await expect(edge).to_have_attribute("aria-valuenow", str(before))
+    await expect(edge).to_have_attribute("aria-valuemin", "320")
     await view.press("ArrowLeft")
     assert await width(view) == before + 40
     await view.press("ArrowRight", "ArrowRight")

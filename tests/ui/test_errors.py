@@ -97,6 +97,7 @@ async def test_a_group_shows_its_last_examples_and_the_field_that_the_error_name
     await expect(named).to_be_in_viewport()
     example = view.detail.locator(".examples button")
     await expect(example).to_have_text(["1", "2", "3"])
+    await expect(example.first).to_have_accessible_name("Example 1")
     await example.nth(1).click()
     await expect(named).to_have_text(['email"x@jitsu.com"named by the error'])
     await expect(example.nth(1)).to_have_attribute("aria-current", "true")

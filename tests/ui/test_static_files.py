@@ -64,7 +64,12 @@ async def test_scripts_and_style_sheets_are_served_without_comments_and_needless
     script = b'/** What it is. */\n\nconst a = "//x"; // gone\n\tf(`/* kept */  ${a}`, /[/*] "/.test(a));\n'
     assert served(script, ".js") == b'const a="//x";f(`/* kept */  ${a}`,/[/*] "/.test(a));'
     assert served(b"/* gone */\na > b {\n\tcolor: red;\n}\n", ".css") == b"a>b{color:red}"
-    assert served(script, ".html") == script
+    assert served(script, ".svg") == script
+
+
+async def test_html_is_served_without_its_indentation():
+    assert served(b"<ul>\n\t<li>a\tb\n\t\tc\n", ".html") == b"<ul>\n<li>a\tb\nc\n"
+    assert not re.search(r"<(pre|textarea)\b|white-space", INDEX)  # which would show it
 
 
 async def test_each_module_as_served_is_the_same_program_as_its_file():

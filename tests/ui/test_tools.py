@@ -15,7 +15,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def exported(view: View, kind: str) -> str:
     await view.button("Export").click()
     async with view.page.expect_download() as download:
-        await view.page.get_by_role("menuitem", name=f"Export as {kind}").click()
+        menu = view.page.get_by_role("menu", name="Export")
+        await menu.get_by_role("menuitem", name=f"Export as {kind}").click()
     path = await (await download.value).path()
     return path.read_text(encoding="utf-8")
 

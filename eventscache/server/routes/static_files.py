@@ -44,11 +44,19 @@ HEADERS = {
 }
 
 
-_MINIFIERS: dict[str, Callable[[bytes], bytes]] = {".css": cssmin, ".js": jsmin}
+def _without_indentation(page: bytes) -> bytes:
+    """Return HTML without the tabs at the beginnings of its lines, as it has no text that keeps them."""
+    return b"\n".join(line.lstrip(b"\t") for line in page.split(b"\n"))
+
+
+_MINIFIERS: dict[str, Callable[[bytes], bytes]] = {".css": cssmin, ".html": _without_indentation, ".js": jsmin}
 
 
 def served(content: bytes, suffix: str) -> bytes:
-    """Return what is served of a file: scripts and style sheets without comments and without spaces between words."""
+    """Return what is served of a file.
+
+    Scripts and style sheets are without comments and without spaces between words, HTML without its indentation.
+    """
     minify = _MINIFIERS.get(suffix)
     return minify(content) if minify else content
 

@@ -1,6 +1,6 @@
 /** The dialogs: the token, what to clear, and the help. */
 
-import {byId, el, setText, show} from "../lib/dom.js";
+import {byId, el, showText} from "../lib/dom.js";
 import {count} from "../lib/text.js";
 
 /** Ask for an admin or read token; resolves to "" if none is given. `fault` says why it is asked for again. */
@@ -8,8 +8,7 @@ export function askToken(fault) {
 	const dialog = byId("token-dialog");
 	if (dialog.open) return Promise.resolve("");
 	byId("token").value = "";
-	setText(byId("token-fault"), fault);
-	show(byId("token-fault"), Boolean(fault));
+	showText(byId("token-fault"), fault);
 	return new Promise(resolve => {
 		dialog.returnValue = "";
 		dialog.querySelector("form").onsubmit = () => {
@@ -31,10 +30,9 @@ export function askClear(choices) {
 	const radios = choices.map(({label, events}, index) =>
 		el(
 			"label.choice",
-			{},
 			el("input", {type: "radio", name: "clear", value: String(index), checked: index === 0}),
-			el("span", {}, label),
-			el("span.hint", {}, count(events, "event")),
+			el("span", label),
+			el("span.hint", count(events, "event")),
 		),
 	);
 	byId("clear-choices").replaceChildren(byId("clear-choices").firstElementChild, ...radios);

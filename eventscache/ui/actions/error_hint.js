@@ -10,21 +10,20 @@ export class ErrorHint {
 	#tab = ""; // whose errors are known
 	#asked = 0;
 
-	/** `parts` has `lastErrors`, `minuteCounts`, `picker` and `streams`; `filter()` returns the current one. */
-	constructor(parts, filter) {
+	/** `parts` has the `filter`, `lastErrors`, `minuteCounts`, `picker` and `streams`. */
+	constructor(parts) {
 		this.parts = parts;
-		this.filter = filter;
 	}
 
 	/** Read when the last error of each stream was; `again` if events were removed. */
 	async read({again = false} = {}) {
-		const {lastErrors, streams} = this.parts;
-		const {tab} = this.filter();
+		const {filter, lastErrors, streams} = this.parts;
+		const {tab} = filter;
 		if (again || tab !== this.#tab) lastErrors.reset();
 		this.#tab = tab;
 		this.draw();
 		const asked = ++this.#asked;
-		const rows = await findLastErrors(this.filter(), streams.of(tab));
+		const rows = await findLastErrors(filter, streams.of(tab));
 		if (asked !== this.#asked) return;
 		for (const row of rows) lastErrors.add(row);
 		this.draw();
@@ -32,8 +31,7 @@ export class ErrorHint {
 
 	/** Also once a second: the ages. */
 	draw() {
-		const {lastErrors, minuteCounts, picker, streams} = this.parts;
-		const filter = this.filter();
+		const {filter, lastErrors, minuteCounts, picker, streams} = this.parts;
 		const inView = streams.inView(filter);
 		const kept = inView.reduce((sum, {error_events: errors}) => sum + errors, 0);
 		const last = filter.status === "error" ? NaN : lastErrors.newest(inView);

@@ -1,11 +1,10 @@
 /** The tab Errors: reads the groups again and again while it is open, and opens their examples. */
 
-import {fetchErrors, fetchEvents} from "../api/fetch.js";
-import {byId, setText, show} from "../lib/dom.js";
+import {fetchErrors, fetchRows} from "../api/fetch.js";
+import {byId, listen, setText, show} from "../lib/dom.js";
 import {count, visible} from "../lib/text.js";
 import {clock} from "../lib/time.js";
 import {exampleParameters, groupsOf} from "../model/error_groups.js";
-import {readEvent} from "../model/event.js";
 import {ErrorList, examplesBar} from "../view/error_list.js";
 import {toast} from "../view/toast.js";
 
@@ -22,12 +21,15 @@ export class ErrorTab {
 	#readAt = 0;
 	#open = null; // the group whose example is shown
 
-	/** `parts` has `detail`, `rights` and `streams`; `acts` has `filter()`, `change(change)` and `opened(group)`. */
-	constructor(parts, acts) {
+	/**
+	 * `parts` has the `filter`, the `navigation`, `detail`, `rights` and `streams`; `opened` takes the digest of the group that
+	 * is open, or ""
+	 */
+	constructor(parts, opened) {
 		this.parts = parts;
-		this.acts = acts;
+		this.opened = opened;
 		this.list = new ErrorList(key => this.open(key));
-		byId("errors-sort").addEventListener("change", event => acts.change({sort: event.target.value}));
+		listen(byId("errors-sort"), {change: ({target}) => parts.navigation.change({sort: target.value})});
 	}
 
 	/** What the list of the open group is filtered by. */
@@ -37,7 +39,7 @@ export class ErrorTab {
 
 	/** Begin to read, or end, as the filter and the page say. */
 	begin() {
-		const {tab, sort} = this.acts.filter();
+		const {tab, sort} = this.parts.filter;
 		const shown = tab === "errors";
 		clearTimeout(this.#timer);
 		this.#view += 1;
@@ -83,7 +85,7 @@ export class ErrorTab {
 
 	/** Open the group that the address names. */
 	openOfFilter() {
-		const {tab, group} = this.acts.filter();
+		const {tab, group} = this.parts.filter;
 		const found = tab === "errors" && this.#groups?.find(each => each.group === group);
 		if (found && this.#open?.group !== group) this.open(found.key);
 	}
@@ -96,12 +98,12 @@ export class ErrorTab {
 		this.list.activate(key);
 		const examples = await readExamples(group).catch(fault => void toast(`${FAILED}: ${fault.message}`));
 		if (opening !== this.#opening || view !== this.#view) return;
-		if (examples && examples.length) {
+		if (examples?.length) {
 			this.#open = group;
 			this.#show(examples, 0);
 		} else {
 			if (examples) toast("Its examples are no longer cached");
-			this.acts.opened("");
+			this.opened("");
 		}
 	}
 
@@ -111,7 +113,7 @@ export class ErrorTab {
 			this.parts.detail.node.querySelector(".examples [aria-current]").focus();
 		};
 		this.parts.detail.open(examples[number], examplesBar(this.#open, examples, number, choose));
-		this.acts.opened(this.#open.group);
+		this.opened(this.#open.group);
 	}
 
 	close() {
@@ -119,7 +121,7 @@ export class ErrorTab {
 		this.#open = null;
 		if (!this.parts.detail.key) return;
 		this.parts.detail.close();
-		this.acts.opened("");
+		this.opened("");
 		this.focus();
 	}
 
@@ -137,7 +139,6 @@ export class ErrorTab {
 
 /** Return the last examples of a group as rows, the newest first. */
 async function readExamples(group) {
-	const sources = await fetchEvents(exampleParameters(group, 3));
-	const rows = sources.map(source => readEvent(source)?.row).filter(Boolean);
+	const rows = await fetchRows(exampleParameters(group, 3));
 	return rows.sort((a, b) => b.timeUs - a.timeUs).slice(0, 3);
 }

@@ -49,9 +49,7 @@ async function readAll(filter, streams) {
 	let left = streams.length;
 	for (const ids of portions(streams.map(({id}) => id))) {
 		if (size > LARGEST) break;
-		const parameters = serverParameters({...filter, ids});
-		parameters.set("limit", ALL_EVENTS);
-		for (const source of await fetchEvents(parameters)) {
+		for (const source of await fetchEvents(serverParameters({...filter, ids}, {limit: ALL_EVENTS}))) {
 			sources.push(source);
 			size += source.length;
 		}

@@ -1,25 +1,20 @@
 /** Finding single events in the cache. */
 
-import {fetchEvents, fetchLookup} from "../api/fetch.js";
-import {readEvent} from "../model/event.js";
+import {fetchLookup, fetchRows} from "../api/fetch.js";
 import {EMPTY, namespace, serverParameters} from "../model/filter.js";
 import {linesOf} from "../model/way.js";
 
 const MOST_STREAMS = 100; // with errors
 
-async function fetchRows(parameters) {
-	const sources = await fetchEvents(parameters).catch(() => []);
-	return sources.map(source => readEvent(source)?.row).filter(Boolean);
-}
+/** Return the rows that can be read. */
+const findRows = parameters => fetchRows(parameters).catch(() => []);
 
 /** Return the row of a number in a stream: as a filter selects it, or else from the lists of all events and of errors. */
 async function findBySeq(filter, stream, seq) {
 	const any = {...EMPTY, tab: filter.tab};
 	for (const each of [filter, any, {...any, status: "error"}]) {
-		const parameters = serverParameters({...each, ids: [stream]});
 		const one = {after: seq - 1, before: Number(seq) + 1, limit: 1};
-		for (const [name, value] of Object.entries(one)) parameters.set(name, String(value));
-		const [row] = await fetchRows(parameters);
+		const [row] = await findRows(serverParameters({...each, ids: [stream]}, one));
 		if (row) return row;
 	}
 	return undefined;
@@ -29,7 +24,7 @@ async function findByUid({uid, ids, ...filter}) {
 	const parameters = new URLSearchParams({namespace: namespace(filter), q: uid, limit: "5"});
 	for (const name of ["group", "follow"]) if (filter[name]) parameters.set(name, filter[name]);
 	if (ids.length) parameters.set("ids", ids.join(","));
-	return (await fetchRows(parameters)).find(row => row.uid === uid);
+	return (await findRows(parameters)).find(row => row.uid === uid);
 }
 
 /** Return the row of an entry that the lookup finds: the one with that uid, or else another one of the event. */
@@ -54,5 +49,5 @@ export async function findLastErrors(filter, streams) {
 	if (!failing.length) return [];
 	const ids = failing.map(({id}) => id).join(",");
 	const parameters = new URLSearchParams({namespace: namespace(filter), ids, status: "error", limit: "1"});
-	return fetchRows(parameters);
+	return findRows(parameters);
 }

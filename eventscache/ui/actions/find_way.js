@@ -1,7 +1,7 @@
 /** Finding the way of an event: of the open one, and of one whose id is searched for. */
 
 import {fetchLookup} from "../api/fetch.js";
-import {byId, el, show} from "../lib/dom.js";
+import {byId, el, listen, show} from "../lib/dom.js";
 import {oneLine} from "../lib/text.js";
 import {explanationText} from "../model/explanation.js";
 import {linesOf, mayBeEventId} from "../model/way.js";
@@ -46,11 +46,11 @@ export class WayOffer {
 	#node = byId("way-offer");
 
 	constructor() {
-		byId("search").addEventListener("keydown", event => {
-			if (event.key !== "Enter") return;
-			this.#entered = event.target.value.trim();
+		listen(byId("search"), {keydown: ({key, target}) => {
+			if (key !== "Enter") return;
+			this.#entered = target.value.trim();
 			this.#follow();
-		});
+		}});
 	}
 
 	/** @param text that is searched for */

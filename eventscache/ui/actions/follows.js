@@ -13,22 +13,26 @@ export class Follows {
 	#all = [];
 	#readAt = 0;
 
-	/** `acts` has `filter()` and `change(change)`. */
-	constructor(rights, acts) {
-		this.rights = rights;
-		this.acts = acts;
+	/** `parts` has the `filter`, the `navigation` and the `rights`. */
+	constructor(parts) {
+		this.parts = parts;
+	}
+
+	get #allowed() {
+		return this.parts.rights.may("write");
 	}
 
 	/** Once a second: show how long it still lasts. */
 	tick() {
-		if (this.rights.may("write") && Date.now() - this.#readAt > EVERY_MS) this.#read();
+		if (this.#allowed && Date.now() - this.#readAt > EVERY_MS) this.#read();
 		this.draw();
 	}
 
 	draw() {
-		const all = this.rights.may("write") ? this.#all.filter(({until}) => Date.parse(until) > Date.now()) : [];
-		const show = follow => this.acts.change({follow, group: ""});
-		drawFollows(all, this.acts.filter().follow, {show, end: id => this.#end(id)});
+		const all = this.#allowed ? this.#all.filter(({until}) => Date.parse(until) > Date.now()) : [];
+		const {filter, navigation} = this.parts;
+		const show = follow => navigation.change({follow, group: ""});
+		drawFollows(all, filter.follow, {show, end: id => this.#end(id)});
 	}
 
 	async #read() {
@@ -40,7 +44,7 @@ export class Follows {
 	/** Return the choice of a menu that follows a value, or none. */
 	choices(path, value) {
 		const keys = splitPath(path);
-		const offered = this.rights.may("write") && keys?.every(key => !String(key).includes("."));
+		const offered = this.#allowed && keys?.every(key => !String(key).includes("."));
 		return offered ? [[`Follow for ${MINUTES} minutes`, () => this.#start(keys.join("."), value)]] : [];
 	}
 
@@ -52,7 +56,7 @@ export class Follows {
 
 	async #end(id) {
 		await this.#change(requestFollows("DELETE", `/${id}`), "No longer followed");
-		if (this.acts.filter().follow === id) this.acts.change({follow: ""});
+		if (this.parts.filter.follow === id) this.parts.navigation.change({follow: ""});
 	}
 
 	async #change(request, done) {

@@ -11,15 +11,13 @@ export class HiddenErrors {
 	#timer = 0;
 	#view = 0;
 
-	begin(filter, since = Date.now()) {
+	begin(filter) {
 		this.end();
-		this.#read({...filter, status: "error", range: "", start: since, end: NaN}, this.#view);
+		this.#read({...filter, status: "error", range: "", start: Date.now(), end: NaN}, this.#view);
 	}
 
 	async #read(filter, view) {
-		const parameters = serverParameters(filter);
-		parameters.set("limit", String(MOST));
-		const sources = await fetchEvents(parameters).catch(() => null); // the page says what is wrong when it is seen again
+		const sources = await fetchEvents(serverParameters(filter, {limit: MOST})).catch(() => null); // the page says what is wrong when it is seen again
 		if (view !== this.#view) return;
 		const errors = sources?.length;
 		if (errors) document.title = `(${errors < MOST ? errors : `${MOST}+`}) ${TITLE}`;

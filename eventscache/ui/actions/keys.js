@@ -1,11 +1,13 @@
 /** The keyboard shortcuts: single keys, which do nothing while somebody types. */
 
+import {listen} from "../lib/dom.js";
+
 const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 const PRESSABLE = "button, a, summary, [role=menuitem], input[type=checkbox]";
 
 /** Call `commands[key]` for keys that no control of the page uses itself. */
 export function listenForKeys(commands) {
-	document.addEventListener("keydown", event => {
+	listen(document, {keydown: event => {
 		if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
 		const {target, key} = event;
 		if (document.querySelector("dialog[open]")) return; // a dialog has its own keys
@@ -19,5 +21,5 @@ export function listenForKeys(commands) {
 		if (!command) return;
 		event.preventDefault();
 		command();
-	});
+	}});
 }

@@ -1,6 +1,6 @@
 /** How the list shows the rows: folded by event or not, and in which columns. The address has both. */
 
-import {byId, show} from "../lib/dom.js";
+import {byId, listen, show} from "../lib/dom.js";
 import {ownOf} from "../model/columns.js";
 import {commonPrefix} from "../model/common_prefix.js";
 import {Folding} from "../model/fold.js";
@@ -13,7 +13,7 @@ export class ListDisplay {
 	/** `parts` has the `filter`, the `navigation`, the `streams`, the `rowBuffer`, the `list` and the `selection`. */
 	constructor(parts) {
 		this.parts = parts;
-		byId("fold").addEventListener("click", () => this.toggleFold());
+		listen(byId("fold"), {click: () => this.toggleFold()});
 	}
 
 	/** Whether entries of several destinations are in view. */
@@ -53,6 +53,6 @@ export class ListDisplay {
 		if (active) list.activate(list.keyOf(active));
 		this.#chooser.set(filter.columns);
 		show(byId("fold"), this.#foldable);
-		byId("fold").setAttribute("aria-pressed", String(folded));
+		byId("fold").ariaPressed = String(folded);
 	}
 }

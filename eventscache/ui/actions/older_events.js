@@ -1,7 +1,6 @@
 /** Older events than those in the list: whether there are any, and reading them. */
 
-import {fetchEvents} from "../api/fetch.js";
-import {readEvent} from "../model/event.js";
+import {fetchRows} from "../api/fetch.js";
 import {narrows, serverParameters} from "../model/filter.js";
 import {MOST_ROWS} from "../model/row_buffer.js";
 import {toast} from "../view/toast.js";
@@ -19,10 +18,21 @@ export class OlderEvents {
 	offered = false;
 	readsOn = false;
 
-	/** `acts`: `view()` returns the filter, the streams in view and the rows; `add(rows)` takes older ones; `draw()`. */
-	constructor(history, acts) {
-		this.history = history;
-		this.acts = acts;
+	/** `parts` has the `filter`, the `batcher`, the `history`, the `rowBuffer` and the `streams`; `draw` shows what changed. */
+	constructor(parts, draw) {
+		this.parts = parts;
+		this.draw = draw;
+	}
+
+	/** What the view reads from. */
+	get #reads() {
+		const {filter, history, streams} = this.parts;
+		return {filter, history, streams: streams.inView(filter)};
+	}
+
+	#add(rows) {
+		this.parts.rowBuffer.addOlder(rows);
+		this.draw();
 	}
 
 	beginView() {
@@ -30,8 +40,9 @@ export class OlderEvents {
 		this.#looking = this.#again = this.offered = this.readsOn = false;
 	}
 
-	/** Look whether there are older events; while a filter finds few, read them too. */
+	/** Once the history is complete, look whether there are older events; while a filter finds few, read them too. */
 	async look() {
+		if (!this.parts.batcher.ready || this.parts.filter.tab === "errors") return;
 		this.#again = this.#looking;
 		if (this.#looking) return;
 		this.#looking = true;
@@ -43,22 +54,22 @@ export class OlderEvents {
 		}
 		if (view !== this.#view) return;
 		this.#looking = this.readsOn = false;
-		this.acts.draw();
+		this.draw();
 		if (this.#again) this.look();
 	}
 
 	/** Return whether to look again. */
 	async #lookOnce(view) {
-		const {filter, streams, rows} = this.acts.view();
-		const {history} = this;
+		const {filter, history, streams} = this.#reads;
+		const {rows} = this.parts.rowBuffer;
 		const [first] = history.streamsWithMore(filter, streams);
 		this.offered &&= first !== undefined;
 		if (!first) return false;
 		this.readsOn = narrows(filter) && rows.length < FEW_ROWS && history.looked(filter, streams) < MOST_LOOKED;
 		if (this.readsOn) {
-			this.acts.draw();
+			this.draw();
 			const older = await this.#read();
-			if (view === this.#view) this.acts.add(older);
+			if (view === this.#view) this.#add(older);
 		} else if (history.isSure(first, filter)) {
 			this.offered = true;
 			return false;
@@ -74,7 +85,7 @@ export class OlderEvents {
 		const view = this.#view;
 		try {
 			const rows = await this.#read();
-			if (view === this.#view) this.acts.add(rows);
+			if (view === this.#view) this.#add(rows);
 		} catch (fault) {
 			toast(`Older events could not be read: ${fault.message}`);
 		}
@@ -83,8 +94,7 @@ export class OlderEvents {
 
 	/** Return older rows, oldest first inside a stream. */
 	async #read() {
-		const {history} = this;
-		const {filter, streams} = this.acts.view();
+		const {filter, history, streams} = this.#reads;
 		const ids = history.streamsWithMore(filter, streams).slice(0, MOST_STREAMS).map(({id}) => id);
 		const limit = Math.ceil(MOST_ROWS / Math.max(1, ids.length));
 		const begun = ids.filter(id => history.oldestOf(id) !== undefined);
@@ -103,11 +113,7 @@ export class OlderEvents {
 }
 
 /** Return the rows before those that were read: of several streams that were not read, or of one. */
-async function fetchOlder(history, ids, filter, limit) {
-	const parameters = serverParameters({...filter, ids});
-	const oldest = history.oldestOf(ids[0]);
-	if (oldest !== undefined) parameters.set("before", String(oldest));
-	parameters.set("limit", String(limit));
-	const sources = await fetchEvents(parameters);
-	return sources.map(source => readEvent(source)?.row).filter(Boolean);
+function fetchOlder(history, ids, filter, limit) {
+	const before = history.oldestOf(ids[0]);
+	return fetchRows(serverParameters({...filter, ids}, before === undefined ? {limit} : {before, limit}));
 }

@@ -1,13 +1,13 @@
 /** Handles the messages of the push: events become rows, all other messages change what the page shows. */
 
-import {readEvent} from "../model/event.js";
+import {readEvent, serverStatus} from "../model/event.js";
 
 export class PushHandler {
 	#gaps = 0;
 
 	/**
-	 * `acts`: `filter()` returns the current one; `ready()` the history is complete, for the first time in a view;
-	 * `streamsChanged()`; `cleared()` events were removed; `unavailable()` the storage is
+	 * `parts` has the `filter`, the models and the views. `acts`: `ready()` the history is complete, for the first time in a
+	 * view; `streamsChanged()`; `cleared()` events were removed; `unavailable()` the storage is
 	 */
 	constructor(parts, acts) {
 		this.parts = parts;
@@ -37,15 +37,14 @@ export class PushHandler {
 	}
 
 	#addEvent(source) {
-		const {batcher, history, minuteCounts, streams, toolbar, lastErrors} = this.parts;
+		const {batcher, filter, history, minuteCounts, streams, toolbar, lastErrors} = this.parts;
 		const read = readEvent(source);
 		if (!read) return;
 		const {row} = read;
-		const filter = this.acts.filter();
 		history.add(row);
 		minuteCounts.add(row);
 		toolbar.offerType(row.typeText);
-		if (row.status === "error" || row.status === "malformed") lastErrors.add(row);
+		if (serverStatus(row.status) === "error") lastErrors.add(row);
 		if (!streams.has(filter.tab, row.stream)) this.acts.streamsChanged();
 		batcher.add(row);
 	}
@@ -77,10 +76,11 @@ export class PushHandler {
 	}
 
 	#showCounters({per_second: perSecond, last_minute_limited: limited, dropped, readable_within_ms: readableWithin}) {
-		this.parts.status.setRate(perSecond);
-		this.parts.status.setReadableWithin(Number(readableWithin) || 0);
-		if (this.acts.filter().tab !== "errors") this.parts.lossBanners.setLimited(Number(limited) || 0);
-		this.parts.lossBanners.setDropped(Number(dropped) || 0);
+		const {filter, lossBanners, status} = this.parts;
+		status.setRate(perSecond);
+		status.setReadableWithin(Number(readableWithin) || 0);
+		if (filter.tab !== "errors") lossBanners.setLimited(Number(limited) || 0);
+		lossBanners.setDropped(Number(dropped) || 0);
 	}
 
 	/** A stream was cleared, on this page or elsewhere. */

@@ -1,17 +1,20 @@
 /** The active row and the open event. While somebody reads one, new rows are held back. */
 
 import {CLOSED, linkTo} from "../model/filter.js";
+import {toast} from "../view/toast.js";
 import {copy} from "./copy.js";
+import {findOpenEvent} from "./find_event.js";
 
 export class Selection {
 	/**
-	 * @param parts `rowBuffer`, `list` and `detail`
-	 * @param acts `opened` takes what the address says of the open event
+	 * @param parts the `filter`, `rowBuffer`, `list` and `detail`
+	 * @param acts `draw()`; `opened` takes what the address says of the open event
 	 */
-	constructor({rowBuffer, list, detail}, acts) {
-		this.rowBuffer = rowBuffer;
-		this.list = list;
-		this.detail = detail;
+	constructor(parts, acts) {
+		this.parts = parts;
+		this.rowBuffer = parts.rowBuffer;
+		this.list = parts.list;
+		this.detail = parts.detail;
 		this.acts = acts;
 	}
 
@@ -39,6 +42,21 @@ export class Selection {
 	show(row) {
 		this.detail.open(row);
 		this.acts.opened(linkTo(row));
+	}
+
+	/** Open the event that the address names: from the rows, or else from the cache. */
+	async openOfFilter() {
+		const {uid} = this.parts.filter;
+		if (!uid || this.detail.uid === uid) return;
+		const shown = this.rowBuffer.rows.find(row => row.uid === uid);
+		if (shown) {
+			this.open(shown.key);
+			return;
+		}
+		const row = await findOpenEvent(this.parts.filter);
+		if (this.parts.filter.uid !== uid) return; // another event was opened meanwhile
+		if (row) this.show(row);
+		if (row?.uid !== uid) toast(`The linked event is no longer cached${row ? ". This is another entry of it" : ""}`);
 	}
 
 	/** Close the event. New rows are shown again, unless something else holds them back. */

@@ -13,26 +13,24 @@ export class StreamRefresh {
 	#soon = false;
 	#asked = 0;
 
-	/**
-	 * @param acts `tab` and `live` return the tab that
-	 *   is shown, and whether the push is connected
-	 */
-	constructor(streams, acts) {
-		this.streams = streams;
-		this.acts = acts;
+	/** `parts` has the `filter`, the `status` of the push, and the `streams`; `refreshed` is called when they were read. */
+	constructor(parts, refreshed) {
+		this.parts = parts;
+		this.refreshed = refreshed;
 	}
 
 	/** Read now. Raises `ApiError` if the server does not answer. */
 	async refresh() {
+		const {streams} = this.parts;
 		const asked = ++this.#asked;
 		for (const tab of ["processed", "incoming"]) {
 			const answer = await fetchStreams(namespace({tab}));
 			if (asked !== this.#asked) return; // a later answer is newer
-			this.streams.set(tab, answer.streams);
-			this.streams.apiKeys = Boolean(answer.api_keys);
-			this.streams.sources = answer.sources ?? [];
+			streams.set(tab, answer.streams);
+			streams.apiKeys = Boolean(answer.api_keys);
+			streams.sources = answer.sources ?? [];
 		}
-		this.acts.refreshed();
+		this.refreshed();
 	}
 
 	/** Read at intervals from now on. */
@@ -52,13 +50,14 @@ export class StreamRefresh {
 	}
 
 	async #readAndContinue() {
-		if (this.acts.live()) await this.refresh().catch(() => {}); // the push says what is wrong
+		if (this.parts.status.live) await this.refresh().catch(() => {}); // the push says what is wrong
 		this.start();
 	}
 
 	#intervalMs() {
-		if (!this.streams.of(this.acts.tab()).length) return SOON_MS;
-		if (this.streams.count <= FEW_STREAMS) return INTERVAL_MS / 2;
-		return this.streams.count > MANY_STREAMS ? 6 * INTERVAL_MS : INTERVAL_MS;
+		const {filter, streams} = this.parts;
+		if (!streams.of(filter.tab).length) return SOON_MS;
+		if (streams.count <= FEW_STREAMS) return INTERVAL_MS / 2;
+		return streams.count > MANY_STREAMS ? 6 * INTERVAL_MS : INTERVAL_MS;
 	}
 }

@@ -1,6 +1,7 @@
 /** Requests to the server's API. The token is stored for this tab only, and is sent in a header only. */
 
 import {SERVER_URL} from "../lib/server_url.js";
+import {readEvent} from "../model/event.js";
 
 const TOKEN = "eventscache.token";
 
@@ -55,6 +56,12 @@ export const fetchStreams = namespace => requestJson(`api/v1/streams?namespace=$
 export async function fetchEvents(parameters) {
 	const answer = await request(`api/v1/events/cache?${parameters}`, {headers: {Accept: "application/x-ndjson"}});
 	return (await answer.text()).split("\n").filter(Boolean);
+}
+
+/** Return cached events as rows, in the same order. */
+export async function fetchRows(parameters) {
+	const sources = await fetchEvents(parameters);
+	return sources.map(source => readEvent(source)?.row).filter(Boolean);
 }
 
 /** Return the ways of the event with that id. */

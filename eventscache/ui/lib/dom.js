@@ -20,26 +20,26 @@ const ICONS = {
 };
 
 /**
- * Return an element. Properties such as `role` and `aria-*` become attributes; `onclick` is a listener.
+ * Return an element: with properties, if an object comes first, and with children, of which those that are null or false
+ * are left out. Properties such as `role` and `aria-*` become attributes; `onclick` is a listener.
  * @param tag `div`, or with classes `div.row.error`
  */
-export function el(tag, properties = {}, ...children) {
+export function el(tag, ...children) {
 	const [name, ...classes] = tag.split(".");
+	const properties = children[0]?.constructor === Object ? children.shift() : {};
 	const node = document.createElement(name);
 	if (name === "button") node.type = "button"; // not one that submits a form
 	node.classList.add(...classes);
 	for (const [key, value] of Object.entries(properties)) {
-		if (value === false || value === null || value === undefined) {
-			continue;
-		} else if (key in node && !key.includes("-")) {
-			node[key] = value;
-		} else {
-			node.setAttribute(key, value === true ? "" : String(value));
-		}
+		if (isNone(value)) continue;
+		if (key in node && !key.includes("-")) node[key] = value;
+		else node.setAttribute(key, value === true ? "" : String(value));
 	}
-	node.append(...children.filter(child => child !== null && child !== undefined && child !== false));
+	node.append(...children.filter(child => !isNone(child)));
 	return node;
 }
+
+const isNone = value => value === false || value === null || value === undefined;
 
 export function icon(name) {
 	const svg = document.createElementNS(SVG, "svg");
@@ -57,6 +57,17 @@ export function icon(name) {
 /** @type {typeof document.getElementById} */
 export const byId = id => document.getElementById(id);
 
+/** Listen to a node: `acts` has what to do by the names of events. */
+export function listen(node, acts) {
+	for (const [name, act] of Object.entries(acts)) node.addEventListener(name, act);
+}
+
+/** Say that an event is dealt with: neither the browser nor another part of the page acts on it. */
+export function settle(event) {
+	event.preventDefault();
+	event.stopPropagation();
+}
+
 /** Set a text only if it changes, so that browsers and screen readers do nothing without need. */
 export function setText(node, text) {
 	if (node.textContent !== text) node.textContent = text;
@@ -64,4 +75,10 @@ export function setText(node, text) {
 
 export function show(node, visible) {
 	if (node.hidden === visible) node.hidden = !visible;
+}
+
+/** Show a text, or hide its node while there is none. */
+export function showText(node, text) {
+	setText(node, text);
+	show(node, text !== "");
 }

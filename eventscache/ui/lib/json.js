@@ -88,10 +88,23 @@ export function pretty(text) {
 }
 
 /** The children of a node as [key, node] pairs; an array's keys are numbers. */
-export const children = node => node.entries ?? node.items?.map((item, index) => [index, item]) ?? [];
+export const children = node => node?.entries ?? node?.items?.map((item, index) => [index, item]) ?? [];
+
+/** Yield each node of a tree with the keys that lead to it, from the top; of `most` nodes, as an event can be of any size. */
+export function* walk(root, most) {
+	const left = [[root, []]];
+	for (let seen = 0; left.length && seen < most; seen += 1) {
+		const [node, keys] = left.pop();
+		yield {node, keys};
+		for (const [key, child] of children(node).toReversed()) left.push([child, [...keys, key]]);
+	}
+}
 
 /** The last entry of that name, the one that `JSON.parse` keeps. */
 export const member = (node, key) => node?.entries?.findLast(([name]) => name === key)?.[1];
 
 /** The text of a node, exactly as received. */
 export const slice = (text, node) => (node ? text.slice(node.start, node.end) : "");
+
+/** Whether what `JSON.parse` returned is an object. */
+export const isObject = value => value !== null && typeof value === "object" && !Array.isArray(value);

@@ -11,11 +11,11 @@ export function microseconds(timestamp) {
 }
 
 /** `21:18:53.893`, after the date if it is not today. */
-export function clock(ms, now = Date.now()) {
+export function clock(ms) {
 	if (!Number.isFinite(ms)) return "no time";
 	const iso = new Date(ms).toISOString();
 	const time = iso.slice(11, 23);
-	return iso.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? time : `${iso.slice(5, 10)} ${time}`;
+	return iso.slice(0, 10) === new Date().toISOString().slice(0, 10) ? time : `${iso.slice(5, 10)} ${time}`;
 }
 
 /** `21:18:53`. */

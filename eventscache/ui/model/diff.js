@@ -1,6 +1,6 @@
 /** The differences between an original and what a destination stored: changed, renamed, added, left out, the same. */
 
-import {member, parse} from "../lib/json.js";
+import {member, parse, slice} from "../lib/json.js";
 
 const TRIVIAL = 2; // characters: a value such as 1 or "" does not show which field it came from
 
@@ -12,7 +12,7 @@ function flatten(text, node, separator) {
 		if (inner.kind === "object" && inner.entries.length) {
 			for (const [key, child] of inner.entries) visit(child, name ? `${name}${separator}${key}` : key);
 		} else if (name) {
-			leaves.set(name, text.slice(inner.start, inner.end));
+			leaves.set(name, slice(text, inner));
 		}
 	};
 	visit(node, "");
@@ -23,21 +23,18 @@ function flatten(text, node, separator) {
 export function columns(text, success) {
 	const record = member(success, "record");
 	if (record?.kind !== "array") return null;
-	return record.items.map(item => {
-		const value = member(item, "value");
-		return {
-			field: member(item, "field")?.value ?? "",
-			type: member(item, "type")?.value ?? "",
-			value: value ? text.slice(value.start, value.end) : "",
-		};
-	});
+	return record.items.map(item => ({
+		field: member(item, "field")?.value ?? "",
+		type: member(item, "type")?.value ?? "",
+		value: slice(text, member(item, "value")),
+	}));
 }
-
-/** A raw value as people see it: `"\\u0026"` and `"&"` are the same. */
-const seen = raw => (raw.startsWith('"') ? JSON.stringify(JSON.parse(raw)) : raw);
 
 /** A raw value without its type: 1.1 and "1.1" are the same. */
 const bare = raw => (raw.startsWith('"') ? JSON.parse(raw) : raw);
+
+/** A raw value as people see it: `"\\u0026"` and `"&"` are the same. */
+const seen = raw => (raw.startsWith('"') ? JSON.stringify(bare(raw)) : raw);
 
 /**
  * Return rows of texts by kind: `changed` and `retyped` (name, before, after), `renamed` (old name, new name, value),

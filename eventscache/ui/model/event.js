@@ -1,6 +1,6 @@
 /** Events as rows: read from the text that the server sends. */
 
-import {member, parse, slice} from "../lib/json.js";
+import {isObject, member, parse, slice} from "../lib/json.js";
 import {joinPath, lookUp} from "../lib/path.js";
 import {oneLine} from "../lib/text.js";
 import {microseconds} from "../lib/time.js";
@@ -15,7 +15,6 @@ export const STATUSES = {
 	received: "Received",
 };
 
-const isObject = value => value !== null && typeof value === "object" && !Array.isArray(value);
 const text = value => (typeof value === "string" ? value : "");
 
 /** Jitsu's rule, with more statuses: an event that is only received, or not delivered yet, is not a success. */

@@ -3,11 +3,7 @@
 import {readColumns} from "./columns.js";
 import {MOST_FIELDS, parseField, writeField} from "./field.js";
 
-export const RANGES = {
-	"5m": ["last 5 min", 5 * 60_000],
-	"1h": ["last hour", 3_600_000],
-	"24h": ["last 24 h", 86_400_000],
-};
+const RANGES = {"5m": 300_000, "1h": 3_600_000, "24h": 86_400_000}; // milliseconds
 const TABS = {processed: "destination", incoming: "token", errors: "destination"};
 const TEXTS = ["status", "type", "q", "group", "follow"]; // that the server filters by
 const LONGEST_ID = 200;
@@ -105,19 +101,19 @@ export function fromHash(hash) {
 	};
 }
 
-/** The parameters by which the server filters, for cached events and for the push. */
-export function serverParameters(filter, now = Date.now()) {
-	const parameters = new URLSearchParams({namespace: namespace(filter)});
+/** The parameters by which the server filters, for cached events and for the push, and `more` that are given. */
+export function serverParameters(filter, more = {}) {
+	const parameters = new URLSearchParams({namespace: namespace(filter), ...more});
 	if (filter.ids.length) parameters.set("ids", filter.ids.join(","));
 	if (filter.tab !== "errors") {
 		for (const name of TEXTS) if (filter[name]) parameters.set(name, filter[name]);
 		for (const field of filter.fields) parameters.append("field", writeField(field));
 	}
-	const start = rangeStart(filter, now);
+	const start = rangeStart(filter);
 	if (Number.isFinite(start)) parameters.set("start", String(start));
 	if (!filter.range && Number.isFinite(filter.end)) parameters.set("end", String(filter.end));
 	return parameters;
 }
 
 /** Where the time filter begins now, in Unix milliseconds, or NaN. */
-export const rangeStart = (filter, now = Date.now()) => (filter.range ? now - RANGES[filter.range][1] : filter.start);
+export const rangeStart = ({range, start}) => (range ? Date.now() - RANGES[range] : start);

@@ -1,6 +1,6 @@
 /** The fields of an original that an error message names. */
 
-import {children} from "../lib/json.js";
+import {walk} from "../lib/json.js";
 
 // A path or a name with an underscore; or whatever stands in brackets or quotes.
 const NAMES = /([\w$-]+(?:\.[\w$-]+|\[\d+\])*)|\[([^[\]]+)\]|"([^"]+)"|(?<!\w)'([^']+)'|`([^`]+)`/g;
@@ -18,16 +18,6 @@ function namesIn(message) {
 	return [...new Set(found.map(flattened))].filter((name) => /[^_]/.test(name));
 }
 
-/** Yield the paths of all fields, as lists of keys. */
-function* paths(original) {
-	const left = [[original, []]];
-	for (let seen = 0; left.length && seen < MOST_FIELDS; seen += 1) {
-		const [node, keys] = left.pop();
-		if (keys.length) yield keys;
-		for (const [key, child] of children(node).toReversed()) left.push([child, [...keys, key]]);
-	}
-}
-
 /**
  * Return the paths that a message names, as lists of keys. A name is a whole path, or else the end of one.
  * @param original a node of `parse`
@@ -35,7 +25,7 @@ function* paths(original) {
 export function namedFields(message, original) {
 	const names = namesIn(message);
 	const [whole, ends] = [new Map(), new Map()];
-	for (const keys of names.length ? paths(original) : []) {
+	for (const {keys} of names.length ? walk(original, MOST_FIELDS) : []) {
 		const path = flattened(keys.join("_"));
 		for (const name of names) {
 			const found = path === name ? whole : path.endsWith(`_${name}`) ? ends : null;

@@ -1,6 +1,6 @@
 /** What a filter by a field can be: the paths and values of events that the page has. */
 
-import {children, member, parse} from "../lib/json.js";
+import {children, member, parse, slice, walk} from "../lib/json.js";
 import {joinPath, lookUp, readPath} from "../lib/path.js";
 import {writeField} from "./field.js";
 
@@ -18,19 +18,13 @@ function originalOf(row) {
 }
 
 function* pathsIn(original) {
-	const left = [[original, []]];
-	for (let seen = 0; left.length && seen < MOST_NODES; seen += 1) {
-		const [node, keys] = left.pop();
-		const inner = node ? children(node) : [];
-		if (keys.length && !inner.length) yield joinPath(keys);
-		for (const [key, child] of inner.toReversed()) left.push([child, [...keys, key]]);
-	}
+	for (const {node, keys} of walk(original, MOST_NODES)) if (keys.length && !children(node).length) yield joinPath(keys);
 }
 
 function* valuesAt(roots, keys, text) {
 	for (const {source, root} of roots) {
 		const node = lookUp(root, keys);
-		const value = node && (node.value ?? source.slice(node.start, node.end));
+		const value = node && (node.value ?? slice(source, node));
 		if (value !== undefined && value.length <= LONGEST_VALUE && value.includes(text)) yield value;
 	}
 }

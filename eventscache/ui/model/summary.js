@@ -1,5 +1,6 @@
 /** What an event is about, in a few words: what its kind is known by, and then `key=value` pairs, the most useful first. */
 
+import {isObject} from "../lib/json.js";
 import {joinPath} from "../lib/path.js";
 import {oneLine} from "../lib/text.js";
 import {maskOf} from "./mask.js";
@@ -21,7 +22,6 @@ const SALE = /purchase|order|checkout|payment|sale|transaction/i;
 const SALES = [[], ["properties"], ["order"], ["purchase"], ["ecommerce"], ["conversion"]];
 const AMOUNTS = ["revenue", "total", "amount", "value", "price"];
 
-const isObject = value => value !== null && typeof value === "object" && !Array.isArray(value);
 const at = (original, keys) => keys.reduce((value, key) => (isObject(value) ? value[key] : undefined), original);
 const isPlain = value => typeof value === "string" ? value !== "" : typeof value === "number";
 

@@ -6,15 +6,20 @@ import {visible} from "../lib/text.js";
 export class Banners {
 	#shown = new Map();
 
-	/** Show a banner, or change the text of one that is shown. */
-	set(name, {kind = "info", text, why = "", buttons = []}) {
+	/** Show a banner, or change the text of one that is shown. One that can be dismissed calls `dismissed`. */
+	set(name, {kind = "info", text, why = "", buttons = [], dismissed = null}) {
 		const shown = this.#shown.get(name);
 		if (shown) {
 			setText(shown.text, visible(text));
 			return;
 		}
-		const words = el("p", {}, visible(text));
-		const node = el(`div.banner.${kind}`, {"data-banner": name}, words);
+		const words = el("p", visible(text));
+		const node = el(`div.banner.${kind}`, words);
+		const dismiss = () => {
+			this.remove(name);
+			dismissed();
+		};
+		if (dismissed) buttons = [["Dismiss", dismiss]];
 		if (why) node.append(...explanation(name, why));
 		for (const [label, act] of buttons) node.append(el("button.link", {onclick: act}, label));
 		byId(kind === "bad" ? "banners" : "notices").append(node);
@@ -36,7 +41,7 @@ function explanation(name, why) {
 	const text = el("p.why", {hidden: true, id: `why-${name}`}, why);
 	const toggle = () => {
 		text.hidden = !text.hidden;
-		button.setAttribute("aria-expanded", String(!text.hidden));
+		button.ariaExpanded = String(!text.hidden);
 	};
 	const button = el("button.link", {"aria-expanded": "false", "aria-controls": text.id, onclick: toggle}, "Why?");
 	return [button, text];

@@ -22,7 +22,7 @@ export function drawChips(filter, change) {
 	const chips = chipsOf(filter).map(([words, without]) => {
 		const text = oneLine(words, 1000);
 		const act = () => change(without);
-		return el("li", {}, el("button.chip", {"aria-label": `Remove the filter ${text}`, onclick: act}, text));
+		return el("li", el("button.chip", {"aria-label": `Remove the filter ${text}`, onclick: act}, text));
 	});
 	byId("chips").replaceChildren(...chips);
 	show(byId("chips"), chips.length > 0);

@@ -1,6 +1,6 @@
 /** The menu of the columns: each is shown or hidden, and columns of one's own are added and removed. */
 
-import {byId, el} from "../lib/dom.js";
+import {byId, el, listen} from "../lib/dom.js";
 import {visible} from "../lib/text.js";
 import {BUILT_IN, ownOf, toggled} from "../model/columns.js";
 import {placeBeside} from "./menu.js";
@@ -13,14 +13,16 @@ export class ColumnChooser {
 	/** @param change takes the columns that somebody chose */
 	constructor(change) {
 		this.change = change;
-		this.#menu.addEventListener("toggle", () => {
-			const button = byId("choose-columns");
-			placeBeside(button.offsetWidth ? button : byId("more"), this.#menu);
-		});
-		this.#menu.addEventListener("keydown", event => event.stopPropagation()); // here the keys of the page do nothing
-		this.#menu.addEventListener("submit", event => {
-			event.preventDefault();
-			this.#add(byId("column"));
+		listen(this.#menu, {
+			toggle: () => {
+				const button = byId("choose-columns");
+				placeBeside(button.offsetWidth ? button : byId("more"), this.#menu);
+			},
+			keydown: event => event.stopPropagation(), // here the keys of the page do nothing
+			submit: event => {
+				event.preventDefault();
+				this.#add(byId("column"));
+			},
 		});
 	}
 
@@ -38,7 +40,7 @@ export class ColumnChooser {
 
 	#line(value, label, checked) {
 		const onchange = () => this.change(toggled(this.#columns, value));
-		return el("label", {}, el("input", {type: "checkbox", value, checked, onchange}), label);
+		return el("label", el("input", {type: "checkbox", value, checked, onchange}), label);
 	}
 
 	#add(input) {

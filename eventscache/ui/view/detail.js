@@ -1,6 +1,6 @@
 /** One event in full: its facts, why it failed or was skipped, and the four tabs. */
 
-import {byId, el, icon, setText} from "../lib/dom.js";
+import {byId, el, icon, setText, settle, show} from "../lib/dom.js";
 import {member, parse, slice} from "../lib/json.js";
 import {bytes, visible} from "../lib/text.js";
 import {ago} from "../lib/time.js";
@@ -10,8 +10,6 @@ import {MASKED} from "../model/mask.js";
 import {DetailTabs} from "./detail_tabs.js";
 import {textNodes} from "./shown_text.js";
 import {wayNodes} from "./way.js";
-
-const lines = text => textNodes(text, {lines: true});
 
 const TABS = {original: "Original", result: "Result", diff: "Diff", raw: "Raw"};
 
@@ -50,7 +48,7 @@ export class Detail {
 		if (!this.#row) return "";
 		const {source} = this.#row;
 		const name = {original: "original", diff: "original", result: "success"}[this.#tab];
-		return slice(source, member(this.#root, name)) || source;
+		return slice(source, this.#member(name)) || source;
 	}
 
 	/** Show an event; `top` is a node above it, such as the way to other examples. */
@@ -62,7 +60,7 @@ export class Detail {
 		} catch {
 			this.#root = null; // only the raw text can be shown
 		}
-		for (const node of [this.node, byId("resizer")]) node.hidden = false;
+		this.#setOpen(true);
 		this.#build(top);
 	}
 
@@ -73,8 +71,12 @@ export class Detail {
 
 	close() {
 		this.#row = null;
-		for (const node of [this.node, byId("resizer")]) node.hidden = true;
+		this.#setOpen(false);
 		this.node.replaceChildren();
+	}
+
+	#setOpen(open) {
+		for (const node of [this.node, byId("resizer")]) show(node, open);
 	}
 
 	/** Show the way of the event, once it is known, and when it goes on; not while somebody is at one of its links. */
@@ -96,32 +98,22 @@ export class Detail {
 		if (this.#row) setText(this.#age, ago(this.#row.time));
 	}
 
-	#text(name) {
-		return member(this.#root, name)?.value ?? "";
+	/** The value of the record at some names. */
+	#member(...names) {
+		return names.reduce(member, this.#root);
 	}
 
 	#build(top) {
 		const row = this.#row;
 		this.#panel = el("div.panel", {id: "detail-panel", role: "tabpanel", tabIndex: 0});
 		const tabs = Object.entries(TABS).map(([name, label]) =>
-			el(
-				"button",
-				{
-					role: "tab",
-					id: `detail-${name}`,
-					"aria-controls": "detail-panel",
-					"data-tab": name,
-					onclick: () => this.#show(name),
-				},
-				label,
-			),
+			el("button", {role: "tab", id: `detail-${name}`, "aria-controls": "detail-panel", onclick: () => this.#show(name)}, label),
 		);
-		const bar = el("div.tabs", {role: "tablist", "aria-label": "Parts of the event"}, ...tabs);
-		bar.addEventListener("keydown", event => this.#step(event));
+		const bar = el("div.tabs", {role: "tablist", "aria-label": "Parts of the event", onkeydown: event => this.#step(event)}, ...tabs);
 		this.#way = el("section.way", {"aria-labelledby": "way-title", hidden: true});
 		this.node.replaceChildren(top, this.#head(), ...this.#reasons(), this.#way, bar, this.#panel);
 		this.#show(this.#tab);
-		this.node.setAttribute("aria-label", `${STATUSES[row.status]}: ${row.type || "event"}`);
+		this.node.ariaLabel = `${STATUSES[row.status]}: ${row.type || "event"}`;
 	}
 
 	#step(event) {
@@ -130,33 +122,25 @@ export class Detail {
 		const names = Object.keys(TABS);
 		this.#show(names.at((names.indexOf(this.#tab) + step) % names.length));
 		this.node.querySelector(`#detail-${this.#tab}`).focus();
-		event.preventDefault();
-		event.stopPropagation();
+		settle(event);
 	}
 
 	#head() {
 		const row = this.#row;
-		const original = slice(row.source, member(this.#root, "original"));
+		const original = slice(row.source, this.#member("original"));
 		const replay = this.acts.replay(row);
 		const button = (label, act, title) => el("button", {title, onclick: act}, label);
 		return el(
 			"header.detail-head",
-			{},
 			el(
 				"div.detail-title",
-				{},
-				el(`span.status.${row.status}`, {}, icon(row.status), STATUSES[row.status]),
-				el("h2", {}, this.#picked("type", row.type || "no type")),
-				el(
-					"button.quiet.detail-close",
-					{"aria-label": "Close", title: "Close (Esc)", onclick: this.acts.close},
-					icon("close"),
-				),
+				el(`span.status.${row.status}`, icon(row.status), STATUSES[row.status]),
+				el("h2", this.#picked("type", row.type || "no type")),
+				el("button.quiet.detail-close", {"aria-label": "Close", title: "Close (Esc)", onclick: this.acts.close}, icon("close")),
 			),
-			el("dl.facts", {}, ...this.#facts()),
+			el("dl.facts", ...this.#facts()),
 			el(
 				"p.buttons",
-				{},
 				button("Copy JSON", () => this.acts.copy(this.json, "JSON"), "Exactly as received (c)"),
 				original &&
 					button("Copy cURL", () => this.acts.copy(curlFor(original), "cURL command"), "Sends the event again; insert your token"),
@@ -171,8 +155,8 @@ export class Detail {
 		const facts = [
 			["Time", row.timestamp && `${visible(row.timestamp)} `],
 			["Event id", row.id && this.#picked("id", row.id)],
-			[member(this.#root, "destination_id")?.value ? "Destination" : "API key", this.#picked("stream", visible(row.stream))],
-			["Table", visible(member(member(this.#root, "success"), "table")?.value ?? "")],
+			[this.#member("destination_id")?.value ? "Destination" : "API key", this.#picked("stream", visible(row.stream))],
+			["Table", visible(this.#member("success", "table")?.value ?? "")],
 			["Attempt", this.#raw("attempt")],
 			["Response", this.#raw("response", "status")],
 			["Size", bytes(new Blob([row.source]).size)],
@@ -180,8 +164,8 @@ export class Detail {
 		];
 		const shown = facts
 			.filter(([, value]) => value)
-			.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
-		this.#age = el("span.hint", {}, ago(row.time));
+			.map(([name, value]) => el("div", el("dt", name), el("dd", value)));
+		this.#age = el("span.hint", ago(row.time));
 		if (row.timestamp) shown[0].lastChild.append(this.#age);
 		return shown;
 	}
@@ -194,26 +178,28 @@ export class Detail {
 
 	/** The text of a number exactly as received; empty if there is none. */
 	#raw(...names) {
-		const node = names.reduce((parent, name) => parent && member(parent, name), this.#root);
-		return node ? visible(slice(this.#row.source, node)) : "";
+		return visible(slice(this.#row.source, this.#member(...names)));
 	}
 
 	/** Why the event failed or was skipped, and what its destination answered. */
 	#reasons() {
-		const [error, skip] = [this.#text("error"), this.#text("skip")];
-		const body = member(member(this.#root, "response"), "body")?.value;
-		return [
-			error && el("div.reason.error", {}, el("b", {}, "Error"), el("p", {}, ...lines(error))),
-			skip && el("div.reason.skip", {}, el("b", {}, "Skipped"), el("p", {}, ...lines(skip))),
-			body && el("div.reason.response", {}, el("b", {}, "Response"), el("p", {}, ...lines(body))),
-		].filter(Boolean);
+		const text = (...names) => this.#member(...names)?.value;
+		const reasons = [
+			["error", "Error", text("error")],
+			["skip", "Skipped", text("skip")],
+			["response", "Response", text("response", "body")],
+		];
+		return reasons
+			.filter(([, , words]) => words)
+			.map(([kind, name, words]) => el(`div.reason.${kind}`, el("b", name), el("p", ...textNodes(words, {lines: true}))));
 	}
 
 	#show(name) {
 		this.#tab = name;
 		for (const tab of this.node.querySelectorAll(".tabs [role=tab]")) {
-			tab.setAttribute("aria-selected", tab.dataset.tab === name);
-			tab.tabIndex = tab.dataset.tab === name ? 0 : -1;
+			const shown = tab.id === `detail-${name}`;
+			tab.ariaSelected = String(shown);
+			tab.tabIndex = shown ? 0 : -1;
 		}
 		this.#panel.setAttribute("aria-labelledby", `detail-${name}`);
 		this.#panel.replaceChildren(...new DetailTabs(this.#row, this.#root, this.acts)[name]());

@@ -40,8 +40,8 @@ export class DetailTabs {
 		if (original) return this.#tree(original, {filters: true, error: member(this.#root, "error")?.value});
 		const malformed = member(this.#root, "malformed")?.value;
 		if (malformed)
-			return [el("p.hint", {}, "This is not valid JSON. The part that was kept:"), el("pre", {}, ...textNodes(malformed, {lines: true}))];
-		return [el("p.hint", {}, "This record has no original.")];
+			return [el("p.hint", "This is not valid JSON. The part that was kept:"), el("pre", ...textNodes(malformed, {lines: true}))];
+		return [el("p.hint", "This record has no original.")];
 	}
 
 	#tree(node, {filters = false, error = ""} = {}) {
@@ -53,7 +53,6 @@ export class DetailTabs {
 		return [
 			el(
 				"p.panel-tools",
-				{},
 				button("Expand all", () => tree.expandAll()),
 				button("Collapse all", () => tree.collapseAll()),
 			),
@@ -109,7 +108,7 @@ export class DetailTabs {
 
 	result() {
 		const success = member(this.#root, "success");
-		if (!success) return [el("p.hint", {}, this.#noResult())];
+		if (!success) return [el("p.hint", this.#noResult())];
 		const {source} = this.#row;
 		const table = columns(source, success);
 		if (table) {
@@ -135,7 +134,7 @@ export class DetailTabs {
 		const headers = member(success, "headers")?.entries ?? [];
 		const body = member(success, "body")?.value ?? "";
 		const {source} = this.#row;
-		let shown = el("pre", {}, ...textNodes(body, {lines: true}));
+		let shown = el("pre", ...textNodes(body, {lines: true}));
 		try {
 			shown = new Tree(body, parse(body), (value, at, event) => this.#pick(value, at, event), {masked: this.#row.masked}).node;
 		} catch {
@@ -144,8 +143,7 @@ export class DetailTabs {
 		return [
 			el(
 				"p.request",
-				{},
-				el("b", {}, visible(member(success, "method")?.value ?? "GET")),
+				el("b", visible(member(success, "method")?.value ?? "GET")),
 				" ",
 				visible(member(success, "url")?.value ?? ""),
 			),
@@ -156,14 +154,14 @@ export class DetailTabs {
 						raw => this.#tag(raw) ?? textNodes(raw.startsWith('"') ? JSON.parse(raw) : raw),
 					)
 				: "",
-			body ? el("h3", {}, "Body") : "",
+			body ? el("h3", "Body") : "",
 			body ? shown : "",
 		];
 	}
 
 	diff() {
 		const found = differences(this.#row.source, member(this.#root, "original"), member(this.#root, "success"));
-		if (!found) return [el("p.hint", {}, `There is nothing to compare. ${this.#noResult()}`)];
+		if (!found) return [el("p.hint", `There is nothing to compare. ${this.#noResult()}`)];
 		return Object.entries(DIFFERENCES)
 			.filter(([kind]) => found[kind].length)
 			.map(([kind, [label, heads]]) => {
@@ -171,7 +169,7 @@ export class DetailTabs {
 				return el(
 					`details.difference.${kind}`,
 					{open: kind !== "same"},
-					el("summary", {}, title),
+					el("summary", title),
 					rowsTable(heads, found[kind], this.#shown),
 				);
 			});
@@ -183,15 +181,14 @@ export class DetailTabs {
 		const button = el("button.quiet", {onclick: () => draw(!prettyRaw)}, "Pretty");
 		const draw = chosen => {
 			prettyRaw = chosen;
-			button.setAttribute("aria-pressed", String(chosen));
+			button.ariaPressed = String(chosen);
 			text.replaceChildren(...textNodes(chosen && this.#root ? pretty(source) : source, {lines: true}));
 		};
 		draw(prettyRaw);
 		return [
 			el(
 				"p.panel-tools",
-				{},
-				el("span.hint", {}, `${whole(source.length)} characters, as the API returns them`),
+				el("span.hint", `${whole(source.length)} characters, as the API returns them`),
 				this.#root && button,
 				el("button.quiet", {onclick: () => this.#acts.copy(source, "Record")}, "Copy all"),
 			),

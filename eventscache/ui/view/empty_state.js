@@ -27,24 +27,24 @@ export class EmptyState {
 
 	/** @param obstacle why no events arrive, or "" */
 	showLoading(obstacle = "") {
-		this.#draw(`loading ${obstacle}`, () => [el("p.quiet-words", {}, obstacle || "Loading …")]);
+		this.#draw(`loading ${obstacle}`, () => [el("p.quiet-words", obstacle || "Loading …")]);
 	}
 
 	/** @param looked where was looked, such as `2 cached events`; while the page `readsOn`, not everywhere yet */
 	showNoMatch(looked, readsOn, clearFilters) {
 		this.#draw(`no match ${looked} ${readsOn}`, () => [
-			el("h2", {}, readsOn ? `No match yet among ${looked}` : `No match among ${looked}`),
-			el("p.hint", {}, readsOn ? "The page is reading on …" : "New events that match will appear here."),
-			el("p", {}, el("button", {onclick: clearFilters}, "Clear all filters")),
+			el("h2", readsOn ? `No match yet among ${looked}` : `No match among ${looked}`),
+			el("p.hint", readsOn ? "The page is reading on …" : "New events that match will appear here."),
+			el("p", el("button", {onclick: clearFilters}, "Clear all filters")),
 		]);
 	}
 
 	/** @param other the other tab, if it has events */
 	showNoEvents(other) {
 		this.#draw(`no events ${other?.total ?? 0}`, () => [
-			el("h2", {}, "No events yet"),
-			el("p.hint", {}, "The next event will appear here immediately."),
-			other && el("p", {}, openButton("button", other)),
+			el("h2", "No events yet"),
+			el("p.hint", "The next event will appear here immediately."),
+			other && el("p", openButton("button", other)),
 		]);
 	}
 
@@ -54,9 +54,9 @@ export class EmptyState {
 			? `This server follows ${sources.join(" and ")}, and nothing has come from there. You can also send events:`
 			: "This page waits for the first event and then shows a list. Follow your Jitsu, or send events:";
 		this.#draw(`first use ${other?.total ?? 0} ${needsToken} ${apiKeys} ${sources}`, () => [
-			el("h2", {}, "No events yet"),
-			el("p.lead", {}, lead),
-			other && el("p", {}, openButton("button.primary", other)),
+			el("h2", "No events yet"),
+			el("p.lead", lead),
+			other && el("p", openButton("button.primary", other)),
 			!sources.length && this.#follow(),
 			this.#incoming(apiKeys),
 			this.#processed(needsToken),
@@ -93,9 +93,8 @@ export class EmptyState {
 		const button = el("button", {"aria-label": `Copy: ${title}`, onclick: copy}, "Copy");
 		return el(
 			"section.command",
-			{},
-			el("div.command-head", {}, el("h3", {}, title), button),
-			el("p.hint", {}, words),
+			el("div.command-head", el("h3", title), button),
+			el("p.hint", words),
 			el("pre", {tabIndex: 0}, text),
 		);
 	}

@@ -1,6 +1,6 @@
 /** The list of error groups, one line for each; and the way between the examples of one. */
 
-import {byId, el, icon, setText, show} from "../lib/dom.js";
+import {byId, el, icon, listen, setText, show} from "../lib/dom.js";
 import {count, oneLine, visible, whole} from "../lib/text.js";
 import {ago, clock} from "../lib/time.js";
 import {hrefOf} from "../model/error_groups.js";
@@ -13,10 +13,10 @@ export class ErrorList {
 	constructor(choose) {
 		this.active = "";
 		this.box = byId("errors-list");
-		this.box.addEventListener("click", ({target}) => {
+		listen(this.box, {click: ({target}) => {
 			const line = target.closest(".group");
 			if (line && !getSelection().toString()) choose(line.id);
-		});
+		}});
 	}
 
 	/** Show groups; or without any, why there are none: a title and words. */
@@ -26,7 +26,7 @@ export class ErrorList {
 		this.#drawn = drawn;
 		this.#groups = groups;
 		const empty = byId("errors-empty");
-		if (empty.textContent !== title + reason) empty.replaceChildren(el("h2", {}, title), el("p.hint", {}, reason));
+		if (empty.textContent !== title + reason) empty.replaceChildren(el("h2", title), el("p.hint", reason));
 		show(empty, !groups.length);
 		show(byId("errors-table"), groups.length > 0);
 		this.activate(this.active);
@@ -44,7 +44,7 @@ export class ErrorList {
 	}
 
 	activate(key) {
-		for (const node of this.box.children) node.setAttribute("aria-selected", String(node.id === key));
+		for (const node of this.box.children) node.ariaSelected = String(node.id === key);
 		if (key !== this.active) byId(key).scrollIntoView({block: "nearest"});
 		this.box.setAttribute("aria-activedescendant", key);
 		this.active = key;
@@ -79,12 +79,14 @@ function line({key, message, template, count: events, first, last, trend, recent
 
 /** Return what leads to the other examples of a group, and to its list; `choose` takes the number of an example. */
 export function examplesBar(group, examples, shown, choose) {
-	const button = (_, number) =>
-		el("button", {title: "Example", "aria-current": number === shown && "true", onclick: () => choose(number)}, whole(number + 1));
+	const button = (_, at) => {
+		const title = `Example ${whole(at + 1)}`;
+		return el("button", {title, "aria-label": title, "aria-current": at === shown && "true", onclick: () => choose(at)}, whole(at + 1));
+	};
 	return el(
 		"nav.examples",
 		{"aria-label": "Examples, the newest first"},
-		el("span.hint", {}, `${count(group.count, "event")} since ${clock(Date.parse(group.first))}`),
+		el("span.hint", `${count(group.count, "event")} since ${clock(Date.parse(group.first))}`),
 		...examples.map(button),
 		el("a", {href: hrefOf(group)}, "Show as list"),
 	);

@@ -21,11 +21,10 @@ function chip({id, name, until}, shown, acts) {
 	const next = id === shown ? "" : id;
 	return el(
 		"li.follow",
-		{},
 		el(
 			"button",
 			{"aria-pressed": String(!next), title: "Show only these events", onclick: () => acts.show(next)},
-			el("span", {}, `Following ${words}`),
+			el("span", `Following ${words}`),
 			el("time", {dateTime: until}),
 		),
 		el("button.quiet", {"aria-label": `Stop following ${words}`, onclick: () => acts.end(id)}, "Stop"),

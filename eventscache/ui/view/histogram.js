@@ -1,6 +1,6 @@
 /** What is cached over time, as bars. A range of them is chosen by a drag, or by keys, and becomes the time filter. */
 
-import {byId, el, setText, show} from "../lib/dom.js";
+import {byId, el, listen, setText, settle, show} from "../lib/dom.js";
 import {count, whole} from "../lib/text.js";
 import {hourMinute, time} from "../lib/time.js";
 import {hasTime} from "../model/filter.js";
@@ -24,31 +24,35 @@ export class Histogram {
 		this.node = byId("histogram");
 		this.columns = Array.from({length: BARS}, () => {
 			const parts = Object.fromEntries(KINDS.map(kind => [kind, el(`span.${kind}`)]));
-			return {parts, node: el("div.minute", {}, ...Object.values(parts))};
+			return {parts, node: el("div.minute", ...Object.values(parts))};
 		});
 		byId("bars").append(...this.columns.map(({node}) => node));
-		this.node.setAttribute("aria-valuemax", String(BARS));
-		this.node.setAttribute("aria-valuemin", "1");
+		this.node.ariaValueMax = String(BARS);
+		this.node.ariaValueMin = "1";
 		this.#listen();
 	}
 
 	#listen() {
 		const {node} = this;
-		node.addEventListener("pointerdown", event => {
-			if (event.button) return;
-			node.setPointerCapture(event.pointerId);
-			this.#choosing = true;
-			this.#move(this.#barAt(event), false);
+		const mark = () => this.#mark();
+		listen(node, {
+			pointerdown: event => {
+				if (event.button) return;
+				node.setPointerCapture(event.pointerId);
+				this.#choosing = true;
+				this.#move(this.#barAt(event), false);
+			},
+			pointermove: event => {
+				const bar = this.#barAt(event);
+				if (this.#choosing) this.#move(bar, true);
+				node.title = this.#words(bar);
+			},
+			pointerup: () => this.#choosing && this.#apply(),
+			pointercancel: () => this.#end(),
+			keydown: event => this.#key(event),
+			focus: mark,
+			blur: mark,
 		});
-		node.addEventListener("pointermove", event => {
-			const bar = this.#barAt(event);
-			if (this.#choosing) this.#move(bar, true);
-			node.title = this.#words(bar);
-		});
-		node.addEventListener("pointerup", () => this.#choosing && this.#apply());
-		node.addEventListener("pointercancel", () => this.#end());
-		node.addEventListener("keydown", event => this.#key(event));
-		for (const name of ["focus", "blur"]) node.addEventListener(name, () => this.#mark());
 	}
 
 	#barAt({clientX}) {
@@ -64,8 +68,7 @@ export class Histogram {
 		} else if (event.key === "Enter" || event.key === " ") this.#apply();
 		else if (event.key === "Escape" && this.#choosing) this.#end();
 		else return;
-		event.preventDefault();
-		event.stopPropagation();
+		settle(event);
 	}
 
 	#move(bar, extend) {
@@ -102,8 +105,8 @@ export class Histogram {
 			node.classList.toggle("chosen", chosen);
 			node.classList.toggle("at", focused && bar === this.#at);
 		});
-		this.node.setAttribute("aria-valuenow", String(this.#at + 1));
-		if (this.#bars.length) this.node.setAttribute("aria-valuetext", this.#words(this.#at));
+		this.node.ariaValueNow = String(this.#at + 1);
+		if (this.#bars.length) this.node.ariaValueText = this.#words(this.#at);
 	}
 
 	/** Draw the bars, and the range of the filter in them; not while somebody chooses one. */

@@ -1,6 +1,6 @@
 /** The list: only the rows in sight are nodes, placed on a canvas that is as high as all rows. */
 
-import {el, setText, show} from "../lib/dom.js";
+import {el, listen, setText, show} from "../lib/dom.js";
 import {visible} from "../lib/text.js";
 import {ago} from "../lib/time.js";
 import {foldedKey} from "../model/fold.js";
@@ -33,22 +33,19 @@ export class List {
 		this.canvas = canvas;
 		this.opened = opened;
 		this.active = "";
-		box.addEventListener(
-			"scroll",
-			() => {
+		listen(box, {
+			scroll: () => {
 				this.draw();
 				scrolled();
 			},
-			{passive: true},
-		);
-		box.addEventListener("click", event => {
-			const key = event.target.closest(".row")?.dataset.key;
-			if (!key || getSelection().toString()) return;
-			const {cell, entry} = event.target.closest("[data-cell]")?.dataset ?? {};
-			const inOpened = !entry && key === this.keyOf(opened());
-			const picked = cell && (event.altKey || event.ctrlKey || event.metaKey || inOpened);
-			if (picked) pick(key, cell, event.altKey);
-			else choose(entry ?? key);
+			click: ({target, altKey, ctrlKey, metaKey}) => {
+				const key = target.closest(".row")?.dataset.key;
+				if (!key || getSelection().toString()) return;
+				const {cell, entry} = target.closest("[data-cell]")?.dataset ?? {};
+				const inOpened = !entry && key === this.keyOf(opened());
+				if (cell && (altKey || ctrlKey || metaKey || inOpened)) pick(key, cell, altKey);
+				else choose(entry ?? key);
+			},
 		});
 		new ResizeObserver(() => this.#resized()).observe(box.parentElement);
 		this.#resized();
@@ -123,10 +120,10 @@ export class List {
 	}
 
 	/** Make a row the active one, and scroll it into sight. */
-	activate(key, {reveal = true} = {}) {
+	activate(key) {
 		this.active = key;
 		const {position, height, box} = this;
-		if (reveal && position >= 0) {
+		if (position >= 0) {
 			const top = position * height;
 			const visibleHeight = box.clientHeight - BUTTON_HEIGHT;
 			if (top < box.scrollTop) box.scrollTop = top;
@@ -188,9 +185,9 @@ export class List {
 			const drawn = this.#nodes.get(row.key);
 			const node = this.#built.get(drawn) === row ? drawn : this.#build(row);
 			node.style.transform = `translateY(${position * height}px)`;
-			node.setAttribute("aria-posinset", position + 1);
-			node.setAttribute("aria-setsize", this.#rows.length);
-			node.setAttribute("aria-selected", row.key === this.active);
+			node.ariaPosInSet = String(position + 1);
+			node.ariaSetSize = String(this.#rows.length);
+			node.ariaSelected = String(row.key === this.active);
 			if (row.status !== "gap") setText(node.children[2], ago(row.time, now));
 		}
 		for (const [key, node] of this.#nodes) {

@@ -9,6 +9,7 @@ export class LossBanners {
 	#limited = 0;
 	#limitedDismissed = false;
 	#quota = null;
+	#dropped = 0;
 	#droppedDismissed = 0; // how many had been dropped when the banner was dismissed
 
 	constructor(banners, fetchQuota) {
@@ -20,10 +21,10 @@ export class LossBanners {
 	beginView({tab, ids}) {
 		const streams = JSON.stringify([tab, ids]);
 		if (streams !== this.#streams) {
-			this.#dismissLost();
+			this.#lost.clear();
 			this.#limited = 0;
 			this.#limitedDismissed = false;
-			this.banners.remove("limited");
+			for (const name of ["lost", "limited"]) this.banners.remove(name);
 		}
 		this.#streams = streams;
 	}
@@ -49,7 +50,7 @@ export class LossBanners {
 			why:
 				"More events arrived than the cache admits: you see a sample, spread over the time. Jitsu processes every event. " +
 				"To see more, raise server.cache.events.size.",
-			buttons: [["Dismiss", () => this.#dismissLimited()]],
+			dismissed: () => (this.#limitedDismissed = true),
 		});
 	}
 
@@ -57,11 +58,6 @@ export class LossBanners {
 		if (!this.#quota) return "each stream has a limit";
 		const {size, seconds} = this.#quota;
 		return `each stream admits ${count(size, "event")} in ${count(seconds, "second")}`;
-	}
-
-	#dismissLimited() {
-		this.#limitedDismissed = true;
-		this.banners.remove("limited");
 	}
 
 	/** Say that the storage has lost events that were shown. */
@@ -73,13 +69,8 @@ export class LossBanners {
 			kind: "warn",
 			text: `${count(all, "event")} of ${where} ${all === 1 ? "is" : "are"} no longer cached and no longer listed: the storage began anew.`,
 			why: "A storage in memory is empty after a restart of the server. With a Redis, its keys were removed or have expired.",
-			buttons: [["Dismiss", () => this.#dismissLost()]],
+			dismissed: () => this.#lost.clear(),
 		});
-	}
-
-	#dismissLost() {
-		this.#lost.clear();
-		this.banners.remove("lost");
 	}
 
 	/** Say that the push leaves some streams out, if there are too many. */
@@ -96,21 +87,18 @@ export class LossBanners {
 
 	/** Say how many events the server has dropped since it started. */
 	setDropped(dropped) {
+		this.#dropped = dropped;
 		if (dropped <= this.#droppedDismissed) {
 			this.banners.remove("dropped");
 			return;
 		}
-		const dismiss = () => {
-			this.#droppedDismissed = dropped;
-			this.banners.remove("dropped");
-		};
 		this.banners.set("dropped", {
 			kind: "warn",
 			text: `${count(dropped, "event")} ${dropped === 1 ? "was" : "were"} dropped since the server started.`,
 			why:
 				"The queue was full, or the storage was unavailable for too long. Jitsu is not affected. " +
 				"/metrics has the reasons: eventscache_events_dropped_total.",
-			buttons: [["Dismiss", dismiss]],
+			dismissed: () => (this.#droppedDismissed = this.#dropped),
 		});
 	}
 }

@@ -1,6 +1,6 @@
 /** The menu of the page, opened beside a button. */
 
-import {byId, el} from "../lib/dom.js";
+import {byId, el, listen, settle} from "../lib/dom.js";
 
 let opener = null;
 
@@ -9,7 +9,7 @@ const menu = () => byId("menu");
 function close({refocus = true} = {}) {
 	if (menu().hidden) return;
 	menu().hidden = true;
-	opener?.setAttribute("aria-expanded", "false");
+	if (opener) opener.ariaExpanded = "false";
 	if (refocus) opener?.focus();
 	opener = null;
 }
@@ -28,32 +28,30 @@ export function openMenu(at, choices) {
 	close();
 	if (again) return;
 	opener = at;
-	at.setAttribute("aria-expanded", "true");
+	at.ariaExpanded = "true";
 	const pick = act => () => {
 		close();
 		act();
 	};
 	menu().replaceChildren(
-		...choices.map(([label, act]) =>
-			el("button", {role: "menuitem", tabIndex: -1, onclick: pick(act)}, label),
-		),
+		...choices.map(([label, act]) => el("button", {role: "menuitem", tabIndex: -1, onclick: pick(act)}, label)),
 	);
+	menu().ariaLabel = at.ariaLabel ?? at.textContent;
 	menu().hidden = false;
 	placeBeside(at, menu());
 	menu().firstElementChild.focus();
 }
 
 export function listenToMenu() {
-	menu().addEventListener("keydown", event => {
+	listen(menu(), {keydown: event => {
 		const items = [...menu().children];
 		const step = {ArrowDown: 1, ArrowUp: -1}[event.key];
 		if (step) items.at((items.indexOf(document.activeElement) + step) % items.length).focus();
 		else if (event.key === "Escape" || event.key === "Tab") close();
 		else return;
-		event.preventDefault();
-		event.stopPropagation();
-	});
-	document.addEventListener("pointerdown", ({target}) => {
+		settle(event);
+	}});
+	listen(document, {pointerdown: ({target}) => {
 		if (target instanceof Node && !menu().contains(target) && !opener?.contains(target)) close({refocus: false});
-	});
+	}});
 }

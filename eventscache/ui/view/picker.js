@@ -1,6 +1,6 @@
 /** The list of streams: all of them, one, or several can be chosen. */
 
-import {byId, el, icon, setText, show} from "../lib/dom.js";
+import {byId, el, icon, listen, setText, settle, showText} from "../lib/dom.js";
 import {count, oneLine, visible, whole} from "../lib/text.js";
 import {ago} from "../lib/time.js";
 
@@ -19,15 +19,15 @@ export class Picker {
 		this.choose = choose;
 		this.lastErrors = lastErrors;
 		this.list = byId("streams-list");
-		this.list.addEventListener("pointerleave", () => this.#draw());
-		this.list.addEventListener("focusin", ({target}) => this.#setStop(target));
-		this.list.addEventListener("keydown", event => this.#step(event));
-		byId("streams-search").addEventListener("input", () => this.#draw());
-		byId("streams-open").addEventListener("click", () => this.#unfold(!byId("streams").classList.contains("unfolded")));
-		byId("streams-close").addEventListener("click", () => this.#unfold(false));
-		byId("streams").addEventListener("keydown", event => {
-			if (event.key === "Escape") this.#unfold(false);
+		listen(this.list, {
+			pointerleave: () => this.#draw(),
+			focusin: ({target}) => this.#setStop(target),
+			keydown: event => this.#step(event),
 		});
+		listen(byId("streams-search"), {input: () => this.#draw()});
+		listen(byId("streams-open"), {click: () => this.#unfold(!this.#unfolded)});
+		listen(byId("streams-close"), {click: () => this.#unfold(false)});
+		listen(byId("streams"), {keydown: ({key}) => key === "Escape" && this.#unfold(false)});
 	}
 
 	set(streams, ids, title) {
@@ -41,13 +41,17 @@ export class Picker {
 
 	/** Say which streams the token shows, if these are not all. */
 	setPatterns(patterns) {
-		setText(byId("streams-readable"), patterns.length ? `This token shows ${oneLine(patterns.join(", "), 200)}` : "");
-		show(byId("streams-readable"), patterns.length > 0);
+		showText(byId("streams-readable"), patterns.length ? `This token shows ${oneLine(patterns.join(", "), 200)}` : "");
+	}
+
+	/** Whether the list covers the rows, as it can on a narrow page. */
+	get #unfolded() {
+		return byId("streams").classList.contains("unfolded");
 	}
 
 	#unfold(unfolded) {
 		byId("streams").classList.toggle("unfolded", unfolded);
-		byId("streams-open").setAttribute("aria-expanded", String(unfolded));
+		byId("streams-open").ariaExpanded = String(unfolded);
 		byId(unfolded ? "streams-search" : "streams-open").focus();
 	}
 
@@ -65,7 +69,7 @@ export class Picker {
 	}
 
 	#setStop(node) {
-		for (const each of this.list.querySelectorAll("[data-focus]")) each.setAttribute("tabindex", each === node ? "0" : "-1");
+		for (const each of this.list.querySelectorAll("[data-focus]")) each.tabIndex = each === node ? 0 : -1;
 		this.#stop = node.dataset.focus;
 	}
 
@@ -83,8 +87,7 @@ export class Picker {
 		else if (key === "ArrowRight") next = line.querySelector("button");
 		else return;
 		next?.focus();
-		event.preventDefault();
-		event.stopPropagation();
+		settle(event);
 	}
 
 	/** Streams that are empty leave; but nothing moves while the pointer or the keyboard is in the list. */
@@ -129,35 +132,25 @@ export class Picker {
 			this.tick();
 		}
 		const more = found.length - items.length;
-		setText(
-			byId("streams-more"),
-			found.length
-				? `${whole(more)} more: use the search`
-				: all.length
-					? "No stream matches"
-					: "No streams yet",
-		);
-		show(byId("streams-more"), more > 0 || !found.length);
+		const none = all.length ? "No stream matches" : "No streams yet";
+		const hidden = more > 0 ? `${whole(more)} more: use the search` : "";
+		showText(byId("streams-more"), found.length ? hidden : none);
 	}
 
-	/** Choose one stream or all. On a narrow page the list covers the rows, and closes. */
+	/** Choose one stream or all; a list that covers the rows closes. */
 	#only(ids) {
-		if (byId("streams").classList.contains("unfolded")) this.#unfold(false);
+		if (this.#unfolded) this.#unfold(false);
 		this.choose(ids);
 	}
 
 	#allStreams(streams) {
 		const total = streams.reduce((sum, stream) => sum + stream.total_events, 0);
-		return el(
-			"li",
-			{},
-			el(
-				"button.stream",
-				{"aria-pressed": String(!this.#ids.length), "data-focus": "all", onclick: () => this.#only([])},
-				el("span.name", {}, "All streams"),
-				totalNode(total),
-			),
-		);
+		return el("li", this.#button("All streams", [], !this.#ids.length, {"data-focus": "all"}, totalNode(total)));
+	}
+
+	#button(name, ids, pressed, properties, ...counts) {
+		const about = {"aria-pressed": String(pressed), onclick: () => this.#only(ids), ...properties};
+		return el("button.stream", about, el("span.name", name), ...counts);
 	}
 
 	#item(stream) {
@@ -166,23 +159,12 @@ export class Picker {
 		const toggle = () => this.choose(chosen ? this.#ids.filter(other => other !== id) : [...this.#ids, id]);
 		const name = visible(id);
 		const title = stream.last_active ? `${name}\nlast active ${ago(Date.parse(stream.last_active))}` : name;
+		const about = {type: "checkbox", checked: chosen, "aria-label": `Also show ${name}`, "data-focus": `check ${id}`};
+		const only = {title, "data-focus": `only ${id}`};
 		return el(
 			"li",
-			{},
-			el("input", {
-				type: "checkbox",
-				checked: chosen,
-				"aria-label": `Also show ${name}`,
-				"data-focus": `check ${id}`,
-				onchange: toggle,
-			}),
-			el(
-				"button.stream",
-				{title, "aria-pressed": String(chosen), "data-focus": `only ${id}`, onclick: () => this.#only([id])},
-				el("span.name", {}, name),
-				lastErrorNode(stream),
-				totalNode(stream.total_events),
-			),
+			el("input", {...about, onchange: toggle}),
+			this.#button(name, [id], chosen, only, lastErrorNode(stream), totalNode(stream.total_events)),
 		);
 	}
 }

@@ -17,7 +17,7 @@ export function openReplay(targets, rows, left, send) {
 	const lines = rows.map(lineOf);
 	const chosen = () => lines.filter(({box}) => box?.checked);
 	const warnings = el("p.reason.skip");
-	const target = el("select", {}, ...targets.map(name => el("option", {}, name)));
+	const target = el("select", ...targets.map(name => el("option", name)));
 	const all = el("input", {type: "checkbox", onchange: chooseAll});
 	const list = el("ul", {tabIndex: 0, "aria-label": "Events", onchange: tell}, ...lines.map(({node}) => node));
 	const state = el("p", {role: "status"});
@@ -26,15 +26,15 @@ export function openReplay(targets, rows, left, send) {
 	const form = el(
 		"form",
 		{onsubmit: event => event.preventDefault()}, // Enter in a check box
-		el("h2", {}, TITLE),
-		el("p.hint", {}, WORDS),
+		el("h2", TITLE),
+		el("p.hint", WORDS),
 		warnings,
-		el("label.choice", {}, "Target", target),
-		rows.length > 1 && el("label.choice.all", {}, all, "All"),
+		el("label.choice", "Target", target),
+		rows.length > 1 && el("label.choice.all", all, "All"),
 		list,
-		left > 0 && el("p.hint", {}, `${count(left, "older event")} not listed`),
+		left > 0 && el("p.hint", `${count(left, "older event")} not listed`),
 		state,
-		el("p.buttons", {}, close, start),
+		el("p.buttons", close, start),
 	);
 	const node = el("dialog.replay", {"aria-label": TITLE, onclose: () => node.remove()}, form);
 
@@ -76,21 +76,20 @@ function lineOf(row) {
 	const box = replay.fault ? null : el("input", {type: "checkbox", checked: true});
 	const label = el(
 		"label.choice",
-		{},
 		box,
-		el("time", {}, clock(row.time)),
-		el("b", {}, row.type || "no type"),
-		replay.changed && el("span.mask", {}, replay.changed),
-		el("span.hint", {}, visible(row.stream)),
-		el("span.note", {}, replay.fault || row.preview || row.id),
+		el("time", clock(row.time)),
+		el("b", row.type || "no type"),
+		replay.changed && el("span.mask", replay.changed),
+		el("span.hint", visible(row.stream)),
+		el("span.note", replay.fault || row.preview || row.id),
 	);
-	return {...replay, box, node: el("li", {}, label)};
+	return {...replay, box, node: el("li", label)};
 }
 
 /** Show what was answered to the event of a line. */
 export function showAnswer({node}, {status, body, error}) {
 	const kind = wasTaken({status}) ? "success" : "error";
 	const words = oneLine(error || body || "Empty answer");
-	node.append(el("p.answer", {}, el(`b.status.${kind}`, {}, icon(kind), status ?? "No answer"), el("span", {}, words)));
+	node.append(el("p.answer", el(`b.status.${kind}`, icon(kind), status ?? "No answer"), el("span", words)));
 	node.scrollIntoView({block: "nearest"});
 }

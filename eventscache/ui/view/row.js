@@ -16,7 +16,7 @@ const LONGEST = 300; // characters of a value
 /** A text whose beginning, common to all, looks like an ellipsis; it is still read out and copied. */
 function cutNodes(text, prefix) {
 	const end = text.startsWith(prefix) ? prefix.length : 0;
-	return [end > 0 && el("span.cut", {}, ...textNodes(prefix)), ...textNodes(text.slice(end))];
+	return [end > 0 && el("span.cut", ...textNodes(prefix)), ...textNodes(text.slice(end))];
 }
 
 const cell = (name, text, prefix = "") => el(`span.${name}`, {title: visible(text), "data-cell": name}, ...cutNodes(text, prefix));
@@ -47,7 +47,7 @@ function markNode(mark, prefix) {
 	const [{stream, status, key}] = mark;
 	const title = wordsOf(mark);
 	const about = {title, role: "img", "aria-label": title, "data-cell": `@${stream}`, "data-entry": key};
-	return el(`span.destination.${status}`, about, icon(status), el("span", {}, ...cutNodes(stream, prefix)));
+	return el(`span.destination.${status}`, about, icon(status), el("span", ...cutNodes(stream, prefix)));
 }
 
 /** The marks of a row; of many, the others are counted. */
@@ -71,8 +71,8 @@ export function eventRow(row, {own, types, streams}) {
 		el("span.ago"),
 		cell("type", row.type || "no type", types),
 		cell("id", row.id || "–"),
-		row.marks ? el("span.stream", {}, ...markNodes(row.marks, streams)) : cell("stream", row.stream, streams),
-		el("span.preview", {}, row.masked && maskTag("masked", MASKED), ...summary),
+		row.marks ? el("span.stream", ...markNodes(row.marks, streams)) : cell("stream", row.stream, streams),
+		el("span.preview", row.masked && maskTag("masked", MASKED), ...summary),
 		...own.map((path, at) => ownCell(path, values[at], row.masked)),
 	);
 }
@@ -83,5 +83,5 @@ export function gapRow(row) {
 		row.atMost === null
 			? `the event numbers of ${name} start again here, as after a restart of a memory storage; earlier events are no longer cached`
 			: `up to ${count(Number(row.atMost) || 0, "event")} of ${name} are missing here: they left the cache before this page read them`;
-	return el("div.row.gap", {role: "option"}, el("span.status", {}, icon("gap"), "Gap"), el("span.preview", {}, text));
+	return el("div.row.gap", {role: "option"}, el("span.status", icon("gap"), "Gap"), el("span.preview", text));
 }

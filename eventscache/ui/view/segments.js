@@ -1,6 +1,6 @@
 /** The statuses, with how many rows of each the list has; one of them can be chosen, or left out. */
 
-import {byId, setText, show} from "../lib/dom.js";
+import {byId, listen, setText, show} from "../lib/dom.js";
 import {whole} from "../lib/text.js";
 import {serverStatus} from "../model/event.js";
 import {selects} from "../model/filter.js";
@@ -10,14 +10,14 @@ export class Segments {
 
 	/** @param choose takes a status, or "" for all */
 	constructor(choose) {
-		for (const button of this.#buttons) button.addEventListener("click", () => choose(button.dataset.status));
+		for (const button of this.#buttons) listen(button, {click: () => choose(button.dataset.status)});
 	}
 
 	/** Show the status of a filter. Incoming events are received or malformed: none was delivered or skipped yet. */
 	set({tab, status}) {
 		const incoming = tab === "incoming";
 		for (const button of this.#buttons) {
-			button.setAttribute("aria-pressed", String(isShown(button, status)));
+			button.ariaPressed = String(isShown(button, status));
 			if (button.matches(".success")) setText(button.firstElementChild, incoming ? "Received" : "Success");
 			if (button.matches(".skip")) show(button, !incoming || status === "skip");
 		}

@@ -23,8 +23,8 @@ export const isSought = text => sought !== null && text.search(sought) >= 0;
 /** Return the nodes of a text; with `lines`, its tabs and line breaks stay as they are. */
 export function textNodes(text, {lines = false} = {}) {
 	const hidden = lines ? INVISIBLE_CHARACTERS : HIDDEN;
-	const plain = part => pieces(part, hidden, character => el("span.escape", {}, escapeOf(character)));
-	return sought ? pieces(text, sought, found => el("mark", {}, ...plain(found)), plain) : plain(text);
+	const plain = part => pieces(part, hidden, character => el("span.escape", escapeOf(character)));
+	return sought ? pieces(text, sought, found => el("mark", ...plain(found)), plain) : plain(text);
 }
 
 /** Return the nodes of a text: those of `node` for what a pattern finds, and those of `rest` for the text between. */

@@ -90,7 +90,7 @@ export class Status {
 		this.#heldBy = heldBy;
 		const paused = heldBy === "button";
 		const button = byId("pause");
-		button.setAttribute("aria-pressed", String(paused));
+		button.ariaPressed = String(paused);
 		setText(button, paused ? "Resume" : "Pause");
 		setText(byId("held"), this.live && arrived ? `: ${whole(arrived)} new` : "");
 		this.#draw();

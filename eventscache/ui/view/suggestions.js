@@ -1,6 +1,6 @@
 /** The lists that complete what is typed: a filter by a field, or the path of a column. */
 
-import {byId, el} from "../lib/dom.js";
+import {byId, el, listen} from "../lib/dom.js";
 import {visible} from "../lib/text.js";
 import {paths, suggestions} from "../model/suggestions.js";
 
@@ -10,6 +10,6 @@ export function suggestFrom(rows) {
 		const input = byId(/** @type {"search"} */ (id));
 		const draw = () =>
 			input.list.replaceChildren(...find(input.value, rows()).map(value => el("option", {value, label: visible(value)})));
-		for (const name of ["focus", "input"]) input.addEventListener(name, draw);
+		listen(input, {focus: draw, input: draw});
 	}
 }

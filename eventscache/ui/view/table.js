@@ -19,7 +19,7 @@ export function rowsTable(heads, rows, shown = text => textNodes(text)) {
 			...rows
 				.slice(built, built + PAGE)
 				.map(([name, ...values]) =>
-					el("tr", {}, el("th", {scope: "row"}, ...textNodes(name)), ...values.map((value, index) => el("td", {}, ...shown(value, name, index)))),
+					el("tr", el("th", {scope: "row"}, ...textNodes(name)), ...values.map((value, index) => el("td", ...shown(value, name, index)))),
 				),
 		);
 		const left = rows.length - body.children.length;
@@ -29,8 +29,7 @@ export function rowsTable(heads, rows, shown = text => textNodes(text)) {
 	add();
 	return el(
 		"div.table",
-		{},
-		el("table", {}, el("thead", {}, el("tr", {}, ...heads.map(head => el("th", {scope: "col"}, head)))), body),
+		el("table", el("thead", el("tr", ...heads.map(head => el("th", {scope: "col"}, head)))), body),
 		button,
 	);
 }

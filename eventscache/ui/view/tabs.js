@@ -1,6 +1,6 @@
 /** The tabs: Processed and Incoming, with how many events each has, and Errors. */
 
-import {byId, setText, show} from "../lib/dom.js";
+import {byId, listen, setText, show} from "../lib/dom.js";
 import {whole} from "../lib/text.js";
 
 export const OTHER_TAB = {processed: "incoming", incoming: "processed"};
@@ -12,15 +12,17 @@ const buttonOf = tab => byId(`tab-${tab}`);
 /** @param choose called with the tab that is clicked, or reached by an arrow key */
 export function listenToTabs(choose) {
 	for (const tab of TABS) {
-		buttonOf(tab).addEventListener("click", () => choose(tab));
-		buttonOf(tab).addEventListener("keydown", event => {
-			const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
-			if (!step) return;
-			const shown = TABS.filter(name => !buttonOf(name).hidden);
-			const other = shown.at((shown.indexOf(tab) + step) % shown.length);
-			choose(other);
-			buttonOf(other).focus();
-			event.preventDefault();
+		listen(buttonOf(tab), {
+			click: () => choose(tab),
+			keydown: event => {
+				const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
+				if (!step) return;
+				const shown = TABS.filter(name => !buttonOf(name).hidden);
+				const other = shown.at((shown.indexOf(tab) + step) % shown.length);
+				choose(other);
+				buttonOf(other).focus();
+				event.preventDefault();
+			},
 		});
 	}
 }
@@ -30,7 +32,7 @@ export function drawTabs(chosen, streams, rights) {
 	for (const tab of TABS) {
 		const button = buttonOf(tab);
 		show(button, rights.reads(tab));
-		button.setAttribute("aria-selected", String(tab === chosen));
+		button.ariaSelected = String(tab === chosen);
 		button.tabIndex = tab === chosen ? 0 : -1;
 		if (tab === "errors") continue;
 		if (tab === chosen) byId("events").setAttribute("aria-labelledby", button.id);

@@ -1,6 +1,6 @@
 /** The controls of the filter: they show it, and change it. */
 
-import {byId, el, setText, show} from "../lib/dom.js";
+import {byId, el, listen, show, showText} from "../lib/dom.js";
 import {dateMinute, fromInput, hourMinute, MINUTE, time, toInput} from "../lib/time.js";
 import {isUnfinished, parseField} from "../model/field.js";
 import {hasTime} from "../model/filter.js";
@@ -19,20 +19,20 @@ export class Toolbar {
 	constructor(change, filter) {
 		this.change = change;
 		this.filter = filter;
-		byId("search").addEventListener("input", () => {
-			clearTimeout(this.#typing);
-			this.#typing = setTimeout(() => this.#search(), TYPING_MS);
+		listen(byId("search"), {
+			input: () => {
+				clearTimeout(this.#typing);
+				this.#typing = setTimeout(() => this.#search(), TYPING_MS);
+			},
+			keydown: ({key}) => key === "Enter" && this.#search({entered: true}),
 		});
-		byId("search").addEventListener("keydown", event => {
-			if (event.key === "Enter") this.#search({entered: true});
-		});
-		byId("type").addEventListener("change", event => change({type: event.target.value.trim()}));
-		byId("range").addEventListener("change", event => this.#range(event.target.value));
-		byId("custom").addEventListener("submit", event => {
+		listen(byId("type"), {change: ({target}) => change({type: target.value.trim()})});
+		listen(byId("range"), {change: ({target}) => this.#range(target.value)});
+		listen(byId("custom"), {submit: event => {
 			event.preventDefault();
 			this.#applyCustom(fromInput(byId("custom-start").value), fromInput(byId("custom-end").value));
-		});
-		byId("custom-cancel").addEventListener("click", () => this.set(filter()));
+		}});
+		listen(byId("custom-cancel"), {click: () => this.set(filter())});
 	}
 
 	/** A text is searched for while it is typed, a field filter takes effect with Enter. */
@@ -51,8 +51,7 @@ export class Toolbar {
 	/** A range that is upside down is refused. */
 	#applyCustom(start, end) {
 		const fault = end <= start ? "The range must end after it begins" : "";
-		setText(byId("custom-fault"), fault);
-		show(byId("custom-fault"), Boolean(fault));
+		showText(byId("custom-fault"), fault);
 		if (!fault) {
 			byId("custom").hidden = true;
 			this.change({range: "", start, end});
@@ -80,9 +79,9 @@ export class Toolbar {
 			type: filter.type,
 			range: custom ? "chosen" : filter.range,
 		};
-		setText(byId("chosen"), custom ? rangeWords(filter) : "");
-		show(byId("chosen"), custom);
-		byId("range").title = custom ? `${rangeWords(filter)} UTC` : "";
+		const words = custom ? rangeWords(filter) : "";
+		showText(byId("chosen"), words);
+		byId("range").title = words && `${words} UTC`;
 		for (const [id, value] of Object.entries(values)) {
 			const node = byId(id);
 			if (node.value !== value && !(document.activeElement === node && id === "search")) node.value = value;

@@ -1,7 +1,7 @@
 /** A JSON tree that builds only its open branches, so that an event of any size is shown immediately. */
 
 import {el} from "../lib/dom.js";
-import {children} from "../lib/json.js";
+import {children, slice, walk} from "../lib/json.js";
 import {joinPath} from "../lib/path.js";
 import {count, shortened, visible, whole} from "../lib/text.js";
 import {tagOfJson} from "./mask_tag.js";
@@ -48,16 +48,12 @@ export class Tree {
 
 	/** Open the branches of the first field that has the text which is searched for. */
 	revealSought(root) {
-		const left = [[root, []]];
-		for (let seen = 0; left.length && seen < MOST_SEARCHED; seen += 1) {
-			const [node, keys] = left.pop();
-			const inner = children(node);
-			const text = node.value ?? (inner.length ? "" : this.text.slice(node.start, node.end));
+		for (const {node, keys} of walk(root, MOST_SEARCHED)) {
+			const text = node.value ?? (children(node).length ? "" : slice(this.text, node));
 			if (keys.length && (isSought(String(keys.at(-1))) || isSought(text))) {
 				this.mark(keys);
 				return;
 			}
-			for (const [key, child] of inner.toReversed()) left.push([child, [...keys, key]]);
 		}
 	}
 
@@ -71,7 +67,7 @@ export class Tree {
 			const line = this.#lines.get(path);
 			if (!line) return;
 			if (depth < keys.length) line.open();
-			else if (words) line.node.append(el("span.named", {}, words));
+			else if (words) line.node.append(el("span.named", words));
 			parent = line.inner;
 		}
 	}
@@ -115,12 +111,12 @@ export class Tree {
 	}
 
 	#line(key, node, keys) {
-		const name = el("span.key", {}, ...textNodes(String(key)));
+		const name = el("span.key", ...textNodes(String(key)));
 		return children(node).length ? this.#branch(name, node, keys) : this.#leaf(name, node, keys);
 	}
 
 	#leaf(name, node, keys) {
-		const raw = this.text.slice(node.start, node.end);
+		const raw = slice(this.text, node);
 		const text = node.value ?? raw;
 		const nodes = node.kind === "string" ? stringNodes : textNodes;
 		const choose = event => this.choose({path: joinPath(keys), node, raw}, event.currentTarget, event);
@@ -129,7 +125,7 @@ export class Tree {
 			{"aria-haspopup": "menu", onclick: choose, onkeydown: choose},
 			...[(this.masked && tagOfJson(raw)) || nodes(shortened(text, LONGEST))].flat(),
 		);
-		const line = el("div.line", {}, name, value);
+		const line = el("div.line", name, value);
 		this.#lines.set(joinPath(keys), {node: line});
 		if (text.length > LONGEST) {
 			const showAll = () => {
@@ -145,23 +141,23 @@ export class Tree {
 	#branch(name, node, keys) {
 		const inner = el("div.children", {hidden: true});
 		if (keys.length <= DEEPEST_INDENT) inner.classList.add("indented");
-		const toggle = el("button.toggle", {"aria-expanded": "false"}, name, el("span.summary", {}, nodeSummary(node)));
+		const onclick = () => (inner.hidden ? branch.open() : branch.close());
+		const toggle = el("button.toggle", {"aria-expanded": "false", onclick}, name, el("span.summary", nodeSummary(node)));
 		const branch = {
 			value: node,
 			open: () => {
 				if (!inner.hidden) return;
 				if (!inner.firstChild) this.#fill(inner, node, keys);
 				inner.hidden = false;
-				toggle.setAttribute("aria-expanded", "true");
+				toggle.ariaExpanded = "true";
 			},
 			close: () => {
 				inner.hidden = true;
-				toggle.setAttribute("aria-expanded", "false");
+				toggle.ariaExpanded = "false";
 			},
 		};
-		toggle.addEventListener("click", () => (inner.hidden ? branch.open() : branch.close()));
 		this.#branches.push(branch);
 		this.#lines.set(joinPath(keys), {node: toggle, open: branch.open, inner});
-		return el("div.branch", {}, toggle, inner);
+		return el("div.branch", toggle, inner);
 	}
 }

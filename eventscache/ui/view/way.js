@@ -21,7 +21,7 @@ function notes({attempt, since, error, skip, response, timestamp, mayBeGone}) {
 
 /** How long after the event was received, and when; or how long it has been pending. */
 function times({passed, waiting, timestamp}) {
-	if (timestamp === undefined) return [el("span.passed", {}, Number.isFinite(waiting) && `for ${duration(waiting)}`)];
+	if (timestamp === undefined) return [el("span.passed", Number.isFinite(waiting) && `for ${duration(waiting)}`)];
 	return [
 		el("span.passed", {title: "Since it was received"}, Number.isFinite(passed) && `+ ${duration(passed)}`),
 		el("time", {dateTime: timestamp, title: timestamp}, clock(Date.parse(timestamp))),
@@ -35,7 +35,7 @@ function lineNode(line, uid) {
 		`li.${status}`,
 		{"aria-current": line.uid === uid && "step"},
 		icon(status),
-		el("a", {href}, el("b", {}, STATUSES[status]), ` ${visible(stream)}`),
+		el("a", {href}, el("b", STATUSES[status]), ` ${visible(stream)}`),
 		...times(line),
 		note && el("p.note", {title: visible(note)}, oneLine(note, 200)),
 	);
@@ -46,7 +46,7 @@ export function wayNodes(lines, uid) {
 	const more = lines.length - MOST_LINES;
 	return [
 		el("h3", {id: "way-title"}, "Way of the event"),
-		el("ol", {}, ...lines.slice(0, MOST_LINES).map(line => lineNode(line, uid))),
-		more > 0 && el("p.hint", {}, `${count(more, "more step")} not shown`),
+		el("ol", ...lines.slice(0, MOST_LINES).map(line => lineNode(line, uid))),
+		more > 0 && el("p.hint", `${count(more, "more step")} not shown`),
 	].filter(Boolean);
 }

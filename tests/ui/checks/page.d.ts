@@ -32,5 +32,6 @@ interface EventTarget {
 /** All elements are of HTML or SVG, and both kinds have these. */
 interface Element {
 	dataset: DOMStringMap;
+	tabIndex: number;
 	focus(options?: FocusOptions): void;
 }
