@@ -46,7 +46,7 @@ export class ErrorList {
 	activate(key) {
 		for (const node of this.box.children) node.ariaSelected = String(node.id === key);
 		if (key !== this.active) byId(key).scrollIntoView({block: "nearest"});
-		this.box.setAttribute("aria-activedescendant", key);
+		this.box.setAttribute("aria-activedescendant", this.find(key) ? key : "");
 		this.active = key;
 	}
 
