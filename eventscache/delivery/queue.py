@@ -82,7 +82,6 @@ class Queue:
         self._known = KnownStreams()
         self._sweep_at = _MIN_BUFFERS_TO_SWEEP
         self._flush_timer = FlushTimer(self._request_flush, now_us)
-        self._waiting_to_flush = self._flush_timer.waiting
         self.max_cooldown_us = self._flush_timer.max_delay_us
 
     def start(self) -> None:
@@ -162,7 +161,7 @@ class Queue:
 
     def _count_limited(self, buffer: StreamBuffer, count: int) -> None:
         self._ledger.limited += count
-        if buffer not in self._waiting_to_flush:
+        if not buffer.unreported_since_us:
             self._flush_timer.update(buffer)
 
     def limit_by_collection(

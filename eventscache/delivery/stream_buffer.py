@@ -31,6 +31,7 @@ class StreamBuffer:
         "stream",
         "unanswered",
         "unconfirmed",
+        "unreported_since_us",
         "waiting",
         "waiting_since_us",
     )
@@ -46,6 +47,7 @@ class StreamBuffer:
         self.error = Cooldown()
         self.extras: ExtraCooldowns | None = None
         self.unconfirmed: Unconfirmed | None = None  # goes before the next batch
+        self.unreported_since_us = 0  # when the first of its limited counts began to wait; 0: none waits for its flush
         self.waiting: list[PendingEvents] = []  # few: an empty deque takes ten times the memory
         self.waiting_since_us = 0  # when the first of them was put
         self.arrived = 0  # how many pending events were ever put here, and how many of them are done
