@@ -8,8 +8,10 @@ from eventscache.clock import MICROSECONDS
 from eventscache.delivery.stream_buffer import StreamBuffer
 
 # How long limited counts wait at most: a second. With more than 3,333 streams, 0.3 ms for each of them, or calls about
-# limited counts would take all the time; at most 30 seconds.
+# limited counts would take all the time; at most 30 seconds. A cooldown may last twice as long then: the answer to
+# limited counts renews it, or ends it if the limiter was reset, at half the cost of an event that has to ask.
 _DELAY_US, _DELAY_US_PER_STREAM, _LONGEST_DELAY_US = MICROSECONDS, 300, 30 * MICROSECONDS
+_DELAYS_OF_COOLDOWN = 2
 _TURNS = 200  # in the longest wait: buffers that began to wait in the same one are flushed together
 
 
@@ -18,6 +20,8 @@ class FlushTimer:
 
     def __init__(self, flush: Callable[[StreamBuffer], None], now_us: Callable[[], int]) -> None:
         self.max_delay_us = _DELAY_US
+        self.max_cooldown_us = _DELAY_US
+        """How long a cooldown lasts at most."""
         self._flush = flush
         self._now_us = now_us
         # When each turn began, and the buffers that began to wait in it; some of these wait no more, or again.
@@ -37,8 +41,10 @@ class FlushTimer:
             self._task = None
 
     def adapt(self, streams: int) -> None:
-        """Fit `max_delay_us` to the number of streams."""
-        self.max_delay_us = min(max(_DELAY_US, _DELAY_US_PER_STREAM * streams), _LONGEST_DELAY_US)
+        """Fit `max_delay_us` and `max_cooldown_us` to the number of streams."""
+        delay_us = min(_DELAY_US_PER_STREAM * streams, _LONGEST_DELAY_US)
+        self.max_delay_us = max(_DELAY_US, delay_us)
+        self.max_cooldown_us = max(_DELAY_US, _DELAYS_OF_COOLDOWN * delay_us)
 
     def update(self, buffer: StreamBuffer) -> None:
         """Start or stop the wait of a buffer, by whether it has limited counts that the storage does not know of."""

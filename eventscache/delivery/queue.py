@@ -82,7 +82,7 @@ class Queue:
         self._known = KnownStreams()
         self._sweep_at = _MIN_BUFFERS_TO_SWEEP
         self._flush_timer = FlushTimer(self._request_flush, now_us)
-        self.max_cooldown_us = self._flush_timer.max_delay_us
+        self.max_cooldown_us = self._flush_timer.max_cooldown_us
 
     def start(self) -> None:
         """Start sending, on the running loop."""
@@ -139,7 +139,7 @@ class Queue:
         known = not producer.is_bounded or self._known.recall(stream)
         buffer = self._buffers[stream] = StreamBuffer(stream, producer, known=known)
         self._flush_timer.adapt(len(self._buffers))
-        self.max_cooldown_us = self._flush_timer.max_delay_us
+        self.max_cooldown_us = self._flush_timer.max_cooldown_us
         return buffer
 
     def _sweep(self) -> None:
