@@ -15,7 +15,8 @@ from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.outgoing_batch import OutgoingBatch
 from eventscache.delivery.pending import PendingEvents, most_pending
 from eventscache.delivery.producer import Producer
-from eventscache.delivery.receipt import Receipt
+from eventscache.delivery.receipt import Loss, Receipt
+from eventscache.delivery.refused_streams import Refusal, RefusedStreams
 from eventscache.delivery.sender import Sender
 from eventscache.delivery.storage_calls import StorageCalls
 from eventscache.delivery.stream_buffer import StreamBuffer
@@ -80,6 +81,7 @@ class Queue:
         self._now_us = now_us
         self._buffers: dict[Stream, StreamBuffer] = {}
         self._known = KnownStreams()
+        self._refused = RefusedStreams(now_us)
         self._sweep_at = _MIN_BUFFERS_TO_SWEEP
         self._flush_timer = FlushTimer(self._request_flush, now_us)
         self.max_cooldown_us = self._flush_timer.max_cooldown_us
@@ -105,7 +107,7 @@ class Queue:
         for buffer in self._buffers.values():
             for pending in buffer.waiting:
                 self.bytes -= pending.size_bytes
-                self._drop(buffer, pending, "shutdown", "the server is stopping")
+                self._drop(buffer.stream, pending, "shutdown", "the server is stopping")
             buffer.waiting.clear()
         self.waiting_bytes = 0
 
@@ -206,7 +208,13 @@ class Queue:
         return limited, is_open
 
     def put(self, stream: Stream, pending: PendingEvents, producer: Producer) -> None:
-        """Let events wait for the next batch of their stream; their room is reserved."""
+        """Let events wait for the next batch of their stream; their room is reserved.
+
+        If the storage refused the stream a moment ago, they are dropped as it would be refused again.
+        """
+        if self._refused and (refusal := self._refused.recall(stream, producer)):
+            self._refuse(stream, pending, refusal)
+            return
         buffer = self._buffers.get(stream) or self._new_buffer(stream, producer)
         if pending.extras and buffer.extras is None:
             buffer.extras = ExtraCooldowns(self._extra_kinds)
@@ -220,6 +228,11 @@ class Queue:
         if pending.receipt is not None:
             self._linger.urgent = True
         self._schedule(buffer)
+
+    def _refuse(self, stream: Stream, pending: PendingEvents, refusal: Refusal) -> None:
+        self.bytes -= pending.size_bytes
+        self._ledger.queued += len(pending.events)
+        self._drop(stream, pending, *refusal)
 
     async def flush(self, stream: Stream, timeout_seconds: float) -> None:
         """Send all events and limited counts of a stream, and return when that is done or the time is up."""
@@ -251,12 +264,12 @@ class Queue:
             for pending in buffer.withdraw(receipt):
                 self.bytes -= pending.size_bytes
                 self.waiting_bytes -= pending.size_bytes
-                self._drop(buffer, pending, "storage_unavailable", reason)
+                self._drop(stream, pending, "storage_unavailable", reason)
 
-    def _drop(self, buffer: StreamBuffer, pending: PendingEvents, reason: str, told: str) -> None:
-        pending.drop(self._ledger, reason, told)
+    def _drop(self, stream: Stream, pending: PendingEvents, reason: str, told: str, loss: Loss = Loss.PASSING) -> None:
+        pending.drop(self._ledger, reason, told, loss)
         if self._record is not None:
-            self._record.add_pending(buffer.stream, pending.events, pending.size_bytes, reason)
+            self._record.add_pending(stream, pending.events, pending.size_bytes, reason)
 
     def limited_for_us(self, stream: Stream, *, failed: bool) -> int:
         """Return how long no collection of an event admits one, by the storage's last answers; `failed` as above.
@@ -270,7 +283,8 @@ class Queue:
         return max(0, opens_us - self._now_us())
 
     def end_cooldowns(self, stream: Stream) -> None:
-        """Send the next events of a stream to the storage: its limiter was reset."""
+        """Send the next events of a stream to the storage: its limiter was reset. There may be room for others."""
+        self._refused.clear()
         if buffer := self._buffers.get(stream):
             buffer.settle()
             buffer.all.until_us = buffer.error.until_us = 0
@@ -319,6 +333,11 @@ class Queue:
         """Note that the storage has a stream of which that was not known."""
         buffer.note_known()
         self._known.add(buffer.stream)
+        self._refused.discard(buffer.stream)
+
+    def on_refused(self, buffer: StreamBuffer, refusal: Refusal) -> None:
+        """Note that the storage let a stream not begin, and why."""
+        self._refused.add(buffer.stream, buffer.producer, refusal)
 
     def on_batch_done(self, buffer: StreamBuffer, batch: OutgoingBatch) -> None:
         """Free the room of a batch, and make its buffer ready again if it has more to send."""
@@ -327,3 +346,6 @@ class Queue:
         self._flush_timer.update(buffer)
         if buffer.waiting or buffer.flush_due:
             self._schedule(buffer)
+        elif buffer.known is False and not buffer.unanswered and buffer.is_idle(self._now_us()):
+            # It was refused. A flood of new ids lets no buffers pile up until the next sweep.
+            self._buffers.pop(buffer.stream, None)

@@ -36,7 +36,9 @@ async def test_limited_counts_of_very_many_streams_are_flushed_in_three_tenths_o
         bench.clock.advance(2_700_000)
         await until(lambda: len(bench.storage.batches) == calls + 200)
         assert {batch.stream for batch in bench.storage.batches[calls:]} == {*silent}
-        assert sum(count.events for batch in bench.storage.batches[calls:] for count in batch.all.limited_earlier) == 600
+        assert (
+            sum(count.events for batch in bench.storage.batches[calls:] for count in batch.all.limited_earlier) == 600
+        )
         assert bench.ledger.queued == 0
 
 
