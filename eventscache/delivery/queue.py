@@ -81,7 +81,8 @@ class Queue:
         self._now_us = now_us
         self._buffers: dict[Stream, StreamBuffer] = {}
         self._known = KnownStreams()
-        self._refused = RefusedStreams(now_us)
+        self.refused = RefusedStreams(now_us)
+        """The streams whose events are dropped at once."""
         self._sweep_at = _MIN_BUFFERS_TO_SWEEP
         self._flush_timer = FlushTimer(self._request_flush, now_us)
         self.max_cooldown_us = self._flush_timer.max_cooldown_us
@@ -212,7 +213,7 @@ class Queue:
 
         If the storage refused the stream a moment ago, they are dropped as it would be refused again.
         """
-        if self._refused and (refusal := self._refused.recall(stream, producer)):
+        if self.refused and (refusal := self.refused.recall(stream, producer)):
             self._refuse(stream, pending, refusal)
             return
         buffer = self._buffers.get(stream) or self._new_buffer(stream, producer)
@@ -284,7 +285,7 @@ class Queue:
 
     def end_cooldowns(self, stream: Stream) -> None:
         """Send the next events of a stream to the storage: its limiter was reset. There may be room for others."""
-        self._refused.clear()
+        self.refused.clear()
         if buffer := self._buffers.get(stream):
             buffer.settle()
             buffer.all.until_us = buffer.error.until_us = 0
@@ -333,11 +334,17 @@ class Queue:
         """Note that the storage has a stream of which that was not known."""
         buffer.note_known()
         self._known.add(buffer.stream)
-        self._refused.discard(buffer.stream)
+        self.refused.discard(buffer.stream)
 
     def on_refused(self, buffer: StreamBuffer, refusal: Refusal) -> None:
-        """Note that the storage let a stream not begin, and why."""
-        self._refused.add(buffer.stream, buffer.producer, refusal)
+        """Note that the storage let a stream not begin, and why; drop its events that wait."""
+        self.refused.add(buffer.stream, buffer.producer, refusal)
+        waiting, buffer.waiting = buffer.waiting, []
+        buffer.done += len(waiting)
+        for pending in waiting:
+            self.bytes -= pending.size_bytes
+            self.waiting_bytes -= pending.size_bytes
+            self._drop(buffer.stream, pending, *refusal)
 
     def on_batch_done(self, buffer: StreamBuffer, batch: OutgoingBatch) -> None:
         """Free the room of a batch, and make its buffer ready again if it has more to send."""

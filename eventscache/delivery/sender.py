@@ -64,7 +64,7 @@ class BatchSource(Protocol):
         """Note that the storage has a stream of which that was not known."""
 
     def on_refused(self, buffer: StreamBuffer, refusal: Refusal) -> None:
-        """Note that the storage let a stream not begin, and why."""
+        """Note that the storage let a stream not begin, and why: the same holds for the events that wait."""
 
     def on_batch_done(self, buffer: StreamBuffer, batch: OutgoingBatch) -> None:
         """Make the buffer ready again if it has more to send: all events of its batch are counted."""
@@ -237,7 +237,9 @@ class Sender:
             buffer = ready.popleft()
             if unconfirmed := buffer.take_unconfirmed(now_us):
                 counts, number, _ = unconfirmed
-                in_flight.append(InFlightBatch(buffer, counts, number, now_us + self._deadline_us, unconfirmed))
+                in_flight.append(
+                    InFlightBatch(buffer, counts, number, now_us + self._deadline_us, buffer.producer, unconfirmed)
+                )
                 continue
             batch = source.take(buffer, now_us)
             if batch.is_empty:
@@ -246,7 +248,7 @@ class Sender:
                 deadline_us = now_us + self._deadline_us
                 if batch.deadline_us is not None:
                     deadline_us = min(deadline_us, batch.deadline_us)
-                in_flight.append(InFlightBatch(buffer, batch, next(self._numbers), deadline_us))
+                in_flight.append(InFlightBatch(buffer, batch, next(self._numbers), deadline_us, buffer.producer))
                 events += batch.event_count
                 size_bytes += batch.payload_bytes
         return in_flight
@@ -417,8 +419,9 @@ class Sender:
             self._drop(in_flight, "storage_error", "the storage has an error, which is in the log")
 
     def _refuse(self, in_flight: InFlightBatch, refusal: Refusal) -> None:
-        self._source.on_refused(in_flight.buffer, refusal)
         self._drop(in_flight, *refusal)
+        if in_flight.buffer.producer is in_flight.producer:  # else one that may do more has come meanwhile
+            self._source.on_refused(in_flight.buffer, refusal)
 
     def _drop(self, in_flight: InFlightBatch, reason: str, told: str, loss: Loss | None = None) -> None:
         loss = loss or _LOSSES.get(reason, Loss.PASSING)

@@ -10,6 +10,8 @@ from eventscache.delivery.receipt import Loss
 from eventscache.delivery.refused_streams import Refusal, RefusedStreams
 from eventscache.errors import NewStreamsRefused, NotStored, TooManyStreams
 from eventscache.event import Event
+from eventscache.query.turns import Work
+from eventscache.storage.messages import Query
 from eventscache.stream import Namespace, Stream
 from eventscache.testing import ManualClock
 from tests.support.cache_bench import CacheBench, opened, until
@@ -67,8 +69,8 @@ async def test_who_waits_is_told_the_same(again: bool) -> None:
         with pytest.raises(NewStreamsRefused) as refused:
             await bench.cache.store([(OTHER, Event(skip="x")), (REFUSED, Event(skip="x"))], token)
         assert str(refused.value) == (
-            "1 of 2 events were not stored: new streams would begin, and eventscache.max_new_streams_per_minute of them "
-            "began in the last minute"
+            "1 of 2 events were not stored: new streams would begin, and eventscache.max_new_streams_per_minute of "
+            "them began in the last minute"
         )
         assert (refused.value.stored, refused.value.limited, refused.value.final) == (1, 0, 0)
 
@@ -109,6 +111,46 @@ async def test_a_stream_that_may_begin_before_the_storage_answers_is_not_refused
         offer(bench, REFUSED)
         await bench.settled()
         assert (bench.ledger.stored, bench.ledger.dropped.total()) == (4, 0)
+
+
+async def test_events_that_wait_meanwhile_are_dropped_with_the_refusal() -> None:
+    async with opened(max_new_streams_per_minute=1) as bench:
+        offer(bench, OTHER)
+        await bench.settled()
+        bench.storage.gate = gate = asyncio.Event()
+        calls = len(bench.storage.batches)
+        offer(bench, REFUSED)
+        await until(lambda: len(bench.storage.batches) > calls)
+        offer(bench, *[REFUSED] * 5)
+        gate.set()
+        await bench.cache.fetch(REFUSED, Query())
+        await bench.settled()
+        assert (bench.ledger.dropped["new_streams"], bench.ledger.balanced) == (6, True)
+        assert (len(bench.storage.batches), bench.cache.queue.bytes) == (calls + 1, 0)
+        assert bench.cache.queue.waiting_bytes == 0
+
+
+async def test_a_producer_who_may_do_more_is_not_refused_for_another_one() -> None:
+    async with opened() as bench:
+        bench.storage.faults = [TooManyStreams("too many")]
+        bench.storage.gate = gate = asyncio.Event()
+        offer(bench, REFUSED)
+        await until(lambda: len(bench.storage.batches) == 1)
+        bench.cache.offer([(REFUSED, Event(skip="x"))])  # an API key
+        gate.set()
+        await bench.settled()
+        assert (bench.ledger.stored, bench.ledger.dropped) == (1, {"max_streams": 1})
+
+
+async def test_originals_of_a_refused_stream_are_found_in_the_record_as_others_are() -> None:
+    async with opened(max_new_streams_per_minute=1) as bench:
+        await refuse(bench)
+        token = bench.cache.producers.by_token(b"token")
+        assert bench.cache.offer_originals(REFUSED, [b'{"eventn_ctx":{"event_id":"a"}}'], token)
+        assert (bench.ledger.dropped["new_streams"], bench.ledger.balanced) == (2, True)
+        record = bench.cache.record
+        assert record is not None
+        assert [sighting.outcome for sighting in await record.find("a", Work(bench.cache.turns))] == ["new_streams"]
 
 
 async def test_a_reset_may_make_room() -> None:
