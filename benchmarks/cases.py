@@ -62,6 +62,10 @@ CASES: Mapping[str, Case] = {
     "ack": Case("POST with ack=stored, p50", "naive sidecar's p50 at the same rate", 1.0, at_most=True),
     "streams": Case("100,000 streams under overload, throughput", "1 stream", 0.7),
     "stream-memory": Case("100,000 streams, process memory", "each idle stream", 2048, True, Unit.BYTES),
+    "refused": Case(
+        "processor time of an event of 1,000 unknown tokens, beyond max_streams", "a limited event", 1.5, at_most=True
+    ),
+    "refused-new": Case("the same, each event of another token", "a limited event", 4, at_most=True),
     "memory": Case("process memory after 5 minutes of overload", "after the first minute", 1.05, at_most=True),
 }
 

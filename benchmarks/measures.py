@@ -24,6 +24,8 @@ TOUCHERS = 4
 BODIES = 37  # no divisor of the number of streams, so that each stream gets all bodies
 SHARE_OF_CAPACITY = 0.3
 FULL_BUSY = 0.9
+UNKNOWN_TOKENS = 1000
+NEW_TOKENS = 200_000  # none comes again within a second
 BULK_LINES = 20_000
 BULK_LINE_BYTES = 20 * 2**20 // BULK_LINES
 PINGS_PER_SECOND = 500
@@ -76,8 +78,12 @@ def _key(number: int) -> str:
     return f"key{number:06}"
 
 
+def _event_paths(streams: int) -> list[str]:
+    return _tokens("/api/v1/event", streams)
+
+
 def single_events(streams: int = STREAMS) -> Requests:
-    return Requests("POST", _tokens("/api/v1/event", streams), page_views(BODIES, EVENT_BYTES))
+    return Requests("POST", _event_paths(streams), page_views(BODIES, EVENT_BYTES))
 
 
 def browsers() -> Clients:
@@ -485,6 +491,35 @@ async def _idle(server: Server) -> None:
     await asyncio.to_thread(server.settle)
 
 
+def refused(bench: Bench, plan: MeasurePlan) -> Findings:
+    """Fill a server with streams, and send events of others, which may not begin.
+
+    The costs count until no event waits any more: a closed loop sends faster than the storage can be asked.
+    """
+    settings = {"EVENTSCACHE_MAX_STREAMS": str(STREAMS), "EVENTSCACHE_QUEUE_BYTES": str(2**30)}
+    costs: dict[str, list[float]] = {}
+    with bench.serving("sidecar", **settings) as (sidecar,):
+        _fill(sidecar)
+        bodies = page_views(BODIES, EVENT_BYTES)
+        loads = {"limited": single_events()} | {
+            name: Requests("POST", [f"{path}x" for path in _event_paths(count)], bodies)
+            for name, count in (("refused", UNKNOWN_TOKENS), ("refused-new", NEW_TOKENS))
+        }
+        for _ in range(plan.rounds):
+            for name, requests in loads.items():
+                before, received = sidecar.cpu_seconds, sidecar.counts().received
+                uvloop.run(HttpLoad(sidecar, requests).closed(plan.seconds, plan.warm_up_seconds))
+                sidecar.settle()
+                spent = sidecar.cpu_seconds - before
+                costs.setdefault(name, []).append(1e6 * spent / (sidecar.counts().received - received))
+    limited = costs.pop("limited")
+    results = [
+        _result(name, _ratios(ours, limited), f"{statistics.median(ours):.1f} µs an event")
+        for name, ours in costs.items()
+    ]
+    return Findings(results, [], [])
+
+
 def memory(bench: Bench, plan: MeasurePlan) -> Findings:
     with bench.serving("sidecar") as (sidecar,):
         _fill(sidecar)
@@ -512,5 +547,6 @@ MEASURES: Mapping[str, Measure] = {
     "calls": calls,
     "ack": ack,
     "streams": streams,
+    "refused": refused,
     "memory": memory,
 }

@@ -90,7 +90,9 @@ def test_every_make_target_in_the_readme_exists() -> None:
 
 def test_no_drop_goes_by_a_reason_that_is_not_shown() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "eventscache").rglob("*.py"))
-    used = set(re.findall(r'_drop\([^"]*"(\w+)"', sources)) | set(re.findall(r'else "(storage_\w+)"', sources))
+    used = set(re.findall(r'(?:_drop|Refusal)\([^"]*"(\w+)"', sources)) | set(
+        re.findall(r'else "(storage_\w+)"', sources)
+    )
     assert used <= set(DROP_REASONS)
     assert len(used) >= 5
 

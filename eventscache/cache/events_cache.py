@@ -374,8 +374,8 @@ class EventsCache(Intake):
     async def clear(self, stream: Stream, *, reset: bool = False) -> int:
         """Remove a stream's events and return how many there were; `reset` also resets its limiter.
 
-        Other processes can still limit events until their cooldowns end: for a second, or up to 30 with very many
-        streams. Raises `StorageUnavailable`.
+        Other processes can still limit events until their cooldowns end, or until they report what they limited: for a
+        second, or up to 30 with very many streams. Raises `StorageUnavailable`.
         """
         return await self.clear_many([stream], reset=reset)
 

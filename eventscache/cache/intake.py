@@ -107,6 +107,9 @@ class Intake:
             return True
         if not count:
             return True
+        if self.queue.refused and (refusal := self.queue.refused.recall(stream, producer)):
+            self._drop_originals(stream, originals, refusal.reason)
+            return True
         return self._put(self._packer.pack_originals(stream, originals), producer)
 
     def _offer_with_extras(
@@ -277,6 +280,17 @@ class Intake:
         if receipt:
             receipt.drop(count, _DROPPED_AT_ONCE.get(reason, ""))
 
+    def _drop_originals(self, stream: Stream, originals: Sequence[bytes], reason: str) -> None:
+        """Drop originals for a reason, before anything is made of them."""
+        self._drop(len(originals), reason, None)
+        if self.record is not None and self.record.lost.is_open:
+            self._note_lost(self._packer.pack_originals(stream, originals), reason)
+
+    def _note_lost(self, parts: Iterable[Part], reason: str) -> None:
+        if self.record is not None:
+            for stream, pending in parts:
+                self.record.add_pending(stream, pending.events, pending.size_bytes, reason)
+
     def _drop_runs(self, runs: Iterable[Run], reason: str, receipt: Receipt | None) -> None:
         for stream, _, events, _ in runs:
             self._drop(len(events), reason, receipt)
@@ -284,10 +298,9 @@ class Intake:
                 self.record.add_events(stream, events, reason)
 
     def _drop_parts(self, parts: Iterable[Part], reason: str, receipt: Receipt | None) -> None:
-        for stream, pending in parts:
-            self._drop(len(pending.events), reason, receipt)
-            if self.record is not None:
-                self.record.add_pending(stream, pending.events, pending.size_bytes, reason)
+        for part in parts:
+            self._drop(len(part[1].events), reason, receipt)
+            self._note_lost((part,), reason)
 
     async def keep(self, records: Sequence[_Record], *, errors_only: bool = False) -> int:
         """Store events, oldest first, that were limited where they come from: no rate limit holds for them here.

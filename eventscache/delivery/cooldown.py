@@ -1,6 +1,7 @@
 """Until when this process limits a collection by itself, and how many events it has limited."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from eventscache.clock import MICROSECONDS
 from eventscache.storage.messages import LimitedCount
@@ -18,7 +19,8 @@ class Cooldown:
     def __init__(self) -> None:
         self.until_us = 0
         self.opens_us = 0  # when the limiter admits the next event, at the earliest, by the storage's last answer
-        self.limited: list[tuple[int, int]] | None = None  # per second: the latest time, and how many events
+        # For each second its latest time, and behind it how many events: pairs would take twice the memory.
+        self.limited: list[int] | None = None
 
     def start(self, sent_us: int, retry_after_us: int, max_us: int) -> bool:
         """Last until `retry_after_us` after the call was sent, less a thousandth: clocks drift.
@@ -33,28 +35,29 @@ class Cooldown:
         """Count events that are limited now."""
         limited = self.limited
         if limited is None:
-            self.limited = [(now_us, count)]
-        elif limited[-1][0] // MICROSECONDS == now_us // MICROSECONDS:
-            limited[-1] = (now_us, limited[-1][1] + count)
+            self.limited = [now_us, count]
+        elif limited[-2] // MICROSECONDS == now_us // MICROSECONDS:
+            limited[-2] = now_us
+            limited[-1] += count
         else:
-            limited.append((now_us, count))
+            limited += (now_us, count)
 
     def take_counts(self) -> "UnreportedCounts":
         """Return the counts for the next batch, and begin new ones."""
         limited, self.limited = self.limited, None
         return UnreportedCounts(limited) if limited else NO_UNREPORTED_COUNTS
 
-    def add_counts(self, counts: Sequence[tuple[int, int]]) -> None:
+    def add_counts(self, counts: Sequence[int]) -> None:
         """Count events that were limited earlier, given as `limited` has them."""
         by_second: dict[int, tuple[int, int]] = {}
-        for limited_us, count in (*(self.limited or ()), *counts):
+        for limited_us, count in _pairs((*(self.limited or ()), *counts)):
             latest_us, before = by_second.get(limited_us // MICROSECONDS, (0, 0))
             by_second[limited_us // MICROSECONDS] = max(latest_us, limited_us), before + count
-        self.limited = sorted(by_second.values())
+        self.limited = [*chain.from_iterable(sorted(by_second.values()))]
 
     def restore_counts(self, counts: "UnreportedCounts") -> None:
         """Take back the counts of a batch that failed; they are older than those taken since."""
-        if counts.by_second:
+        if counts:
             self.limited = [*counts.by_second, *(self.limited or ())]
 
 
@@ -63,12 +66,20 @@ class UnreportedCounts:
 
     __slots__ = ("by_second",)
 
-    def __init__(self, by_second: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, by_second: Sequence[int]) -> None:
+        """Take counts as `Cooldown.limited` has them."""
         self.by_second = by_second
+
+    def __bool__(self) -> bool:
+        return bool(self.by_second)
 
     def with_ages(self, now_us: int) -> tuple[LimitedCount, ...]:
         """Return the counts with their ages at `now_us`."""
-        return tuple(LimitedCount(now_us - limited_us, count) for limited_us, count in self.by_second)
+        return tuple([LimitedCount(now_us - limited_us, count) for limited_us, count in _pairs(self.by_second)])
+
+
+def _pairs(limited: Sequence[int]) -> Iterator[tuple[int, int]]:
+    return zip(limited[::2], limited[1::2], strict=True)
 
 
 NO_UNREPORTED_COUNTS = UnreportedCounts(())

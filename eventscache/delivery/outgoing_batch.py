@@ -46,7 +46,7 @@ class _CollectionPart:
         return sent
 
     def unsent(self, now_us: int) -> Unsent:
-        if self.surplus or self.limited_earlier.by_second:
+        if self.surplus or self.limited_earlier:
             return Unsent(self.surplus, self.limited_earlier.with_ages(now_us))
         return _NOTHING_UNSENT
 
@@ -217,7 +217,7 @@ class OutgoingBatch:
         error.restore_counts(self._error.limited_earlier)
         for name, part in self._extras.items():
             extras = self._extra_cooldowns
-            if extras and part.limited_earlier.by_second and (cooldown := extras.known(name)):
+            if extras and part.limited_earlier and (cooldown := extras.known(name)):
                 cooldown.restore_counts(part.limited_earlier)
                 extras.unreported.add(name)
 
@@ -227,11 +227,11 @@ class OutgoingBatch:
         It names the same extra collections, so that an answer to this batch fits that one too.
         """
         parts = (self._all, self._error, *self._extras.values())
-        if not any(part.limited_earlier.by_second for part in parts):
+        if not any(part.limited_earlier for part in parts):
             return None
         batch = OutgoingBatch(self._size, 0)
         batch._all.limited_earlier = self._all.limited_earlier
-        if self._error.limited_earlier.by_second:
+        if self._error.limited_earlier:
             batch._error = _CollectionPart()
             batch._error.limited_earlier = self._error.limited_earlier
         for name, part in self._extras.items():
@@ -243,7 +243,7 @@ class OutgoingBatch:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to send."""
-        counts = self._all.limited_earlier.by_second or self._error.limited_earlier.by_second or self._extras
+        counts = self._all.limited_earlier or self._error.limited_earlier or self._extras
         return not self.pending and not counts
 
     def to_batch(

@@ -15,7 +15,8 @@ from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.outgoing_batch import OutgoingBatch
 from eventscache.delivery.pending import PendingEvents, most_pending
 from eventscache.delivery.producer import Producer
-from eventscache.delivery.receipt import Receipt
+from eventscache.delivery.receipt import Loss, Receipt
+from eventscache.delivery.refused_streams import Refusal, RefusedStreams
 from eventscache.delivery.sender import Sender
 from eventscache.delivery.storage_calls import StorageCalls
 from eventscache.delivery.stream_buffer import StreamBuffer
@@ -80,10 +81,11 @@ class Queue:
         self._now_us = now_us
         self._buffers: dict[Stream, StreamBuffer] = {}
         self._known = KnownStreams()
+        self.refused = RefusedStreams(now_us)
+        """The streams whose events are dropped at once."""
         self._sweep_at = _MIN_BUFFERS_TO_SWEEP
         self._flush_timer = FlushTimer(self._request_flush, now_us)
-        self._waiting_to_flush = self._flush_timer.waiting
-        self.max_cooldown_us = self._flush_timer.max_delay_us
+        self.max_cooldown_us = self._flush_timer.max_cooldown_us
 
     def start(self) -> None:
         """Start sending, on the running loop."""
@@ -106,7 +108,7 @@ class Queue:
         for buffer in self._buffers.values():
             for pending in buffer.waiting:
                 self.bytes -= pending.size_bytes
-                self._drop(buffer, pending, "shutdown", "the server is stopping")
+                self._drop(buffer.stream, pending, "shutdown", "the server is stopping")
             buffer.waiting.clear()
         self.waiting_bytes = 0
 
@@ -140,7 +142,7 @@ class Queue:
         known = not producer.is_bounded or self._known.recall(stream)
         buffer = self._buffers[stream] = StreamBuffer(stream, producer, known=known)
         self._flush_timer.adapt(len(self._buffers))
-        self.max_cooldown_us = self._flush_timer.max_delay_us
+        self.max_cooldown_us = self._flush_timer.max_cooldown_us
         return buffer
 
     def _sweep(self) -> None:
@@ -162,7 +164,7 @@ class Queue:
 
     def _count_limited(self, buffer: StreamBuffer, count: int) -> None:
         self._ledger.limited += count
-        if buffer not in self._waiting_to_flush:
+        if not buffer.unreported_since_us:
             self._flush_timer.update(buffer)
 
     def limit_by_collection(
@@ -207,7 +209,13 @@ class Queue:
         return limited, is_open
 
     def put(self, stream: Stream, pending: PendingEvents, producer: Producer) -> None:
-        """Let events wait for the next batch of their stream; their room is reserved."""
+        """Let events wait for the next batch of their stream; their room is reserved.
+
+        If the storage refused the stream a moment ago, they are dropped as it would be refused again.
+        """
+        if self.refused and (refusal := self.refused.recall(stream, producer)):
+            self._refuse(stream, pending, refusal)
+            return
         buffer = self._buffers.get(stream) or self._new_buffer(stream, producer)
         if pending.extras and buffer.extras is None:
             buffer.extras = ExtraCooldowns(self._extra_kinds)
@@ -221,6 +229,11 @@ class Queue:
         if pending.receipt is not None:
             self._linger.urgent = True
         self._schedule(buffer)
+
+    def _refuse(self, stream: Stream, pending: PendingEvents, refusal: Refusal) -> None:
+        self.bytes -= pending.size_bytes
+        self._ledger.queued += len(pending.events)
+        self._drop(stream, pending, *refusal)
 
     async def flush(self, stream: Stream, timeout_seconds: float) -> None:
         """Send all events and limited counts of a stream, and return when that is done or the time is up."""
@@ -252,12 +265,12 @@ class Queue:
             for pending in buffer.withdraw(receipt):
                 self.bytes -= pending.size_bytes
                 self.waiting_bytes -= pending.size_bytes
-                self._drop(buffer, pending, "storage_unavailable", reason)
+                self._drop(stream, pending, "storage_unavailable", reason)
 
-    def _drop(self, buffer: StreamBuffer, pending: PendingEvents, reason: str, told: str) -> None:
-        pending.drop(self._ledger, reason, told)
+    def _drop(self, stream: Stream, pending: PendingEvents, reason: str, told: str, loss: Loss = Loss.PASSING) -> None:
+        pending.drop(self._ledger, reason, told, loss)
         if self._record is not None:
-            self._record.add_pending(buffer.stream, pending.events, pending.size_bytes, reason)
+            self._record.add_pending(stream, pending.events, pending.size_bytes, reason)
 
     def limited_for_us(self, stream: Stream, *, failed: bool) -> int:
         """Return how long no collection of an event admits one, by the storage's last answers; `failed` as above.
@@ -271,7 +284,8 @@ class Queue:
         return max(0, opens_us - self._now_us())
 
     def end_cooldowns(self, stream: Stream) -> None:
-        """Send the next events of a stream to the storage: its limiter was reset."""
+        """Send the next events of a stream to the storage: its limiter was reset. There may be room for others."""
+        self.refused.clear()
         if buffer := self._buffers.get(stream):
             buffer.settle()
             buffer.all.until_us = buffer.error.until_us = 0
@@ -320,6 +334,17 @@ class Queue:
         """Note that the storage has a stream of which that was not known."""
         buffer.note_known()
         self._known.add(buffer.stream)
+        self.refused.discard(buffer.stream)
+
+    def on_refused(self, buffer: StreamBuffer, refusal: Refusal) -> None:
+        """Note that the storage let a stream not begin, and why; drop its events that wait."""
+        self.refused.add(buffer.stream, buffer.producer, refusal)
+        waiting, buffer.waiting = buffer.waiting, []
+        buffer.done += len(waiting)
+        for pending in waiting:
+            self.bytes -= pending.size_bytes
+            self.waiting_bytes -= pending.size_bytes
+            self._drop(buffer.stream, pending, *refusal)
 
     def on_batch_done(self, buffer: StreamBuffer, batch: OutgoingBatch) -> None:
         """Free the room of a batch, and make its buffer ready again if it has more to send."""
@@ -328,3 +353,6 @@ class Queue:
         self._flush_timer.update(buffer)
         if buffer.waiting or buffer.flush_due:
             self._schedule(buffer)
+        elif buffer.known is False and not buffer.unanswered and buffer.is_idle(self._now_us()):
+            # It was refused. A flood of new ids lets no buffers pile up until the next sweep.
+            self._buffers.pop(buffer.stream, None)

@@ -14,6 +14,7 @@ from eventscache.delivery.ledger import Ledger
 from eventscache.delivery.linger import Linger
 from eventscache.delivery.outgoing_batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, OutgoingBatch
 from eventscache.delivery.receipt import Loss
+from eventscache.delivery.refused_streams import Refusal
 from eventscache.delivery.retries import Retries
 from eventscache.delivery.storage_calls import StorageCalls, fault_kind
 from eventscache.delivery.storage_log import StorageLog
@@ -28,11 +29,18 @@ MAX_CALL_STREAMS = 64
 _LOSSES = {
     "unconfirmed": Loss.UNCONFIRMED,
     "shutdown": Loss.UNCONFIRMED,
-    "new_streams": Loss.NEW_STREAM,
-    "max_streams": Loss.FINAL,
     "storage_error": Loss.FINAL,
 }
 """By the reason to drop events that were sent, what that means; else another try can help."""
+
+_TOO_MANY_STREAMS = Refusal(
+    "max_streams", "there are eventscache.max_streams streams already: raise that, or clear some", Loss.FINAL
+)
+_NEW_STREAM = Refusal(
+    "new_streams",
+    "new streams would begin, and eventscache.max_new_streams_per_minute of them began in the last minute",
+    Loss.NEW_STREAM,
+)
 
 
 class BatchSource(Protocol):
@@ -54,6 +62,9 @@ class BatchSource(Protocol):
 
     def on_begun(self, buffer: StreamBuffer) -> None:
         """Note that the storage has a stream of which that was not known."""
+
+    def on_refused(self, buffer: StreamBuffer, refusal: Refusal) -> None:
+        """Note that the storage let a stream not begin, and why: the same holds for the events that wait."""
 
     def on_batch_done(self, buffer: StreamBuffer, batch: OutgoingBatch) -> None:
         """Make the buffer ready again if it has more to send: all events of its batch are counted."""
@@ -226,7 +237,9 @@ class Sender:
             buffer = ready.popleft()
             if unconfirmed := buffer.take_unconfirmed(now_us):
                 counts, number, _ = unconfirmed
-                in_flight.append(InFlightBatch(buffer, counts, number, now_us + self._deadline_us, unconfirmed))
+                in_flight.append(
+                    InFlightBatch(buffer, counts, number, now_us + self._deadline_us, buffer.producer, unconfirmed)
+                )
                 continue
             batch = source.take(buffer, now_us)
             if batch.is_empty:
@@ -235,7 +248,7 @@ class Sender:
                 deadline_us = now_us + self._deadline_us
                 if batch.deadline_us is not None:
                     deadline_us = min(deadline_us, batch.deadline_us)
-                in_flight.append(InFlightBatch(buffer, batch, next(self._numbers), deadline_us))
+                in_flight.append(InFlightBatch(buffer, batch, next(self._numbers), deadline_us, buffer.producer))
                 events += batch.event_count
                 size_bytes += batch.payload_bytes
         return in_flight
@@ -397,22 +410,21 @@ class Sender:
             else:
                 in_flight.batch.restore_counts(in_flight.buffer.all, in_flight.buffer.error)
         elif isinstance(fault, TooManyStreams):
-            self._drop(
-                in_flight, "max_streams", "there are eventscache.max_streams streams already: raise that, or clear some"
-            )
+            self._refuse(in_flight, _TOO_MANY_STREAMS)
         elif isinstance(fault, UnknownStream):
-            self._drop(
-                in_flight,
-                "new_streams",
-                "new streams would begin, and eventscache.max_new_streams_per_minute of them began in the last minute",
-            )
+            self._refuse(in_flight, _NEW_STREAM)
         else:
             self._storage_calls.insert_faults["error"] += 1
             self._log.error(fault)
             self._drop(in_flight, "storage_error", "the storage has an error, which is in the log")
 
-    def _drop(self, in_flight: InFlightBatch, reason: str, told: str) -> None:
-        loss = _LOSSES.get(reason, Loss.PASSING)
+    def _refuse(self, in_flight: InFlightBatch, refusal: Refusal) -> None:
+        self._drop(in_flight, *refusal)
+        if in_flight.buffer.producer is in_flight.producer:  # else one that may do more has come meanwhile
+            self._source.on_refused(in_flight.buffer, refusal)
+
+    def _drop(self, in_flight: InFlightBatch, reason: str, told: str, loss: Loss | None = None) -> None:
+        loss = loss or _LOSSES.get(reason, Loss.PASSING)
         for pending in in_flight.batch.pending:
             pending.drop(self._ledger, reason, told, loss)
             if self._record is not None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable
 
 from eventscache.delivery.cooldown import Cooldown
@@ -32,6 +31,7 @@ class StreamBuffer:
         "stream",
         "unanswered",
         "unconfirmed",
+        "unreported_since_us",
         "waiting",
         "waiting_since_us",
     )
@@ -47,7 +47,8 @@ class StreamBuffer:
         self.error = Cooldown()
         self.extras: ExtraCooldowns | None = None
         self.unconfirmed: Unconfirmed | None = None  # goes before the next batch
-        self.waiting: deque[PendingEvents] = deque()
+        self.unreported_since_us = 0  # when the first of its limited counts began to wait; 0: none waits for its flush
+        self.waiting: list[PendingEvents] = []  # few: an empty deque takes ten times the memory
         self.waiting_since_us = 0  # when the first of them was put
         self.arrived = 0  # how many pending events were ever put here, and how many of them are done
         self.done = 0
@@ -104,7 +105,7 @@ class StreamBuffer:
         """Remove and return the waiting events of a receipt."""
         withdrawn = [pending for pending in self.waiting if pending.receipt is receipt]
         if withdrawn:
-            self.waiting = deque(pending for pending in self.waiting if pending.receipt is not receipt)
+            self.waiting = [pending for pending in self.waiting if pending.receipt is not receipt]
             self.done += len(withdrawn)
         return withdrawn
 
@@ -128,15 +129,19 @@ class StreamBuffer:
         batch = OutgoingBatch(quota.size, self.waiting_since_us)
         # Without a limit nothing is surplus: what one call cannot admit goes with the next one.
         most = math.inf if quota.limits else quota.size
-        while self.waiting and not batch.is_full and batch.event_count + len(self.waiting[0].events) <= most:
-            if self.extras and not batch.has_room_for(self.waiting[0].extras, self.extras.kinds):
+        taken = 0
+        for pending in self.waiting:
+            if batch.is_full or batch.event_count + len(pending.events) > most:
                 break
-            pending = self.waiting.popleft()
+            if self.extras and not batch.has_room_for(pending.extras, self.extras.kinds):
+                break
+            taken += 1
             count, failed, to_all = len(pending.events), pending.failed, pending.to_all
             if not pending.extras and self.limit_locally(count, now_us, failed=failed, to_all=to_all):
                 batch.limited.append(pending)
             else:
                 batch.add(pending, self.stream, self.all, self.error, now_us, extras=self.extras)
+        del self.waiting[:taken]
         if not self.waiting:
             self.waiting_since_us = 0  # less memory while it is idle
         if self.flush_due or batch.pending:

@@ -135,7 +135,7 @@ async def test_cooldowns_last_longer_with_very_many_streams() -> None:
             bench.offer(2, stream)
         await bench.settled()
         calls = len(bench.storage.batches)
-        bench.clock.advance(3 * MICROSECONDS - 200)
+        bench.clock.advance(6 * MICROSECONDS - 200)
         bench.offer(1, streams[-1])
         assert len(bench.storage.batches) == calls
         assert bench.ledger.queued == 0
@@ -144,3 +144,20 @@ async def test_cooldowns_last_longer_with_very_many_streams() -> None:
         await bench.settled()
         assert len(bench.storage.batches) == calls + 1
         assert bench.storage.batches[-1].all.limited_earlier == (LimitedCount(200, 1),)
+
+
+async def test_a_limiter_that_was_reset_elsewhere_ends_a_long_cooldown_with_the_next_limited_counts() -> None:
+    async with opened(quota=Quota(1, 600 * MICROSECONDS)) as bench:
+        for number in range(10_000):
+            bench.offer(1, Stream(Namespace.TOKEN, f"key {number}"))
+        await bench.settled()
+        bench.offer()
+        await bench.settled()
+        bench.offer()
+        assert (bench.ledger.stored, bench.ledger.limited) == (10_001, 1)
+        await bench.storage.clear(TOKEN, reset=True)
+        bench.clock.advance(2_701_000)
+        await until(lambda: not bench.buffer().has_limited_counts and not bench.buffer().scheduled)
+        bench.offer()
+        await bench.settled()
+        assert bench.ledger.stored == 10_002

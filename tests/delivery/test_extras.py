@@ -233,8 +233,8 @@ def test_counts_of_several_cooldowns_are_added_by_second() -> None:
     cooldown = Cooldown()
     cooldown.count_limited(1_500_000, 2)
     cooldown.count_limited(3_000_000, 1)
-    cooldown.add_counts([(1_200_000, 5), (2_000_001, 7), (3_999_999, 1)])
-    assert cooldown.limited == [(1_500_000, 7), (2_000_001, 7), (3_999_999, 2)]
+    cooldown.add_counts([1_200_000, 5, 2_000_001, 7, 3_999_999, 1])
+    assert cooldown.limited == [1_500_000, 7, 2_000_001, 7, 3_999_999, 2]
 
 
 async def test_a_type_that_opens_earlier_than_all_gets_its_events() -> None:

@@ -2,7 +2,8 @@
 
 from eventscache.clock import MICROSECONDS
 from eventscache.errors import StorageUnavailable
-from eventscache.storage.messages import Query
+from eventscache.storage.messages import Query, Quota
+from eventscache.stream import Namespace, Stream
 from tests.support.cache_bench import TOKEN, opened, until
 
 
@@ -18,6 +19,27 @@ async def test_limited_counts_of_a_silent_stream_are_flushed_within_a_second() -
         assert sum(count.events for count in counts) == 8
         page = await bench.storage.fetch(TOKEN, Query())
         assert page.limited == 8
+
+
+async def test_limited_counts_of_very_many_streams_are_flushed_in_three_tenths_of_a_millisecond_each() -> None:
+    async with opened(quota=Quota(1, 600 * MICROSECONDS)) as bench:
+        streams = [Stream(Namespace.TOKEN, f"key {number}") for number in range(10_000)]
+        for stream in streams:
+            bench.offer(1, stream)
+        await bench.settled()
+        calls = len(bench.storage.batches)
+        silent = streams[-200:]
+        for stream in silent:
+            bench.offer(3, stream)
+        assert bench.ledger.limited == 600
+        # A cooldown of six seconds lasts longer than the counts wait.
+        bench.clock.advance(2_700_000)
+        await until(lambda: len(bench.storage.batches) == calls + 200)
+        assert {batch.stream for batch in bench.storage.batches[calls:]} == {*silent}
+        assert (
+            sum(count.events for batch in bench.storage.batches[calls:] for count in batch.all.limited_earlier) == 600
+        )
+        assert bench.ledger.queued == 0
 
 
 async def test_limited_counts_of_a_failed_batch_are_flushed_although_no_event_follows() -> None:

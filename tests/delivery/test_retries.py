@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from eventscache.clock import MICROSECONDS
 from eventscache.delivery.in_flight import InFlightBatch
 from eventscache.delivery.outgoing_batch import OutgoingBatch
+from eventscache.delivery.producer import CONFIGURED
 from eventscache.delivery.retries import Retries
 from eventscache.delivery.storage_calls import StorageCalls
 from eventscache.delivery.stream_buffer import StreamBuffer
@@ -53,7 +54,9 @@ def started(owner: Owner, clock: ManualClock, count: int, seconds: float = 60) -
     retries = Retries(owner, StorageCalls(), most=MOST, now_us=clock)
     deadline_us = clock() + int(seconds * MICROSECONDS)
     batches = [
-        InFlightBatch(StreamBuffer(Stream(Namespace.TOKEN, str(number))), OutgoingBatch(1, 0), number, deadline_us)
+        InFlightBatch(
+            StreamBuffer(Stream(Namespace.TOKEN, str(number))), OutgoingBatch(1, 0), number, deadline_us, CONFIGURED
+        )
         for number in range(count)
     ]
     retries.start(dict.fromkeys(batches, AWAY))

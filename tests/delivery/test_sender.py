@@ -159,6 +159,7 @@ async def test_events_that_cannot_be_stored_are_dropped_with_their_reason(fault:
         await bench.settled()
         assert bench.ledger.dropped == {reason: 4}
         assert bench.cache.queue.bytes == 0
+        bench.clock.advance(MICROSECONDS)
         bench.offer(2)
         await bench.settled()
         assert bench.ledger.stored == 2

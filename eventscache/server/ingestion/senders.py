@@ -124,8 +124,10 @@ def sender_of(
     context: Context, request: RequestHead, query: str, *, from_server: bool, wrong_type: str | None = None
 ) -> Sender:
     """Return who sends a request with a raw query, as `find_sender` does."""
-    token = _token_of(request, query, context.api_keys)
-    sender = find_sender(context, token, from_server=from_server, wrong_type=wrong_type)
+    sender = _plain_sender(context, query)
+    if sender is None:
+        token = _token_of(request, query, context.api_keys)
+        sender = find_sender(context, token, from_server=from_server, wrong_type=wrong_type)
     return in_scope(context, request, sender) if may_be_in_scope(request, query) else sender
 
 
@@ -163,7 +165,7 @@ def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: 
         if not other or not wrong_type:
             raise HttpError(401, "unknown_token", "The token is not found" if token else _NONE_SENT)
         raise HttpError(401, "wrong_token_type", wrong_type)
-    if not context.access.on_loopback and not context.settings.open_ingestion:
+    if not _takes_anonymous(context):
         message = "no api_keys are configured, and eventscache.open_ingestion is off"
         raise HttpError(401, "ingestion_closed", message)
     if not token:
@@ -172,6 +174,10 @@ def find_sender(context: Context, token: str, *, from_server: bool, wrong_type: 
         return _anonymous_sender(token, context.limits.max_id_bytes, context.cache.producers.anonymous)
     except InvalidEvent as fault:
         raise HttpError(401, "unknown_token", f"The token is not usable: {fault}") from None
+
+
+def _takes_anonymous(context: Context) -> bool:
+    return context.access.on_loopback or context.settings.open_ingestion
 
 
 def key_of(keys: ApiKeys, token: str) -> ApiKey | None:
@@ -207,3 +213,19 @@ def _anonymous_sender(token: str, max_id_bytes: int, producer: Producer) -> Send
     """Return who sends with a token that begins with an id; raise `InvalidEvent` if it cannot be one."""
     stream = Stream(Namespace.TOKEN, check_id(with_colon(token).partition(":")[0], max_id_bytes))
     return Sender(stream, None, producer, secret_half(token))
+
+
+def _plain_sender(context: Context, query: str) -> Sender | None:
+    """Return who sends with a plain query where no keys are configured: one look for all; None if it is not plain."""
+    if len(query) > _MAX_CACHED_QUERY_LENGTH or context.api_keys.configured or not _takes_anonymous(context):
+        return None
+    return _cached_plain_sender(query, context.limits.max_id_bytes, context.cache.producers.anonymous)
+
+
+@lru_cache(_CACHED_SENDERS)
+def _cached_plain_sender(query: str, max_id_bytes: int, producer: Producer) -> Sender | None:
+    plain = _PLAIN_QUERY.fullmatch(query)
+    if plain is None or len(token := plain[1]) > max_id_bytes:
+        return None
+    # No sign of a plain token is one that an id may not have, or that stands before a secret half.
+    return Sender(Stream(Namespace.TOKEN, token), None, producer)

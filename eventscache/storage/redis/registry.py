@@ -66,9 +66,10 @@ class Registry:
             if self._is_due(batch.stream, now):
                 due.setdefault(_Terms(batch.stream.namespace, batch.trusted, batch.may_begin), []).append(batch.stream)
         registered: dict[Stream, StorageError | None] = {}
-        # New streams come a few at a time compared to the others, so that these can make room for all of them.
-        together = max(1, self._options.max_streams // 4)
         for terms, streams in due.items():
+            # New streams that may evict others come a few at a time, so that these can make room for all of them.
+            evicts = terms.trusted and terms.may_begin
+            together = max(1, self._options.max_streams // 4) if evicts else len(streams)
             for first in range(0, len(streams), together):
                 registered |= await self._register_together(terms, streams[first : first + together], expiry_ms)
         return registered
