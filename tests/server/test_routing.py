@@ -49,7 +49,7 @@ async def test_what_fails_by_a_bug_counts_where_it_brings_events(
     def broken(*_: object, **__: object) -> NoReturn:
         raise ZeroDivisionError
 
-    for name in ("offer_originals_in_turns", "fetch"):
+    for name in ("offer_originals_in_turns", "fetch_written"):
         monkeypatch.setattr(type(sidecar.cache), name, broken)
     for path in ("/api/v1/p.gif?token=k", f"{CACHE}?ids=k"):
         assert (await sidecar.get(path)).status == 500
