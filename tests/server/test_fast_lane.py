@@ -68,6 +68,17 @@ async def exchange(sidecar: Sidecar, packets: list[bytes], turns: int) -> Exchan
     return result
 
 
+async def primed(sidecar: Sidecar) -> Any:
+    """Return a connection that has had its first request, and waits for the next one."""
+    connection = sidecar.server._connections()
+    connection.connection_made(Transport())
+    connection.data_received(PRIMER)
+    await asyncio.sleep(0)
+    while not connection.idle:
+        await asyncio.sleep(0)
+    return connection
+
+
 async def kept(sidecar: Sidecar) -> Any:
     """Return what a sidecar has kept and counted; its events without their times and ids."""
     events = {}
@@ -252,12 +263,7 @@ async def test_an_idle_connection_of_the_fast_lane_is_closed_in_its_time(start: 
 @compiled
 async def test_a_request_is_time_for_which_a_connection_is_kept(start: Start) -> None:
     sidecar = await start()
-    transport, connection = Transport(), sidecar.server._connections()
-    connection.connection_made(transport)
-    connection.data_received(PRIMER)
-    await asyncio.sleep(0)
-    while not connection.idle:
-        await asyncio.sleep(0)
+    connection = await primed(sidecar)
     first = connection.idle_since
     while asyncio.get_running_loop().time() <= first:
         await asyncio.sleep(0)
@@ -269,12 +275,7 @@ async def test_a_request_is_time_for_which_a_connection_is_kept(start: Start) ->
 @compiled
 async def test_a_client_that_reads_no_answers_is_left_to_aiohttp(start: Start) -> None:
     sidecar = await start()
-    transport, connection = Transport(), sidecar.server._connections()
-    connection.connection_made(transport)
-    connection.data_received(PRIMER)
-    await asyncio.sleep(0)
-    while not connection.idle:
-        await asyncio.sleep(0)
+    connection = await primed(sidecar)
     connection.pause_writing()
     connection.data_received(plain())
     assert sidecar.server.fast_lane

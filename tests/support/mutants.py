@@ -1,5 +1,6 @@
 """Requests with events, plain and unusual ones, and what random changes make of them."""
 
+from collections.abc import Sequence
 from random import Random
 
 from tests.support.wire import CHUNKED, CLOSE, HOST, chunks, get
@@ -106,6 +107,25 @@ def plain(
     return b"POST %b HTTP/1.1\r\n%b%b%b\r\n%b" % (target, host, headers, length, body)
 
 
+def change(random: Random, data: bytearray, place: int, pieces: Sequence[bytes]) -> None:
+    """Change a byte or a few at a place, perhaps by one of some telling pieces."""
+    kind = random.randrange(7)
+    if kind == 0 and place < len(data):
+        data[place] ^= 1 << random.randrange(8)
+    elif kind == 1:
+        data[place:place] = random.choice(pieces)
+    elif kind == 2:
+        data[place : place + 1] = random.choice(pieces)
+    elif kind == 3:
+        del data[place : place + random.randint(1, 5)]
+    elif kind == 4:
+        data[place:place] = data[place : place + random.randint(1, 40)]
+    elif kind == 5:
+        data[place:place] = random.randbytes(random.randint(1, 4))
+    elif random.randrange(4) == 0:
+        del data[place:]
+
+
 class MutatedRequests:
     """An endless series of requests, most of which are plain."""
 
@@ -141,24 +161,10 @@ class MutatedRequests:
     def _change(self, data: bytearray) -> None:
         """Change a place, which mostly is in the head."""
         random = self._random
-        end = data.find(b"\r\n\r\n") + 4 if random.randrange(4) else len(data)
-        place = random.randrange(max(1, end))
-        change = random.randrange(8)
-        if change == 0 and place < len(data):
-            data[place] ^= 1 << random.randrange(8)
-        elif change == 1:
-            data[place:place] = random.choice(_PIECES)
-        elif change == 2:
-            data[place : place + 1] = random.choice(_PIECES)
-        elif change == 3:
-            del data[place : place + random.randint(1, 5)]
-        elif change == 4:
-            data[place:place] = data[place : place + random.randint(1, 40)]
-        elif change == 5:
-            data[place:place] = random.randbytes(random.randint(1, 4))
-        elif change == 6:
+        if random.randrange(8) == 0:
             lines = data.split(b"\r\n")
             lines.insert(random.randrange(len(lines)), random.choice(lines))
             data[:] = b"\r\n".join(lines)
-        elif random.randrange(4) == 0:
-            del data[place:]
+            return
+        end = data.find(b"\r\n\r\n") + 4 if random.randrange(4) else len(data)
+        change(random, data, random.randrange(max(1, end)), _PIECES)

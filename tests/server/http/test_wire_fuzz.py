@@ -10,6 +10,7 @@ import os
 import time
 from random import Random
 
+from tests.support.mutants import change
 from tests.support.raw_client import Client
 from tests.support.sidecar import CACHE, HONEST, Log, Sidecar, Start, both_lanes
 from tests.support.wire import CHUNKED, CLOSE, HOST, LENGTH, chunked, chunks, get, post, replies
@@ -69,22 +70,7 @@ def mutated(random: Random, request: bytes) -> bytes:
     """Return a request with one to three changes of single bytes or short pieces; another request may follow it."""
     data = bytearray(request)
     for _ in range(random.choice((1, 1, 2, 3))):
-        place = random.randrange(len(data) + 1)
-        change = random.randrange(7)
-        if change == 0 and place < len(data):
-            data[place] ^= 1 << random.randrange(8)
-        elif change == 1:
-            data[place:place] = random.choice(TELLING)
-        elif change == 2:
-            data[place : place + 1] = random.choice(TELLING)
-        elif change == 3:
-            del data[place : place + random.randint(1, 5)]
-        elif change == 4:
-            data[place:place] = data[place : place + random.randint(1, 40)]
-        elif change == 5:
-            data[place:place] = random.randbytes(random.randint(1, 4))
-        elif random.randrange(4) == 0:
-            del data[place:]
+        change(random, data, random.randrange(len(data) + 1), TELLING)
     return bytes(data) + (random.choice(VALID) if random.randrange(4) == 0 else b"")
 
 
