@@ -58,7 +58,7 @@ format: .venv/installed-dev ## format the sources
 bench: .venv/installed-dev ## compare with a bare aiohttp server and a naive sidecar, and write a report
 	$(BIN)/python -m benchmarks.compare $(ARGS)
 
-bench-quick: .venv/installed-dev ## do the same in under two minutes
+bench-quick: .venv/installed-dev ## do the same in under three minutes
 	$(BIN)/python -m benchmarks.compare --quick $(ARGS)
 
 bench-micro: .venv/installed-dev ## time single steps: parser, cooldown, queue, storages

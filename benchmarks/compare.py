@@ -34,7 +34,7 @@ def run(bench: Bench, plan: MeasurePlan, names: list[str]) -> tuple[Findings, li
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="in under two minutes, with shorter rounds")
+    parser.add_argument("--quick", action="store_true", help="in under three minutes, with shorter rounds")
     parser.add_argument("--report", type=Path, help="where to; by default benchmarks/results/report.md or quick.md")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="per contender and round")
