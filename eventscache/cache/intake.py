@@ -142,11 +142,15 @@ class Intake:
         if self.record is not None and self.record.limited.is_open:
             self.record.add_limited_originals(stream, originals)
 
+    def _would_delay(self, originals: Sequence[bytes]) -> bool:
+        """Whether masking these originals takes so long that others must have their turns."""
+        return self._masking is not None and self._open and not originals_are_short(originals)
+
     def offer_originals_at_once(
         self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED, scope: str = ""
     ) -> bool:
         """Take events as `offer_originals` does; return False, and do nothing, if that would delay others."""
-        if self._masking and self._open and not originals_are_short(originals):
+        if self._would_delay(originals):
             return False
         self.offer_originals(stream, originals, producer, scope)
         return True
@@ -155,7 +159,7 @@ class Intake:
         self, stream: Stream, originals: Sequence[bytes], producer: Producer = CONFIGURED, scope: str = ""
     ) -> bool:
         """Take events as `offer_originals` does; many or large ones that are masked delay nobody else."""
-        if not self._masking or not self._open or originals_are_short(originals):
+        if not self._would_delay(originals):
             return self.offer_originals(stream, originals, producer, scope)
         if self._rules_of(scope).of_original is None and self.queue.limit_locally(stream, len(originals), failed=False):
             self._note_limited(stream, originals)

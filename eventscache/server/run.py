@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Callable
 
 import structlog
 
+from eventscache.cache import splicing
 from eventscache.config.loading import LoadedSettings
 from eventscache.config.settings import Settings
 from eventscache.ingest.json import scan
 from eventscache.logs import hide_secrets, on_terminal
 from eventscache.server.app import Sidecar
 from eventscache.server.debugging import Debugging
+from eventscache.server.http import whole_request
 from eventscache.server.reload import SettingsReloader
 from eventscache.server.runtime_signals import take_signals
 from eventscache.server.supervisor import Worker
@@ -37,7 +39,7 @@ async def serve(
     settings = loaded.settings
     url = settings.storage if settings.enabled else "memory://"  # a disabled cache contacts no storage
     sidecar = Sidecar(settings, storage_from_url(url, settings.storage_options), worker)
-    if not scan.COMPILED:
+    if not (scan.COMPILED and splicing.COMPILED and whole_request.COMPILED):
         _log.warning(
             "the modules in C were not built, and an event costs several times as much: install a C compiler and "
             "Python's headers, then reinstall eventscache"

@@ -25,6 +25,17 @@ def offer(bench: CacheBench, *streams: Stream, token: bytes = b"token") -> None:
     assert bench.cache.offer([(stream, Event(skip="x")) for stream in streams], producer)
 
 
+async def refuse_at_gate(bench: CacheBench) -> asyncio.Event:
+    """Offer an event that will be refused, and return what lets the storage answer."""
+    offer(bench, OTHER)
+    await bench.settled()
+    bench.storage.gate = gate = asyncio.Event()
+    calls = len(bench.storage.batches)
+    offer(bench, REFUSED)
+    await until(lambda: len(bench.storage.batches) > calls)
+    return gate
+
+
 async def refuse(bench: CacheBench) -> int:
     """Let a stream begin, and the storage refuse another one; return how many calls were made."""
     offer(bench, OTHER)
@@ -99,12 +110,7 @@ async def test_another_producer_is_not_refused_and_opens_the_stream_for_all() ->
 
 async def test_a_stream_that_may_begin_before_the_storage_answers_is_not_refused() -> None:
     async with opened(max_new_streams_per_minute=1) as bench:
-        offer(bench, OTHER)
-        await bench.settled()
-        bench.storage.gate = gate = asyncio.Event()
-        calls = len(bench.storage.batches)
-        offer(bench, REFUSED)
-        await until(lambda: len(bench.storage.batches) > calls)
+        gate = await refuse_at_gate(bench)
         bench.cache.offer([(REFUSED, Event(skip="x"))])  # an API key
         gate.set()
         await bench.settled()
@@ -115,18 +121,14 @@ async def test_a_stream_that_may_begin_before_the_storage_answers_is_not_refused
 
 async def test_events_that_wait_meanwhile_are_dropped_with_the_refusal() -> None:
     async with opened(max_new_streams_per_minute=1) as bench:
-        offer(bench, OTHER)
-        await bench.settled()
-        bench.storage.gate = gate = asyncio.Event()
-        calls = len(bench.storage.batches)
-        offer(bench, REFUSED)
-        await until(lambda: len(bench.storage.batches) > calls)
+        gate = await refuse_at_gate(bench)
+        asked = len(bench.storage.batches)
         offer(bench, *[REFUSED] * 5)
         gate.set()
         await bench.cache.fetch(REFUSED, Query())
         await bench.settled()
         assert (bench.ledger.dropped["new_streams"], bench.ledger.balanced) == (6, True)
-        assert (len(bench.storage.batches), bench.cache.queue.bytes) == (calls + 1, 0)
+        assert (len(bench.storage.batches), bench.cache.queue.bytes) == (asked, 0)
         assert bench.cache.queue.waiting_bytes == 0
 
 

@@ -232,6 +232,55 @@ async def test_keys_that_change_while_it_runs_count_at_once(start: Start) -> Non
 
 
 @compiled
+async def test_settings_that_change_while_it_runs_count_at_once(start: Start) -> None:
+    sidecar = await start()
+    for longest, status in ((3, b"200 OK"), (2, b"401 Unauthorized"), (3, b"200 OK")):
+        sidecar.server.use(Settings(max_id_bytes=longest))
+        assert b"HTTP/1.1 " + status in (await exchange(sidecar, [PRIMER, plain()], 20)).answer.partition(b"}")[2]
+
+
+@compiled
+async def test_events_that_take_long_to_mask_are_left_to_aiohttp(start: Start) -> None:
+    sidecar = await start(mask_drop=("n",))
+    lane = sidecar.server.fast_lane
+    assert lane
+    for length, taken in ((100, 1), (5000, 1), (100, 2)):
+        body = b'{"n":1,"x":"%b"}' % (b"x" * length)
+        connection = await primed(sidecar)
+        connection.data_received(plain(body=body))
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            while connection.transport.answer.count(b"HTTP/1.1 200 OK") < 2:
+                await asyncio.sleep(0)
+        connection.connection_lost(None)
+        assert lane.taken == taken
+    assert b'"n":1' not in (await sidecar.get("/api/v1/events/cache?namespace=token&ids=key")).body
+
+
+@compiled
+async def test_a_request_behind_a_blank_line_ends_the_time_of_that_head(start: Start) -> None:
+    sidecar = await start()
+    connection = await primed(sidecar)
+    connection.data_received(b"\r\n")
+    assert connection._head_since is not None
+    connection.data_received(plain())
+    assert connection._head_since is None
+    assert sidecar.server.fast_lane
+    assert sidecar.server.fast_lane.taken == 0
+    connection.connection_lost(None)
+
+
+@compiled
+async def test_a_connection_that_is_about_to_close_takes_nothing_more(start: Start) -> None:
+    sidecar = await start()
+    connection = await primed(sidecar)
+    connection.close()
+    connection.data_received(plain())
+    assert sidecar.server.fast_lane
+    assert sidecar.server.fast_lane.taken == sidecar.cache.ledger.received == 0
+    connection.connection_lost(None)
+
+
+@compiled
 async def test_a_bug_in_the_fast_lane_is_logged_and_aiohttp_answers(
     start: Start, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:

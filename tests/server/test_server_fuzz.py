@@ -17,10 +17,13 @@ from yarl import URL
 
 from eventscache.access.api_keys import ApiKeys, KeyList
 from eventscache.config.settings import Settings
+from eventscache.delivery.producer import Producer, Producers
+from eventscache.errors import InvalidEvent
 from eventscache.server.http.auth import Access
 from eventscache.server.http.body import gunzip
 from eventscache.server.http.parameters import Parameters, pairs_as_in_go
 from eventscache.server.http.responses import HttpError
+from eventscache.server.ingestion import senders
 from eventscache.server.ingestion.senders import find_token
 from eventscache.server.ingestion.write_keys import find_write_key
 from eventscache.server.routing import ROUTES
@@ -244,6 +247,28 @@ def test_every_copy_and_every_webhook_has_the_same_answer(
             while line := answers.readline().strip():
                 length = int(line.split()[1]) if line.lower().startswith(b"content-length") else length
             answers.read(length)
+
+
+TOKENS = st.text("abzAZ09_.~-", min_size=1, max_size=30) | st.from_regex(r"\A[\w.~-]{1,600}\Z")
+
+
+@fuzz
+@given(TOKENS, st.sampled_from(["", "&x=y", "&token=other"]), st.sampled_from([1, 20, 512]))
+@example(".", "", 512)
+@example("a" * 513, "", 512)
+def test_a_plain_query_leads_to_the_sender_of_its_token(token: str, rest: str, max_id_bytes: int) -> None:
+    producer = Producers(10, lambda: 0).anonymous
+    found = senders._cached_plain_sender(f"token={token}{rest}", max_id_bytes, producer)
+    assert found in {None, expected_sender(token, max_id_bytes, producer)}
+    if token.isascii() and len(token) <= max_id_bytes:
+        assert found
+
+
+def expected_sender(token: str, max_id_bytes: int, producer: Producer) -> senders.Sender | None:
+    try:
+        return senders._anonymous_sender(token, max_id_bytes, producer)
+    except InvalidEvent:
+        return None
 
 
 RAW = st.lists(PIECES.map(lambda text: text.encode(errors="surrogateescape")) | st.binary(max_size=4)).map(b"".join)

@@ -12,6 +12,8 @@ _EVENTS = (
     b'{"batch":[{"type":"page","n":12345678901234567890}]}',
     b'{"template":{"a":1},"events":[{"b":2},{}]}',
     b'{"a":"\xff"}',
+    b'{"type":"track"}',
+    b'{"batch":[{"type":"page"},{"type":"track"}]}',
     b'{"a":',
     b"[]",
     b"5",
@@ -71,7 +73,7 @@ _UNUSUAL_HEADERS = (
     b"Host: other\r\n",
     b"Sec-WebSocket-Key1: a\r\n",
 )
-_PIECES = (
+TELLING = (
     b"\0",
     b"\r",
     b"\n",
@@ -80,13 +82,19 @@ _PIECES = (
     b" ",
     b"\t",
     b":",
+    b";",
     b",",
     b"%",
-    b"#",
-    b"//",
+    b"%ff",
     b"\xff",
+    b"-",
     b"0",
     b"HTTP/",
+)
+_PIECES = (
+    *TELLING,
+    b"#",
+    b"//",
     b"1.0",
     b"Content-Length: 7\r\n",
     b"Host: a\r\n",

@@ -17,7 +17,6 @@ enum {
     LONGEST_HEAD = 8192, /* bytes; aiohttp is told to take more in each line */
     MOST_HEADERS = 64,
     LONGEST_LENGTH = 9,  /* digits */
-    LONGEST_NAME = 22,   /* of the names below */
 };
 
 typedef enum { OTHER, RETURNED, HOST, LENGTH, CONNECTION, UNUSUAL } Kind;
@@ -150,9 +149,6 @@ static bool add_name(Names *names_, Text name)
 /* Return which of the headers a name is, or -1. */
 static int find_header(Text name)
 {
-    if (name.length > LONGEST_NAME) {
-        return -1;
-    }
     for (int i = 0; i < HEADERS_COUNT; i++) {
         const char *known = HEADERS[i].name;
         if (folded(known[0]) == folded(name.at[0]) && same_name((Text){known, (Py_ssize_t)strlen(known)}, name)) {

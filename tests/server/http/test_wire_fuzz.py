@@ -10,7 +10,7 @@ import os
 import time
 from random import Random
 
-from tests.support.mutants import change
+from tests.support.mutants import TELLING, change
 from tests.support.raw_client import Client
 from tests.support.sidecar import CACHE, HONEST, Log, Sidecar, Start, both_lanes
 from tests.support.wire import CHUNKED, CLOSE, HOST, LENGTH, chunked, chunks, get, post, replies
@@ -45,24 +45,6 @@ VALID = (
     get(b"/livez", b"Range: bytes=0-1\r\n"),
     get(f"{CACHE}?ids=a&reset=limiter".encode(), method=b"DELETE"),
     b"GET /ping HTTP/1.0\r\n\r\n",
-)
-TELLING = (
-    b"\0",
-    b"\r",
-    b"\n",
-    b"\r\n",
-    b"\r\n\r\n",
-    b" ",
-    b"\t",
-    b":",
-    b";",
-    b",",
-    b"%",
-    b"%ff",
-    b"\xff",
-    b"-",
-    b"0",
-    b"HTTP/",
 )
 
 
